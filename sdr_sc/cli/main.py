@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ``sdr-sc`` command. A verb's module is imported only when the verb runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sdr_sc import __version__
+from sdr_sc.errors import SdrScError
+
+INTERRUPT_STATUS = 130
+
+VERBS = {
+    "demo": "Send images over the simulated air with the SNR loop closed, and report.",
+    "run": "Compile a flowgraph and run it; errors, deadlines and Ctrl-C end it properly.",
+    "compile": "Compile GRC flowgraphs to Python, and say which block is to blame if one fails.",
+    "companion": "Open GNU Radio Companion with our blocks and this Python.",
+    "doctor": "Show what is installed and what is missing, with the command that mends it.",
+    "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
+    "train": "Train the student encoder and decoder, and write the weights.",
+    "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
+    "bench": "Measure throughput, latency and the SNR estimator.",
+}
+"""Verb -> its line in ``--help``. Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"sdr_sc.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="sdr-sc")
+def cli() -> None:
+    """Task-oriented semantic communication over real and simulated software-defined radio."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: a user's error is one line on stderr and status 1, Ctrl-C is status 130 and no traceback."""
+    try:
+        status: Any = cli.main(args=arguments, prog_name="sdr-sc", standalone_mode=False)
+    except SdrScError as error:
+        _fail(str(error))
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("sdr-sc: interrupted", err=True)
+        sys.exit(INTERRUPT_STATUS)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone.
+        sys.stderr.close()
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("sdr_sc"):
+            raise
+        _fail(f"the Python module '{error.name}' is missing; run 'make setup'.")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str) -> None:
+    click.echo(f"sdr-sc: error: {sentence}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors that are shown to a user as one line."""
+
+
+class SdrScError(Exception):
+    """A user's mistake or a missing thing.
+
+    The message is one sentence: it names the thing, says what is wrong, and what mends it.
+    """
+
+
+class DataSetError(SdrScError):
+    """A data set is missing or damaged."""
+
+
+class ContractError(SdrScError):
+    """A model's weights do not fit what they are used for."""
+
+
+class NumerologyError(SdrScError):
+    """The parameters of the OFDM frame contradict each other."""
+
+
+class MissingDependencyError(SdrScError):
+    """A program, library, device or package that is needed is not installed."""
+
+
+class FlowgraphError(SdrScError):
+    """A flowgraph cannot be compiled or run, or did not end in time."""
+
+
+class BlockError(FlowgraphError):
+    """A block of a flowgraph got a bad parameter, or failed while it ran."""

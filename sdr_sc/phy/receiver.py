@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The streaming receiver: samples in chunks of any size, frames out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Detector
+from sdr_sc.phy.frame_decoder import HeaderResult, decode_header, decode_payload
+from sdr_sc.phy.header import Header
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.sync import Synchronisation, samples_needed, synchronise
+
+
+@dataclass(frozen=True)
+class ReceivedFrame:
+    """All that the receiver knows of a frame.
+
+    Attributes:
+        header: its header.
+        features: complex64 (n_items, k), LMMSE; NaN where erased.
+        noise_variance: float32 (n_items, k), see `PayloadResult`.
+        erased: bool (n_items, k).
+        snr_db: estimate over preamble and header, dB.
+        cfo_hz: carrier frequency offset, Hz.
+        channel: complex64 (used,), gain of each occupied subcarrier.
+        start_sample: index of its first sample since the receiver was made.
+    """
+
+    header: Header
+    features: np.ndarray
+    noise_variance: np.ndarray
+    erased: np.ndarray
+    snr_db: float
+    cfo_hz: float
+    channel: np.ndarray
+    start_sample: int
+
+
+@dataclass
+class ReceiverCounters:
+    """What became of everything that looked like a frame.
+
+    Attributes:
+        samples: received in all.
+        candidates: first-stage detections.
+        not_confirmed: candidates without channel-estimation symbols.
+        header_failed: synchronised, but the header's check failed.
+        delivered: frames given out.
+        truncated: of those, frames that the end of the stream cut.
+        cut_in_header: candidates that the end of the stream cut before their payload.
+        not_finite: samples that were NaN or infinite, and were taken as 0.
+    """
+
+    samples: int = 0
+    candidates: int = 0
+    not_confirmed: int = 0
+    header_failed: int = 0
+    delivered: int = 0
+    truncated: int = 0
+    cut_in_header: int = 0
+    not_finite: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """Names and counts, for result files."""
+        return asdict(self)
+
+
+@dataclass
+class _Locked:
+    """A synchronised frame whose samples are still arriving."""
+
+    sync: Synchronisation
+    result: HeaderResult | None = None
+
+
+@dataclass
+class Receiver:
+    """Finds and decodes frames; its state survives any chunking of the samples.
+
+    Args:
+        numerology: sizes of the frames.
+        threshold: square root of the detection metric that makes a candidate, 0..1.
+
+    >>> from sdr_sc.phy.framing import build_frame
+    >>> rng = np.random.default_rng(1)
+    >>> features = np.exp(2j * np.pi * rng.random((2, 8))).astype(np.complex64)
+    >>> frame = build_frame(features, Header(model_id=1, k=8, n_items=2, frame_num=3), Numerology())
+    >>> receiver = Receiver(Numerology())
+    >>> received = receiver.push(frame) + receiver.flush()
+    >>> bool(np.allclose(received[0].features, features, atol=1e-3))
+    True
+    """
+
+    numerology: Numerology
+    threshold: float = DEFAULT_THRESHOLD
+    counters: ReceiverCounters = field(default_factory=ReceiverCounters)
+
+    def __post_init__(self) -> None:
+        self._detector = Detector(self.numerology, self.threshold)
+        self._buffer = np.empty(0, np.complex64)
+        self._origin = 0  # index in the stream of the buffer's first sample
+        self._from = 0  # index in the buffer from which the search goes on
+        self._candidate_first = 0
+        self._locked: _Locked | None = None
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        """Take the next samples, complex64 (n,); returns the frames that they complete."""
+        self.counters.samples += len(samples)
+        samples = np.asarray(samples, np.complex64)
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.counters.not_finite += int(np.count_nonzero(~finite))
+            samples = np.where(finite, samples, np.complex64(0))
+        self._buffer = np.concatenate((self._buffer, samples))
+        return self._run(ended=False)
+
+    def flush(self) -> list[ReceivedFrame]:
+        """The stream has ended: give out what can still be had, with what is missing erased."""
+        # Silence behind the last sample lets the search decide; the missing payload is judged by its length.
+        margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
+        whole = len(self._buffer)
+        self._buffer = np.concatenate((self._buffer, np.zeros(margin, np.complex64)))
+        frames = self._run(ended=True, whole=whole)
+        self._origin += len(self._buffer)
+        self._buffer, self._from, self._locked = np.empty(0, np.complex64), 0, None
+        return frames
+
+    def _run(self, ended: bool, whole: int | None = None) -> list[ReceivedFrame]:
+        frames: list[ReceivedFrame] = []
+        while True:
+            if self._locked is None and not self._search(ended):
+                break
+            if self._locked is not None:
+                frame, settled = self._receive(ended, whole)
+                if frame is not None:
+                    frames.append(frame)
+                if not settled:
+                    break
+        self._drop_settled()
+        return frames
+
+    def _search(self, ended: bool) -> bool:
+        """One step of the search; False when it needs more samples."""
+        candidate, settled = self._detector.search(self._buffer, self._from)
+        self._from = settled
+        if candidate is None:
+            return False
+        if candidate.start + samples_needed(self.numerology) > len(self._buffer):
+            self._from = max(self._candidate_back(candidate.start), 0)
+            if ended:
+                self.counters.cut_in_header += 1
+            return False
+        self.counters.candidates += 1
+        sync = synchronise(self._buffer, candidate, self.numerology)
+        if sync is None:
+            self.counters.not_confirmed += 1
+            self._from = candidate.start + self._detector.lag
+            return True
+        self._locked = _Locked(sync)
+        return True
+
+    def _candidate_back(self, start: int) -> int:
+        """Where to take the search up again so that it finds the same peak with more samples."""
+        return start - 1
+
+    def _receive(self, ended: bool, whole: int | None) -> tuple[ReceivedFrame | None, bool]:
+        """Go on with the locked frame; returns the frame when complete, and whether the lock is settled."""
+        assert self._locked is not None
+        n, sync = self.numerology, self._locked.sync
+        arrived = (len(self._buffer) if whole is None else whole) - sync.start
+        if arrived < n.payload_offset:
+            if ended:
+                self.counters.cut_in_header += 1
+                self._locked = None
+                self._from = len(self._buffer)
+            return None, ended
+        samples = self._from_start(sync.start)
+        if self._locked.result is None:
+            self._locked.result = decode_header(samples, sync.cycles_per_sample, n)
+            if self._locked.result is None:
+                self.counters.header_failed += 1
+                self._from = max(sync.start + n.preamble_samples, self._from)
+                self._locked = None
+                return None, True
+        result = self._locked.result
+        length = n.frame_samples(result.header.feature_symbols)
+        if arrived < length and not ended:
+            return None, False
+        payload = decode_payload(samples[: min(arrived, length)], sync.cycles_per_sample, result, n)
+        self.counters.delivered += 1
+        self.counters.truncated += int(payload.erased.any())
+        self._from = max(sync.start + length - n.cyclic_prefix // 2, self._from)
+        self._locked = None
+        frame = ReceivedFrame(
+            header=result.header,
+            features=payload.features,
+            noise_variance=payload.noise_variance,
+            erased=payload.erased,
+            snr_db=result.power.snr_db,
+            cfo_hz=result.cycles_per_sample * n.sample_rate_hz,
+            channel=result.channel,
+            start_sample=self._origin + sync.start,
+        )
+        return frame, True
+
+    def _from_start(self, start: int) -> np.ndarray:
+        """The buffer from ``start``; samples before its beginning, never received, are 0."""
+        if start >= 0:
+            return self._buffer[start:]
+        return np.concatenate((np.zeros(-start, np.complex64), self._buffer))
+
+    def _drop_settled(self) -> None:
+        keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
+        keep_from = min(max(keep_from - self.numerology.fft_size, 0), len(self._buffer))
+        self._buffer = self._buffer[keep_from:].copy()
+        self._origin += keep_from
+        self._from -= keep_from
+        if self._locked is not None and keep_from:
+            sync = self._locked.sync
+            shifted = Synchronisation(sync.start - keep_from, sync.cycles_per_sample, sync.coherence)
+            self._locked = _Locked(shifted, self._locked.result)

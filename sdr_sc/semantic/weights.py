@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights files: safetensors with the model contract in the metadata. Reading one never executes code from it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sdr_sc.errors import ContractError
+from sdr_sc.semantic.contract import ModelContract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTRACT_KEY = "sdr_sc_contract"
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
+DEFAULT_MODEL = "fashion_mnist_student"
+
+
+def resolve(model: str | Path) -> Path:
+    """Path of a model: a file's path, or the name of a model that comes with the project.
+
+    Raises:
+        ContractError: there is no such file or model.
+    """
+    path = Path(model)
+    if path.is_file():
+        return path
+    shipped = MODELS_FOLDER / f"{model}.safetensors"
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.safetensors"))) or "none"
+    raise ContractError(f"model {str(model)!r} is neither a file nor a shipped model (there are: {names}).")
+
+
+def read_contract(model: str | Path) -> ModelContract:
+    """Contract of a weights file; needs no torch and reads no weights."""
+    from safetensors import SafetensorError, safe_open
+
+    path = resolve(model)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ContractError(f"{path} is not a safetensors file that can be read ({error}); get it again.") from error
+    if CONTRACT_KEY not in metadata:
+        raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc train'.")
+    return ModelContract.from_json(metadata[CONTRACT_KEY], str(path))
+
+
+def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
+    """Tensors of a weights file by name, checked against the id in its contract.
+
+    Raises:
+        ContractError: the file is damaged, or its weights are not those that the contract was written for.
+    """
+    from safetensors.numpy import load_file
+
+    path = resolve(model)
+    contract = read_contract(path)
+    tensors = load_file(path)
+    if model_id(tensors) != contract.model_id:
+        raise ContractError(f"{path} holds other weights than its contract was written for; get it again.")
+    return tensors
+
+
+def model_id(tensors: Mapping[str, np.ndarray]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 over names, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name}{tensors[name].shape}{tensors[name].dtype}".encode())
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save(path: Path, tensors: dict[str, np.ndarray], contract: ModelContract) -> ModelContract:
+    """Write weights and contract, with the contract's ``model_id`` set from the weights; returns that contract."""
+    from safetensors.numpy import save_file
+
+    contract = replace(contract, model_id=model_id(tensors))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    save_file(contiguous, path, metadata={CONTRACT_KEY: contract.to_json()})
+    return contract
