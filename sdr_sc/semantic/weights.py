@@ -85,4 +85,5 @@ def save(path: Path, tensors: dict[str, np.ndarray], contract: ModelContract) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     save_file(contiguous, path, metadata={CONTRACT_KEY: contract.to_json()})
+    path.chmod(0o644)  # the library writes files that only their owner can read
     return contract
