@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+setup:  ## install apt packages and .venv (costs nothing when there is nothing to do)
+	@scripts/setup
+
+demo: setup  ## send 1,000 images over the simulated air; results in runs/
+	@$(BIN)/sdr-sc demo
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint  ## everything that CI checks
+	$(BIN)/pytest
+
+bench: setup  ## measure throughput and the SNR estimator
+	@$(BIN)/sdr-sc bench
+
+clean:  ## remove .venv and everything that tools left behind; runs/ stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

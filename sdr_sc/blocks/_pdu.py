@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs: a dictionary of metadata with a vector of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pmt
+
+from sdr_sc.errors import BlockError
+
+END = "end_of_items"
+"""Metadata key of the PDU that tells the blocks downstream that no more frames will come."""
+
+
+def make_pdu(meta: dict[str, Any], data: np.ndarray) -> pmt.pmt_base:
+    """A PDU.
+
+    Args:
+        meta: snake_case keys with the unit in the name; numpy scalars are turned into Python's, which PMT needs.
+        data: one-dimensional array of a type that PMT knows.
+    """
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in meta.items()}
+    return pmt.cons(pmt.to_pmt(plain), pmt.to_pmt(np.ascontiguousarray(data)))
+
+
+def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarray]:
+    """Metadata and data of a PDU.
+
+    Raises:
+        BlockError: the message is no PDU.
+    """
+    if not (pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))):
+        raise BlockError(f"port {port!r} got a message that is not a PDU; connect it to a port that sends PDUs.")
+    return pmt.to_python(pmt.car(message)), pmt.to_python(pmt.cdr(message))
+
+
+def require(meta: dict[str, Any], keys: tuple[str, ...], port: str) -> None:
+    """Raise `BlockError` unless the metadata holds all ``keys``."""
+    missing = [key for key in keys if key not in meta]
+    if missing:
+        raise BlockError(f"port {port!r} got a PDU without {missing[0]!r}; connect it to the block that sets it.")
+
+
+def unwrap(number: int, near: int, modulo: int) -> int:
+    """The index congruent to ``number`` that lies nearest to ``near``.
+
+    >>> unwrap(2, near=4095, modulo=4096)
+    4098
+    """
+    offset = (number - near + modulo // 2) % modulo - modulo // 2
+    return near + offset

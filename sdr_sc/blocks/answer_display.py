@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Qt display of the pictures sent, each beside the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from PyQt5 import QtCore, QtGui, QtWidgets
+
+from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._pdu import read_pdu, require
+from sdr_sc.errors import BlockError
+from sdr_sc.semantic import weights
+
+_PICTURE_PIXELS = 96
+_RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"
+
+
+class _Bridge(QtCore.QObject):
+    """Carries results from GNU Radio's thread to Qt's."""
+
+    arrived = QtCore.pyqtSignal(object)
+
+
+class answer_display(gr.basic_block):
+    """Shows the items of the latest frame with what was sent and what was answered.
+
+    Message input ``results``: PDUs of the task sink.
+
+    Args:
+        model: whose contract gives the class names.
+        columns: items shown at most.
+        period_ms: shortest time between two updates.
+
+    Raises:
+        BlockError: a parameter makes no sense.
+    """
+
+    def __init__(self, model: str = weights.DEFAULT_MODEL, columns: int = 4, period_ms: int = 250) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_answer_display", in_sig=None, out_sig=None)
+        if columns < 1 or period_ms < 0:
+            raise BlockError("answer display: columns has to be 1 or more, period_ms 0 or more.")
+        contract = weights.read_contract(model)
+        self._names, self._shape = contract.class_names, contract.item_shape
+        self._period_ms = period_ms
+        self._clock = QtCore.QElapsedTimer()
+        self.updates = 0
+        self.widget = QtWidgets.QGroupBox("Sent, and answered")
+        layout = QtWidgets.QHBoxLayout(self.widget)
+        self._cells = []
+        for _ in range(columns):
+            cell = QtWidgets.QLabel(alignment=QtCore.Qt.AlignCenter)
+            picture = QtWidgets.QLabel(alignment=QtCore.Qt.AlignCenter)
+            column = QtWidgets.QVBoxLayout()
+            column.addWidget(picture)
+            column.addWidget(cell)
+            layout.addLayout(column)
+            self._cells.append((picture, cell))
+        self._bridge = _Bridge()
+        self._bridge.arrived.connect(self._show, QtCore.Qt.QueuedConnection)
+        self.message_port_register_in(pmt.intern("results"))
+        self.set_msg_handler(pmt.intern("results"), self.handle_results)
+
+    def qwidget(self) -> QtWidgets.QWidget:
+        """The widget, for the layout of the window."""
+        return self.widget
+
+    @guarded_handler
+    def handle_results(self, message: pmt.pmt_base) -> None:
+        """Pass a frame's results to Qt, unless the last update was a moment ago."""
+        if self._clock.isValid() and self._clock.elapsed() < self._period_ms:
+            return
+        self._clock.start()
+        meta, items = read_pdu(message, "results")
+        require(meta, ("label", "answer", "confidence"), "results")
+        self._bridge.arrived.emit((np.asarray(items, np.uint8), meta))
+
+    def _show(self, result: tuple[np.ndarray, dict]) -> None:
+        items, meta = result
+        pictures = items.reshape(-1, *self._shape)
+        self.updates += 1
+        for (picture, cell), image, label, answer, confidence in zip(
+            self._cells, pictures, meta["label"], meta["answer"], meta["confidence"], strict=False
+        ):
+            rows, columns = image.shape
+            grey = np.ascontiguousarray(image)
+            shown = QtGui.QImage(grey.data, columns, rows, columns, QtGui.QImage.Format_Grayscale8).copy()
+            picture.setPixmap(QtGui.QPixmap.fromImage(shown).scaledToWidth(_PICTURE_PIXELS))
+            sent = self._names[label] if label >= 0 else "unlabelled"
+            said = self._names[answer] if answer >= 0 else "lost"
+            colour = _LOST if answer < 0 else _RIGHT if answer == label else _WRONG
+            cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Semantic decoder: features to the task's answers."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
+from sdr_sc.semantic import weights
+
+
+class semantic_decoder(gr.basic_block):
+    """Answers the task for each item of a frame.
+
+    Message input ``frames``: PDUs of the OFDM receiver. Message output ``answers``: PDUs of int32 classes, -1 for a lost
+    item, with ``confidence`` (float32 vector), ``frame_num``, ``k``, ``n_items``, ``snr_db``, ``cfo_hz`` and
+    ``inference_ms``. A frame made for another model is counted in ``frames_refused``, and not answered.
+
+    Args:
+        model: weights file, or name of a shipped model.
+
+    Raises:
+        ContractError: the model cannot be used; the message says why.
+    """
+
+    def __init__(self, model: str = weights.DEFAULT_MODEL) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
+        self.contract = weights.read_contract(model)
+        self.model = model
+        self.frames_answered = 0
+        self.frames_refused = 0
+        self.message_port_register_in(pmt.intern("frames"))
+        self.message_port_register_out(pmt.intern("answers"))
+        self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
+
+    def start(self) -> bool:
+        from sdr_sc.semantic.inference import SemanticDecoder
+
+        self._decoder = SemanticDecoder(self.model)
+        return True
+
+    @guarded_handler
+    def handle_frame(self, message: pmt.pmt_base) -> None:
+        """Answer a frame's items."""
+        from sdr_sc.semantic.inference import answers
+
+        began = time.perf_counter()
+        meta, data = read_pdu(message, "frames")
+        require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
+        if meta["model_id"] != self.contract.wire_id or meta["k"] not in self.contract.k_list:
+            self._refuse(meta)
+            return
+        shape = (meta["n_items"], meta["k"])
+        erased = np.asarray(meta["erased"], bool).reshape(shape) if "erased" in meta else None
+        logits = self._decoder.decode(np.asarray(data, np.complex64).reshape(shape), meta["snr_db"], erased)
+        classes, confidence = answers(logits)
+        self.frames_answered += 1
+        copied = ("frame_num", "k", "n_items", "snr_db", "cfo_hz", "received_ns")
+        out = {key: meta[key] for key in copied if key in meta}
+        out["confidence"] = confidence
+        out["inference_ms"] = 1e3 * (time.perf_counter() - began)
+        self.message_port_pub(pmt.intern("answers"), make_pdu(out, classes.astype(np.int32)))
+
+    def _refuse(self, meta: dict) -> None:
+        if not self.frames_refused:
+            self.logger.warn(
+                f"frame {meta['frame_num']} was made for model {meta['model_id']:04x} with k={meta['k']}, this decoder "
+                f"has {self.contract.wire_id:04x} with k in {list(self.contract.k_list)}; such frames are not answered"
+            )
+        self.frames_refused += 1

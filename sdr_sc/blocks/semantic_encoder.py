@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Semantic encoder with the channel-adaptive module (CAM)."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._in_flight import InFlight
+from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require
+from sdr_sc.errors import BlockError
+from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.cam import ChannelAdaptiveModule
+
+_POLL_S = 0.0005
+_DRAIN_S = 0.05
+
+
+class semantic_encoder(gr.basic_block):
+    """Turns items into feature symbols, as many as the fed-back SNR calls for.
+
+    Input 0: items, vectors of uint8 with the tags ``item_id``, ``label`` and ``last_item`` (all optional).
+    Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR estimator.
+    Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
+    Message output ``sent``: what was sent, for the task sink: PDUs of the items' bytes with ids, labels and ``k``.
+
+    Args:
+        model: weights file, or name of a shipped model.
+        items_per_frame: items in a frame, 1..64.
+        k: feature symbols per item; 0 lets the CAM choose.
+        max_frames_in_flight: frames sent without feedback before the encoder waits; 0 never waits.
+        feedback_timeout_s: after this time without feedback a frame counts as lost, and the CAM sends its most
+            robust setting.
+        hysteresis_db: of the CAM.
+
+    Raises:
+        BlockError: a parameter makes no sense.
+        ContractError: the model does not fit, or ``k`` is not in its list.
+    """
+
+    def __init__(
+        self,
+        model: str = weights.DEFAULT_MODEL,
+        items_per_frame: int = 4,
+        k: int = 0,
+        max_frames_in_flight: int = 1,
+        feedback_timeout_s: float = 0.25,
+        hysteresis_db: float = 1.0,
+    ) -> None:
+        self.contract = weights.read_contract(model)
+        item_bytes = int(np.prod(self.contract.item_shape))
+        gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[(np.uint8, item_bytes)], out_sig=None)
+        if not 1 <= items_per_frame <= MAX_ITEMS:
+            raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
+        if max_frames_in_flight < 0 or feedback_timeout_s <= 0 or hysteresis_db < 0:
+            raise BlockError(
+                "semantic encoder: max_frames_in_flight and hysteresis_db have to be 0 or more, "
+                "feedback_timeout_s more than 0."
+            )
+        self.model = model
+        self.items_per_frame = items_per_frame
+        self.hysteresis_db = hysteresis_db
+        self.set_k(k)
+        self.cam = ChannelAdaptiveModule(self.contract, hysteresis_db)
+        self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
+        self.frames_sent = 0
+        self.items_sent = 0
+        self._snr_db: float | None = None
+        self._snr_time = -np.inf
+        self._ending_since: float | None = None
+        self._held = 0
+        self._waiting, self._waiting_since = 0, 0.0
+        self.message_port_register_in(pmt.intern("snr"))
+        self.message_port_register_out(pmt.intern("frames"))
+        self.message_port_register_out(pmt.intern("sent"))
+        self.set_msg_handler(pmt.intern("snr"), self.handle_snr)
+
+    def set_k(self, k: int) -> None:
+        """Fix k, or give the choice to the CAM with 0; may be called while the flowgraph runs."""
+        self.k = k if k == 0 else self.contract.check_k(k)
+
+    def start(self) -> bool:
+        from sdr_sc.semantic.inference import SemanticEncoder
+
+        self._encoder = SemanticEncoder(self.model)
+        return True
+
+    @guarded_handler
+    def handle_snr(self, message: pmt.pmt_base) -> None:
+        """Feedback: the SNR for the next frames, and the news that a frame arrived."""
+        meta, _ = read_pdu(message, "snr")
+        require(meta, ("snr_db", "frame_num"), "snr")
+        now = time.monotonic()
+        self._snr_db, self._snr_time = float(meta["snr_db"]), now
+        self.in_flight.acknowledge(int(meta["frame_num"]), now)
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        return [1]
+
+    @guarded
+    def general_work(self, input_items: list, output_items: list) -> int:
+        now = time.monotonic()
+        if self._ending_since is not None:
+            return self._end(now)
+        # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block
+        # whose input is used up, and this one has to live until its last frame is answered.
+        waiting = input_items[0][self._held :]
+        if len(waiting) != self._waiting:
+            self._waiting, self._waiting_since = len(waiting), now
+        last = self._tags("last_item", len(waiting))
+        stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
+        if not self.in_flight.may_send(now) or not (len(waiting) >= self.items_per_frame or last or stalled):
+            if self._held and self.in_flight.settled(now):
+                self.consume(0, self._held)
+                self._held = 0
+            time.sleep(_POLL_S)
+            return 0
+        count = min(self.items_per_frame, len(waiting), *(place + 1 for place in last))
+        self._send(waiting[:count], now)
+        if count - 1 in last:
+            self._ending_since = now
+        self.consume(0, self._held)
+        self._held = count
+        return 0
+
+    def _send(self, items: np.ndarray, now: float) -> None:
+        fresh = now - self._snr_time <= self.in_flight.timeout_s
+        snr_db = self._snr_db if fresh else None
+        k = self.k or self.cam.choose(snr_db)
+        shaped = items.reshape(len(items), *self.contract.item_shape)
+        features = self._encoder.encode(shaped, self.cam.robust_snr_db if snr_db is None else snr_db, k)
+        meta = {
+            "frame_num": self.frames_sent % FRAME_NUM_MODULO,
+            "frame_index": self.frames_sent,
+            "n_items": len(items),
+            "k": k,
+            "model_id": self.contract.wire_id,
+        }
+        item_ids, labels = self._tags("item_id", len(items)), self._tags("label", len(items))
+        numbers = range(self.items_sent, self.items_sent + len(items))
+        sent = {
+            **meta,
+            "feedback_snr_db": float("nan") if snr_db is None else snr_db,
+            "item_id": np.array([item_ids.get(i, number) for i, number in enumerate(numbers)], np.int32),
+            "label": np.array([labels.get(i, -1) for i in range(len(items))], np.int32),
+            "time_ns": time.monotonic_ns(),
+        }
+        self.in_flight.sent(self.frames_sent, now)
+        self.frames_sent += 1
+        self.items_sent += len(items)
+        self.message_port_pub(pmt.intern("sent"), make_pdu(sent, items.ravel()))
+        self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
+
+    def _end(self, now: float) -> int:
+        """Wait until every frame is answered or counts as lost, then tell the blocks downstream."""
+        if not self.in_flight.settled(now):
+            self._ending_since = now
+        if now - (self._ending_since or now) < _DRAIN_S:
+            time.sleep(_POLL_S)
+            return 0
+        end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
+        self.message_port_pub(pmt.intern("sent"), end)
+        self.message_port_pub(pmt.intern("frames"), end)
+        return -1
+
+    def _tags(self, key: str, count: int) -> dict[int, int]:
+        """Values of a tag by place among the next ``count`` items that were not sent yet."""
+        first = self.nitems_read(0) + self._held
+        tags = self.get_tags_in_window(0, self._held, self._held + count, pmt.intern(key))
+        return {tag.offset - first: pmt.to_python(tag.value) for tag in tags}

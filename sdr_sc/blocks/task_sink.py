@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Task sink: sets the answers against what was sent."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
+from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
+from sdr_sc.errors import BlockError
+from sdr_sc.phy.header import FRAME_NUM_MODULO
+
+
+class task_sink(gr.basic_block):
+    """Counts right, wrong and lost items, and writes them down.
+
+    Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder.
+    Message input ``truth`` (optional): PDUs of the simulated channel.
+    Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
+    ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
+    the latest frames, for plots.
+
+    Args:
+        folder: for ``frames.csv``, ``items.csv`` and ``images.npz``; '' writes nothing.
+        history_frames: frames in the two history outputs.
+
+    Raises:
+        BlockError: a parameter makes no sense, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: str = "", history_frames: int = 200) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_task_sink", in_sig=None, out_sig=None)
+        if history_frames < 1:
+            raise BlockError(f"task sink: history_frames is {history_frames}; use 1 or more.")
+        self._folder = Path(folder) if folder else None
+        try:
+            self.record = LinkRecord(self._folder, history_frames)
+        except OSError as error:
+            raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
+        self.ended = False
+        for port in ("answers", "sent", "truth"):
+            self.message_port_register_in(pmt.intern(port))
+        for port in ("results", "snr_history", "k_history"):
+            self.message_port_register_out(pmt.intern(port))
+        self.set_msg_handler(pmt.intern("answers"), self.handle_answers)
+        self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
+        self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
+
+    @guarded_handler
+    def handle_sent(self, message: pmt.pmt_base) -> None:
+        """Take note of a frame that was sent."""
+        meta, items = read_pdu(message, "sent")
+        if END in meta:
+            self.ended = True
+            return
+        require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
+        self.record.sent(
+            FrameRecord(
+                frame_index=meta["frame_index"],
+                k=meta["k"],
+                item_id=np.asarray(meta["item_id"]),
+                label=np.asarray(meta["label"]),
+                items=np.asarray(items, np.uint8).reshape(meta["n_items"], -1),
+                time_ns=meta["time_ns"],
+            )
+        )
+
+    @guarded_handler
+    def handle_truth(self, message: pmt.pmt_base) -> None:
+        """Take note of the SNR that the channel set for a frame."""
+        meta, _ = read_pdu(message, "truth")
+        require(meta, ("frame_index", "snr_db"), "truth")
+        self.record.truth(meta["frame_index"], meta["snr_db"])
+
+    @guarded_handler
+    def handle_answers(self, message: pmt.pmt_base) -> None:
+        """Set a frame's answers against its labels."""
+        meta, answer = read_pdu(message, "answers")
+        require(meta, ("frame_num", "confidence", "snr_db"), "answers")
+        record = self.record.answered(
+            unwrap(meta["frame_num"], self.record.latest_index, FRAME_NUM_MODULO),
+            np.asarray(answer),
+            np.asarray(meta["confidence"]),
+            float(meta["snr_db"]),
+            meta.get("cfo_hz"),
+            time.monotonic_ns(),
+        )
+        if record is not None:
+            self._publish(record)
+
+    def stop(self) -> bool:
+        self.record.close()
+        if self._folder is not None and self.record.pictures:
+            ids, pictures = zip(*self.record.pictures, strict=True)
+            side = int(np.sqrt(len(pictures[0])))
+            shaped = np.stack(pictures).reshape(len(pictures), side, -1)
+            np.savez_compressed(self._folder / "images.npz", images=shaped, item_id=np.array(ids))
+        return True
+
+    def _publish(self, record: FrameRecord) -> None:
+        meta = {
+            "frame_index": record.frame_index,
+            "k": record.k,
+            "n_items": len(record.label),
+            "label": record.label,
+            "answer": record.answers,
+            "confidence": record.confidence,
+            "snr_db": record.snr_est_db,
+        }
+        self.message_port_pub(pmt.intern("results"), make_pdu(meta, record.items.ravel()))
+        recent = self.record.recent()
+        snr = np.array([complex(_or_nan(r.snr_set_db), _or_nan(r.snr_est_db)) for r in recent], np.complex64)
+        self.message_port_pub(pmt.intern("snr_history"), make_pdu({}, snr))
+        self.message_port_pub(pmt.intern("k_history"), make_pdu({}, np.array([r.k for r in recent], np.float32)))
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

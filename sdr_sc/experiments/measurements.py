@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measured figures, their intervals, and the one JSON shape that every measuring verb writes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.provenance import git_commit, machine
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Z_95 = 1.959963984540054
+_RESERVED = ("command", "git", "machine", "rows")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure.
+
+    Attributes:
+        name: what was measured.
+        value: the figure, in ``unit``; NaN where there was nothing to measure.
+        unit: its unit, such as ``%``, ``dB``, ``s``; empty for a plain number.
+        goal: the goal in words, such as ``>= 91 %``; None where none is set.
+        ok: whether the goal is met; None where none is set.
+        n: how many samples the figure rests on.
+        ci95: bounds of the 95 % confidence interval, in ``unit``, where the figure is an estimate.
+    """
+
+    name: str
+    value: float
+    unit: str
+    goal: str | None = None
+    ok: bool | None = None
+    n: int | None = None
+    ci95: tuple[float, float] | None = None
+
+    @classmethod
+    def at_least(
+        cls,
+        name: str,
+        value: float,
+        unit: str,
+        goal: float,
+        n: int | None = None,
+        ci95: tuple[float, float] | None = None,
+    ) -> Row:
+        """A figure whose goal is ``goal`` or more; a NaN misses it.
+
+        >>> Row.at_least("accuracy", 91.4, "%", 91).goal
+        '>= 91 %'
+        """
+        return cls(name, value, unit, f">= {goal:g} {unit}".rstrip(), bool(value >= goal), n, ci95)
+
+    @classmethod
+    def at_most(
+        cls,
+        name: str,
+        value: float,
+        unit: str,
+        goal: float,
+        n: int | None = None,
+        ci95: tuple[float, float] | None = None,
+    ) -> Row:
+        """A figure whose goal is ``goal`` or less; a NaN misses it.
+
+        >>> Row.at_most("frames lost", 3, "", 0).ok
+        False
+        """
+        return cls(name, value, unit, f"<= {goal:g} {unit}".rstrip(), bool(value <= goal), n, ci95)
+
+
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """95 % score interval of a proportion (E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212).
+
+    Args:
+        successes: how many of the trials succeeded, 0..n.
+        n: number of trials; with 0 nothing is known, and the interval is all of 0..1.
+
+    Returns:
+        Lower and upper bound, as fractions.
+
+    Raises:
+        ValueError: the counts contradict each other.
+
+    >>> low, high = wilson_interval(91, 100)
+    >>> round(low, 4), round(high, 4)
+    (0.8377, 0.9519)
+    >>> wilson_interval(0, 0)
+    (0.0, 1.0)
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n} trials is not a proportion")
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    scale = 1 + Z_95**2 / n
+    centre = (share + Z_95**2 / (2 * n)) / scale
+    half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2)) / scale
+    # The bounds at 0 and n successes are exactly 0 and 1; rounding must not take them off.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return float(low), float(high)
+
+
+def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """95 % confidence interval of the mean of independent samples, by Student's t.
+
+    Args:
+        values: the samples, one dimension or flattened.
+
+    Returns:
+        Lower and upper bound in the samples' unit; two NaN with fewer than two samples.
+
+    >>> low, high = mean_interval([1.0, 2.0, 3.0])
+    >>> round(low, 3), round(high, 3)
+    (-0.484, 4.484)
+    """
+    samples = np.asarray(values, dtype=float).ravel()
+    if samples.size < 2:
+        return math.nan, math.nan
+    from scipy.special import stdtrit  # here: a start-up of the command must not wait for scipy
+
+    half = float(stdtrit(samples.size - 1, 0.975)) * float(samples.std(ddof=1)) / math.sqrt(samples.size)
+    mean = float(samples.mean())
+    return mean - half, mean + half
+
+
+def _plain(value: Any) -> Any:
+    """The value in types that JSON has; what is not a finite number becomes None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"a {type(value).__name__} has no place in a JSON file")
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    # Not dataclasses.asdict: it deep-copies, and an interval without finite bounds is told as none.
+    interval = _plain(row.ci95)
+    plain = {name: _plain(getattr(row, name)) for name in Row.__dataclass_fields__}
+    plain["ci95"] = None if interval is None or None in interval else interval
+    return plain
+
+
+def write_json(
+    path: str | Path,
+    command: str | Sequence[str],
+    rows: Iterable[Row],
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write figures in the project's shape: ``command``, ``git``, ``machine``, ``rows``, and the extra keys.
+
+    The file appears whole or not at all. Numpy scalars and arrays are accepted; NaN and infinity become ``null``.
+
+    Args:
+        path: where to; missing folders are made.
+        command: the command that prints the same figures again, as one line or as its arguments.
+        rows: the figures.
+        extra: further top-level keys.
+
+    Raises:
+        ValueError: an extra key has the name of one of the four.
+        TypeError: a value has no form in JSON.
+        SdrScError: the file cannot be written.
+    """
+    taken = sorted(set(extra or {}) & set(_RESERVED))
+    if taken:
+        raise ValueError(f"extra key {taken[0]!r} is one that every measurement has already")
+    content = {
+        "command": command if isinstance(command, str) else shlex.join(command),
+        "git": git_commit(),
+        "machine": _plain(machine()),
+        "rows": [_row_json(row) for row in rows],
+        **_plain(extra or {}),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise SdrScError(f"The measurements cannot be written to {target}: {error.strerror or error}.") from error
+
+
+def format_value(value: float | None, unit: str = "") -> str:
+    """A figure for people: four significant digits, whole numbers with thousands separated, a dash for none.
+
+    >>> format_value(91.2345, "%"), format_value(12000), format_value(float("nan")), format_value(0.0000123, "s")
+    ('91.23 %', '12,000', '–', '1.23e-05 s')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    if whole or 1e4 <= abs(value) < 1e15:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}"
+    return f"{text} {unit}".rstrip()
+
+
+def print_rows(rows: Iterable[Row], title: str | None = None, console: Console | None = None) -> None:
+    """Print figures as a table: name, value, 95 % interval, samples, goal, and whether it is met."""
+    from rich.console import Console as RichConsole
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title)
+    table.add_column("what")
+    for heading in ("value", "95 % interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("goal", no_wrap=True)
+    table.add_column("met", no_wrap=True)
+    for row in rows:
+        interval = "" if row.ci95 is None else f"{format_value(row.ci95[0])} .. {format_value(row.ci95[1])}"
+        verdict = {None: Text(""), True: Text("yes", "green"), False: Text("NO", "bold red")}[row.ok]
+        count = "" if row.n is None else f"{row.n:,}"
+        # As Text: a bracket in a name is not markup.
+        table.add_row(Text(row.name), format_value(row.value, row.unit), interval, count, Text(row.goal or ""), verdict)
+    (console or RichConsole()).print(table)

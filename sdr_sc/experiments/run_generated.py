@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A child process that runs a Python flowgraph made by grcc, under the harness.
+
+``python -m sdr_sc.experiments.run_generated FILE.py [--timeout S] [--close] [-- the flowgraph's own options]``
+
+Exit status: 0 it ended or its window was closed; 1 an error, told in one line; 124 the deadline; 130 Ctrl-C;
+143 SIGTERM. Results that blocks write in their ``stop()`` are there in every case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import importlib.util
+import inspect
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+from sdr_sc.blocks import _errors
+from sdr_sc.blocks._guard import guard_every_python_block
+from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
+from sdr_sc.experiments import harness
+
+DEADLINE_STATUS = 124
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM came. Not an Exception, so that no block or snippet swallows it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def load_module(path: Path) -> ModuleType:
+    """Import a generated flowgraph; its folder comes first on sys.path, as when Python runs the file.
+
+    Raises:
+        MissingDependencyError: something that it imports is missing.
+        FlowgraphError: it cannot be imported for another reason.
+    """
+    if not path.is_file():
+        raise FlowgraphError(f"flowgraph {path} does not exist; check its path.")
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FlowgraphError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(f"flowgraph {path.name} needs something that is not there: {error}.") from error
+    except SdrScError:
+        raise
+    except Exception as error:
+        raise FlowgraphError(f"flowgraph {path.name} cannot be loaded: {_errors.describe(error)}.") from error
+    return module
+
+
+def top_block_class(module: ModuleType, path: Path) -> Any:
+    """The top block that the module defines.
+
+    Raises:
+        FlowgraphError: it defines none.
+    """
+    from gnuradio import gr
+
+    for value in vars(module).values():
+        if inspect.isclass(value) and issubclass(value, gr.top_block) and value.__module__ == module.__name__:
+            return value
+    raise FlowgraphError(f"{path} defines no GNU Radio top block; compile a .grc file that is no hierarchical block.")
+
+
+def parse_options(module: ModuleType, options: list[str], program: str) -> argparse.Namespace:
+    """The flowgraph's own options (``parameter`` blocks in GRC), parsed by the parser that grcc generated.
+
+    Raises:
+        FlowgraphError: it has no options, but some were given.
+    """
+    if hasattr(module, "argument_parser"):
+        parser = module.argument_parser()
+        parser.prog = program
+        return parser.parse_args(options)
+    if options:
+        raise FlowgraphError(f"flowgraph {program} has no options, but was given '{' '.join(options)}'.")
+    return argparse.Namespace()
+
+
+def build(cls: Any, arguments: dict[str, Any]) -> Any:
+    """Construct the top block.
+
+    Raises:
+        SdrScError: from a block's constructor, as it is; other exceptions as a FlowgraphError.
+    """
+    try:
+        return cls(**arguments)
+    except SdrScError:
+        raise
+    except Exception as error:
+        raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {_errors.describe(error)}.") from error
+
+
+def snippets(module: ModuleType, section: str, tb: Any) -> None:
+    """Run the code of GRC's ``snippet`` blocks for a section, where there is any."""
+    function = getattr(module, f"snippets_{section}", None)
+    if function is not None:
+        function(tb)
+
+
+def _once(function: Callable[[Any], None]) -> Callable[[Any], None]:
+    called = threading.Event()
+
+    def call(tb: Any) -> None:
+        if not called.is_set():
+            called.set()
+            function(tb)
+
+    return call
+
+
+def run_plain(module: ModuleType, cls: Any, options: argparse.Namespace, timeout_s: float | None) -> None:
+    """Run a flowgraph without windows until it ends; snippets run where the generated ``main`` runs them."""
+    tb = build(cls, vars(options))
+    snippets(module, "main_after_init", tb)
+    start = tb.start
+
+    def start_with_snippets(*args: Any) -> None:
+        start(*args)
+        snippets(module, "main_after_start", tb)
+
+    tb.start = start_with_snippets
+    try:
+        harness.watch_flowgraph(tb, timeout_s)
+    finally:
+        snippets(module, "main_after_stop", tb)
+
+
+def run_file(path: Path, options: list[str], timeout_s: float | None, close: bool = False) -> None:
+    """Load, build and run a generated flowgraph.
+
+    Args:
+        path: the Python file.
+        options: the flowgraph's own command-line options.
+        timeout_s: deadline in seconds, or None.
+        close: close a Qt flowgraph's window when its work is done.
+
+    Raises:
+        SdrScError: anything that went wrong, in one sentence.
+    """
+    guard_every_python_block()
+    with _errors.watching():
+        module = load_module(path)
+        # A window that is closed runs these itself, and so do we.
+        if hasattr(module, "snippets_main_after_stop"):
+            vars(module)["snippets_main_after_stop"] = _once(module.snippets_main_after_stop)
+        cls = top_block_class(module, path)
+        parsed = parse_options(module, options, path.name)
+        if any(base.__name__ == "QWidget" for base in cls.__mro__):
+            from sdr_sc.experiments.run_qt import run_qt
+
+            run_qt(module, cls, parsed, timeout_s, close)
+        else:
+            run_plain(module, cls, parsed, timeout_s)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    # The end is bounded in time from here on; a second Ctrl-C would only lose results.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise Interrupted(128 + number)
+
+
+def _exit(status: int) -> NoReturn:
+    """End the process without waiting for threads that may be stuck, nor for GNU Radio's destructors."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+    os._exit(status)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The process's entry; see the module's docstring."""
+    own, options = list(sys.argv[1:] if arguments is None else arguments), []
+    if "--" in own:
+        split = own.index("--")
+        own, options = own[:split], own[split + 1 :]
+    parser = argparse.ArgumentParser(prog="run_generated", description="Run a Python flowgraph made by grcc.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--timeout", type=float, metavar="S", help="stop with an error after S seconds")
+    parser.add_argument("--close", action="store_true", help="close a Qt flowgraph's window when its work is done")
+    known = parser.parse_args(own)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    status = 0
+    try:
+        run_file(known.file, options, known.timeout, known.close)
+    except Interrupted as stop:
+        status = stop.status
+    except SdrScError as error:
+        print(f"sdr-sc: error: {error}", file=sys.stderr)
+        status = DEADLINE_STATUS if isinstance(error, harness.DeadlineError) else 1
+    except SystemExit as stop:
+        # argparse: --help, or an option that does not exist.
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except Exception as error:
+        print(f"sdr-sc: error: flowgraph {known.file.name}: {_errors.describe(error)}", file=sys.stderr)
+        status = 1
+    _exit(status)
+
+
+if __name__ == "__main__":
+    # Run as __main__, this module would exist twice, and with it the class Interrupted.
+    from sdr_sc.experiments.run_generated import main as imported_main
+
+    imported_main()

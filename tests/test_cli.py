@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command itself: help, errors, doctor, companion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import ROOT, assert_one_line_error, environment, sdr_sc
+
+from sdr_sc.cli import main as cli_main
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.grc_compile import GRC_FOLDER
+
+HEAVY = {"numpy", "torch", "rich", "yaml", "gnuradio", "scipy", "numba"}
+
+
+def test_help_names_every_verb_and_is_quick():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        process = sdr_sc("--help")
+        times.append(time.perf_counter() - start)
+    assert process.returncode == 0
+    assert all(verb in process.stdout for verb in cli_main.VERBS)
+    assert min(times) < 0.5
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom sdr_sc.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    print(sorted(sys.modules), file=sys.stderr)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30
+    )
+    imported = {name.split(".")[0].strip("'[] ") for name in process.stderr.split(",")}
+    assert "click" in imported
+    assert not imported & HEAVY
+
+
+@pytest.mark.parametrize("verb", list(cli_main.VERBS))
+def test_every_verb_has_a_command(verb):
+    if not (ROOT / "sdr_sc" / "cli" / f"{verb.replace('-', '_')}.py").is_file():
+        pytest.fail(f"the verb {verb} is in the table, but has no module")
+    assert sdr_sc(verb, "--help").returncode == 0
+
+
+def test_unknown_verb_is_refused():
+    process = sdr_sc("frobnicate")
+    assert process.returncode == 2
+    assert "frobnicate" in process.stderr and "Traceback" not in process.stderr
+
+
+def _main_with(monkeypatch, error):
+    def fail(**_kwargs):
+        raise error
+
+    monkeypatch.setattr(cli_main.cli, "main", fail)
+    with pytest.raises(SystemExit) as stop:
+        cli_main.main(["x"])
+    return stop.value.code
+
+
+def test_user_error_is_one_line_and_status_1(monkeypatch, capsys):
+    assert _main_with(monkeypatch, SdrScError("the cat is out; let it in.")) == 1
+    assert capsys.readouterr().err == "sdr-sc: error: the cat is out; let it in.\n"
+
+
+def test_ctrl_c_is_status_130(monkeypatch, capsys):
+    assert _main_with(monkeypatch, KeyboardInterrupt()) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_missing_python_module_is_one_line(monkeypatch, capsys):
+    assert _main_with(monkeypatch, ModuleNotFoundError("No module named 'sigmf'", name="sigmf")) == 1
+    assert capsys.readouterr().err == "sdr-sc: error: the Python module 'sigmf' is missing; run 'make setup'.\n"
+
+
+def test_grc_path():
+    assert Path(sdr_sc("grc-path").stdout.strip()) == GRC_FOLDER
+
+
+def test_doctor_finds_what_is_installed():
+    process = sdr_sc("doctor", "--json")
+    rows = {row["what"]: row for row in json.loads(process.stdout)}
+    assert rows["GNU Radio 3.10"]["ok"] and rows["GNU Radio 3.10"]["found"].startswith("3.10")
+    assert rows["numpy below 2"]["ok"]
+    assert rows["Fashion-MNIST"]["ok"]
+    assert process.returncode == int(any(row["required"] and not row["ok"] for row in rows.values()))
+
+
+def test_doctor_tells_what_is_missing_and_what_mends_it(tmp_path):
+    process = sdr_sc("doctor", SDR_SC_FASHION_MNIST=str(tmp_path), COLUMNS="200")
+    assert process.returncode == 1
+    line = next(line for line in process.stdout.splitlines() if "Fashion-MNIST" in line)
+    assert "missing" in line and "apt-get install" in line
+
+
+def test_companion_without_a_display():
+    process = sdr_sc("companion", DISPLAY=None, WAYLAND_DISPLAY=None)
+    assert_one_line_error(process, "display")
+
+
+def test_companion_without_gnuradio(tmp_path):
+    assert_one_line_error(sdr_sc("companion", PATH=str(tmp_path)), "gnuradio-companion", "apt-get install gnuradio")
+
+
+def test_companion_starts_grc_with_our_blocks_and_this_python(tmp_path):
+    fake = tmp_path / "gnuradio-companion"
+    fake.write_text("import os, sys\nprint(sys.executable, os.environ['GRC_BLOCKS_PATH'], sys.argv[1:])\n")
+    fake.chmod(0o755)
+    process = sdr_sc("companion", "a.grc", PATH=str(tmp_path), DISPLAY=":0", GRC_BLOCKS_PATH="/elsewhere")
+    assert process.stdout.strip() == f"{sys.executable} {GRC_FOLDER}:/elsewhere ['a.grc']"
