@@ -11,7 +11,7 @@ from sdr_sc.blocks._guard import guarded
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
 
-ITEM_SAMPLES = 28 * 28
+ITEM_BYTES = 28 * 28
 ITEM_ID = pmt.intern("item_id")
 LABEL = pmt.intern("label")
 LAST_ITEM = pmt.intern("last_item")
@@ -20,7 +20,8 @@ LAST_ITEM = pmt.intern("last_item")
 class image_source(gr.sync_block):
     """Emits Fashion-MNIST images, each with the stream tags ``item_id`` and ``label``.
 
-    Output 0: vectors of 784 uint8, one image each, rows first. The last one carries the tag ``last_item``.
+    Output 0: uint8, 784 an image, rows first. The tags are on an image's first byte; that of the last image also
+    carries ``last_item``.
 
     Args:
         split: ``test`` or ``train``.
@@ -33,34 +34,32 @@ class image_source(gr.sync_block):
     """
 
     def __init__(self, split: str = "test", images: int = 1000, seed: int = 1) -> None:
-        gr.sync_block.__init__(self, "sdr_sc_image_source", in_sig=None, out_sig=[(np.uint8, ITEM_SAMPLES)])
+        gr.sync_block.__init__(self, "sdr_sc_image_source", in_sig=None, out_sig=[np.uint8])
         if split not in ("test", "train"):
             raise BlockError(f"image source: split is {split!r}; use 'test' or 'train'.")
         if images < 0:
             raise BlockError(f"image source: images is {images}; use 0 (no end) or more.")
         data = fashion_mnist.load(split)  # type: ignore[arg-type]
         self.class_names = data.class_names
-        self._images, self._labels = data.images.reshape(-1, ITEM_SAMPLES), data.labels
+        self._images, self._labels = data.images.reshape(-1, ITEM_BYTES), data.labels
         self._order = np.random.default_rng(seed).permutation(len(data))
         self._total = images
         self._sent = 0
-        # 256 items of 784 bytes are whole memory pages, so GNU Radio has nothing to round up and to warn of.
-        self.set_min_output_buffer(256)
-        self.set_max_output_buffer(256)
+        self.set_output_multiple(ITEM_BYTES)
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
-        out = output_items[0]
-        count = len(out) if self._total == 0 else min(len(out), self._total - self._sent)
+        room = len(output_items[0]) // ITEM_BYTES
+        count = room if self._total == 0 else min(room, self._total - self._sent)
         if count == 0:
             return -1
         chosen = self._order[np.arange(self._sent, self._sent + count) % len(self._order)]
-        out[:count] = self._images[chosen]
+        output_items[0][: count * ITEM_BYTES] = self._images[chosen].ravel()
         first = self.nitems_written(0)
         for i, index in enumerate(chosen):
-            self.add_item_tag(0, first + i, ITEM_ID, pmt.from_long(int(index)))
-            self.add_item_tag(0, first + i, LABEL, pmt.from_long(int(self._labels[index])))
+            self.add_item_tag(0, first + i * ITEM_BYTES, ITEM_ID, pmt.from_long(int(index)))
+            self.add_item_tag(0, first + i * ITEM_BYTES, LABEL, pmt.from_long(int(self._labels[index])))
         self._sent += count
         if self._sent == self._total:
-            self.add_item_tag(0, first + count - 1, LAST_ITEM, pmt.PMT_T)
-        return count
+            self.add_item_tag(0, first + (count - 1) * ITEM_BYTES, LAST_ITEM, pmt.PMT_T)
+        return count * ITEM_BYTES

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import numpy as np
@@ -19,6 +20,7 @@ from sdr_sc.phy.numerology import Numerology
 PACKET_LEN = pmt.intern("packet_len")
 FRAME_INDEX = pmt.intern("frame_index")
 _TAIL_SYMBOLS = 8
+_LINGER_S = 0.1
 
 
 class ofdm_tx(gr.basic_block):
@@ -30,7 +32,8 @@ class ofdm_tx(gr.basic_block):
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
-        gap_samples: silence behind each frame, samples.
+        gap_samples: silence behind each frame, samples; 0 leaves a frame's end in the channel's delay until the next
+            frame pushes it out.
         amplitude: factor on all samples. 1 gives occupied subcarriers of power 1; for hardware leave headroom for
             the peaks, 0.2 or less.
 
@@ -94,6 +97,7 @@ class ofdm_tx(gr.basic_block):
                 self._queue.popleft()
                 self._place = 0
         if produced == 0 and self._ended and not self._queue:
+            time.sleep(_LINGER_S)  # the blocks downstream end with this one: let the last frame's messages pass first
             return -1
         return produced
 

@@ -18,13 +18,14 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import ChannelAdaptiveModule
 
 _POLL_S = 0.0005
-_DRAIN_S = 0.05
+_LINGER_S = 0.3  # a block that ends takes those with it that listen to its messages: the task sink has to stay
 
 
 class semantic_encoder(gr.basic_block):
     """Turns items into feature symbols, as many as the fed-back SNR calls for.
 
-    Input 0: items, vectors of uint8 with the tags ``item_id``, ``label`` and ``last_item`` (all optional).
+    Input 0: uint8, the bytes of the items one behind the other; an item's first byte may carry the tags ``item_id``,
+    ``label`` and ``last_item``.
     Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR estimator.
     Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
     Message output ``sent``: what was sent, for the task sink: PDUs of the items' bytes with ids, labels and ``k``.
@@ -53,8 +54,8 @@ class semantic_encoder(gr.basic_block):
         hysteresis_db: float = 1.0,
     ) -> None:
         self.contract = weights.read_contract(model)
-        item_bytes = int(np.prod(self.contract.item_shape))
-        gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[(np.uint8, item_bytes)], out_sig=None)
+        gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
+        self.item_bytes = int(np.prod(self.contract.item_shape))
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
         if max_frames_in_flight < 0 or feedback_timeout_s <= 0 or hysteresis_db < 0:
@@ -72,7 +73,8 @@ class semantic_encoder(gr.basic_block):
         self.items_sent = 0
         self._snr_db: float | None = None
         self._snr_time = -np.inf
-        self._ending_since: float | None = None
+        self._ending = False
+        self._end_told: float | None = None
         self._held = 0
         self._waiting, self._waiting_since = 0, 0.0
         self.message_port_register_in(pmt.intern("snr"))
@@ -100,31 +102,33 @@ class semantic_encoder(gr.basic_block):
         self.in_flight.acknowledge(int(meta["frame_num"]), now)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
-        return [1]
+        return [self.item_bytes]
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         now = time.monotonic()
-        if self._ending_since is not None:
+        if self._ending:
             return self._end(now)
         # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block
         # whose input is used up, and this one has to live until its last frame is answered.
-        waiting = input_items[0][self._held :]
+        whole = len(input_items[0]) // self.item_bytes
+        items = input_items[0][: whole * self.item_bytes].reshape(-1, self.item_bytes)
+        waiting = items[self._held :]
         if len(waiting) != self._waiting:
             self._waiting, self._waiting_since = len(waiting), now
         last = self._tags("last_item", len(waiting))
         stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
         if not self.in_flight.may_send(now) or not (len(waiting) >= self.items_per_frame or last or stalled):
             if self._held and self.in_flight.settled(now):
-                self.consume(0, self._held)
+                self.consume(0, self._held * self.item_bytes)
                 self._held = 0
             time.sleep(_POLL_S)
             return 0
         count = min(self.items_per_frame, len(waiting), *(place + 1 for place in last))
         self._send(waiting[:count], now)
         if count - 1 in last:
-            self._ending_since = now
-        self.consume(0, self._held)
+            self._ending = True
+        self.consume(0, self._held * self.item_bytes)
         self._held = count
         return 0
 
@@ -157,19 +161,21 @@ class semantic_encoder(gr.basic_block):
         self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
 
     def _end(self, now: float) -> int:
-        """Wait until every frame is answered or counts as lost, then tell the blocks downstream."""
-        if not self.in_flight.settled(now):
-            self._ending_since = now
-        if now - (self._ending_since or now) < _DRAIN_S:
-            time.sleep(_POLL_S)
-            return 0
-        end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
-        self.message_port_pub(pmt.intern("sent"), end)
-        self.message_port_pub(pmt.intern("frames"), end)
-        return -1
+        """Wait until every frame is answered or counts as lost, tell the blocks downstream, and end after them."""
+        if self._end_told is None:
+            if self.in_flight.settled(now):
+                end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
+                self.message_port_pub(pmt.intern("sent"), end)
+                self.message_port_pub(pmt.intern("frames"), end)
+                self._end_told = now
+        elif now - self._end_told > _LINGER_S:
+            return -1
+        time.sleep(_POLL_S)
+        return 0
 
     def _tags(self, key: str, count: int) -> dict[int, int]:
         """Values of a tag by place among the next ``count`` items that were not sent yet."""
-        first = self.nitems_read(0) + self._held
-        tags = self.get_tags_in_window(0, self._held, self._held + count, pmt.intern(key))
-        return {tag.offset - first: pmt.to_python(tag.value) for tag in tags}
+        begin, end = self._held * self.item_bytes, (self._held + count) * self.item_bytes
+        tags = self.get_tags_in_window(0, begin, end, pmt.intern(key))
+        first = self.nitems_read(0) + begin
+        return {(tag.offset - first) // self.item_bytes: pmt.to_python(tag.value) for tag in tags}

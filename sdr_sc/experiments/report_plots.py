@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plots of a run's report, as inline SVG that takes its colours and its font from the page around it."""
+"""The plots of a run's report: each function draws one, for a width in CSS pixels."""
 
 from __future__ import annotations
-
-import io
-import logging
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -21,91 +13,20 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLoca
 
 from sdr_sc.experiments.measurements import wilson_interval
 from sdr_sc.experiments.report_data import Run
-
-# A colour here is a stand-in for a CSS variable of the page, so that one drawing serves light and dark.
-_ROLES = ("ink", "muted", "rule", "set", "estimate", "lost", "k", "accuracy")
-INK, MUTED, RULE, SET, ESTIMATE, LOST, K, ACCURACY = (f"#0100{number:02d}" for number in range(len(_ROLES)))
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "sdr_sc",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 12,
-    "axes.unicode_minus": True,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 12,
-    "lines.linewidth": 1.8,
-    "path.simplify_threshold": 0.3,
-}
-_NARROW_BELOW_PX = 450
-WINDOW_ITEMS = 100
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The report's look; a glyph that the measuring font lacks is no matter, the browser's fonts draw the text."""
-    logger = logging.getLogger("matplotlib.font_manager")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _figure(width: int, height: int) -> Figure:
-    """A figure of so many CSS pixels: at 72 dpi a point of the drawing is a pixel of the page."""
-    return Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained")
-
-
-def _inline(figure: Figure, name: str, label: str) -> str:
-    """The figure as an SVG element to stand in HTML: no prolog, no metadata, ids of its own, the page's colours."""
-    stream = io.StringIO()
-    figure.patch.set_alpha(0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0)
-    FigureCanvasSVG(figure).print_svg(stream)
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    svg = re.sub(r"#0100(\d\d)", lambda match: f"var(--{_ROLES[int(match[1])]})", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
-    return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img" aria-label="{label}">', svg, count=1)
-
-
-def _plain_text(text: str) -> str:
-    """Text that matplotlib must not take for mathematics, shortened to what fits beside an axis."""
-    return (text if len(text) <= 16 else text[:15] + "…").replace("$", r"\$")
-
-
-def _legend(axes: Axes, columns: int) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncol=columns, borderaxespad=0.2, handlelength=1.4, columnspacing=1.2
-    )
-
-
-def _nothing(axes: Axes, why: str) -> None:
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=MUTED, wrap=True)
-    axes.set(xticks=[], yticks=[])
+from sdr_sc.experiments.report_stats import WINDOW_ITEMS, confusion_counts, running_accuracy, snr_levels
+from sdr_sc.experiments.report_svg import (
+    ACCURACY,
+    ESTIMATE,
+    K,
+    LOST,
+    NARROW_BELOW_PX,
+    RULE,
+    SET,
+    legend_above,
+    new_figure,
+    nothing,
+    plain_text,
+)
 
 
 def _percent_axis(axes: Axes, lowest: float) -> None:
@@ -113,25 +34,6 @@ def _percent_axis(axes: Axes, lowest: float) -> None:
     floor = 10 * np.floor((lowest - 2) / 10) if np.isfinite(lowest) else 0.0
     axes.set_ylim(float(np.clip(floor, 0, 90)), 101)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-
-
-def running_accuracy(run: Run, window: int = WINDOW_ITEMS) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Accuracy of the last ``window`` answered items, at the end of each frame that brought answers.
-
-    Returns:
-        Frame index, accuracy, and lower and upper 95 % Wilson bound, in percent; each of shape (frames with answers,).
-        Frames before a quarter of the window is filled are left out, as long as others remain.
-    """
-    answered = run.items.answered
-    frame = run.items.frame_index[answered]
-    total = np.concatenate(([0], np.cumsum(run.items.correct[answered])))
-    ends = np.flatnonzero(np.diff(frame, append=frame[-1:] + 1)) + 1
-    enough = ends[ends >= window // 4]
-    ends = enough if len(enough) else ends
-    counts = np.minimum(ends, window)
-    right = total[ends] - total[ends - counts]
-    bounds = np.array([wilson_interval(int(r), int(n)) for r, n in zip(right, counts, strict=True)]).reshape(-1, 2)
-    return frame[ends - 1], 100 * right / counts, 100 * bounds[:, 0], 100 * bounds[:, 1]
 
 
 def _shade_k(axes: Axes, run: Run) -> list[Patch]:
@@ -151,8 +53,8 @@ def _shade_k(axes: Axes, run: Run) -> list[Patch]:
 
 def timeline(run: Run, width: int) -> Figure:
     """SNR set and estimated, k, and running accuracy over the frame index, on one x axis."""
-    narrow, frames = width < _NARROW_BELOW_PX, run.frames
-    figure = _figure(width, 620 if narrow else 560)
+    narrow, frames = width < NARROW_BELOW_PX, run.frames
+    figure = new_figure(width, 620 if narrow else 560)
     snr, k, accuracy = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2, 3]})
     accuracy.set_xlabel("Frame index")
     snr.set_ylabel("SNR (dB)")
@@ -160,7 +62,7 @@ def timeline(run: Run, width: int) -> Figure:
     accuracy.set_ylabel("Accuracy (%)")
     if not len(frames):
         for axes in (snr, k, accuracy):
-            _nothing(axes, "No frame was sent.")
+            nothing(axes, "No frame was sent.")
         return figure
     known = frames.delivered & np.isfinite(frames.snr_est_db)
     snr.step(frames.index, frames.snr_set_db, where="mid", color=SET, linewidth=2.2, label="set")
@@ -170,7 +72,7 @@ def timeline(run: Run, width: int) -> Figure:
     if not frames.delivered.all():
         gone = ~frames.delivered
         snr.plot(frames.index[gone], frames.snr_set_db[gone], "x", color=LOST, markersize=7, mew=2, label="frame lost")
-    _legend(snr, 3)
+    legend_above(snr, 3)
     k.step(frames.index, frames.k, where="mid", color=K, linewidth=2.2)
     if run.k_list:
         k.set_yscale("log", base=2)
@@ -192,32 +94,15 @@ def timeline(run: Run, width: int) -> Figure:
             ncol=2 if narrow else 8, handlelength=1.4, columnspacing=1.2,
         )  # fmt: skip
     else:
-        _nothing(accuracy, "No item was answered.")
+        nothing(accuracy, "No item was answered.")
     accuracy.set_xlim(frames.index[0] - 0.7, frames.index[-1] + 0.7)
     accuracy.xaxis.set_major_locator(MaxNLocator(5 if narrow else 11, integer=True))
     return figure
 
 
-def snr_levels(run: Run, most: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """Group the items by the SNR set for their frame.
-
-    Returns:
-        The levels in dB, ascending, shape (levels,), and each item's level, int (items,), -1 where the SNR is not
-        known. With more than ``most`` distinct values, they are grouped into equal intervals, told by their centres.
-    """
-    snr = run.item_snr_set_db()
-    known = np.isfinite(snr)
-    place = np.full(len(snr), -1)
-    levels, place[known] = np.unique(np.round(snr[known], 3), return_inverse=True)
-    if len(levels) > most:
-        step = np.ceil((levels[-1] - levels[0]) / (most - 1) * 2) / 2 or 0.5
-        levels, place[known] = np.unique(np.round(snr[known] / step) * step, return_inverse=True)
-    return levels, place
-
-
 def accuracy_by_snr(run: Run, width: int) -> Figure:
     """Accuracy of the answered items at each SNR, with 95 % Wilson intervals, and with lost items counted as wrong."""
-    figure = _figure(width, 340)
+    figure = new_figure(width, 340)
     axes = figure.subplots()
     axes.set(xlabel="SNR set (dB)", ylabel="Accuracy (%)")
     levels, place = snr_levels(run)
@@ -228,7 +113,7 @@ def accuracy_by_snr(run: Run, width: int) -> Figure:
         low, high = wilson_interval(right, n)
         rows.append((level, 100 * right / n if n else np.nan, 100 * low, 100 * high, 100 * right / here.sum(), n))
     if not rows:
-        _nothing(axes, "No item was sent.")
+        nothing(axes, "No item was sent.")
         return figure
     at, share, low, high, of_sent, n = np.array(rows).T
     some = n > 0
@@ -240,25 +125,23 @@ def accuracy_by_snr(run: Run, width: int) -> Figure:
         axes.plot(at, of_sent, "D", color=LOST, markerfacecolor="none", markersize=7, label="lost counted as wrong")
     _percent_axis(axes, min([*low[some], *(of_sent if not answered.all() else [])]))
     axes.xaxis.set_major_locator(FixedLocator(at))
-    means = [
-        np.nanmean(run.items.k[place == i]) if np.isfinite(run.items.k[place == i]).any() else np.nan
-        for i in range(len(at))
-    ]
-    every = 1 + len(at) // (7 if width < _NARROW_BELOW_PX else 13)
-    axes.set_xticklabels([f"{a:g}\n{m:.3g}" if i % every == 0 else "" for i, (a, m) in enumerate(zip(at, means))])
+    sums = [np.nansum(run.items.k[place == number]) for number in range(len(levels))]
+    means = np.array(sums) / np.bincount(place[place >= 0])
+    every = 1 + len(at) // (7 if width < NARROW_BELOW_PX else 13)
+    axes.set_xticklabels([f"{at[i]:g}\n{means[i]:.3g}" if i % every == 0 else "" for i in range(len(at))])
     axes.set_xlabel("SNR set (dB), mean k below it")
-    _legend(axes, 1 if width < _NARROW_BELOW_PX else 2)
+    legend_above(axes, 1 if width < NARROW_BELOW_PX else 2)
     return figure
 
 
 def snr_error(run: Run, width: int) -> Figure:
     """Histogram of the estimated less the set SNR of the delivered frames."""
-    figure = _figure(width, 340)
+    figure = new_figure(width, 340)
     axes = figure.subplots()
     axes.set(xlabel="SNR estimated − set (dB)", ylabel="Frames")
     error = run.frames.snr_error_db
     if not len(error):
-        _nothing(axes, "No frame was delivered,\nso no SNR was estimated.")
+        nothing(axes, "No frame was delivered,\nso no SNR was estimated.")
         return figure
     spread = max(float(np.ptp(error)), 0.2)
     middle = float(error.max() + error.min()) / 2
@@ -270,31 +153,23 @@ def snr_error(run: Run, width: int) -> Figure:
         axes.plot([], [], " ", label=f"spread {error.std(ddof=1):.2f} dB")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(False, axis="x")
-    _legend(axes, 2 if width < _NARROW_BELOW_PX else 3)
+    legend_above(axes, 2 if width < NARROW_BELOW_PX else 3)
     return figure
-
-
-def confusion_counts(run: Run) -> np.ndarray:
-    """Items by true class (rows) and answer (columns, the last for lost ones), int (classes, classes + 1)."""
-    classes = len(run.class_names)
-    counts = np.zeros((classes, classes + 1), dtype=int)
-    np.add.at(counts, (run.items.label, np.where(run.items.answered, run.items.answer, classes)), 1)
-    return counts
 
 
 def confusion(run: Run, width: int) -> Figure:
     """Confusion matrix with counts; the shade is the share of the true class."""
     counts = confusion_counts(run)
-    names = [_plain_text(name) for name in run.class_names]
+    names = [plain_text(name) for name in run.class_names]
     if counts[:, -1].any():
         names_across = [*names, "(lost)"]
     else:
         counts, names_across = counts[:, :-1], names
-    figure = _figure(width, int(width * 0.98))
+    figure = new_figure(width, int(width * 0.98))
     axes = figure.subplots()
     axes.grid(False)
     if not counts.size:
-        _nothing(axes, "No item was sent.")
+        nothing(axes, "No item was sent.")
         return figure
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows, columns = counts.shape
@@ -305,7 +180,7 @@ def confusion(run: Run, width: int) -> Figure:
         (*tone[column >= rows], 0.75 * np.sqrt(share[row, column])) for row in range(rows) for column in range(columns)
     ]
     axes.add_collection(PolyCollection(cells, facecolors=fill, edgecolors=RULE, linewidths=0.8))
-    small = 9 if width < _NARROW_BELOW_PX else 11
+    small = 9 if width < NARROW_BELOW_PX else 11
     if columns <= 20:
         for row, column in zip(*np.nonzero(counts), strict=True):
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=small)
@@ -316,23 +191,3 @@ def confusion(run: Run, width: int) -> Figure:
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure
-
-
-def both_widths(draw: Callable[[Run, int], Figure], run: Run, widths: tuple[int, int], label: str) -> tuple[str, str]:
-    """Draw for a laptop and for a phone.
-
-    Args:
-        draw: one of this module's functions that return a figure.
-        run: what to draw.
-        widths: of the wide and of the narrow drawing, in CSS pixels.
-        label: what the picture shows, for a reader who does not see it; plain words, no quotes.
-
-    Returns:
-        The wide and the narrow drawing, as SVG elements.
-    """
-    with _style():
-        name = draw.__name__.replace("_", "-")
-        wide, narrow = (
-            _inline(draw(run, width), f"{name}-{suffix}", label) for width, suffix in zip(widths, "wn", strict=True)
-        )
-    return wide, narrow
