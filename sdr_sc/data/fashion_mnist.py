@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +53,12 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, items: int) -> ImageSet:
+        """The first ``items`` items."""
+        if not 1 <= items <= len(self):
+            raise DataSetError(f"{items} items were asked for where the data set has {len(self)}; use 1 to {len(self)}.")
+        return replace(self, images=self.images[:items], labels=self.labels[:items])
 
 
 def folder() -> Path:

@@ -17,11 +17,11 @@ from sdr_sc.experiments.report_stats import WINDOW_ITEMS, confusion_counts, runn
 from sdr_sc.experiments.report_svg import (
     ACCURACY,
     ESTIMATE,
-    K,
     LOST,
     NARROW_BELOW_PX,
     RULE,
     SET,
+    K,
     legend_above,
     new_figure,
     nothing,

@@ -14,18 +14,25 @@ _RIDGE = 1e-3
 
 
 @lru_cache(maxsize=8)
-def smoother(numerology: Numerology) -> np.ndarray:
+def _smoother(numerology: Numerology, weights: tuple[float, ...]) -> np.ndarray:
     """complex64 (used, used): projection onto channels whose delays lie from a little before the FFT window's early
-    start to the cyclic prefix (regularised least squares on the taps)."""
+    start to the cyclic prefix (regularised weighted least squares on the taps)."""
     delays = np.arange(-numerology.early_window - _DELAY_MARGIN, numerology.cyclic_prefix)
     basis = np.exp(-2j * np.pi * np.outer(numerology.positions, delays) / numerology.fft_size)
-    gram = basis.conj().T @ basis + _RIDGE * numerology.used * np.eye(len(delays))
-    return (basis @ np.linalg.solve(gram, basis.conj().T)).astype(np.complex64)
+    weighted = basis.conj().T * np.asarray(weights)
+    gram = weighted @ basis + _RIDGE * sum(weights) * np.eye(len(delays))
+    return (basis @ np.linalg.solve(gram, weighted)).astype(np.complex64)
 
 
-def smooth(gains: np.ndarray, numerology: Numerology) -> np.ndarray:
-    """Smooth least-squares gains, complex64 (used,)."""
-    return smoother(numerology) @ gains
+def smooth(gains: np.ndarray, numerology: Numerology, weights: np.ndarray | None = None) -> np.ndarray:
+    """Smooth least-squares gains over the occupied subcarriers.
+
+    Args:
+        gains: complex64 (used,).
+        weights: float (used,), inverse noise variance of each gain up to a factor; None for equal ones.
+    """
+    used = np.ones(numerology.used) if weights is None else weights
+    return _smoother(numerology, tuple(float(w) for w in used)) @ gains
 
 
 def remove_common_phase(gains: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """First stage of detection: the autocorrelation of the repeating detection part, as running sums.
 
-The metric at sample d is ``|P|^2 / (E0 E1)`` with ``P = sum conj(r[d+m]) r[d+m+lag]`` and the energies E0, E1 of the two
+The metric at sample d is ``|P|^2 / (E0 E1)`` with ``P = sum conj(r[d+m]) r[d+m+lag]`` and E0, E1 the energies of the two
 windows (Schmidl and Cox, 1997, here with a short lag and a long window). Its square root is near S/(S+N) on a frame,
 and in noise it exceeds t with probability ``exp(-window t^2)``.
 """
@@ -17,7 +17,7 @@ from numba import njit
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.preamble import detection_period
 
-DEFAULT_THRESHOLD = 0.2
+DEFAULT_THRESHOLD = 0.18
 
 
 @dataclass(frozen=True)

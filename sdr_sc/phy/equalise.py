@@ -6,20 +6,24 @@ from __future__ import annotations
 import numpy as np
 
 _TRACKING_HALF_WIDTH = 4
-_SLOPES = np.linspace(-1.0, 1.0, 101)
+_SLOPES = np.linspace(-1.0, 1.0, 81)
 
 
-def common_slope(phasors: np.ndarray, times: np.ndarray) -> float:
-    """Phase advance per symbol, rad, that best lines up the phasors (maximum likelihood on a grid, then refined).
+def common_slope(phasors: np.ndarray, times: np.ndarray, reach: float = 1.0) -> float:
+    """Phase advance per symbol, rad, that best lines up phasors (maximum likelihood on a grid, then refined).
 
     Args:
-        phasors: complex (symbols,), each weighted by its reliability.
-        times: float (symbols,), in symbol durations.
+        phasors: complex (times,) or (times, subcarriers), each weighted by its reliability. Subcarriers whose phases
+            are unknown stand in columns of their own: their likelihoods add up.
+        times: float (times,), in symbol durations.
+        reach: largest slope that is looked for.
     """
-    slope, step = 0.0, 1.0
+    columns = phasors.reshape(len(times), -1)
+    slope, step = 0.0, reach
     for _ in range(3):
         grid = slope + step * _SLOPES
-        likelihood = np.abs(np.exp(-1j * np.outer(grid, times)) @ phasors)
+        sums = np.exp(-1j * np.outer(grid, times)) @ columns
+        likelihood = np.sum(sums.real**2 + sums.imag**2, axis=1)
         slope, step = float(grid[np.argmax(likelihood)]), step / 20
     return slope
 

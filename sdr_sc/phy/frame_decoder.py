@@ -14,8 +14,8 @@ from sdr_sc.phy.framing import header_subcarriers, pilot_values
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.interleave import deinterleave, deinterleave_values
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import demodulate, early_window_ramp
-from sdr_sc.phy.preamble import training_subcarriers
+from sdr_sc.phy.ofdm import demodulate
+from sdr_sc.phy.preamble_estimate import estimate_from_preamble, training_times
 from sdr_sc.phy.snr import PowerEstimate, repeated_symbols
 from sdr_sc.phy.sync import rotate
 
@@ -67,15 +67,15 @@ def decode_header(samples: np.ndarray, cycles_per_sample: float, numerology: Num
     """
     n = numerology
     received = rotate(samples[: n.payload_offset], -cycles_per_sample)
-    training = _demodulate_training(received, n) * training_subcarriers(n).conj()
+    first_look = estimate_from_preamble(received, n)
+    training, channel = first_look.training, first_look.channel
     symbols = demodulate(received[n.preamble_samples :], n)
-    channel = smooth(training.mean(axis=0), n)
     noise = repeated_symbols(training).noise
 
     pilots = symbols[:, n.pilot_index] * pilot_values(n.header_symbols, n)
-    phasors = np.concatenate((training @ channel.conj(), pilots @ channel[n.pilot_index].conj()))
+    phasors = np.concatenate((first_look.phasors, pilots @ channel[n.pilot_index].conj()))
     times = _symbol_times(n.header_symbols, n)
-    slope = common_slope(phasors, times)
+    slope = common_slope(phasors, np.concatenate((first_look.times, times[2:])))
     turned = symbols * np.exp(-1j * slope * times[2:]).astype(np.complex64)[:, np.newaxis]
     data_channel = channel[n.data_index]
     soft = (turned[:, n.data_index] * data_channel.conj()).real / np.float32(max(noise, 1e-30))
@@ -129,19 +129,12 @@ def decode_payload(
     return PayloadResult(features.reshape(shape), variance.reshape(shape), ~np.isfinite(variance).reshape(shape))
 
 
-def _demodulate_training(received: np.ndarray, n: Numerology) -> np.ndarray:
-    """complex64 (2, used): the two channel-estimation symbols, which share one long cyclic prefix."""
-    first = n.preamble_samples - 2 * n.fft_size - n.early_window
-    both = received[first : first + 2 * n.fft_size].reshape(2, n.fft_size)
-    return np.fft.fft(both, norm="ortho").astype(np.complex64)[:, n.bins] * early_window_ramp(n)
-
-
 def _symbol_times(symbols: int, n: Numerology) -> np.ndarray:
-    """Middles of the two training symbols and ``symbols`` symbols behind them, in symbol durations from the frame's
-    first payload-like symbol."""
+    """Middles of the two training symbols and ``symbols`` symbols behind them, in symbol durations from the end of
+    the preamble."""
     useful = n.fft_size / n.symbol_samples
     first_middle = n.cyclic_prefix / n.symbol_samples + useful / 2
-    return np.concatenate(([-1.5 * useful, -0.5 * useful], first_middle + np.arange(symbols)))
+    return np.concatenate((training_times(n), first_middle + np.arange(symbols)))
 
 
 def _track_phase(received: np.ndarray, result: HeaderResult, n: Numerology) -> np.ndarray:

@@ -44,7 +44,7 @@ class Numerology:
     data_subcarriers: int = 48
     pilot_subcarriers: int = 4
     detection_symbols: int = 4
-    header_symbols: int = 6
+    header_symbols: int = 8
     sample_rate_hz: float = 1e6
     early_window: int = 4
 

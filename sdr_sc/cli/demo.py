@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_REFRESH_HZ = 4
+_ROWS_SHOWN = 12
+
+
+@click.command()
+@click.option("--images", default=1100, show_default=True, type=click.IntRange(22), help="Images to send.")
+@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
+@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the images' order and of the noise.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for runs.")
+@click.option("--timeout", default=300.0, show_default=True, help="Give up after this many seconds.")
+def command(images: int, items_per_frame: int, model: str, seed: int, out: Path, timeout: float) -> None:
+    """Send Fashion-MNIST images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
+
+    Status 0 only if every frame is accounted for: answered, or told as lost.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from sdr_sc.errors import SdrScError
+    from sdr_sc.experiments.demo import DemoConfig, run_demo, run_folder
+    from sdr_sc.experiments.measurements import print_rows
+
+    console = Console()
+    try:
+        folder = run_folder(out)
+    except OSError as error:
+        raise SdrScError(f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out.") from error
+    config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout)
+    console.print("compiling flowgraphs/sim_loopback.grc and loading the model ...")
+    with Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:
+        result = run_demo(config, folder, lambda tb: live.update(_table(tb, images)))
+    console.print(_levels(result.folder))
+    print_rows(result.rows, console=console)
+    a = result.accounting
+    console.print(
+        f"{a.frames_sent} frames sent: {a.frames_answered} answered, {a.frames_lost} lost"
+        + "".join(f" ({count} {cause})" for cause, count in a.lost_causes.items() if count)
+    )
+    console.print(f"report: {result.report}", soft_wrap=True)
+    if a.discrepancies:
+        raise SdrScError(f"not every frame is accounted for: {'; '.join(a.discrepancies)}.")
+
+
+def _table(tb: Any, images: int) -> Table:
+    """The latest frames of a running flowgraph."""
+    from rich.table import Table
+
+    record = tb.task_sink.record
+    names = tb.semantic_encoder.contract.class_names
+    right, sent = record.items_correct, record.items_sent
+    settled = record.items_answered + record.items_lost
+    accuracy = f"{100 * right / settled:.1f} %" if settled else "-"
+    table = Table(title=f"{sent} of {images} images sent, accuracy {accuracy}, {record.frames_lost} frames lost")
+    for heading in ("frame", "SNR set (dB)", "estimated (dB)", "k", "latency (ms)"):
+        table.add_column(heading, justify="right")
+    table.add_column("sent")
+    table.add_column("answered")
+    for frame in record.recent()[-_ROWS_SHOWN:]:
+        is_right = frame.answers[0] == frame.label[0]
+        table.add_row(
+            str(frame.frame_index),
+            "-" if frame.snr_set_db is None else f"{frame.snr_set_db:.0f}",
+            f"{frame.snr_est_db:.1f}",
+            str(frame.k),
+            f"{frame.latency_ms:.1f}",
+            names[frame.label[0]],
+            f"[{'green' if is_right else 'red'}]{names[frame.answers[0]]}[/]",
+        )
+    return table
+
+
+def _levels(folder: Path) -> Table:
+    """Accuracy and k at each level of the schedule, in its order."""
+    import csv
+    from itertools import groupby
+    from statistics import fmean
+
+    from rich.table import Table
+
+    with open(folder / "frames.csv", newline="") as file:
+        frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+    table = Table(title="the run, level by level")
+    for heading in ("SNR set (dB)", "estimated (dB)", "mean k", "accuracy", "frames", "lost"):
+        table.add_column(heading, justify="right")
+    for level, group in groupby((f for f in frames if f["snr_set_db"]), key=lambda f: float(f["snr_set_db"])):
+        same = list(group)
+        estimates = [float(f["snr_est_db"]) for f in same if f["snr_est_db"]]
+        items = sum(int(f["n_items"]) for f in same)
+        table.add_row(
+            f"{level:.0f}",
+            f"{fmean(estimates):.1f}" if estimates else "-",
+            f"{fmean(int(f['k']) for f in same):.1f}",
+            f"{100 * sum(int(f['correct']) for f in same) / items:.1f} %",
+            str(len(same)),
+            str(sum(f["status"] == "lost" for f in same)),
+        )
+    return table

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sdr_sc.experiments.evaluate import Grid
+    from sdr_sc.experiments.link import LinkResult
+
+QUICK_IMAGES = 1000
+QUICK_SNR_DB = (0.0, 20.0)
+
+
+def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[float]:
+    try:
+        return [float(number) for number in value.split(",")]
+    except ValueError:
+        raise click.BadParameter("give numbers with commas between, for example -5,0,20") from None
+
+
+def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int | None]:
+    try:
+        return [None if k.strip() == "cam" else int(k) for k in value.split(",")] if value else []
+    except ValueError:
+        raise click.BadParameter("give whole numbers, or 'cam', with commas between, for example 4,16,cam") from None
+
+
+@click.command()
+@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@click.option("--snr", "snr_db", default="-5,0,5,10,15,20,25", show_default=True, callback=_numbers, help="SNRs, dB.")
+@click.option("--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice.")
+@click.option("--images", default=0, help="Test images; 0 for all.")
+@click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
+@click.option("--threads", default=2, show_default=True, help="CPU threads for the networks.")
+@click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def command(
+    model: str,
+    snr_db: list[float],
+    k_list: list[int | None],
+    images: int,
+    items_per_frame: int,
+    seed: int,
+    threads: int,
+    quick: bool,
+    json_path: Path | None,
+) -> None:
+    """Measure accuracy on the whole test set for every SNR and k, through the physical layer.
+
+    Timing, carrier offset, channel and SNR are estimated; a lost item counts as wrong. Status 1 if a goal is missed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sdr_sc.data import fashion_mnist
+    from sdr_sc.experiments import measurements
+    from sdr_sc.experiments.evaluate import Grid, evaluate
+    from sdr_sc.semantic import weights
+
+    data = fashion_mnist.load("test")
+    contract = weights.read_contract(model)
+    contract.check_item(data.images.shape[1:])
+    if quick:
+        images, snr_db = images or QUICK_IMAGES, list(QUICK_SNR_DB)
+    data = data.first(images or len(data))
+    grid = Grid(snr_db, k_list or [*contract.k_list, None])
+    console = Console()
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task(f"{len(data)} images at {len(grid.snr_db) * len(grid.k)} points", total=None)
+        rows, results = evaluate(
+            model,
+            data,
+            grid,
+            items_per_frame,
+            seed,
+            threads,
+            lambda frames: progress.update(task, total=frames),
+            lambda: progress.advance(task),
+        )
+    console.print(_matrix(grid, results))
+    measurements.print_rows([row for row in rows if row.ok is not None], "figures with a goal", console)
+    if json_path is not None:
+        config = {
+            "model": contract.name,
+            "model_id": contract.model_id,
+            "images": len(data),
+            "items_per_frame": items_per_frame,
+            "seed": seed,
+        }
+        measurements.write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"config": config})
+        console.print(f"wrote {json_path}")
+    if any(row.ok is False for row in rows):
+        raise SystemExit(1)
+
+
+def _matrix(grid: Grid, results: dict[tuple[float, int | None], LinkResult]) -> Table:
+    """Accuracy by SNR and k, with the CAM's mean k, frames lost and the SNR estimate over all k."""
+    import numpy as np
+    from rich.table import Table
+
+    table = Table(title="accuracy (%), lost items count as wrong")
+    table.add_column("SNR (dB)", justify="right")
+    for k in grid.k:
+        table.add_column("CAM" if k is None else f"k={k}", justify="right")
+    for heading in ("CAM's k", "frames lost", "SNR estimate (dB)"):
+        table.add_column(heading, justify="right")
+    for snr_db in grid.snr_db:
+        same = [results[snr_db, k] for k in grid.k]
+        cam = results.get((snr_db, None))
+        errors = np.concatenate([r.snr_estimates_db for r in same])
+        table.add_row(
+            f"{snr_db:g}",
+            *(f"{100 * r.correct / r.items:.1f}" for r in same),
+            "" if cam is None else f"{cam.channel_uses / cam.items:.1f}",
+            f"{sum(r.frames_lost for r in same)}/{sum(r.frames for r in same)}",
+            f"{errors.mean():.2f} ± {errors.std():.2f}" if len(errors) else "-",
+        )
+    return table

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demonstration: images over the simulated air while the SNR falls and rises again, with a report."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.blocks._schedule import SnrSchedule
+from sdr_sc.experiments.cam_response import find_steps
+from sdr_sc.experiments.loopback import Accounting, run_loopback
+from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval, write_json
+from sdr_sc.experiments.report import write_report
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.contract import ModelContract
+
+LEVELS_DB = (25.0, 20.0, 15.0, 10.0, 5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
+RESPONSE_GOAL_FRAMES = 3
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Settings of a demonstration."""
+
+    images: int = 1100
+    items_per_frame: int = 4
+    model: str = weights.DEFAULT_MODEL
+    seed: int = 1
+    cfo_hz: float = 2000.0
+    deadline_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demonstration left behind."""
+
+    folder: Path
+    report: Path
+    rows: list[Row]
+    accounting: Accounting
+
+
+def schedule(images: int, items_per_frame: int) -> SnrSchedule:
+    """25 dB down to 0 dB and up again in steps of 5 dB, over the frames of the run."""
+    frames = -(-images // items_per_frame)
+    return SnrSchedule(tuple(i * frames // len(LEVELS_DB) for i in range(len(LEVELS_DB))), LEVELS_DB)
+
+
+def run_folder(base: Path) -> Path:
+    """A new folder named after the time."""
+    stem = time.strftime("%Y-%m-%dT%H-%M-%S")
+    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
+        folder = base / f"{stem}{suffix}"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            return folder
+    raise FileExistsError(stem)
+
+
+def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -> DemoResult:
+    """Run the loopback flowgraph on the schedule and write ``summary.json``, the CSV files and ``report.html``.
+
+    Raises:
+        SdrScError: something that it needs is missing or broken; in one sentence.
+    """
+    contract = weights.read_contract(config.model)
+    plan = schedule(config.images, config.items_per_frame)
+    accounting = run_loopback(
+        config.deadline_s,
+        on_poll,
+        images=config.images,
+        items_per_frame=config.items_per_frame,
+        snr_db=LEVELS_DB[0],
+        snr_schedule=plan.to_text(),
+        cfo_hz=config.cfo_hz,
+        seed=config.seed,
+        model=config.model,
+        folder=str(folder),
+    )
+    rows = measure(folder, contract, accounting)
+    details = {
+        "config": {
+            **asdict(config),
+            "snr_schedule": plan.to_text(),
+            "model_id": contract.model_id,
+            "k_list": list(contract.k_list),
+            "class_names": list(contract.class_names),
+        },
+        "accounting": accounting.to_dict(),
+    }
+    write_json(folder / "summary.json", "sdr-sc demo", rows, details)
+    return DemoResult(folder, write_report(folder), rows, accounting)
+
+
+def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> list[Row]:
+    """The figures of a run, from its ``frames.csv``."""
+    with open(folder / "frames.csv", newline="") as file:
+        frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+    a = accounting
+    low, high = wilson_interval(a.items_correct, a.items_sent)
+    rows = [
+        Row("accuracy over all images", 100 * a.items_correct / a.items_sent, "%", n=a.items_sent, ci95=(100 * low, 100 * high)),
+        Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
+        Row("frames not accounted for", len(a.discrepancies), "contradictions", "0", not a.discrepancies, a.frames_sent),
+    ]
+    errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
+    if len(errors) > 1:
+        bias = float(np.mean(errors))
+        rows.append(
+            Row("SNR estimate, bias", bias, "dB", "|bias| < 1 dB", abs(bias) < 1, len(errors), mean_interval(errors))
+        )
+    uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
+    rows.append(Row("channel uses per image", uses / a.items_sent, "symbols", n=a.items_sent))
+    known = [f for f in frames if f["snr_set_db"]]
+    rows += response_rows([float(f["snr_set_db"]) for f in known], [int(f["k"]) for f in known], contract)
+    latency = [float(f["latency_ms"]) for f in frames if f["latency_ms"]]
+    if latency:
+        rows.append(Row("latency, encoder to answer, median", float(np.median(latency)), "ms", n=len(latency)))
+    return rows
+
+
+def response_rows(snr_db: list[float], k: list[int], contract: ModelContract) -> list[Row]:
+    """Worst response of the CAM, and whether k rose and came back."""
+    steps = find_steps(snr_db, k, contract.cam)
+    if not steps:
+        return []
+    took = [step.frames for step in steps]
+    never = sum(frames is None for frames in took)
+    worst = float("nan") if never else float(max(frames for frames in took if frames is not None))
+    lowest = min(snr_db)
+    first, last = k[next(i for i, s in enumerate(snr_db) if s == snr_db[0]) :], k
+    calm = first[: steps[0].frame_index][-1]
+    back = last[-1]
+    harsh = max(k[i] for i, s in enumerate(snr_db) if s == lowest)
+    return [
+        Row(
+            "CAM response, slowest step",
+            worst,
+            "frames",
+            f"<= {RESPONSE_GOAL_FRAMES}",
+            worst <= RESPONSE_GOAL_FRAMES,
+            len(steps),
+        ),
+        Row(f"k at {lowest:g} dB", harsh, "symbols", f"> k at {snr_db[0]:g} dB", harsh > calm),
+        Row(f"k back at {snr_db[-1]:g} dB", back, "symbols", f"= {calm}, as at the start", back == calm),
+    ]

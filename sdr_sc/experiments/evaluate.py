@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Accuracy of a model on a test set, over a grid of SNR and k, through the physical layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.experiments.link import LinkResult, run_link
+from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+
+ACCURACY_GOALS = {(20.0, 16): 91.0, (0.0, 16): 88.0}
+"""Accuracy in per cent that the shipped model has to reach, by SNR in dB and k."""
+SNR_BIAS_GOAL_DB = 1.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Operating points: every SNR with every k; k None is the CAM's choice."""
+
+    snr_db: Sequence[float]
+    k: Sequence[int | None]
+
+
+def evaluate(
+    model: str,
+    data: ImageSet,
+    grid: Grid,
+    items_per_frame: int,
+    seed: int,
+    threads: int,
+    on_start: Callable[[int], None] = lambda frames: None,
+    on_frame: Callable[[], None] = lambda: None,
+) -> tuple[list[Row], dict[tuple[float, int | None], LinkResult]]:
+    """Measure every point of the grid over AWGN with a carrier offset, synchronisation and channel estimated.
+
+    Args:
+        on_start: told the number of frames in all.
+        on_frame: called after each of them.
+
+    Returns:
+        Rows, and the results they come from by (SNR, k).
+
+    Raises:
+        ContractError: the model cannot be used, or a k is not in its list.
+    """
+    encoder, decoder = SemanticEncoder(model, threads), SemanticDecoder(model, threads)
+    for k in grid.k:
+        if k is not None:
+            encoder.contract.check_k(k)
+    frames = -(-len(data) // items_per_frame)
+    on_start(frames * len(grid.snr_db) * len(grid.k))
+    results = {}
+    for i, snr_db in enumerate(grid.snr_db):
+        for j, k in enumerate(grid.k):
+            point_seed = seed + 1000 * i + j
+            results[snr_db, k] = run_link(
+                encoder,
+                decoder,
+                data.images,
+                data.labels,
+                snr_db,
+                k,
+                Numerology(),
+                items_per_frame,
+                seed=point_seed,
+                on_frame=on_frame,
+            )
+    return _rows(grid, results), results
+
+
+def _rows(grid: Grid, results: dict[tuple[float, int | None], LinkResult]) -> list[Row]:
+    rows = []
+    for (snr_db, k), result in results.items():
+        point = f"AWGN {snr_db:g} dB, k={'CAM' if k is None else k}"
+        low, high = wilson_interval(result.correct, result.items)
+        value, goal = 100 * result.correct / result.items, ACCURACY_GOALS.get((snr_db, k or 0))
+        rows.append(
+            Row(
+                f"accuracy, {point}",
+                value,
+                "%",
+                None if goal is None else f">= {goal:g}",
+                None if goal is None else value >= goal,
+                result.items,
+                (100 * low, 100 * high),
+            )
+        )
+    for (snr_db, k), result in results.items():
+        if k is None:
+            rows.append(
+                Row(f"channel uses per item, AWGN {snr_db:g} dB, k=CAM", result.channel_uses / result.items, "symbols")
+            )
+    for snr_db in grid.snr_db:
+        same = [results[snr_db, k] for k in grid.k]
+        rows += _snr_rows(snr_db, same)
+    return rows
+
+
+def _snr_rows(snr_db: float, results: list[LinkResult]) -> list[Row]:
+    frames, lost = sum(r.frames for r in results), sum(r.frames_lost for r in results)
+    low, high = wilson_interval(lost, frames)
+    rows = [Row(f"frames lost, AWGN {snr_db:g} dB", 100 * lost / frames, "%", None, None, frames, (100 * low, 100 * high))]
+    errors = np.concatenate([r.snr_estimates_db for r in results]) - snr_db
+    if len(errors) > 1:
+        bias = float(errors.mean())
+        rows.append(
+            Row(
+                f"SNR estimate, bias at {snr_db:g} dB",
+                bias,
+                "dB",
+                f"|bias| < {SNR_BIAS_GOAL_DB:g}",
+                abs(bias) < SNR_BIAS_GOAL_DB,
+                len(errors),
+                mean_interval(errors),
+            )
+        )
+        rows.append(Row(f"SNR estimate, spread at {snr_db:g} dB", float(errors.std(ddof=1)), "dB", n=len(errors)))
+    return rows

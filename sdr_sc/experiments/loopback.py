@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loopback flowgraph ``flowgraphs/sim_loopback.grc`` as experiments use it: compiled, run, and accounted for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdr_sc.blocks import _errors
+from sdr_sc.errors import FlowgraphError
+from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+
+FLOWGRAPHS = Path(__file__).resolve().parents[2] / "flowgraphs"
+LOOPBACK = FLOWGRAPHS / "sim_loopback.grc"
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What became of every frame, from the counters of all blocks that it passed.
+
+    Attributes:
+        frames_sent: by the encoder. frames_on_air: by the transmitter. frames_through_channel: by the channel.
+        frames_delivered: by the receiver. frames_answered: by the decoder, matched with what was sent.
+        frames_lost: sent and not answered, by cause in ``lost_causes``.
+        answers_unknown: answers to nothing that was sent, or second answers.
+        receiver: the receiver's counters.
+    """
+
+    frames_sent: int
+    frames_on_air: int
+    frames_through_channel: int
+    frames_delivered: int
+    frames_refused: int
+    frames_answered: int
+    frames_lost: int
+    answers_unknown: int
+    items_sent: int
+    items_answered: int
+    items_correct: int
+    items_lost: int
+    receiver: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lost_causes(self) -> dict[str, int]:
+        """Lost frames by cause. A failed header check may also come from noise that looked like a preamble."""
+        header = min(self.frames_lost, self.receiver.get("header_failed", 0))
+        return {"header check failed": header, "not detected": self.frames_lost - header}
+
+    @property
+    def discrepancies(self) -> list[str]:
+        """Where the blocks' counts contradict one another; empty if every frame is accounted for."""
+        checks = (
+            (self.frames_on_air == self.frames_sent, "the transmitter sent other frames than the encoder made"),
+            (self.frames_through_channel == self.frames_on_air, "the channel saw other frames than were sent"),
+            (self.frames_answered + self.frames_lost == self.frames_sent, "frames are neither answered nor lost"),
+            (
+                self.frames_delivered == self.frames_answered + self.answers_unknown + self.frames_refused,
+                "the receiver delivered frames that were not answered",
+            ),
+            (self.answers_unknown == 0, "there are answers to frames that were not sent"),
+            (self.items_answered + self.items_lost == self.items_sent, "items are neither answered nor lost"),
+        )
+        return [sentence for holds, sentence in checks if not holds]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``summary.json``."""
+        counts = {name: value for name, value in vars(self).items()}
+        return {
+            **counts,
+            "lost_causes": self.lost_causes,
+            "accounted": not self.discrepancies,
+            "discrepancies": self.discrepancies,
+        }
+
+
+def account(tb: Any) -> Accounting:
+    """Read the counters of a loopback flowgraph that has ended."""
+    record = tb.task_sink.record
+    counters = tb.ofdm_rx.receiver.counters
+    return Accounting(
+        frames_sent=tb.semantic_encoder.frames_sent,
+        frames_on_air=tb.ofdm_tx.frames_sent,
+        frames_through_channel=tb.channel.frames_seen,
+        frames_delivered=counters.delivered,
+        frames_refused=tb.semantic_decoder.frames_refused,
+        frames_answered=record.frames_answered,
+        frames_lost=record.frames_lost,
+        answers_unknown=record.answers_unknown,
+        items_sent=tb.semantic_encoder.items_sent,
+        items_answered=record.items_answered,
+        items_correct=record.items_correct,
+        items_lost=record.items_lost,
+        receiver=counters.to_dict(),
+    )
+
+
+def run_loopback(
+    deadline_s: float,
+    on_poll: Callable[[Any], None] = lambda tb: None,
+    **parameters: Any,
+) -> Accounting:
+    """Compile the loopback flowgraph, run it to its end in this process, and account for every frame.
+
+    Args:
+        deadline_s: after which it is stopped with an error.
+        on_poll: called with the top block every 20 ms while it runs.
+        parameters: the flowgraph's parameters by name.
+
+    Raises:
+        SdrScError: the flowgraph is missing, or does not compile, build or run; in one sentence.
+    """
+    if not LOOPBACK.is_file():
+        raise FlowgraphError(f"flowgraph {LOOPBACK} is missing; run from a clone of the repository with its flowgraphs.")
+
+    def poll() -> bool:
+        on_poll(tb)
+        return False
+
+    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
+        generated = compile_flowgraph(LOOPBACK, Path(folder))
+        tb = build(top_block_class(load_module(generated), generated), parameters)
+        watch_flowgraph(tb, deadline_s, until=poll)
+        tb.task_sink.stop()
+        return account(tb)
