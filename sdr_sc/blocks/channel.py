@@ -19,7 +19,8 @@ MODELS = ("awgn", "multipath", "rayleigh")
 class channel(gr.sync_block):
     """Adds delay, multipath or fading, carrier offset and noise; SNR and offset can change while it runs.
 
-    Input 0, output 0: complex64 samples; no tag passes. Message input ``set``: a dictionary with ``snr_db`` or ``cfo_hz``.
+    Input 0, output 0: complex64 samples; no tag passes.
+    Message input ``set``: a dictionary with ``snr_db`` or ``cfo_hz``.
     Message output ``truth``: a PDU with ``frame_index`` and ``snr_db`` for each frame that the input's tags announce.
 
     Args:

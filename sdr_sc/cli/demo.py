@@ -20,7 +20,9 @@ _ROWS_SHOWN = 12
 @click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
 @click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the images' order and of the noise.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for runs.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for runs."
+)
 @click.option("--timeout", default=300.0, show_default=True, help="Give up after this many seconds.")
 def command(images: int, items_per_frame: int, model: str, seed: int, out: Path, timeout: float) -> None:
     """Send Fashion-MNIST images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
@@ -38,7 +40,9 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
     try:
         folder = run_folder(out)
     except OSError as error:
-        raise SdrScError(f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out.") from error
+        raise SdrScError(
+            f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out."
+        ) from error
     config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout)
     console.print("compiling flowgraphs/sim_loopback.grc and loading the model ...")
     with Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:

@@ -36,7 +36,9 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.command()
 @click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
 @click.option("--snr", "snr_db", default="-5,0,5,10,15,20,25", show_default=True, callback=_numbers, help="SNRs, dB.")
-@click.option("--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice.")
+@click.option(
+    "--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice."
+)
 @click.option("--images", default=0, help="Test images; 0 for all.")
 @click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")

@@ -16,8 +16,10 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 
 @click.command("train")
-@click.option("--out", type=click.Path(path_type=Path), help="Weights file to write [models/fashion_mnist_student...].")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Checkpoint, written after every epoch, resumed from.")
+@click.option("--out", type=click.Path(path_type=Path), help="Weights file to write [the shipped model].")
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from."
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of weights, order, noise and augmentation.")
 @click.option("--epochs", default=36, show_default=True, help="Passes over the training set.")
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
@@ -36,7 +38,14 @@ def command(
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from sdr_sc.distill.config import TrainConfig
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER

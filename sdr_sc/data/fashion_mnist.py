@@ -57,7 +57,9 @@ class ImageSet:
     def first(self, items: int) -> ImageSet:
         """The first ``items`` items."""
         if not 1 <= items <= len(self):
-            raise DataSetError(f"{items} items were asked for where the data set has {len(self)}; use 1 to {len(self)}.")
+            raise DataSetError(
+                f"{items} items were asked for where the data set has {len(self)}; use 1 to {len(self)}."
+            )
         return replace(self, images=self.images[:items], labels=self.labels[:items])
 
 

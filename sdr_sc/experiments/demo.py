@@ -105,9 +105,17 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     a = accounting
     low, high = wilson_interval(a.items_correct, a.items_sent)
     rows = [
-        Row("accuracy over all images", 100 * a.items_correct / a.items_sent, "%", n=a.items_sent, ci95=(100 * low, 100 * high)),
+        Row(
+            "accuracy over all images",
+            100 * a.items_correct / a.items_sent,
+            "%",
+            n=a.items_sent,
+            ci95=(100 * low, 100 * high),
+        ),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
-        Row("frames not accounted for", len(a.discrepancies), "contradictions", "0", not a.discrepancies, a.frames_sent),
+        Row(
+            "frames not accounted for", len(a.discrepancies), "contradictions", "0", not a.discrepancies, a.frames_sent
+        ),
     ]
     errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
     if len(errors) > 1:

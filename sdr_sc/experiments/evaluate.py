@@ -105,7 +105,9 @@ def _rows(grid: Grid, results: dict[tuple[float, int | None], LinkResult]) -> li
 def _snr_rows(snr_db: float, results: list[LinkResult]) -> list[Row]:
     frames, lost = sum(r.frames for r in results), sum(r.frames_lost for r in results)
     low, high = wilson_interval(lost, frames)
-    rows = [Row(f"frames lost, AWGN {snr_db:g} dB", 100 * lost / frames, "%", None, None, frames, (100 * low, 100 * high))]
+    rows = [
+        Row(f"frames lost, AWGN {snr_db:g} dB", 100 * lost / frames, "%", None, None, frames, (100 * low, 100 * high))
+    ]
     errors = np.concatenate([r.snr_estimates_db for r in results]) - snr_db
     if len(errors) > 1:
         bias = float(errors.mean())

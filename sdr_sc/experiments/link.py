@@ -100,9 +100,7 @@ def run_link(
             correct += int((classes == truth).sum())
             lost += int((classes < 0).sum())
         on_frame()
-    return LinkResult(
-        len(labels), correct, lost, frames, frames_lost, frames_false, np.array(estimates), uses, on_air
-    )
+    return LinkResult(len(labels), correct, lost, frames, frames_lost, frames_false, np.array(estimates), uses, on_air)
 
 
 def _pick(frames: list[ReceivedFrame], header: Header) -> tuple[ReceivedFrame | None, int]:

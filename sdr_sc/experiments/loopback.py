@@ -115,7 +115,9 @@ def run_loopback(
         SdrScError: the flowgraph is missing, or does not compile, build or run; in one sentence.
     """
     if not LOOPBACK.is_file():
-        raise FlowgraphError(f"flowgraph {LOOPBACK} is missing; run from a clone of the repository with its flowgraphs.")
+        raise FlowgraphError(
+            f"flowgraph {LOOPBACK} is missing; run from a clone of the repository with its flowgraphs."
+        )
 
     def poll() -> bool:
         on_poll(tb)

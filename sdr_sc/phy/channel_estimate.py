@@ -10,7 +10,7 @@ import numpy as np
 from sdr_sc.phy.numerology import Numerology
 
 _DELAY_MARGIN = 2
-_RIDGE = 1e-3
+_RIDGE = 1e-4
 
 
 @lru_cache(maxsize=8)

@@ -34,7 +34,7 @@ class Awgn:
         seed: of the noise.
 
     >>> noise = Awgn(snr_db=10.0, seed=1).process(np.zeros(100_000, np.complex64))
-    >>> round(float(np.mean(np.abs(noise) ** 2)), 3)
+    >>> round(float(np.mean(np.abs(noise) ** 2)), 2)
     0.1
     """
 

@@ -106,7 +106,7 @@ def _viterbi(soft: np.ndarray, outputs: np.ndarray) -> np.ndarray:
             following[state] = best
             chosen[step, state] = pick
         metric, following = following, metric
-    state = np.argmax(metric)
+    state = int(np.argmax(metric))
     bits = np.empty(length, np.uint8)
     for step in range(steps - 1, length - 1, -1):
         if step < 2 * length:

@@ -62,7 +62,9 @@ def estimate_from_preamble(received: np.ndarray, n: Numerology) -> PreambleEstim
     detection = (_windows(received, first, count, n) * known.conj())[:, occupied]
     power = float(np.abs(known[occupied[0]]) ** 2)
 
-    starts = np.concatenate((detection_end + n.fft_size * np.arange(-count, 0), training_first + n.fft_size * np.arange(2)))
+    starts = np.concatenate(
+        (detection_end + n.fft_size * np.arange(-count, 0), training_first + n.fft_size * np.arange(2))
+    )
     times = (starts + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
     shared = np.concatenate((detection, training[:, occupied]))
     slope = common_slope(shared, times, _REACH)

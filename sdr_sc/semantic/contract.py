@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from sdr_sc.errors import ContractError
 
@@ -135,7 +136,7 @@ class ModelContract:
                 max_loss_points=float(cam["max_loss_points"]),
                 measured_on=str(cam["measured_on"]),
             )
-            lists = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+            lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
             return cls(**lists)
         except ContractError:
             raise

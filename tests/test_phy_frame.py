@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numerology, header, interleaver, preamble and frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdr_sc.errors import NumerologyError
+from sdr_sc.phy import header as header_format
+from sdr_sc.phy import header_code
+from sdr_sc.phy.framing import build_frame
+from sdr_sc.phy.header import Header
+from sdr_sc.phy.interleave import deinterleave, interleave, permutation
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.ofdm import demodulate, modulate
+from sdr_sc.phy.preamble import detection_period, preamble
+
+WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
+
+headers = st.builds(
+    Header,
+    model_id=st.integers(0, 0xFFFF),
+    k=st.integers(1, 256),
+    n_items=st.integers(1, 64),
+    frame_num=st.integers(0, 4095),
+    task=st.integers(0, 15),
+    power_scale_db=st.integers(-64, 63).map(lambda step: step / 2),
+)
+
+
+@given(headers)
+def test_header_survives_packing(header: Header) -> None:
+    assert header_format.unpack(header_format.pack(header)) == header
+
+
+@given(headers, st.data())
+@settings(max_examples=50)
+def test_header_with_one_or_two_wrong_bits_is_refused(header: Header, data: st.DataObject) -> None:
+    bits = header_format.pack(header)
+    places = data.draw(st.lists(st.integers(0, len(bits) - 1), min_size=1, max_size=2, unique=True))
+    bits[places] ^= 1
+    assert header_format.unpack(bits) is None
+
+
+@pytest.mark.parametrize("field, value", [("k", 0), ("k", 257), ("n_items", 65), ("power_scale_db", 0.3)])
+def test_header_refuses_values_that_do_not_fit(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=field):
+        Header(**{"model_id": 1, "k": 4, "n_items": 1, "frame_num": 0, field: value})  # type: ignore[arg-type]
+
+
+def test_header_code_corrects_what_its_free_distance_allows() -> None:
+    # The free distance of the LTE code is 15: any 7 wrong hard decisions are corrected.
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        bits = rng.integers(0, 2, header_format.INFO_BITS).astype(np.uint8)
+        soft = header_code.encode(bits)
+        soft[rng.choice(len(soft), 7, replace=False)] *= -1
+        assert np.array_equal(header_code.decode(soft), bits)
+
+
+def test_header_code_matches_the_generators_of_the_standard() -> None:
+    # A single 1 among zeros reads the generators 133, 171, 165 (octal) off the output, newest bit first.
+    bits = np.zeros(16, np.uint8)
+    bits[4] = 1
+    coded = (header_code.encode(bits) < 0).astype(int).reshape(-1, 3)
+    read = [int("".join(map(str, coded[4:11, g])), 2) for g in range(3)]
+    assert read == [0o133, 0o171, 0o165]
+
+
+@given(st.integers(1, 4000))
+def test_interleaver_is_a_permutation(length: int) -> None:
+    assert np.array_equal(np.sort(permutation(length)), np.arange(length))
+
+
+@given(st.integers(1, 500))
+def test_interleaver_undoes_itself(length: int) -> None:
+    symbols = np.random.default_rng(length).standard_normal(length).astype(np.complex64)
+    assert np.array_equal(deinterleave(interleave(symbols)), symbols)
+
+
+def test_interleaver_spreads_an_item_over_the_frame() -> None:
+    places = np.sort(permutation(8 * 16)[:16])
+    assert np.diff(places).max() <= 16  # 16 symbols over 128 places: no gap wider than twice the mean
+
+
+@pytest.mark.parametrize("numerology", [Numerology(), WIDE])
+def test_demodulation_undoes_modulation(numerology: Numerology) -> None:
+    rng = np.random.default_rng(2)
+    grid = (rng.standard_normal((5, numerology.used)) + 1j).astype(np.complex64)
+    assert np.allclose(demodulate(modulate(grid, numerology), numerology), grid, atol=1e-5)
+
+
+@pytest.mark.parametrize("numerology", [Numerology(), WIDE])
+def test_every_part_of_a_frame_has_the_nominal_power(numerology: Numerology) -> None:
+    rng = np.random.default_rng(3)
+    features = np.exp(2j * np.pi * rng.random((20, 32))).astype(np.complex64)
+    frame = build_frame(features, Header(1, 32, 20, 0), numerology)
+    assert len(frame) == numerology.frame_samples(640)
+    detection = numerology.detection_symbols * numerology.symbol_samples
+    bounds = [0, detection, numerology.preamble_samples, numerology.payload_offset, len(frame)]
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        power = np.mean(np.abs(frame[first:last]) ** 2)
+        assert power == pytest.approx(numerology.mean_sample_power, rel=0.12)
+
+
+def test_power_scale_moves_the_payload_alone() -> None:
+    numerology, features = Numerology(), np.ones((1, 96), np.complex64)
+    plain = build_frame(features, Header(1, 96, 1, 0), numerology)
+    louder = build_frame(features, Header(1, 96, 1, 0, power_scale_db=6.0), numerology)
+    assert np.array_equal(plain[: numerology.preamble_samples], louder[: numerology.preamble_samples])
+    payload = slice(numerology.payload_offset, None)
+    ratio = np.mean(np.abs(louder[payload]) ** 2) / np.mean(np.abs(plain[payload]) ** 2)
+    assert 10 * np.log10(ratio) == pytest.approx(10 * np.log10((48 * 10**0.6 + 4) / 52), abs=0.3)
+
+
+def test_preamble_repeats_and_has_a_low_peak() -> None:
+    numerology = Numerology()
+    samples = preamble(numerology)
+    period, detection = detection_period(numerology), numerology.detection_symbols * numerology.symbol_samples
+    assert np.allclose(samples[:period], samples[period : 2 * period])
+    assert np.allclose(samples[-64:], samples[-128:-64])
+    papr_db = 10 * np.log10(np.max(np.abs(samples[:detection]) ** 2) / np.mean(np.abs(samples[:detection]) ** 2))
+    assert papr_db < 3.5
+
+
+def test_frame_refuses_features_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        build_frame(np.ones((2, 4), np.complex64), Header(1, 8, 2, 0), Numerology())
+    with pytest.raises(ValueError, match="finite"):
+        build_frame(np.full((1, 4), np.nan, np.complex64), Header(1, 4, 1, 0), Numerology())
+
+
+@pytest.mark.parametrize(
+    "fields, word",
+    [
+        ({"fft_size": 63}, "fft_size"),
+        ({"cyclic_prefix": 60}, "cyclic_prefix"),
+        ({"data_subcarriers": 64}, "subcarriers"),
+        ({"pilot_subcarriers": 3, "data_subcarriers": 49}, "pilot"),
+        ({"early_window": 9}, "early_window"),
+        ({"header_symbols": 2}, "header"),
+        ({"detection_symbols": 1}, "detection_symbols"),
+        ({"sample_rate_hz": float("nan")}, "sample_rate_hz"),
+        ({"fft_size": 64.0}, "fft_size"),
+    ],
+)
+def test_numerology_refuses_sizes_that_do_not_fit(fields: dict, word: str) -> None:
+    with pytest.raises(NumerologyError, match=word):
+        Numerology(**fields)
+
+
+def test_numerology_from_yaml(tmp_path) -> None:
+    path = tmp_path / "numerology.yml"
+    path.write_text("fft_size: 128\ncyclic_prefix: 32\nsample_rate_hz: 2000000\n")
+    numerology = Numerology.from_yaml(path)
+    assert (numerology.fft_size, numerology.subcarrier_spacing_hz) == (128, 15625.0)
+    for text, word in (("fft_sise: 64", "fft_sise"), ("[1]", "field: value"), ("a: [", "cannot be read")):
+        path.write_text(text)
+        with pytest.raises(NumerologyError, match=word):
+            Numerology.from_yaml(path)
+    with pytest.raises(NumerologyError, match="cannot be read"):
+        Numerology.from_yaml(tmp_path / "none.yml")
