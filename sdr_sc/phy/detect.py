@@ -19,6 +19,7 @@ from sdr_sc.phy.preamble import detection_period
 
 DEFAULT_THRESHOLD = 0.18
 _REFRESH = 4096
+_ROUNDING = 1e-12  # energies this far below the strongest since the last refresh are what rounding left
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _scan(
 ) -> tuple[int, int, float, float]:
     """Crossing (-1: none), peak, metric and phase at the peak. Sums in double precision, so that they do not drift."""
     crossing, peak, best, angle = -1, -1, 0.0, 0.0
-    p_re = p_im = e0 = e1 = 0.0
+    p_re = p_im = e0 = e1 = strongest = 0.0
     for d in range(first, last):
         if (d - first) % _REFRESH == 0:  # what a far stronger sample left behind by rounding goes away here
             p_re = p_im = e0 = e1 = 0.0
@@ -98,9 +99,11 @@ def _scan(
                 p_im += a.real * b.imag - a.imag * b.real
                 e0 += a.real * a.real + a.imag * a.imag
                 e1 += b.real * b.real + b.imag * b.imag
+            strongest = 0.0
+        strongest = max(strongest, e0, e1)
         power = p_re * p_re + p_im * p_im
         both = e0 * e1
-        if both > 1e-30 and power >= threshold * both:
+        if both > (_ROUNDING * strongest) ** 2 and power >= threshold * both:
             if crossing < 0:
                 crossing = d
             if power > best * both:

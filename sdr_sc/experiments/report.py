@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a run: one HTML page that needs no other file, no network and no script."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from sdr_sc.errors import NumerologyError, SdrScError
+from sdr_sc.experiments import report_plots
+from sdr_sc.experiments.measurements import format_value, mean_interval, wilson_interval
+from sdr_sc.experiments.report_data import Run, load_run
+from sdr_sc.experiments.report_svg import both_widths
+from sdr_sc.phy.numerology import Numerology
+
+STRIP_IMAGES = 24
+_FULL_WIDTHS, _HALF_WIDTHS = (1080, 350), (520, 350)
+
+
+def _number(value: float, digits: int, sign: bool = False) -> str:
+    """A number with a true minus sign; a dash for NaN."""
+    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _tile(label: str, value: str, unit: str, note: str) -> dict[str, str]:
+    return {"label": label, "value": value, "unit": unit if value != "–" else "", "note": note}
+
+
+def _numerology(run: Run) -> Numerology:
+    given = run.summary["config"].get("numerology")
+    if not isinstance(given, dict):
+        return Numerology()
+    try:
+        return Numerology(**given)
+    except (TypeError, NumerologyError) as error:
+        raise SdrScError(f"summary.json of {run.name}: the config's numerology does not fit: {error}") from None
+
+
+def channel_uses_saved(run: Run) -> tuple[float, float]:
+    """What the run saved of the channel uses of a link that always sends the largest k.
+
+    Returns:
+        Two fractions: of the time on the air (preamble, header, pilots and cyclic prefixes counted on both sides), and
+        of the feature symbols alone; NaN where k is not known.
+    """
+    frames = run.frames
+    known = np.isfinite(frames.k) & (frames.n_items > 0)
+    if not known.any():
+        return np.nan, np.nan
+    numerology, largest = _numerology(run), run.k_list[-1]
+    counts, ks = frames.n_items[known].tolist(), frames.k[known].astype(int).tolist()
+    sent = sum(numerology.frame_samples(n * k) for n, k in zip(counts, ks, strict=True))
+    fixed = sum(numerology.frame_samples(n * largest) for n in counts)
+    features = sum(n * k for n, k in zip(counts, ks, strict=True))
+    return 1 - sent / fixed, 1 - features / (largest * sum(counts))
+
+
+def _tiles(run: Run) -> list[dict[str, str]]:
+    """The headline figures."""
+    items, frames = run.items, run.frames
+    sent, right, answered = len(items), int(items.correct.sum()), int(items.answered.sum())
+    low, high = wilson_interval(right, sent)
+    note = f"of {sent:,} images sent; 95 % interval {100 * low:.1f}–{100 * high:.1f} %"
+    if answered < sent:
+        of_answered = f"{100 * right / answered:.1f} %" if answered else "none"
+        note += f"; lost ones count as wrong (of those answered: {of_answered})"
+    lost = int((~frames.delivered).sum())
+    share = f"{100 * lost / len(frames):.2g} %" if len(frames) else "none"
+    known = np.isfinite(items.k)
+    mean_k = float(items.k[known].mean()) if known.any() else np.nan
+    on_air, features = channel_uses_saved(run)
+    error = run.frames.snr_error_db
+    bias = float(error.mean()) if len(error) else np.nan
+    bounds = mean_interval(error)
+    spread = f"95 % interval {_number(bounds[0], 2, True)} to {_number(bounds[1], 2, True)} dB; " * (len(error) > 1)
+    latency = frames.latency_ms[frames.delivered & np.isfinite(frames.latency_ms)]
+    tiles = [
+        _tile("Accuracy", _number(100 * right / sent if sent else np.nan, 1), "%", note if sent else "no image sent"),
+        _tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
+        _tile(
+            "Mean k",
+            _number(mean_k, 1),
+            "symbols",
+            "complex feature symbols per image, chosen from " + ", ".join(map(str, run.k_list)),
+        ),
+        _tile(
+            "Channel uses saved",
+            _number(100 * on_air, 1),
+            "%",
+            f"against a fixed k = {run.k_list[-1] if run.k_list else '–'}, with preamble, header and pilots counted; "
+            f"{_number(100 * features, 1)} % of the feature symbols alone",
+        ),
+        _tile(
+            "SNR bias",
+            _number(bias, 2, sign=True),
+            "dB",
+            f"estimated less set; {spread}{len(error):,} frames delivered",
+        ),
+    ]
+    if len(latency):
+        p95 = f"{float(np.percentile(latency, 95)):.3g} ms"
+        tiles.append(
+            _tile(
+                "Latency",
+                f"{float(np.median(latency)):.3g}",
+                "ms",
+                f"median, encoder to answer; 95th percentile {p95}",
+            )
+        )
+    return tiles
+
+
+def _plots(run: Run) -> dict[str, dict[str, Markup]]:
+    """Each plot's wide and narrow drawing. The class names in them were escaped when the SVG was written."""
+    wanted = (
+        (report_plots.timeline, _FULL_WIDTHS, "SNR set and estimated, k, and running accuracy over the frame index"),
+        (report_plots.accuracy_by_snr, _HALF_WIDTHS, "Accuracy at each SNR with 95 percent intervals"),
+        (report_plots.snr_error, _HALF_WIDTHS, "Histogram of SNR estimated less SNR set"),
+        (report_plots.confusion, (640, 350), "Confusion matrix of true class and answer"),
+    )
+    plots = {}
+    for draw, widths, label in wanted:
+        wide, narrow = both_widths(draw, run, widths, label)
+        plots[draw.__name__] = {"wide": Markup(wide), "narrow": Markup(narrow)}
+    return plots
+
+
+def _data_uri(image: np.ndarray) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _strip(run: Run) -> list[dict[str, Any]]:
+    """Pictures evenly spread over the run, with what became of them."""
+    row_of = {int(item): row for row, item in enumerate(run.items.item_id)}
+    snr = run.item_snr_set_db()
+    shown = [place for place, item in enumerate(run.image_ids) if int(item) in row_of]
+    shown.sort(key=lambda place: row_of[int(run.image_ids[place])])
+    if len(shown) > STRIP_IMAGES:
+        shown = [shown[i] for i in np.linspace(0, len(shown) - 1, STRIP_IMAGES).round().astype(int)]
+    cards = []
+    for place in shown:
+        row = row_of[int(run.image_ids[place])]
+        answer = int(run.items.answer[row])
+        state = "lost" if answer < 0 else "right" if run.items.correct[row] else "wrong"
+        confidence = run.items.confidence[row]
+        cards.append(
+            {
+                "uri": _data_uri(run.images[place]),
+                "label": run.class_names[int(run.items.label[row])],
+                "answer": run.class_names[answer] if answer >= 0 else None,
+                "state": state,
+                "confidence": f"{100 * confidence:.0f}\u00a0%" if answer >= 0 and np.isfinite(confidence) else None,
+                "link": f"{_number(snr[row], 0)} dB, k = {_number(run.items.k[row], 0)}",
+            }
+        )
+    return cards
+
+
+def _words(value: Any) -> str:
+    """A setting in words."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not set"}[value]
+    if isinstance(value, (int, float)):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list) and not any(isinstance(inner, (list, dict)) for inner in value):
+        return ", ".join(_words(inner) for inner in value) or "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _rows_of(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and value in words, a nested object's entries behind its own name."""
+    rows = []
+    for name, value in settings.items():
+        spoken = str(name).replace("_", " ")
+        if isinstance(value, dict):
+            rows += [(f"{spoken}: {inner}", text) for inner, text in _rows_of(value)] or [(spoken, "none")]
+        else:
+            rows.append((spoken, _words(value)))
+    return rows
+
+
+def _verdict(run: Run) -> dict[str, Any]:
+    """Whether every frame is accounted for, in a sentence, with what speaks against it."""
+    accounting = run.summary["accounting"]
+    sent, lost = len(run.frames), int((~run.frames.delivered).sum())
+    doubts = [_words(text) for text in accounting.get("discrepancies") or []]
+    for name, count in (("frames_sent", sent), ("frames_lost", lost), ("items_sent", len(run.items))):
+        counted = accounting.get(name)
+        if counted is not None and counted != count:
+            doubts.append(f"{name.replace('_', ' ')}: the blocks counted {counted:,}, the tables hold {count:,}")
+    causes = accounting.get("lost_causes")
+    named = [f"{cause}: {n:,}" for cause, n in causes.items() if n] if isinstance(causes, dict) else []
+    split = f"{sent:,} sent = {sent - lost:,} answered + {lost:,} lost" + (f" ({'; '.join(named)})" if named else "")
+    ok = accounting.get("accounted") is True and not doubts
+    if ok:
+        sentence = f"Every frame is accounted for: {split}."
+    elif "accounted" not in accounting and not doubts:
+        sentence = f"The run did not write whether every frame is accounted for. Its table of frames says: {split}."
+    else:
+        sentence = f"Not every frame is accounted for. The table of frames says: {split}."
+    return {"ok": ok, "sentence": sentence, "doubts": doubts}
+
+
+def _figures(run: Run) -> list[dict[str, Any]]:
+    """The measured rows of the summary, in words."""
+    figures = []
+    for row in run.summary["rows"]:
+        ci95 = row.get("ci95")
+        figures.append(
+            {
+                "name": row.get("name", ""),
+                "value": format_value(row.get("value"), row.get("unit") or ""),
+                "ci95": " to ".join(format_value(bound) for bound in ci95) if ci95 else "",
+                "n": f"{row['n']:,}" if row.get("n") is not None else "",
+                "goal": row.get("goal") or "",
+                "ok": row.get("ok"),
+            }
+        )
+    return figures
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write ``report.html`` into a run folder, from the files that `load_run` reads there.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        SdrScError: a file is missing or does not hold what it should, or the page cannot be written.
+    """
+    folder = Path(run_folder)
+    run = load_run(folder)
+    template = (resources.files("sdr_sc.experiments") / "report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    accounting = {name: value for name, value in run.summary["accounting"].items() if name != "discrepancies"}
+    page = environment.from_string(template).render(
+        name=run.name,
+        command=str(run.summary.get("command") or ""),
+        verdict=_verdict(run),
+        tiles=_tiles(run),
+        plots=_plots(run),
+        strip=_strip(run),
+        figures=_figures(run),
+        accounting=_rows_of(accounting),
+        config=_rows_of(run.summary["config"]),
+        machine=_rows_of({"git commit": run.summary.get("git") or "unknown", **run.summary["machine"]}),
+    )
+    path = folder / "report.html"
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise SdrScError(f"The report cannot be written to {path}: {error.strerror or error}.") from error
+    return path
