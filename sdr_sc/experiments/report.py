@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,53 +15,21 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from sdr_sc.errors import NumerologyError, SdrScError
+from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import report_plots
 from sdr_sc.experiments.measurements import format_value, mean_interval, wilson_interval
 from sdr_sc.experiments.report_data import Run, load_run
+from sdr_sc.experiments.report_stats import channel_uses_saved
 from sdr_sc.experiments.report_svg import both_widths
-from sdr_sc.phy.numerology import Numerology
+from sdr_sc.experiments.report_words import facts, number_text, words
 
 STRIP_IMAGES = 24
 _FULL_WIDTHS, _HALF_WIDTHS = (1080, 350), (520, 350)
 
 
-def _number(value: float, digits: int, sign: bool = False) -> str:
-    """A number with a true minus sign; a dash for NaN."""
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
 def _tile(label: str, value: str, unit: str, note: str) -> dict[str, str]:
-    return {"label": label, "value": value, "unit": unit if value != "–" else "", "note": note}
-
-
-def _numerology(run: Run) -> Numerology:
-    given = run.summary["config"].get("numerology")
-    if not isinstance(given, dict):
-        return Numerology()
-    try:
-        return Numerology(**given)
-    except (TypeError, NumerologyError) as error:
-        raise SdrScError(f"summary.json of {run.name}: the config's numerology does not fit: {error}") from None
-
-
-def channel_uses_saved(run: Run) -> tuple[float, float]:
-    """What the run saved of the channel uses of a link that always sends the largest k.
-
-    Returns:
-        Two fractions: of the time on the air (preamble, header, pilots and cyclic prefixes counted on both sides), and
-        of the feature symbols alone; NaN where k is not known.
-    """
-    frames = run.frames
-    known = np.isfinite(frames.k) & (frames.n_items > 0)
-    if not known.any():
-        return np.nan, np.nan
-    numerology, largest = _numerology(run), run.k_list[-1]
-    counts, ks = frames.n_items[known].tolist(), frames.k[known].astype(int).tolist()
-    sent = sum(numerology.frame_samples(n * k) for n, k in zip(counts, ks, strict=True))
-    fixed = sum(numerology.frame_samples(n * largest) for n in counts)
-    features = sum(n * k for n, k in zip(counts, ks, strict=True))
-    return 1 - sent / fixed, 1 - features / (largest * sum(counts))
+    together = re.sub(r"(\d) (%|dB|ms)", "\\1\u00a0\\2", note)  # a unit stays on the line of its number
+    return {"label": label, "value": value, "unit": unit if value != "–" else "", "note": together}
 
 
 def _tiles(run: Run) -> list[dict[str, str]]:
@@ -81,27 +49,31 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     error = run.frames.snr_error_db
     bias = float(error.mean()) if len(error) else np.nan
     bounds = mean_interval(error)
-    spread = f"95 % interval {_number(bounds[0], 2, True)} to {_number(bounds[1], 2, True)} dB; " * (len(error) > 1)
+    spread = f"95 % interval {number_text(bounds[0], 2, True)} to {number_text(bounds[1], 2, True)} dB; " * (
+        len(error) > 1
+    )
     latency = frames.latency_ms[frames.delivered & np.isfinite(frames.latency_ms)]
     tiles = [
-        _tile("Accuracy", _number(100 * right / sent if sent else np.nan, 1), "%", note if sent else "no image sent"),
+        _tile(
+            "Accuracy", number_text(100 * right / sent if sent else np.nan, 1), "%", note if sent else "no image sent"
+        ),
         _tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
         _tile(
             "Mean k",
-            _number(mean_k, 1),
+            number_text(mean_k, 1),
             "symbols",
             "complex feature symbols per image, chosen from " + ", ".join(map(str, run.k_list)),
         ),
         _tile(
             "Channel uses saved",
-            _number(100 * on_air, 1),
+            number_text(100 * on_air, 1),
             "%",
             f"against a fixed k = {run.k_list[-1] if run.k_list else '–'}, with preamble, header and pilots counted; "
-            f"{_number(100 * features, 1)} % of the feature symbols alone",
+            f"{number_text(100 * features, 1)} % of the feature symbols alone",
         ),
         _tile(
             "SNR bias",
-            _number(bias, 2, sign=True),
+            number_text(bias, 2, sign=True),
             "dB",
             f"estimated less set; {spread}{len(error):,} frames delivered",
         ),
@@ -161,40 +133,17 @@ def _strip(run: Run) -> list[dict[str, Any]]:
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
                 "confidence": f"{100 * confidence:.0f}\u00a0%" if answer >= 0 and np.isfinite(confidence) else None,
-                "link": f"{_number(snr[row], 0)} dB, k = {_number(run.items.k[row], 0)}",
+                "link": f"{number_text(snr[row], 0)} dB, k = {number_text(run.items.k[row], 0)}",
             }
         )
     return cards
-
-
-def _words(value: Any) -> str:
-    """A setting in words."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not set"}[value]
-    if isinstance(value, (int, float)):
-        return f"{value:.6g}" if isinstance(value, float) else str(value)
-    if isinstance(value, list) and not any(isinstance(inner, (list, dict)) for inner in value):
-        return ", ".join(_words(inner) for inner in value) or "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _rows_of(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Name and value in words, a nested object's entries behind its own name."""
-    rows = []
-    for name, value in settings.items():
-        spoken = str(name).replace("_", " ")
-        if isinstance(value, dict):
-            rows += [(f"{spoken}: {inner}", text) for inner, text in _rows_of(value)] or [(spoken, "none")]
-        else:
-            rows.append((spoken, _words(value)))
-    return rows
 
 
 def _verdict(run: Run) -> dict[str, Any]:
     """Whether every frame is accounted for, in a sentence, with what speaks against it."""
     accounting = run.summary["accounting"]
     sent, lost = len(run.frames), int((~run.frames.delivered).sum())
-    doubts = [_words(text) for text in accounting.get("discrepancies") or []]
+    doubts = [words(text) for text in accounting.get("discrepancies") or []]
     for name, count in (("frames_sent", sent), ("frames_lost", lost), ("items_sent", len(run.items))):
         counted = accounting.get(name)
         if counted is not None and counted != count:
@@ -252,9 +201,9 @@ def write_report(run_folder: Path) -> Path:
         plots=_plots(run),
         strip=_strip(run),
         figures=_figures(run),
-        accounting=_rows_of(accounting),
-        config=_rows_of(run.summary["config"]),
-        machine=_rows_of({"git commit": run.summary.get("git") or "unknown", **run.summary["machine"]}),
+        accounting=facts(accounting),
+        config=facts(run.summary["config"]),
+        machine=facts({"git commit": run.summary.get("git") or "unknown", **run.summary["machine"]}),
     )
     path = folder / "report.html"
     try:

@@ -16,6 +16,7 @@ from sdr_sc.experiments.report_data import Run
 from sdr_sc.experiments.report_stats import WINDOW_ITEMS, confusion_counts, running_accuracy, snr_levels
 from sdr_sc.experiments.report_svg import (
     ACCURACY,
+    CELL,
     ESTIMATE,
     LOST,
     NARROW_BELOW_PX,
@@ -122,13 +123,22 @@ def accuracy_by_snr(run: Run, width: int) -> Figure:
         ecolor=ACCURACY, elinewidth=1.4, capsize=4, markersize=6, linewidth=1.2, label="answered items, 95 % interval",
     )  # fmt: skip
     if not answered.all():
-        axes.plot(at, of_sent, "D", color=LOST, markerfacecolor="none", markersize=7, label="lost counted as wrong")
+        some_lost = ~(of_sent == share)
+        axes.plot(
+            at[some_lost],
+            of_sent[some_lost],
+            "D",
+            color=LOST,
+            markerfacecolor="none",
+            markersize=7,
+            label="lost counted as wrong",
+        )
     _percent_axis(axes, min([*low[some], *(of_sent if not answered.all() else [])]))
     axes.xaxis.set_major_locator(FixedLocator(at))
     sums = [np.nansum(run.items.k[place == number]) for number in range(len(levels))]
     means = np.array(sums) / np.bincount(place[place >= 0])
     every = 1 + len(at) // (7 if width < NARROW_BELOW_PX else 13)
-    axes.set_xticklabels([f"{at[i]:g}\n{means[i]:.3g}" if i % every == 0 else "" for i in range(len(at))])
+    axes.set_xticklabels([f"{at[i]:g}\n{means[i]:.1f}" if i % every == 0 else "" for i in range(len(at))])
     axes.set_xlabel("SNR set (dB), mean k below it")
     legend_above(axes, 1 if width < NARROW_BELOW_PX else 2)
     return figure
@@ -146,11 +156,11 @@ def snr_error(run: Run, width: int) -> Figure:
     spread = max(float(np.ptp(error)), 0.2)
     middle = float(error.max() + error.min()) / 2
     bins = int(np.clip(np.sqrt(len(error)) * 1.5, 5, 40))
-    axes.hist(error, bins, (middle - 0.55 * spread, middle + 0.55 * spread), color=ESTIMATE, alpha=0.65)
+    bounds = (middle - 0.55 * spread, middle + 0.55 * spread)
+    label = f"spread {error.std(ddof=1):.2f} dB" if len(error) > 1 else "one frame"
+    axes.hist(error, bins, bounds, histtype="stepfilled", color=ESTIMATE, alpha=0.65, label=label)
     axes.axvline(0, color=SET, linewidth=1.6, linestyle=(0, (4, 3)), label="no error")
     axes.axvline(error.mean(), color=LOST, linewidth=2, label=f"bias {error.mean():+.2f} dB".replace("-", "−"))
-    if len(error) > 1:
-        axes.plot([], [], " ", label=f"spread {error.std(ddof=1):.2f} dB")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(False, axis="x")
     legend_above(axes, 2 if width < NARROW_BELOW_PX else 3)
@@ -175,7 +185,7 @@ def confusion(run: Run, width: int) -> Figure:
     rows, columns = counts.shape
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) - 0.5
     cells = [corners + (column, row) for row in range(rows) for column in range(columns)]
-    tone = matplotlib.colors.to_rgb(ACCURACY), matplotlib.colors.to_rgb(LOST)
+    tone = matplotlib.colors.to_rgb(CELL), matplotlib.colors.to_rgb(LOST)
     fill = [
         (*tone[column >= rows], 0.75 * np.sqrt(share[row, column])) for row in range(rows) for column in range(columns)
     ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sdr_sc.errors import NumerologyError, SdrScError
 from sdr_sc.experiments.measurements import wilson_interval
 from sdr_sc.experiments.report_data import Run
+from sdr_sc.phy.numerology import Numerology
 
 WINDOW_ITEMS = 100
 
@@ -53,3 +55,32 @@ def confusion_counts(run: Run) -> np.ndarray:
     counts = np.zeros((classes, classes + 1), dtype=int)
     np.add.at(counts, (run.items.label, np.where(run.items.answered, run.items.answer, classes)), 1)
     return counts
+
+
+def _numerology(run: Run) -> Numerology:
+    given = run.summary["config"].get("numerology")
+    if not isinstance(given, dict):
+        return Numerology()
+    try:
+        return Numerology(**given)
+    except (TypeError, NumerologyError) as error:
+        raise SdrScError(f"summary.json of {run.name}: the config's numerology does not fit: {error}") from None
+
+
+def channel_uses_saved(run: Run) -> tuple[float, float]:
+    """What the run saved of the channel uses of a link that always sends the largest k.
+
+    Returns:
+        Two fractions: of the time on the air (preamble, header, pilots and cyclic prefixes counted on both sides), and
+        of the feature symbols alone; NaN where k is not known.
+    """
+    frames = run.frames
+    known = np.isfinite(frames.k) & (frames.n_items > 0)
+    if not known.any():
+        return np.nan, np.nan
+    numerology, largest = _numerology(run), run.k_list[-1]
+    counts, ks = frames.n_items[known].tolist(), frames.k[known].astype(int).tolist()
+    sent = sum(numerology.frame_samples(n * k) for n, k in zip(counts, ks, strict=True))
+    fixed = sum(numerology.frame_samples(n * largest) for n in counts)
+    features = sum(n * k for n, k in zip(counts, ks, strict=True))
+    return 1 - sent / fixed, 1 - features / (largest * sum(counts))

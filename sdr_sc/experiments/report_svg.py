@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from sdr_sc.experiments.report_data import Run
 
 # A colour here is a stand-in for a CSS variable of the page, so that one drawing serves light and dark.
-_ROLES = ("ink", "muted", "rule", "set", "estimate", "lost", "k", "accuracy")
-INK, MUTED, RULE, SET, ESTIMATE, LOST, K, ACCURACY = (f"#0100{number:02d}" for number in range(len(_ROLES)))
+_ROLES = ("ink", "muted", "rule", "set", "estimate", "lost", "k", "accuracy", "cell")
+INK, MUTED, RULE, SET, ESTIMATE, LOST, K, ACCURACY, CELL = (f"#0100{number:02d}" for number in range(len(_ROLES)))
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sdr_sc",

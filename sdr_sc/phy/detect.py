@@ -19,6 +19,7 @@ from sdr_sc.phy.preamble import detection_period
 
 DEFAULT_THRESHOLD = 0.18
 _REFRESH = 4096
+_LONGEST_SPANS = 8
 _ROUNDING = 1e-12  # energies this far below the strongest since the last refresh are what rounding left
 
 
@@ -62,7 +63,7 @@ class Detector:
 
     @cached_property
     def span(self) -> int:
-        """Samples searched for the peak behind the first crossing of the threshold."""
+        """Samples without a higher value after which a peak is settled."""
         return self.numerology.detection_symbols * self.numerology.symbol_samples
 
     def search(self, samples: np.ndarray, first: int) -> tuple[Candidate | None, int]:
@@ -75,10 +76,12 @@ class Detector:
         last = len(samples) - self.window - self.lag
         if last <= first:
             return None, first
-        crossing, peak, metric, angle = _scan(samples, first, last, self.lag, self.window, self.threshold**2, self.span)
+        crossing, peak, metric, angle, is_settled = _scan(
+            samples, first, last, self.lag, self.window, self.threshold**2, self.span
+        )
         if crossing < 0:
             return None, last
-        if crossing + self.span > last:
+        if not is_settled:
             return None, crossing
         return Candidate(peak, angle / (2 * np.pi * self.lag), metric), peak
 
@@ -86,8 +89,9 @@ class Detector:
 @njit(cache=True, nogil=True)
 def _scan(
     r: np.ndarray, first: int, last: int, lag: int, window: int, threshold: float, span: int
-) -> tuple[int, int, float, float]:
-    """Crossing (-1: none), peak, metric and phase at the peak. Sums in double precision, so that they do not drift."""
+) -> tuple[int, int, float, float, bool]:
+    """Crossing (-1: none), peak, metric and phase at the peak, and whether the peak is settled. Sums are in double
+    precision, so that they do not drift."""
     crossing, peak, best, angle = -1, -1, 0.0, 0.0
     p_re = p_im = e0 = e1 = strongest = 0.0
     for d in range(first, last):
@@ -108,8 +112,8 @@ def _scan(
                 crossing = d
             if power > best * both:
                 best, peak, angle = power / both, d, np.arctan2(p_im, p_re)
-        if crossing >= 0 and d - crossing >= span:
-            break
+        if crossing >= 0 and (d - peak >= span or d - crossing >= _LONGEST_SPANS * span):
+            return crossing, peak, best, angle, True
         a, b = r[d], r[d + lag]
         p_re -= a.real * b.real + a.imag * b.imag
         p_im -= a.real * b.imag - a.imag * b.real
@@ -120,4 +124,4 @@ def _scan(
         p_im += a.real * b.imag - a.imag * b.real
         e0 += a.real * a.real + a.imag * a.imag
         e1 += b.real * b.real + b.imag * b.imag
-    return crossing, peak, best, angle
+    return crossing, peak, best, angle, False

@@ -98,7 +98,7 @@ def _correlate(window: np.ndarray, numerology: Numerology) -> tuple[int, float]:
     # Among the paths up to a cyclic prefix before the strongest one, the first that stands out.
     reach = numerology.cyclic_prefix - numerology.early_window
     early = max(strongest - reach, 0)
-    floor = max(_FIRST_PATH * both[strongest], 5.0 * float(np.median(both)))
+    floor = max(_FIRST_PATH * both[strongest], 8.0 * float(np.median(both)))
     significant = np.flatnonzero(both[early : strongest + 1] >= min(floor, both[strongest]))
     coherence = both[strongest] / max(reference_energy * received[strongest], 1e-30)
     return early + int(significant[0]), float(coherence)
