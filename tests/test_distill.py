@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training: the channel it goes through, augmentation, resume, and what it ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from command import sdr_sc
+from sdr_sc.data import fashion_mnist
+from sdr_sc.distill.augment import augment
+from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.config import TrainConfig
+from sdr_sc.distill.train import Trainer
+from sdr_sc.errors import SdrScError
+from sdr_sc.semantic import weights
+
+SMALL = TrainConfig(epochs=2, batch_items=64, limit_items=256, k_list=(4, 8), encoder_width=32, decoder_width=32)
+
+
+@pytest.fixture(scope="module")
+def data() -> fashion_mnist.ImageSet:
+    return fashion_mnist.load("train").first(512)
+
+
+@pytest.mark.parametrize("fading", [0.0, 1.0])
+def test_training_channel_has_the_lmmse_error_of_theory(fading: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    symbols = torch.randn(20_000, 8, 2, generator=generator) / 2**0.5
+    received, _ = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, fading)
+    error = (received - symbols).square().sum(2).mean().item()
+    noise = 10 ** (-0.5)
+    gains = np.random.default_rng(2).exponential(size=400_000) if fading else np.ones(1)
+    assert error == pytest.approx(np.mean(noise / (noise + gains)), rel=0.03)
+
+
+def test_training_channel_is_seeded_and_differentiable() -> None:
+    symbols = torch.ones(4, 4, 2, requires_grad=True)
+    snr = torch.zeros(4)
+    one, _ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
+    other, _ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
+    assert torch.equal(one, other)
+    one.sum().backward()
+    assert symbols.grad is not None and (symbols.grad > 0).all()
+
+
+def test_augmentation_moves_and_keeps_content() -> None:
+    images = torch.zeros(400, 1, 28, 28)
+    images[:, 0, 14, 10] = 1.0
+    moved = augment(images, torch.Generator().manual_seed(4), erase=0)
+    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(400))
+    rows, columns = moved[:, 0].nonzero()[:, 1], moved[:, 0].nonzero()[:, 2]
+    assert set(rows.tolist()) == {12, 13, 14, 15, 16}
+    assert {8, 12} <= set(columns.tolist()) and {15, 19} <= set(columns.tolist())  # with and without the flip
+
+
+def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
+    whole = Trainer(data, SMALL).run()
+    first = Trainer(data, SMALL, tmp_path / "checkpoint.pt")
+
+    def stop(_report: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first.run(on_epoch=stop)
+    second = Trainer(data, SMALL, tmp_path / "checkpoint.pt")
+    assert second.epoch == 1
+    resumed = second.run()
+    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_checkpoints_of_other_settings_are_refused(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
+    path = tmp_path / "checkpoint.pt"
+    Trainer(data, replace(SMALL, epochs=1), path).run()
+    with pytest.raises(SdrScError, match="belongs to other settings"):
+        Trainer(data, SMALL, path)
+    path.write_bytes(b"garbage")
+    with pytest.raises(SdrScError, match="cannot be read"):
+        Trainer(data, SMALL, path)
+
+
+def test_training_lowers_the_loss(data: fashion_mnist.ImageSet) -> None:
+    losses: list[float] = []
+    Trainer(data, replace(SMALL, epochs=6, limit_items=512)).run(lambda report: losses.append(report.loss))
+    assert losses[-1] < losses[0] - 0.2
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 0}, {"k_list": (8, 4)}, {"snr_min_db": 30.0}])
+def test_settings_that_make_no_sense_are_refused(settings: dict) -> None:
+    with pytest.raises(SdrScError):
+        TrainConfig(**settings)
+
+
+def test_command_trains_and_ships_a_model_that_loads(tmp_path: Path) -> None:
+    out = tmp_path / "tiny.safetensors"
+    arguments = ["--out", str(out), "--checkpoint", str(tmp_path / "c.pt"), "--epochs", "1", "--limit-items", "512"]
+    result = sdr_sc("train", *arguments, "--k-list", "4,8")
+    assert result.returncode == 0, result.stderr
+    contract = weights.read_contract(out)
+    assert contract.k_list == (4, 8) and contract.training["limit_items"] == 512
+    assert contract.data_set_sha256 == fashion_mnist.load("train").sha256
+    assert "first 512 items" in out.with_suffix(".md").read_text()
+    from sdr_sc.semantic.inference import SemanticEncoder
+
+    assert SemanticEncoder(out).encode(np.zeros((1, 28, 28), np.uint8), 0.0, 8).shape == (1, 8)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Student, contract, weights, CAM and inference."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sdr_sc.data import fashion_mnist
+from sdr_sc.errors import ContractError
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.cam import ChannelAdaptiveModule, choose_k, look_up
+from sdr_sc.semantic.complexity import count_flops, count_parameters
+from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.semantic.student import StudentEncoder, normalise_prefix
+
+CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SemanticEncoder:
+    return SemanticEncoder()
+
+
+@pytest.fixture(scope="module")
+def decoder() -> SemanticDecoder:
+    return SemanticDecoder()
+
+
+@pytest.fixture(scope="module")
+def test_set() -> fashion_mnist.ImageSet:
+    return fashion_mnist.load("test").first(1000)
+
+
+def tampered(tmp_path: Path, **changes) -> Path:
+    """A copy of the shipped model whose contract says something else."""
+    from safetensors.numpy import load_file, save_file
+
+    source = weights.resolve(weights.DEFAULT_MODEL)
+    raw = {**json.loads(CONTRACT.to_json()), **changes}
+    path = tmp_path / "tampered.safetensors"
+    save_file(load_file(source), path, metadata={weights.CONTRACT_KEY: json.dumps(raw)})
+    return path
+
+
+def test_encoder_is_small_enough() -> None:
+    net = StudentEncoder()
+    assert count_parameters(net) <= 60_000
+    assert count_flops(net, torch.zeros(1, 1, 28, 28), torch.zeros(1)) <= 6e6
+    assert weights.resolve(weights.DEFAULT_MODEL).stat().st_size <= 2e6
+
+
+def test_flops_are_counted_two_for_a_multiply_add() -> None:
+    layer = torch.nn.Conv2d(4, 8, 3, padding=1, groups=2)
+    assert count_flops(layer, torch.zeros(2, 4, 10, 10)) == 2 * (2 * 9) * (2 * 8 * 100)
+
+
+def test_features_are_nested_with_unit_power(encoder: SemanticEncoder, test_set: fashion_mnist.ImageSet) -> None:
+    items = test_set.images[:8]
+    longest = encoder.encode(items, 10.0, 32)
+    for k in (4, 8, 16, 32):
+        features = encoder.encode(items, 10.0, k)
+        assert features.shape == (8, k) and features.dtype == np.complex64
+        assert np.allclose(np.mean(np.abs(features) ** 2, axis=1), 1.0, atol=1e-4)
+        ratio = features / longest[:, :k]
+        assert np.allclose(ratio, ratio[:, :1], atol=1e-3)  # the same symbols, scaled
+
+
+def test_prefix_power_does_not_depend_on_the_scale() -> None:
+    symbols = torch.randn(3, 8, 2, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(normalise_prefix(symbols, 4), normalise_prefix(100 * symbols, 4), atol=1e-5)
+
+
+def test_noiseless_accuracy(
+    encoder: SemanticEncoder, decoder: SemanticDecoder, test_set: fashion_mnist.ImageSet
+) -> None:
+    features = encoder.encode(test_set.images, 25.0, 16)
+    classes, confidence = answers(decoder.decode(features, 25.0))
+    assert np.mean(classes == test_set.labels) > 0.91
+    assert ((confidence > 0) & (confidence <= 1)).all()
+
+
+def test_inference_takes_no_gradient_and_one_thread(encoder: SemanticEncoder) -> None:
+    features = encoder.encode(np.zeros((1, 28, 28), np.uint8), 0.0, 4)
+    assert torch.get_num_threads() == 1
+    assert isinstance(features, np.ndarray)
+    assert not any(p.grad is not None for p in encoder._net.parameters())
+
+
+def test_lost_items_are_told_as_lost(decoder: SemanticDecoder) -> None:
+    features = np.ones((2, 8), np.complex64)
+    features[1] = np.nan
+    classes, confidence = answers(decoder.decode(features, 10.0))
+    assert classes[0] >= 0
+    assert (classes[1], confidence[1]) == (-1, 0)
+
+
+def test_partly_erased_items_are_answered(
+    encoder: SemanticEncoder, decoder: SemanticDecoder, test_set: fashion_mnist.ImageSet
+) -> None:
+    features = encoder.encode(test_set.images[:300], 15.0, 32)
+    erased = np.zeros(features.shape, bool)
+    erased[:, 20:] = True
+    features[erased] = np.nan
+    classes, _ = answers(decoder.decode(features, 15.0, erased))
+    assert np.mean(classes == test_set.labels[:300]) > 0.85
+
+
+@pytest.mark.parametrize("k", [0, 5, 64])
+def test_k_outside_the_list_is_refused(encoder: SemanticEncoder, decoder: SemanticDecoder, k: int) -> None:
+    with pytest.raises(ContractError, match=r"k=\d+ is not in the list .* choose one of 4, 8, 16, 32"):
+        encoder.encode(np.zeros((1, 28, 28), np.uint8), 0.0, k)
+    with pytest.raises(ContractError, match="is not in the list"):
+        decoder.decode(np.zeros((1, k), np.complex64), 0.0)
+
+
+def test_items_of_another_shape_are_refused(encoder: SemanticEncoder) -> None:
+    with pytest.raises(ContractError, match=r"takes items of shape \(28, 28\)"):
+        encoder.encode(np.zeros((1, 32, 32), np.uint8), 0.0, 4)
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"format_version": 2}, "contract version 2"),
+        ({"power_norm": "peak"}, "power norm 'peak'"),
+        ({"k_list": [8, 4]}, "has to rise|must rise"),
+        ({"k_list": [4, 8]}, "CAM table that does not fit"),
+        ({"model_id": "xyz"}, "16 hexadecimal digits"),
+        ({"model_id": "0" * 16}, "other weights than its contract"),
+        ({"architecture": {"encoder_width": 64, "decoder_width": 160}}, "do not fit the student network"),
+        ({"cam": None}, "no contract that can be read"),
+    ],
+)
+def test_a_contract_that_does_not_fit_is_refused(tmp_path: Path, changes: dict, sentence: str) -> None:
+    with pytest.raises(ContractError, match=sentence):
+        SemanticEncoder(tampered(tmp_path, **changes))
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    garbage = tmp_path / "garbage.safetensors"
+    garbage.write_bytes(b"not a model")
+    with pytest.raises(ContractError, match="not a safetensors file"):
+        weights.read_contract(garbage)
+    bare = tmp_path / "bare.safetensors"
+    save_file({"x": np.zeros(3, np.float32)}, bare)
+    with pytest.raises(ContractError, match="no model contract"):
+        weights.read_contract(bare)
+    with pytest.raises(ContractError, match="neither a file nor a shipped model"):
+        weights.read_contract("no_such_model")
+
+
+def test_damaged_weights_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.safetensors"
+    raw = bytearray(weights.resolve(weights.DEFAULT_MODEL).read_bytes())
+    raw[-100] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ContractError, match="other weights"):
+        weights.read_tensors(path)
+
+
+def test_contract_survives_json() -> None:
+    assert ModelContract.from_json(CONTRACT.to_json(), "test") == CONTRACT
+    beside = weights.MODELS_FOLDER / f"{weights.DEFAULT_MODEL}.contract.json"
+    assert ModelContract.from_json(beside.read_text(), "file") == CONTRACT
+
+
+def test_cam_sends_more_where_the_channel_is_worse() -> None:
+    choices = [look_up(CONTRACT.cam, snr_db) for snr_db in range(-10, 31)]
+    assert choices == sorted(choices, reverse=True)
+    assert choices[0] > choices[-1]
+
+
+def test_cam_falls_back_to_the_largest_k_without_feedback() -> None:
+    cam = ChannelAdaptiveModule(CONTRACT)
+    assert cam.choose(25.0) == 4
+    assert cam.choose(None) == 32
+    assert cam.choose(float("nan")) == 32
+
+
+def test_cam_has_hysteresis_downwards_only() -> None:
+    edge = next(s for s, k in zip(CONTRACT.cam.snr_db, CONTRACT.cam.k, strict=True) if k == 8)
+    cam = ChannelAdaptiveModule(CONTRACT, hysteresis_db=1.0)
+    assert cam.choose(edge - 0.2) == 16
+    assert cam.choose(edge + 0.2) == 16
+    assert cam.choose(edge + 1.2) == 8
+    assert cam.choose(edge - 0.2) == 16
+
+
+def test_choice_never_rises_with_the_snr() -> None:
+    accuracy = np.array([[0.5, 0.8], [0.9, 0.9], [0.8, 0.9]])
+    assert choose_k(accuracy, (4, 8), 1.0) == (8, 8, 8)
+
+
+def test_data_set_errors_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(fashion_mnist.FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(fashion_mnist.DataSetError, match="apt-get install dataset-fashion-mnist"):
+        fashion_mnist.load("test")
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8bgarbage")
+    with pytest.raises(fashion_mnist.DataSetError, match="cannot be read"):
+        fashion_mnist.load("test")
+
+
+def test_a_renamed_model_keeps_its_id(tmp_path: Path) -> None:
+    contract = weights.save(
+        tmp_path / "copy.safetensors", weights.read_tensors(weights.DEFAULT_MODEL), replace(CONTRACT, name="copy")
+    )
+    assert contract.model_id == CONTRACT.model_id
