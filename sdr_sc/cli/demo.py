@@ -63,8 +63,8 @@ def _table(tb: Any, images: int) -> Table:
     """The latest frames of a running flowgraph."""
     from rich.table import Table
 
-    record = tb.task_sink.record
-    names = tb.semantic_encoder.contract.class_names
+    record = tb.results.record
+    names = tb.encoder.contract.class_names
     right, sent = record.items_correct, record.items_sent
     settled = record.items_answered + record.items_lost
     accuracy = f"{100 * right / settled:.1f} %" if settled else "-"

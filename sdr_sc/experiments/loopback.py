@@ -80,18 +80,18 @@ class Accounting:
 
 def account(tb: Any) -> Accounting:
     """Read the counters of a loopback flowgraph that has ended."""
-    record = tb.task_sink.record
-    counters = tb.ofdm_rx.receiver.counters
+    record = tb.results.record
+    counters = tb.receiver.receiver.counters
     return Accounting(
-        frames_sent=tb.semantic_encoder.frames_sent,
-        frames_on_air=tb.ofdm_tx.frames_sent,
-        frames_through_channel=tb.channel.frames_seen,
+        frames_sent=tb.encoder.frames_sent,
+        frames_on_air=tb.transmitter.frames_sent,
+        frames_through_channel=tb.air.frames_seen,
         frames_delivered=counters.delivered,
-        frames_refused=tb.semantic_decoder.frames_refused,
+        frames_refused=tb.decoder.frames_refused,
         frames_answered=record.frames_answered,
         frames_lost=record.frames_lost,
         answers_unknown=record.answers_unknown,
-        items_sent=tb.semantic_encoder.items_sent,
+        items_sent=tb.encoder.items_sent,
         items_answered=record.items_answered,
         items_correct=record.items_correct,
         items_lost=record.items_lost,
@@ -127,5 +127,5 @@ def run_loopback(
         generated = compile_flowgraph(LOOPBACK, Path(folder))
         tb = build(top_block_class(load_module(generated), generated), parameters)
         watch_flowgraph(tb, deadline_s, until=poll)
-        tb.task_sink.stop()
+        tb.results.stop()
         return account(tb)

@@ -36,27 +36,25 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     """The headline figures."""
     items, frames = run.items, run.frames
     sent, right, answered = len(items), int(items.correct.sum()), int(items.answered.sum())
-    low, high = wilson_interval(right, sent)
-    note = f"of {sent:,} images sent; 95 % interval {100 * low:.1f}–{100 * high:.1f} %"
+    accuracy = number_text(100 * right / sent, 1) if sent else "–"
+    worst, best = wilson_interval(right, sent)
+    note = f"of {sent:,} images sent; 95 % interval {100 * worst:.1f}–{100 * best:.1f} %"
     if answered < sent:
         of_answered = f"{100 * right / answered:.1f} %" if answered else "none"
         note += f"; lost ones count as wrong (of those answered: {of_answered})"
     lost = int((~frames.delivered).sum())
-    share = f"{100 * lost / len(frames):.2g} %" if len(frames) else "none"
+    share = f"{100 * lost / len(frames):.3g} %" if len(frames) else "none"
     known = np.isfinite(items.k)
     mean_k = float(items.k[known].mean()) if known.any() else np.nan
     on_air, features = channel_uses_saved(run)
     error = run.frames.snr_error_db
     bias = float(error.mean()) if len(error) else np.nan
-    bounds = mean_interval(error)
-    spread = f"95 % interval {number_text(bounds[0], 2, True)} to {number_text(bounds[1], 2, True)} dB; " * (
-        len(error) > 1
-    )
+    low, high = (number_text(bound, 2, sign=True) for bound in mean_interval(error))
+    interval = f"95 % interval {low} to {high} dB; " if len(error) > 1 else ""
     latency = frames.latency_ms[frames.delivered & np.isfinite(frames.latency_ms)]
-    tiles = [
-        _tile(
-            "Accuracy", number_text(100 * right / sent if sent else np.nan, 1), "%", note if sent else "no image sent"
-        ),
+    median, slow = (f"{np.percentile(latency, percent):.3g}" if len(latency) else "–" for percent in (50, 95))
+    return [
+        _tile("Accuracy", accuracy, "%", note if sent else "no image sent"),
         _tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
         _tile(
             "Mean k",
@@ -75,20 +73,10 @@ def _tiles(run: Run) -> list[dict[str, str]]:
             "SNR bias",
             number_text(bias, 2, sign=True),
             "dB",
-            f"estimated less set; {spread}{len(error):,} frames delivered",
+            f"estimated less set; {interval}{len(error):,} frames delivered",
         ),
+        _tile("Latency", median, "ms", f"median, encoder to answer; 95th percentile {slow} ms"),
     ]
-    if len(latency):
-        p95 = f"{float(np.percentile(latency, 95)):.3g} ms"
-        tiles.append(
-            _tile(
-                "Latency",
-                f"{float(np.median(latency)):.3g}",
-                "ms",
-                f"median, encoder to answer; 95th percentile {p95}",
-            )
-        )
-    return tiles
 
 
 def _plots(run: Run) -> dict[str, dict[str, Markup]]:

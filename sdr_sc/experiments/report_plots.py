@@ -124,15 +124,8 @@ def accuracy_by_snr(run: Run, width: int) -> Figure:
     )  # fmt: skip
     if not answered.all():
         some_lost = ~(of_sent == share)
-        axes.plot(
-            at[some_lost],
-            of_sent[some_lost],
-            "D",
-            color=LOST,
-            markerfacecolor="none",
-            markersize=7,
-            label="lost counted as wrong",
-        )
+        at_lost, share_lost = at[some_lost], of_sent[some_lost]
+        axes.plot(at_lost, share_lost, "D", color=LOST, mfc="none", ms=7, clip_on=False, label="lost counted as wrong")
     _percent_axis(axes, min([*low[some], *(of_sent if not answered.all() else [])]))
     axes.xaxis.set_major_locator(FixedLocator(at))
     sums = [np.nansum(run.items.k[place == number]) for number in range(len(levels))]
@@ -175,7 +168,7 @@ def confusion(run: Run, width: int) -> Figure:
         names_across = [*names, "(lost)"]
     else:
         counts, names_across = counts[:, :-1], names
-    figure = new_figure(width, int(width * 0.98))
+    figure = new_figure(width, min(int(width * 0.98), 160 + 50 * len(names)))
     axes = figure.subplots()
     axes.grid(False)
     if not counts.size:
