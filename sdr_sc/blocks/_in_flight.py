@@ -32,7 +32,7 @@ class InFlight:
         self._sent_at[index] = now
         self._latest = index
 
-    def acknowledge(self, frame_num: int, now: float) -> None:
+    def acknowledge(self, frame_num: int) -> None:
         """Feedback for a frame arrived; frames before it that had none will get none."""
         index = unwrap(frame_num, self._latest, self._modulo)
         while self._sent_at and next(iter(self._sent_at)) <= index:

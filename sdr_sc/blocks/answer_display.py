@@ -50,15 +50,17 @@ class answer_display(gr.basic_block):
         layout = QtWidgets.QHBoxLayout(self.widget)
         self._cells = []
         for _ in range(columns):
-            cell = QtWidgets.QLabel(alignment=QtCore.Qt.AlignCenter)
-            picture = QtWidgets.QLabel(alignment=QtCore.Qt.AlignCenter)
+            cell, picture = QtWidgets.QLabel(), QtWidgets.QLabel()
             column = QtWidgets.QVBoxLayout()
-            column.addWidget(picture)
-            column.addWidget(cell)
+            column.addStretch()
+            for label in (picture, cell):
+                label.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+                column.addWidget(label)
+            column.addStretch()
             layout.addLayout(column)
             self._cells.append((picture, cell))
         self._bridge = _Bridge()
-        self._bridge.arrived.connect(self._show, QtCore.Qt.QueuedConnection)
+        self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
         self.message_port_register_in(pmt.intern("results"))
         self.set_msg_handler(pmt.intern("results"), self.handle_results)
 
@@ -84,8 +86,7 @@ class answer_display(gr.basic_block):
             self._cells, pictures, meta["label"], meta["answer"], meta["confidence"], strict=False
         ):
             rows, columns = image.shape
-            grey = np.ascontiguousarray(image)
-            shown = QtGui.QImage(grey.data, columns, rows, columns, QtGui.QImage.Format_Grayscale8).copy()
+            shown = QtGui.QImage(image.tobytes(), columns, rows, columns, QtGui.QImage.Format.Format_Grayscale8).copy()
             picture.setPixmap(QtGui.QPixmap.fromImage(shown).scaledToWidth(_PICTURE_PIXELS))
             sent = self._names[label] if label >= 0 else "unlabelled"
             said = self._names[answer] if answer >= 0 else "lost"

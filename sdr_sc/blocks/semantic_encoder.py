@@ -18,6 +18,7 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import ChannelAdaptiveModule
 
 _POLL_S = 0.0005
+_STALE_TIMEOUTS = 8
 _LINGER_S = 0.3  # a block that ends takes those with it that listen to its messages: the task sink has to stay
 
 
@@ -36,7 +37,7 @@ class semantic_encoder(gr.basic_block):
         k: feature symbols per item; 0 lets the CAM choose.
         max_frames_in_flight: frames sent without feedback before the encoder waits; 0 never waits.
         feedback_timeout_s: after this time without feedback a frame counts as lost, and the CAM sends its most
-            robust setting.
+            robust setting; so it does when the last feedback is eight times as old.
         hysteresis_db: of the CAM.
 
     Raises:
@@ -73,6 +74,7 @@ class semantic_encoder(gr.basic_block):
         self.items_sent = 0
         self._snr_db: float | None = None
         self._snr_time = -np.inf
+        self._given_up_before = 0
         self._ending = False
         self._end_told: float | None = None
         self._held = 0
@@ -99,7 +101,8 @@ class semantic_encoder(gr.basic_block):
         require(meta, ("snr_db", "frame_num"), "snr")
         now = time.monotonic()
         self._snr_db, self._snr_time = float(meta["snr_db"]), now
-        self.in_flight.acknowledge(int(meta["frame_num"]), now)
+        self.in_flight.acknowledge(int(meta["frame_num"]))
+        self._given_up_before = self.in_flight.given_up
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self.item_bytes]
@@ -133,8 +136,10 @@ class semantic_encoder(gr.basic_block):
         return 0
 
     def _send(self, items: np.ndarray, now: float) -> None:
-        fresh = now - self._snr_time <= self.in_flight.timeout_s
-        snr_db = self._snr_db if fresh else None
+        # Feedback is lost when a frame went without it; a pause in sending is none, up to a limit.
+        heard = self.in_flight.given_up == self._given_up_before
+        fresh = now - self._snr_time <= _STALE_TIMEOUTS * self.in_flight.timeout_s
+        snr_db = self._snr_db if heard and fresh else None
         k = self.k or self.cam.choose(snr_db)
         shaped = items.reshape(len(items), *self.contract.item_shape)
         features = self._encoder.encode(shaped, self.cam.robust_snr_db if snr_db is None else snr_db, k)

@@ -17,6 +17,7 @@ from sdr_sc.experiments.cam_response import find_steps
 from sdr_sc.experiments.loopback import Accounting, run_loopback
 from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval, write_json
 from sdr_sc.experiments.report import write_report
+from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
 
@@ -89,6 +90,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
             **asdict(config),
             "snr_schedule": plan.to_text(),
             "model_id": contract.model_id,
+            "numerology": Numerology().to_dict(),
             "k_list": list(contract.k_list),
             "class_names": list(contract.class_names),
         },
@@ -114,7 +116,7 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
         ),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
         Row(
-            "frames not accounted for", len(a.discrepancies), "contradictions", "0", not a.discrepancies, a.frames_sent
+            "contradictions in the count", len(a.discrepancies), "", "0", not a.discrepancies, a.frames_sent
         ),
     ]
     errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]

@@ -227,20 +227,27 @@ def format_value(value: float | None, unit: str = "") -> str:
 
 def print_rows(rows: Iterable[Row], title: str | None = None, console: Console | None = None) -> None:
     """Print figures as a table: name, value, 95 % interval, samples, goal, and whether it is met."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console as RichConsole
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title)
-    table.add_column("what")
-    for heading in ("value", "95 % interval", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("goal", no_wrap=True)
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fits a terminal of 80 columns
+    table.add_column("what", min_width=18)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("goal")
     table.add_column("met", no_wrap=True)
     for row in rows:
-        interval = "" if row.ci95 is None else f"{format_value(row.ci95[0])} .. {format_value(row.ci95[1])}"
+        interval = "" if row.ci95 is None else f"{_short(row.ci95[0])} .. {_short(row.ci95[1])}"
         verdict = {None: Text(""), True: Text("yes", "green"), False: Text("NO", "bold red")}[row.ok]
         count = "" if row.n is None else f"{row.n:,}"
         # As Text: a bracket in a name is not markup.
         table.add_row(Text(row.name), format_value(row.value, row.unit), interval, count, Text(row.goal or ""), verdict)
     (console or RichConsole()).print(table)
+
+
+def _short(bound: float) -> str:
+    """A bound of an interval with four significant digits at most."""
+    return f"{bound:.{4 if abs(bound) >= 1 else 2}g}" if abs(bound) < 1000 else format_value(bound)
