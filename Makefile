@@ -20,8 +20,8 @@ lint: setup  ## ruff and mypy
 test: lint  ## everything that CI checks
 	$(BIN)/pytest
 
-bench: setup  ## measure throughput and the SNR estimator
-	@$(BIN)/sdr-sc bench
+bench: setup  ## measure the closed loop
+	@$(BIN)/sdr-sc bench link
 
 clean:  ## remove .venv and everything that tools left behind; runs/ stays
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

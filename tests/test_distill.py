@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from command import sdr_sc
+
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from command import assert_one_line_error, sdr_sc
+
 from sdr_sc.data import fashion_mnist
 from sdr_sc.experiments.cam_response import find_steps, fitting_k
 from sdr_sc.experiments.link import run_link

@@ -18,8 +18,9 @@ class semantic_decoder(gr.basic_block):
     """Answers the task for each item of a frame.
 
     Message input ``frames``: PDUs of the OFDM receiver.
-    Message output ``answers``: PDUs of int32 classes, -1 for a lost item, with ``confidence`` (float32 vector), ``frame_num``, ``k``, ``n_items``, ``snr_db``, ``cfo_hz`` and
-    ``inference_ms``. A frame made for another model is counted in ``frames_refused``, and not answered.
+    Message output ``answers``: PDUs of int32 classes, -1 for a lost item, with ``confidence`` (float32 vector),
+    ``frame_num``, ``k``, ``n_items``, ``snr_db``, ``cfo_hz`` and ``inference_ms``. A frame made for another model is
+    counted in ``frames_refused``, and not answered.
 
     Args:
         model: weights file, or name of a shipped model.

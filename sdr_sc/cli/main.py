@@ -23,7 +23,7 @@ VERBS = {
     "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
     "train": "Train the student encoder and decoder, and write the weights.",
     "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
-    "bench": "Measure throughput, latency and the SNR estimator.",
+    "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",
 }
 """Verb -> its line in ``--help``. Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""
 
@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="sdr-sc")
 def cli() -> None:
-    """Task-oriented semantic communication over real and simulated software-defined radio."""
+    """Task-oriented semantic communication over OFDM, in GNU Radio."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,8 +2,8 @@
 """First stage of detection: the autocorrelation of the repeating detection part, as running sums.
 
 The metric at sample d is ``|P|^2 / (E0 E1)`` with ``P = sum conj(r[d+m]) r[d+m+lag]`` and E0, E1 the energies of the
-two windows (Schmidl and Cox, 1997, here with a short lag and a long window). Its square root is near S/(S+N) on a frame,
-and in noise it exceeds t with probability ``exp(-window t^2)``.
+two windows (Schmidl and Cox, 1997, here with a short lag and a long window). Its square root is near S/(S+N) on a
+frame, and in noise it exceeds t with probability ``exp(-window t^2)``.
 """
 
 from __future__ import annotations

@@ -136,8 +136,8 @@ class ModelContract:
                 max_loss_points=float(cam["max_loss_points"]),
                 measured_on=str(cam["measured_on"]),
             )
-            lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-            return cls(**lists)
+            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+            return cls(**plain)
         except ContractError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
