@@ -246,6 +246,8 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
     [
         (lambda: image_source(split="validation"), "use 'test' or 'train'"),
         (lambda: image_source(images=-1), "images is -1"),
+        (lambda: image_source(seed=-1), "seed -1"),
+        (lambda: channel(seed=-1), "seed"),
         (lambda: semantic_encoder(items_per_frame=65), "use 1 to 64"),
         (lambda: ofdm_tx(gap_samples=-1), "gap_samples"),
         (lambda: ofdm_rx(threshold=0.0), "threshold is 0.0"),

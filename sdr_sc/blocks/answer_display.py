@@ -76,12 +76,20 @@ class answer_display(gr.basic_block):
         self._clock.start()
         meta, items = read_pdu(message, "results")
         require(meta, ("label", "answer", "confidence"), "results")
+        count, known = len(meta["label"]), len(self._names)
+        if not count == len(meta["answer"]) == len(meta["confidence"]) == len(items) / int(np.prod(self._shape)):
+            raise BlockError(f"answer display: a result has items of another size than {self._shape}; use one model.")
+        if max(*meta["label"], *meta["answer"]) >= known:
+            raise BlockError(f"answer display: a result names a class beyond the model's {known}; use one model.")
         self._bridge.arrived.emit((np.asarray(items, np.uint8), meta))
 
     def _show(self, result: tuple[np.ndarray, dict]) -> None:
         items, meta = result
         pictures = items.reshape(-1, *self._shape)
         self.updates += 1
+        for picture, cell in self._cells[len(pictures) :]:
+            picture.clear()
+            cell.clear()
         for (picture, cell), image, label, answer, confidence in zip(
             self._cells, pictures, meta["label"], meta["answer"], meta["confidence"], strict=False
         ):

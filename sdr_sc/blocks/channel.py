@@ -56,9 +56,10 @@ class channel(gr.sync_block):
         gr.sync_block.__init__(self, "sdr_sc_channel", in_sig=[np.complex64], out_sig=[np.complex64])
         if model not in MODELS:
             raise BlockError(f"channel: model is {model!r}; use one of {', '.join(MODELS)}.")
-        if delay_samples < 0 or sample_rate_hz <= 0 or not np.isfinite([snr_db, cfo_hz]).all():
+        if min(delay_samples, seed) < 0 or sample_rate_hz <= 0 or not np.isfinite([snr_db, cfo_hz]).all():
             raise BlockError(
-                "channel: delay_samples has to be 0 or more, sample_rate_hz above 0, snr_db and cfo_hz finite."
+                "channel: delay_samples and seed have to be 0 or more, sample_rate_hz above 0, "
+                "snr_db and cfo_hz finite."
             )
         self._schedule = SnrSchedule.parse(snr_schedule)
         self._noise = Awgn(snr_db, seed)
@@ -99,7 +100,9 @@ class channel(gr.sync_block):
         if not isinstance(settings, dict) or not settings or not set(settings) <= set(setters):
             raise BlockError("channel: port 'set' takes a dictionary with snr_db or cfo_hz.")
         for name, number in settings.items():
-            setters[name](float(number))
+            if not isinstance(number, (int, float)):
+                raise BlockError(f"channel: port 'set' got {name} {number!r}, which is not a number.")
+            setters[name](number)
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:

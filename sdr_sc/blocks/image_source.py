@@ -37,8 +37,8 @@ class image_source(gr.sync_block):
         gr.sync_block.__init__(self, "sdr_sc_image_source", in_sig=None, out_sig=[np.uint8])
         if split not in ("test", "train"):
             raise BlockError(f"image source: split is {split!r}; use 'test' or 'train'.")
-        if images < 0:
-            raise BlockError(f"image source: images is {images}; use 0 (no end) or more.")
+        if images < 0 or seed < 0:
+            raise BlockError(f"image source: images is {images} and seed {seed}; use 0 or more.")
         data = fashion_mnist.load(split)  # type: ignore[arg-type]
         self.class_names = data.class_names
         self._images, self._labels = data.images.reshape(-1, ITEM_BYTES), data.labels

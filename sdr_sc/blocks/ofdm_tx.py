@@ -75,6 +75,10 @@ class ofdm_tx(gr.basic_block):
             task=meta.get("task", 0),
             power_scale_db=meta.get("power_scale_db", 0.0),
         )
+        if len(data) != header.feature_symbols:
+            raise BlockError(
+                f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k}."
+            )
         features = np.asarray(data, np.complex64).reshape(header.n_items, header.k)
         frame = np.float32(self.amplitude) * build_frame(features, header, self.numerology)
         samples = np.concatenate((frame, np.zeros(self.gap_samples, np.complex64)))

@@ -78,6 +78,7 @@ class semantic_encoder(gr.basic_block):
         self._ending = False
         self._end_told: float | None = None
         self._held = 0
+        self._sent_time = -np.inf
         self._waiting, self._waiting_since = 0, 0.0
         self.message_port_register_in(pmt.intern("snr"))
         self.message_port_register_out(pmt.intern("frames"))
@@ -122,7 +123,9 @@ class semantic_encoder(gr.basic_block):
         last = self._tags("last_item", len(waiting))
         stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
         if not self.in_flight.may_send(now) or not (len(waiting) >= self.items_per_frame or last or stalled):
-            if self._held and self.in_flight.settled(now):
+            # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
+            quiet = now - max(self._snr_time, self._sent_time) > _LINGER_S
+            if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
                 self.consume(0, self._held * self.item_bytes)
                 self._held = 0
             time.sleep(_POLL_S)
@@ -160,6 +163,7 @@ class semantic_encoder(gr.basic_block):
             "time_ns": time.monotonic_ns(),
         }
         self.in_flight.sent(self.frames_sent, now)
+        self._sent_time = now
         self.frames_sent += 1
         self.items_sent += len(items)
         self.message_port_pub(pmt.intern("sent"), make_pdu(sent, items.ravel()))

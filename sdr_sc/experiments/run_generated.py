@@ -104,7 +104,7 @@ def build(cls: Any, arguments: dict[str, Any]) -> Any:
     except SdrScError:
         raise
     except Exception as error:
-        raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {_errors.describe(error)}.") from error
+        raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {_errors.describe(error).rstrip('.')}.") from error
 
 
 def snippets(module: ModuleType, section: str, tb: Any) -> None:
