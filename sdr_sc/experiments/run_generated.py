@@ -104,7 +104,8 @@ def build(cls: Any, arguments: dict[str, Any]) -> Any:
     except SdrScError:
         raise
     except Exception as error:
-        raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {_errors.describe(error).rstrip('.')}.") from error
+        reason = _errors.describe(error).rstrip(".")
+        raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {reason}.") from error
 
 
 def snippets(module: ModuleType, section: str, tb: Any) -> None:
