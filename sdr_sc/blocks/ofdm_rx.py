@@ -15,7 +15,7 @@ from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
 
 
 class ofdm_rx(gr.sync_block):
@@ -43,8 +43,7 @@ class ofdm_rx(gr.sync_block):
         self.message_port_register_out(pmt.intern("frames"))
 
     def start(self) -> bool:
-        # Compile the kernels before samples arrive.
-        Receiver(self.numerology).push(np.zeros(4 * self.numerology.preamble_samples, np.complex64))
+        warm_up(self.numerology)
         return True
 
     @guarded

@@ -233,12 +233,12 @@ def print_rows(rows: Iterable[Row], title: str | None = None, console: Console |
     from rich.text import Text
 
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fits a terminal of 80 columns
-    table.add_column("what", min_width=18)
+    table.add_column("what", min_width=16)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("goal")
-    table.add_column("met", no_wrap=True)
+    table.add_column("goal", max_width=13)
+    table.add_column("met", no_wrap=True, min_width=3)
     for row in rows:
         interval = "" if row.ci95 is None else f"{_short(row.ci95[0])} .. {_short(row.ci95[1])}"
         verdict = {None: Text(""), True: Text("yes", "green"), False: Text("NO", "bold red")}[row.ok]

@@ -9,6 +9,7 @@ import numpy as np
 
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Detector
 from sdr_sc.phy.frame_decoder import HeaderResult, decode_header, decode_payload
+from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.sync import Synchronisation, samples_needed, synchronise
@@ -226,3 +227,12 @@ class Receiver:
             sync = self._locked.sync
             shifted = Synchronisation(sync.start - keep_from, sync.cycles_per_sample, sync.coherence)
             self._locked = _Locked(shifted, self._locked.result)
+
+
+def warm_up(numerology: Numerology) -> None:
+    """Receive one frame and drop it, so that kernels are compiled and tables made before samples wait for them."""
+    header = Header(model_id=0, k=1, n_items=1, frame_num=0)
+    frame = build_frame(np.ones((1, 1), np.complex64), header, numerology)
+    receiver = Receiver(numerology)
+    received = receiver.push(frame) + receiver.flush()
+    assert len(received) == 1

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports only ever point down the layers of docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sdr_sc
+
+PACKAGE = Path(sdr_sc.__file__).parent
+BELOW = {
+    "cli": {"experiments", "blocks", "distill", "semantic", "phy", "data"},
+    "experiments": {"blocks", "distill", "semantic", "phy", "data"},
+    "blocks": {"semantic", "phy", "data"},
+    "distill": {"semantic", "data"},
+    "semantic": set(),
+    "phy": set(),
+    "data": set(),
+}
+FORBIDDEN = {"phy": {"gnuradio", "pmt", "torch"}, "semantic": {"gnuradio", "pmt"}, "data": {"gnuradio", "pmt", "torch"}}
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, in functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("layer", BELOW)
+def test_a_layer_imports_only_from_below(layer: str) -> None:
+    allowed = BELOW[layer] | {layer, "errors", "__version__"}
+    for path in (PACKAGE / layer).rglob("*.py"):
+        own = {name.split(".")[1] for name in imported(path) if name.startswith("sdr_sc.")}
+        assert own <= allowed, path
+        outside = {name.split(".")[0] for name in imported(path)}
+        assert not outside & FORBIDDEN.get(layer, set()), path
+
+
+def test_every_folder_is_a_known_layer() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
+    assert folders == set(BELOW)
