@@ -129,6 +129,14 @@ class LinkRecord:
         limit = self.history.maxlen or len(frames)
         return [record for record in frames if record.answer is not None][-limit:]
 
+    def summary(self) -> str:
+        """The counts of all settled frames in one line."""
+        wrong = self.items_answered - self.items_correct
+        return (
+            f"{self.items_correct} items right, {wrong} wrong, {self.items_lost} lost; "
+            f"{self.frames_sent} frames sent, {self.frames_lost} lost"
+        )
+
     def close(self) -> None:
         """Settle every frame, and close the files; may be called again."""
         while self._open:

@@ -43,7 +43,7 @@ class task_sink(gr.basic_block):
             self.record = LinkRecord(self._folder, history_frames)
         except OSError as error:
             raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
-        self.ended = False
+        self.ended = self._told = False
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
         for port in ("results", "snr_history", "k_history"):
@@ -96,6 +96,9 @@ class task_sink(gr.basic_block):
 
     def stop(self) -> bool:
         self.record.close()
+        if not self._told:
+            self._told = True
+            self.logger.info(self.record.summary())
         if self._folder is not None and self.record.pictures:
             ids, pictures = zip(*self.record.pictures, strict=True)
             side = int(np.sqrt(len(pictures[0])))
