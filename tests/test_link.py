@@ -97,6 +97,7 @@ def test_evaluate_fails_when_a_goal_is_missed(tmp_path: Path) -> None:
         (("--k", "5"), "k=5 is not in the list"),
         (("--model", "none_such"), "neither a file nor a shipped model"),
         (("--images", "10001"), "10001 items"),
+        (("--json", "/proc/none/result.json"), "cannot be written"),
     ],
 )
 def test_evaluate_tells_a_mistake_in_one_line(arguments: tuple[str, ...], words: str) -> None:

@@ -27,8 +27,10 @@ def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
     from rich.console import Console
 
     from sdr_sc.experiments.bench_link import bench_link
-    from sdr_sc.experiments.measurements import print_rows, write_json
+    from sdr_sc.experiments.measurements import check_writable, print_rows, write_json
 
+    if json_path is not None:
+        check_writable(json_path)
     console = Console()
     rows = bench_link(model, quick, seed, lambda what: console.print(f"measuring: {what} ..."))
     print_rows(rows, console=console)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +44,7 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
 @click.option("--threads", default=2, show_default=True, help="CPU threads for the networks.")
-@click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB.")
+@click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB, unless told otherwise.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def command(
     model: str,
@@ -68,11 +69,15 @@ def command(
     from sdr_sc.experiments.evaluate import Grid, evaluate
     from sdr_sc.semantic import weights
 
+    if json_path is not None:
+        measurements.check_writable(json_path)
     data = fashion_mnist.load("test")
     contract = weights.read_contract(model)
     contract.check_item(data.images.shape[1:])
     if quick:
-        images, snr_db = images or QUICK_IMAGES, list(QUICK_SNR_DB)
+        images = images or QUICK_IMAGES
+        if click.get_current_context().get_parameter_source("snr_db") is ParameterSource.DEFAULT:
+            snr_db = list(QUICK_SNR_DB)
     data = data.first(images or len(data))
     grid = Grid(snr_db, k_list or [*contract.k_list, None])
     console = Console()

@@ -209,6 +209,21 @@ def write_json(
         raise SdrScError(f"The measurements cannot be written to {target}: {error.strerror or error}.") from error
 
 
+def check_writable(path: str | Path) -> None:
+    """Make the folder of a result file, so that a long measurement does not end in a file that cannot be written.
+
+    Raises:
+        SdrScError: the folder cannot be made or written.
+    """
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "no permission")
+    except OSError as error:
+        raise SdrScError(f"{path} cannot be written ({error.strerror}); choose another --json.") from error
+
+
 def format_value(value: float | None, unit: str = "") -> str:
     """A figure for people: four significant digits, whole numbers with thousands separated, a dash for none.
 
