@@ -100,6 +100,36 @@ def test_channel_changes_at_run_time() -> None:
     assert -10 * np.log10(np.var(turned)) == pytest.approx(20.0, abs=0.2)
 
 
+@pytest.mark.parametrize("taps", [(1.0, 0.7), (0.5,), (0.1j, 0, 1.0)])
+def test_channel_counts_the_power_of_its_taps(taps: tuple[complex, ...]) -> None:
+    numerology, rng = Numerology(), np.random.default_rng(3)
+    frames = [
+        build_frame(np.exp(2j * np.pi * rng.random((1, 8))).astype(np.complex64), Header(1, 8, 1, i), numerology)
+        for i in range(50)
+    ]
+    tb, debug = gr.top_block(), blocks.message_debug()
+    tb.source = blocks.vector_source_c(np.concatenate([*frames, np.zeros(2000)]).tolist())
+    tb.channel, tb.rx = channel(snr_db=15.0, model="multipath", taps=taps), ofdm_rx()
+    tb.connect(tb.source, tb.channel, tb.rx)
+    tb.msg_connect(tb.rx, "frames", debug, "store")
+    run_flowgraph(tb, DEADLINE_S)
+    estimates = [read_pdu(m, "frames")[0]["snr_db"] for m in messages(debug)]
+    assert len(estimates) == 50
+    assert np.mean(estimates) == pytest.approx(15.0, abs=0.5)
+
+
+def test_a_frame_cut_by_the_end_is_counted_and_not_delivered() -> None:
+    frame = build_frame(np.ones((1, 96), np.complex64), Header(1, 96, 1, 0), Numerology())
+    tb, debug = gr.top_block(), blocks.message_debug()
+    tb.source, tb.rx = blocks.vector_source_c(frame[:-100].tolist()), ofdm_rx()
+    tb.connect(tb.source, tb.rx)
+    tb.msg_connect(tb.rx, "frames", debug, "store")
+    run_flowgraph(tb, DEADLINE_S)
+    assert debug.num_messages() == 0
+    counters = tb.rx.receiver.counters
+    assert (counters.delivered, counters.abandoned, counters.truncated) == (0, 1, 0)
+
+
 def test_channel_follows_its_schedule_to_the_sample() -> None:
     tb, debug, sink = gr.top_block(), blocks.message_debug(), blocks.vector_sink_c()
     key = pmt.intern("frame_index")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import sdr_sc
+from command import assert_one_line_error, sdr_sc
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.augment import augment
@@ -90,7 +90,9 @@ def test_training_lowers_the_loss(data: fashion_mnist.ImageSet) -> None:
     assert losses[-1] < losses[0] - 0.2
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"k_list": (8, 4)}, {"snr_min_db": 30.0}])
+@pytest.mark.parametrize(
+    "settings", [{"epochs": 0}, {"k_list": (8, 4)}, {"k_list": (4, 300)}, {"limit_items": -1}, {"snr_min_db": 30.0}]
+)
 def test_settings_that_make_no_sense_are_refused(settings: dict) -> None:
     with pytest.raises(SdrScError):
         TrainConfig(**settings)
@@ -108,3 +110,10 @@ def test_command_trains_and_ships_a_model_that_loads(tmp_path: Path) -> None:
     from sdr_sc.semantic.inference import SemanticEncoder
 
     assert SemanticEncoder(out).encode(np.zeros((1, 28, 28), np.uint8), 0.0, 8).shape == (1, 8)
+
+
+@pytest.mark.parametrize("option", ["--out", "--checkpoint"])
+def test_places_that_cannot_be_written_are_told_before_training(option: str, tmp_path: Path) -> None:
+    places = {"--out": str(tmp_path / "m.safetensors"), "--checkpoint": str(tmp_path / "c.pt"), option: "/proc/none/x"}
+    result = sdr_sc("train", *(part for pair in places.items() for part in pair))
+    assert_one_line_error(result, "/proc/none/x cannot be written")

@@ -110,7 +110,7 @@ def test_interrupt_stops_within_a_second_or_so_and_leaves_results(tmp_path: Path
     os.killpg(process.pid, signal.SIGINT)
     began = time.monotonic()
     assert process.wait(20) == 130
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 2
     assert len(frames_of(tmp_path)) > 5
 
 
@@ -154,4 +154,4 @@ def test_demo_leaves_a_report_and_accounts_for_every_frame(tmp_path: Path) -> No
     assert {"command", "git", "machine", "rows"} <= set(summary)
     rows = {row["name"]: row for row in summary["rows"]}
     assert rows["CAM response, slowest step"]["ok"] is True
-    assert "220 images" in result.stdout or "report:" in result.stdout
+    assert "55 frames sent: 55 answered, 0 lost" in result.stdout and "report:" in result.stdout

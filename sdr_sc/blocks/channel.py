@@ -10,8 +10,19 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded, guarded_handler
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks._schedule import SnrSchedule
+from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
-from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
+from sdr_sc.phy.channel_models import (
+    Awgn,
+    CarrierOffset,
+    Chain,
+    ChannelModel,
+    Multipath,
+    RayleighBlockFading,
+    delay,
+    power_on_subcarriers,
+)
+from sdr_sc.phy.numerology import Numerology
 
 MODELS = ("awgn", "multipath", "rayleigh")
 
@@ -24,7 +35,7 @@ class channel(gr.sync_block):
     Message output ``truth``: a PDU with ``frame_index`` and ``snr_db`` for each frame that the input's tags announce.
 
     Args:
-        snr_db: Es/N0 on the occupied subcarriers, for occupied subcarriers sent at power 1.
+        snr_db: received Es/N0 on the occupied subcarriers, for a transmitter of amplitude 1; with fading, its mean.
         model: ``awgn``, ``multipath`` (static ``taps``), or ``rayleigh`` (block fading).
         cfo_hz: carrier frequency offset, Hz.
         delay_samples: delay, samples.
@@ -35,9 +46,10 @@ class channel(gr.sync_block):
             frame on, that SNR.
         sample_rate_hz: complex samples per second.
         seed: of noise and fading.
+        numerology: as in the transmitter; says which subcarriers the SNR of a multipath channel is counted on.
 
     Raises:
-        BlockError: a parameter makes no sense.
+        BlockError, NumerologyError: a parameter makes no sense.
     """
 
     def __init__(
@@ -52,6 +64,7 @@ class channel(gr.sync_block):
         snr_schedule: str = "",
         sample_rate_hz: float = 1e6,
         seed: int = 1,
+        numerology: Numerology | str = "",
     ) -> None:
         gr.sync_block.__init__(self, "sdr_sc_channel", in_sig=[np.complex64], out_sig=[np.complex64])
         if model not in MODELS:
@@ -68,6 +81,7 @@ class channel(gr.sync_block):
         try:
             if model == "multipath":
                 models.append(Multipath(taps))
+                self._noise.subcarrier_power = power_on_subcarriers(taps, as_numerology(numerology))
             elif model == "rayleigh":
                 models.append(RayleighBlockFading(fading_block_samples, rms_delay_samples, seed + 1))
         except ValueError as error:

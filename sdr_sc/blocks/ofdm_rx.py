@@ -24,7 +24,7 @@ class ofdm_rx(gr.sync_block):
     Input 0: complex64 samples. Message output ``frames``: for each frame a PDU of the equalised complex64 features,
     items one behind the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
     ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain for each occupied
-    subcarrier) and ``start_sample``.
+    subcarrier) and ``start_sample``. A frame that the end of the stream cuts is counted, not given out.
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
@@ -53,7 +53,7 @@ class ofdm_rx(gr.sync_block):
         return len(input_items[0])
 
     def stop(self) -> bool:
-        self.receiver.flush()
+        self.receiver.abandon()  # the blocks that would take a last, cut frame have ended
         return True
 
     def _publish(self, frame: ReceivedFrame) -> None:

@@ -12,8 +12,8 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded, guarded_handler
 from sdr_sc.blocks._in_flight import InFlight
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require
-from sdr_sc.errors import BlockError
-from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS
+from sdr_sc.errors import BlockError, ContractError
+from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import ChannelAdaptiveModule
 
@@ -59,6 +59,8 @@ class semantic_encoder(gr.basic_block):
         self.item_bytes = int(np.prod(self.contract.item_shape))
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
+        if self.contract.k_max > MAX_K:
+            raise ContractError(f"model {model!r} sends up to {self.contract.k_max} symbols an item, a frame {MAX_K}.")
         if max_frames_in_flight < 0 or feedback_timeout_s <= 0 or hysteresis_db < 0:
             raise BlockError(
                 "semantic encoder: max_frames_in_flight and hysteresis_db have to be 0 or more, "

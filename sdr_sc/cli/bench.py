@@ -16,7 +16,9 @@ def command() -> None:
 
 @command.command("link")
 @click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
-@click.option("--seed", default=1, show_default=True, help="Seed of noise, offsets and the images' order.")
+@click.option(
+    "--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of noise, offsets and the images' order."
+)
 @click.option("--quick", is_flag=True, help="The same rows on less data, in under a minute.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:

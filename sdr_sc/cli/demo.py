@@ -19,11 +19,19 @@ _ROWS_SHOWN = 12
 @click.option("--images", default=1100, show_default=True, type=click.IntRange(22), help="Images to send.")
 @click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
 @click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the images' order and of the noise.")
+@click.option(
+    "--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the images' order and of the noise."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for runs."
 )
-@click.option("--timeout", default=300.0, show_default=True, help="Give up after this many seconds.")
+@click.option(
+    "--timeout",
+    default=300.0,
+    type=click.FloatRange(0, min_open=True),
+    show_default=True,
+    help="Give up after this many seconds.",
+)
 def command(images: int, items_per_frame: int, model: str, seed: int, out: Path, timeout: float) -> None:
     """Send Fashion-MNIST images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
 

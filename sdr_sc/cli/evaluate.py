@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,10 @@ QUICK_SNR_DB = (0.0, 20.0)
 
 def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[float]:
     try:
-        return [float(number) for number in value.split(",")]
+        numbers = [float(number) for number in value.split(",")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(value)
+        return numbers
     except ValueError:
         raise click.BadParameter("give numbers with commas between, for example -5,0,20") from None
 
@@ -40,10 +44,10 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.option(
     "--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice."
 )
-@click.option("--images", default=0, help="Test images; 0 for all.")
+@click.option("--images", default=0, type=click.IntRange(0), help="Test images; 0 for all.")
 @click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the noise.")
-@click.option("--threads", default=2, show_default=True, help="CPU threads for the networks.")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
+@click.option("--threads", default=2, type=click.IntRange(1), show_default=True, help="CPU threads for the networks.")
 @click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB, unless told otherwise.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def command(

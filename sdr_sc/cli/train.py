@@ -17,15 +17,19 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 @click.command("train")
 @click.option("--out", type=click.Path(path_type=Path), help="Weights file to write [the shipped model].")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
 @click.option(
-    "--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from."
+    "--seed",
+    default=1,
+    type=click.IntRange(0),
+    show_default=True,
+    help="Seed of weights, order, noise and augmentation.",
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of weights, order, noise and augmentation.")
 @click.option("--epochs", default=36, show_default=True, help="Passes over the training set.")
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--k-list", default="4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
-@click.option("--limit-items", default=0, help="Train on the first N images only; 0 for all.")
-@click.option("--threads", default=0, help="CPU threads; 0 for all cores.")
+@click.option("--limit-items", default=0, type=click.IntRange(0), help="Train on the first N images only; 0 for all.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
 def command(
     out: Path | None,
     checkpoint: Path | None,
@@ -48,18 +52,21 @@ def command(
     )
 
     from sdr_sc.distill.config import TrainConfig
+    from sdr_sc.experiments.measurements import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
 
     config = TrainConfig(seed=seed, epochs=epochs, batch_items=batch_items, k_list=k_list, limit_items=limit_items)
     out = out or MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.pt"
 
+    for target in (out, checkpoint):
+        check_writable(target)
+
     import torch
 
     from sdr_sc.data import fashion_mnist
     from sdr_sc.distill.finish import ship
     from sdr_sc.distill.train import EpochReport, Trainer
-    from sdr_sc.experiments.measurements import git_commit
 
     if threads:
         torch.set_num_threads(threads)

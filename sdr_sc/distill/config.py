@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sdr_sc.errors import SdrScError
 
+LARGEST_K = 256
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -44,5 +46,7 @@ class TrainConfig:
             raise SdrScError("training needs 1 epoch and 2 items a batch or more; raise --epochs or --batch-items.")
         if not self.k_list or list(self.k_list) != sorted(set(self.k_list)) or self.k_list[0] < 1:
             raise SdrScError(f"the list of k {list(self.k_list)} must rise from 1 or more; give for example 4,8,16,32.")
+        if self.k_list[-1] > LARGEST_K or self.limit_items < 0:
+            raise SdrScError(f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items 0 or more.")
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")

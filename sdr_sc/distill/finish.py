@@ -35,9 +35,10 @@ def measure_cam_table(
     """
     mean, std = normalisation
     generator = torch.Generator().manual_seed(config.seed)
-    images = torch.from_numpy(data.images[-_CAM_ITEMS:].astype(np.float32) / 255.0).unsqueeze(1)
+    used = slice(0, min(config.limit_items or len(data), _CAM_ITEMS))
+    images = torch.from_numpy(data.images[used].astype(np.float32) / 255.0).unsqueeze(1)
     batches = ((images - mean) / std).split(_BATCH)
-    labels = torch.from_numpy(data.labels[-_CAM_ITEMS:])
+    labels = torch.from_numpy(data.labels[used])
     grid = np.arange(config.snr_min_db, config.snr_max_db + 0.5)
     accuracy = np.empty((len(grid), len(config.k_list)))
     pooled = [student.encoder.features(batch).mean(dim=(2, 3)) for batch in batches]

@@ -14,7 +14,7 @@ import numpy as np
 
 from sdr_sc.experiments.demo import LEVELS_DB, response_rows
 from sdr_sc.experiments.loopback import run_loopback
-from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval
+from sdr_sc.experiments.measurements import Row, snr_bias_row, wilson_interval
 from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
@@ -25,7 +25,6 @@ from sdr_sc.semantic import weights
 Log = Callable[[str], None]
 HELP_GOAL_S = 0.5
 DEMO_GOAL_S = 90.0
-SNR_BIAS_GOAL_DB = 1.0
 PARAMETER_GOAL = 60_000
 MFLOP_GOAL = 6.0
 
@@ -111,17 +110,8 @@ def snr_rows(frames: int, seed: int, snrs_db: tuple[float, ...] = (-5, 0, 5, 10,
     for i, snr_db in enumerate(snrs_db):
         errors = snr_errors_db(snr_db, frames, seed + i)
         share = len(errors) / frames
-        bias = float(errors.mean()) if len(errors) else float("nan")
         rows.append(
-            Row(
-                f"SNR estimate, bias at {snr_db:g} dB ({100 * share:.0f} % of frames received)",
-                bias,
-                "dB",
-                f"|bias| < {SNR_BIAS_GOAL_DB:g}",
-                abs(bias) < SNR_BIAS_GOAL_DB,
-                len(errors),
-                mean_interval(errors) if len(errors) > 1 else None,
-            )
+            snr_bias_row(f"SNR estimate, bias at {snr_db:g} dB ({100 * share:.0f} % of frames received)", errors)
         )
         spread = float(errors.std(ddof=1)) if len(errors) > 1 else float("nan")
         rows.append(Row(f"SNR estimate, spread at {snr_db:g} dB", spread, "dB", n=len(errors)))

@@ -15,7 +15,7 @@ import numpy as np
 from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.experiments.cam_response import find_steps
 from sdr_sc.experiments.loopback import Accounting, run_loopback
-from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval, write_json
+from sdr_sc.experiments.measurements import Row, clustered_interval, snr_bias_row, write_json
 from sdr_sc.experiments.report import write_report
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
@@ -105,26 +105,16 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     with open(folder / "frames.csv", newline="") as file:
         frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
     a = accounting
-    low, high = wilson_interval(a.items_correct, a.items_sent)
+    low, high = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
+    accuracy = 100 * a.items_correct / a.items_sent
+    contradictions = len(a.discrepancies)
     rows = [
-        Row(
-            "accuracy over all images",
-            100 * a.items_correct / a.items_sent,
-            "%",
-            n=a.items_sent,
-            ci95=(100 * low, 100 * high),
-        ),
+        Row("accuracy over all images", accuracy, "%", n=a.items_sent, ci95=(100 * low, 100 * high)),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
-        Row(
-            "contradictions in the count", len(a.discrepancies), "", "0", not a.discrepancies, a.frames_sent
-        ),
+        Row("contradictions in the count", contradictions, "", "0", contradictions == 0, a.frames_sent),
     ]
     errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
-    if len(errors) > 1:
-        bias = float(np.mean(errors))
-        rows.append(
-            Row("SNR estimate, bias", bias, "dB", "|bias| < 1 dB", abs(bias) < 1, len(errors), mean_interval(errors))
-        )
+    rows.append(snr_bias_row("SNR estimate, bias", np.array(errors)))
     uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
     rows.append(Row("channel uses per image", uses / a.items_sent, "symbols", n=a.items_sent))
     known = [f for f in frames if f["snr_set_db"]]

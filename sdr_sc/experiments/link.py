@@ -27,6 +27,7 @@ class LinkResult:
         items, correct, lost: items sent, answered rightly, and lost with their frame (a lost item is not correct).
         frames, frames_lost: frames sent, and not received.
         frames_false: frames received that were never sent.
+        correct_by_frame, items_by_frame: items answered rightly, and sent, in each frame.
         snr_estimates_db: one for each received frame.
         channel_uses: feature symbols sent.
         symbols_on_air: used subcarriers of all OFDM symbols: preamble, header, pilots and payload.
@@ -38,6 +39,8 @@ class LinkResult:
     frames: int
     frames_lost: int
     frames_false: int
+    correct_by_frame: np.ndarray
+    items_by_frame: np.ndarray
     snr_estimates_db: np.ndarray
     channel_uses: int
     symbols_on_air: int
@@ -76,7 +79,9 @@ def run_link(
     gap = np.zeros(GAP_SAMPLES, np.complex64)
     estimate: float | None = None
     estimates: list[float] = []
-    correct = lost = frames_lost = frames_false = frames = uses = on_air = 0
+    correct: list[int] = []
+    sizes: list[int] = []
+    lost = frames_lost = frames_false = frames = uses = on_air = 0
     for first in range(0, len(labels), items_per_frame):
         batch, truth = images[first : first + items_per_frame], labels[first : first + items_per_frame]
         used_k = cam.choose(estimate) if k is None else k
@@ -85,6 +90,7 @@ def run_link(
         header = Header(encoder.contract.wire_id, used_k, len(batch), frames % FRAME_NUM_MODULO)
         samples = np.concatenate((build_frame(features, header, numerology), gap))
         frames += 1
+        sizes.append(len(batch))
         uses += features.size
         on_air += numerology.frame_samples(features.size) // numerology.symbol_samples * numerology.used
         received, false = _pick(receiver.push(channel.process(samples)), header)
@@ -92,15 +98,28 @@ def run_link(
         if received is None:
             frames_lost += 1
             lost += len(batch)
+            correct.append(0)
             estimate = None
         else:
             estimate = received.snr_db
             estimates.append(estimate)
             classes, _ = answers(decoder.decode(received.features, received.snr_db, received.erased))
-            correct += int((classes == truth).sum())
+            correct.append(int((classes == truth).sum()))
             lost += int((classes < 0).sum())
         on_frame()
-    return LinkResult(len(labels), correct, lost, frames, frames_lost, frames_false, np.array(estimates), uses, on_air)
+    return LinkResult(
+        items=len(labels),
+        correct=sum(correct),
+        lost=lost,
+        frames=frames,
+        frames_lost=frames_lost,
+        frames_false=frames_false,
+        correct_by_frame=np.array(correct),
+        items_by_frame=np.array(sizes),
+        snr_estimates_db=np.array(estimates),
+        channel_uses=uses,
+        symbols_on_air=on_air,
+    )
 
 
 def _pick(frames: list[ReceivedFrame], header: Header) -> tuple[ReceivedFrame | None, int]:

@@ -49,7 +49,7 @@ class Accounting:
     def lost_causes(self) -> dict[str, int]:
         """Lost frames by cause. A failed header check may also come from noise that looked like a preamble."""
         header = min(self.frames_lost, self.receiver.get("header_failed", 0))
-        return {"header check failed": header, "not detected": self.frames_lost - header}
+        return {"header check failed, at most": header, "not detected, at least": self.frames_lost - header}
 
     @property
     def discrepancies(self) -> list[str]:

@@ -25,6 +25,10 @@ Z_95 = 1.959963984540054
 _RESERVED = ("command", "git", "machine", "rows")
 
 
+SNR_BIAS_GOAL_DB = 1.0
+Interval = tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class Row:
     """One measured figure.
@@ -49,13 +53,7 @@ class Row:
 
     @classmethod
     def at_least(
-        cls,
-        name: str,
-        value: float,
-        unit: str,
-        goal: float,
-        n: int | None = None,
-        ci95: tuple[float, float] | None = None,
+        cls, name: str, value: float, unit: str, goal: float, n: int | None = None, ci95: Interval = None
     ) -> Row:
         """A figure whose goal is ``goal`` or more; a NaN misses it.
 
@@ -66,13 +64,7 @@ class Row:
 
     @classmethod
     def at_most(
-        cls,
-        name: str,
-        value: float,
-        unit: str,
-        goal: float,
-        n: int | None = None,
-        ci95: tuple[float, float] | None = None,
+        cls, name: str, value: float, unit: str, goal: float, n: int | None = None, ci95: Interval = None
     ) -> Row:
         """A figure whose goal is ``goal`` or less; a NaN misses it.
 
@@ -80,6 +72,18 @@ class Row:
         False
         """
         return cls(name, value, unit, f"<= {goal:g} {unit}".rstrip(), bool(value <= goal), n, ci95)
+
+
+def snr_bias_row(name: str, errors_db: np.ndarray) -> Row:
+    """Mean error of SNR estimates, whose magnitude has to stay below `SNR_BIAS_GOAL_DB`; NaN where there are none.
+
+    Args:
+        errors_db: estimate minus truth of each received frame, dB.
+    """
+    bias = float(np.mean(errors_db)) if len(errors_db) else math.nan
+    interval = mean_interval(errors_db) if len(errors_db) > 1 else None
+    met = abs(bias) < SNR_BIAS_GOAL_DB
+    return Row(name, bias, "dB", f"|bias| < {SNR_BIAS_GOAL_DB:g} dB", met, len(errors_db), interval)
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
@@ -113,6 +117,33 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return float(low), float(high)
+
+
+def clustered_interval(successes: Sequence[int] | np.ndarray, sizes: Sequence[int] | np.ndarray) -> tuple[float, float]:
+    """95 % interval of a proportion whose trials come in clusters, as the images of a frame, which are lost together.
+
+    Ratio estimator over clusters (Cochran, Sampling Techniques, 1977, section 2.11) with Student's t; never narrower
+    than `wilson_interval`, which takes every trial for independent.
+
+    Args:
+        successes: in each cluster.
+        sizes: trials in each cluster.
+
+    >>> low, high = clustered_interval([50, 0] * 10, [50] * 20)
+    >>> round(low, 2), round(high, 2)
+    (0.26, 0.74)
+    """
+    hits, trials = np.asarray(successes, float), np.asarray(sizes, float)
+    low, high = wilson_interval(int(hits.sum()), int(trials.sum()))
+    clusters = len(trials)
+    if clusters < 2:
+        return low, high
+    share = hits.sum() / trials.sum()
+    variance = np.sum((hits - share * trials) ** 2) / (clusters - 1) / clusters / trials.mean() ** 2
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, clusters - 1) * math.sqrt(variance))
+    return min(low, max(0.0, share - half)), max(high, min(1.0, share + half))
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -221,7 +252,7 @@ def check_writable(path: str | Path) -> None:
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "no permission")
     except OSError as error:
-        raise SdrScError(f"{path} cannot be written ({error.strerror}); choose another --json.") from error
+        raise SdrScError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
 
 
 def format_value(value: float | None, unit: str = "") -> str:

@@ -15,6 +15,8 @@ from typing import Protocol
 import numpy as np
 from scipy.signal import lfilter
 
+from sdr_sc.phy.numerology import Numerology
+
 
 class ChannelModel(Protocol):
     """What every model offers."""
@@ -99,6 +101,16 @@ class Multipath:
             return samples
         out, self._state = lfilter(self._taps, np.ones(1, np.complex64), samples, zi=self._state)
         return out.astype(np.complex64)
+
+
+def power_on_subcarriers(taps: Sequence[complex], numerology: Numerology) -> float:
+    """Mean power gain |H|^2 of a tapped delay line over the occupied subcarriers.
+
+    >>> round(power_on_subcarriers([0.0, 0.5], Numerology()), 3)
+    0.25
+    """
+    turns = np.outer(numerology.positions, np.arange(len(taps))) / numerology.fft_size
+    return float(np.mean(np.abs(np.exp(-2j * np.pi * turns) @ np.asarray(taps)) ** 2))
 
 
 def delay(samples: int) -> Multipath:

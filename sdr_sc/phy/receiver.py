@@ -54,6 +54,7 @@ class ReceiverCounters:
         delivered: frames given out.
         truncated: of those, frames that the end of the stream cut.
         cut_in_header: candidates that the end of the stream cut before their payload.
+        abandoned: frames that were there at the end, when nobody took frames any more.
         not_finite: samples that were NaN, infinite or beyond 1e15, and were taken as 0.
     """
 
@@ -64,6 +65,7 @@ class ReceiverCounters:
     delivered: int = 0
     truncated: int = 0
     cut_in_header: int = 0
+    abandoned: int = 0
     not_finite: int = 0
 
     def to_dict(self) -> dict[str, int]:
@@ -132,6 +134,13 @@ class Receiver:
         self._origin += len(self._buffer)
         self._buffer, self._from, self._locked = np.empty(0, np.complex64), 0, None
         return frames
+
+    def abandon(self) -> None:
+        """The stream has ended and nobody takes frames any more: count what `flush` would give out."""
+        frames = self.flush()
+        self.counters.abandoned += len(frames)
+        self.counters.delivered -= len(frames)
+        self.counters.truncated -= sum(bool(frame.erased.any()) for frame in frames)
 
     def _run(self, ended: bool, whole: int | None = None) -> list[ReceivedFrame]:
         frames: list[ReceivedFrame] = []

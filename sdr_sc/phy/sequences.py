@@ -41,18 +41,3 @@ def pn_signs(length: int, seed: int = 0x7FFF) -> np.ndarray:
     signs = (1.0 - 2.0 * pn_bits(length, seed)).astype(np.float32)
     signs.flags.writeable = False
     return signs
-
-
-@lru_cache(maxsize=16)
-def zadoff_chu(length: int, root: int) -> np.ndarray:
-    """Zadoff-Chu sequence of odd length: constant amplitude, zero periodic autocorrelation (Chu, 1972).
-
-    Returns:
-        complex64 (length,), read-only, every value of magnitude 1.
-    """
-    if length % 2 == 0 or np.gcd(length, root) != 1:
-        raise ValueError("length has to be odd and have no factor in common with root")
-    n = np.arange(length)
-    sequence = np.exp(-1j * np.pi * root * n * (n + 1) / length).astype(np.complex64)
-    sequence.flags.writeable = False
-    return sequence
