@@ -86,9 +86,9 @@ def _rows(grid: Grid, results: dict[tuple[float, int | None], LinkResult]) -> li
             rows.append(Row.at_least(name, value, "%", goal, result.items, interval))
     for (snr_db, k), result in results.items():
         if k is None:
-            rows.append(
-                Row(f"channel uses per item, AWGN {snr_db:g} dB, k=CAM", result.channel_uses / result.items, "symbols")
-            )
+            point = f"AWGN {snr_db:g} dB, k=CAM"
+            rows.append(Row(f"channel uses per item, {point}", result.channel_uses / result.items, "symbols"))
+            rows.append(Row(f"the same with all overhead, {point}", result.symbols_on_air / result.items, "symbols"))
     for snr_db in grid.snr_db:
         same = [results[snr_db, k] for k in grid.k]
         rows += _snr_rows(snr_db, same)

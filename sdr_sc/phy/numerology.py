@@ -121,11 +121,9 @@ class Numerology:
     @cached_property
     def pilot_index(self) -> np.ndarray:
         """int64 (pilot_subcarriers,): places of the pilots within `positions`, evenly spread."""
+        if self.used == 52 and self.pilot_subcarriers == 4:  # the places that 802.11a has
+            return np.searchsorted(self.positions, [-21, -7, 7, 21])
         spacing = self.used / self.pilot_subcarriers
-        # Centred in equal parts; for 52 subcarriers and 4 pilots a spacing of 14 is what 802.11a has.
-        if self.used == 52 and self.pilot_subcarriers == 4:
-            wanted = np.array([-21, -7, 7, 21])
-            return np.searchsorted(self.positions, wanted)
         return (spacing * (np.arange(self.pilot_subcarriers) + 0.5)).astype(np.int64)
 
     @cached_property

@@ -108,7 +108,6 @@ class Receiver:
         self._buffer = np.empty(0, np.complex64)
         self._origin = 0  # index in the stream of the buffer's first sample
         self._from = 0  # index in the buffer from which the search goes on
-        self._candidate_first = 0
         self._locked: _Locked | None = None
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
@@ -163,7 +162,7 @@ class Receiver:
         if candidate is None:
             return False
         if candidate.start + samples_needed(self.numerology) > len(self._buffer):
-            self._from = max(self._candidate_back(candidate.start), 0)
+            self._from = max(candidate.start - 1, 0)  # from here the search finds the same peak again
             if ended:
                 self.counters.cut_in_header += 1
             return False
@@ -175,10 +174,6 @@ class Receiver:
             return True
         self._locked = _Locked(sync)
         return True
-
-    def _candidate_back(self, start: int) -> int:
-        """Where to take the search up again so that it finds the same peak with more samples."""
-        return start - 1
 
     def _receive(self, ended: bool, whole: int | None) -> tuple[ReceivedFrame | None, bool]:
         """Go on with the locked frame; returns the frame when complete, and whether the lock is settled."""
