@@ -10,7 +10,7 @@ help:  ## list the targets
 setup:  ## install apt packages and .venv (costs nothing when there is nothing to do)
 	@scripts/setup
 
-demo: setup  ## send 1,000 images over the simulated air; results in runs/
+demo: setup  ## send 1,100 images over the simulated air; results in runs/
 	@$(BIN)/sdr-sc demo
 
 lint: setup  ## ruff and mypy

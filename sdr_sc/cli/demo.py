@@ -97,18 +97,19 @@ def _table(tb: Any, images: int) -> Table:
 
 def _levels(folder: Path) -> Table:
     """Accuracy and k at each level of the schedule, in its order."""
-    import csv
     from itertools import groupby
     from statistics import fmean
 
     from rich.table import Table
 
-    with open(folder / "frames.csv", newline="") as file:
-        frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+    from sdr_sc.experiments.demo import read_frames
+
     table = Table(title="the run, level by level")
     for heading in ("SNR set (dB)", "estimated (dB)", "mean k", "accuracy", "frames", "lost"):
         table.add_column(heading, justify="right")
-    for level, group in groupby((f for f in frames if f["snr_set_db"]), key=lambda f: float(f["snr_set_db"])):
+    for level, group in groupby(
+        (f for f in read_frames(folder) if f["snr_set_db"]), key=lambda f: float(f["snr_set_db"])
+    ):
         same = list(group)
         estimates = [float(f["snr_est_db"]) for f in same if f["snr_est_db"]]
         items = sum(int(f["n_items"]) for f in same)

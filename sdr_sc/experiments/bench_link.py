@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.experiments.demo import LEVELS_DB, response_rows
+from sdr_sc.experiments.demo import LEVELS_DB, read_frames, response_rows
 from sdr_sc.experiments.loopback import run_loopback
 from sdr_sc.experiments.measurements import Row, snr_bias_row, wilson_interval
 from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain
@@ -84,8 +84,6 @@ def lost_frame_rows(frames: int, seed: int) -> list[Row]:
 
 def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> list[Row]:
     """The CAM's response to a fall from 25 to 0 dB and back in one step, through the flowgraph."""
-    import csv
-
     n = frames_per_level
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
         run_loopback(
@@ -97,8 +95,7 @@ def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> l
             model=model,
             folder=folder,
         )
-        with open(Path(folder) / "frames.csv", newline="") as file:
-            frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+        frames = read_frames(Path(folder))
     snr_db, k = [float(f["snr_set_db"]) for f in frames], [int(f["k"]) for f in frames]
     rows = response_rows(snr_db, k, weights.read_contract(model))
     return [Row(f"{row.name} (25, 0, 25 dB)", row.value, row.unit, row.goal, row.ok, row.n) for row in rows]

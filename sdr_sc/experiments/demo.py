@@ -100,10 +100,15 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     return DemoResult(folder, write_report(folder), rows, accounting)
 
 
+def read_frames(folder: Path) -> list[dict[str, str]]:
+    """Rows of a run's ``frames.csv``, in the order of sending."""
+    with open(folder / "frames.csv", newline="") as file:
+        return sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+
+
 def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> list[Row]:
     """The figures of a run, from its ``frames.csv``."""
-    with open(folder / "frames.csv", newline="") as file:
-        frames = sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+    frames = read_frames(folder)
     a = accounting
     low, high = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
     accuracy = 100 * a.items_correct / a.items_sent
@@ -134,9 +139,7 @@ def response_rows(snr_db: list[float], k: list[int], contract: ModelContract) ->
     never = sum(frames is None for frames in took)
     worst = float("nan") if never else float(max(frames for frames in took if frames is not None))
     lowest = min(snr_db)
-    first, last = k[next(i for i, s in enumerate(snr_db) if s == snr_db[0]) :], k
-    calm = first[: steps[0].frame_index][-1]
-    back = last[-1]
+    calm, back = k[steps[0].frame_index - 1], k[-1]
     harsh = max(k[i] for i, s in enumerate(snr_db) if s == lowest)
     return [
         Row(

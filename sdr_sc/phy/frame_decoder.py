@@ -26,7 +26,7 @@ class HeaderResult:
 
     Attributes:
         header: the fields.
-        channel: complex64 (used,), smoothed, phase at the last header symbol's turn of 0.
+        channel: complex64 (used,), smoothed, with the phase at the end of the preamble.
         power: signal and noise power per occupied subcarrier, over preamble and header.
         cycles_per_sample: carrier offset over the sample rate, refined over the header.
         phasors: complex (training and header symbols,), common phase of each, weighted by its energy.
