@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pmt
 
+from sdr_sc.blocks._vectors import from_vector, to_vector
 from sdr_sc.errors import BlockError
 
 END = "end_of_items"
@@ -21,8 +23,10 @@ def make_pdu(meta: dict[str, Any], data: np.ndarray) -> pmt.pmt_base:
         meta: snake_case keys with the unit in the name; numpy scalars are turned into Python's, which PMT needs.
         data: one-dimensional array of a type that PMT knows.
     """
-    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in meta.items()}
-    return pmt.cons(pmt.to_pmt(plain), pmt.to_pmt(np.ascontiguousarray(data)))
+    dictionary = pmt.make_dict()
+    for key, value in meta.items():
+        dictionary = pmt.dict_add(dictionary, _symbol(key), _to_pmt(value))
+    return pmt.cons(dictionary, to_vector(data))
 
 
 def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarray]:
@@ -33,7 +37,29 @@ def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarr
     """
     if not (pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))):
         raise BlockError(f"port {port!r} got a message that is not a PDU; connect it to a port that sends PDUs.")
-    return pmt.to_python(pmt.car(message)), pmt.to_python(pmt.cdr(message))
+    meta, items = {}, pmt.dict_items(pmt.car(message))
+    while not pmt.is_null(items):
+        pair, items = pmt.car(items), pmt.cdr(items)
+        value = pmt.cdr(pair)
+        plain = from_vector(value) if pmt.is_uniform_vector(value) else pmt.to_python(value)
+        meta[pmt.to_python(pmt.car(pair))] = plain
+    return meta, from_vector(pmt.cdr(message))
+
+
+@lru_cache(maxsize=256)
+def _symbol(key: str) -> pmt.pmt_base:
+    return pmt.intern(key)
+
+
+def _to_pmt(value: Any) -> pmt.pmt_base:
+    # The usual types first: pmt.to_pmt tries one after the other, a microsecond each.
+    if type(value) is int:
+        return pmt.from_long(value)
+    if type(value) is float:
+        return pmt.from_double(value)
+    if isinstance(value, np.ndarray):
+        return to_vector(value)
+    return pmt.to_pmt(value.item() if isinstance(value, np.generic) else value)
 
 
 def require(meta: dict[str, Any], keys: tuple[str, ...], port: str) -> None:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from sdr_sc.phy.numerology import Numerology
@@ -13,37 +11,26 @@ _DELAY_MARGIN = 2
 _RIDGE = 1e-4
 
 
-@lru_cache(maxsize=8)
-def _smoother(numerology: Numerology, weights: tuple[float, ...]) -> np.ndarray:
-    """complex64 (used, used): projection onto channels whose delays lie from a little before the FFT window's early
-    start to the cyclic prefix (regularised weighted least squares on the taps)."""
-    delays = np.arange(-numerology.early_window - _DELAY_MARGIN, numerology.cyclic_prefix)
-    basis = np.exp(-2j * np.pi * np.outer(numerology.positions, delays) / numerology.fft_size)
-    weighted = basis.conj().T * np.asarray(weights)
-    gram = weighted @ basis + _RIDGE * sum(weights) * np.eye(len(delays))
-    return (basis @ np.linalg.solve(gram, weighted)).astype(np.complex64)
+def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
+    """Matrix that smooths least-squares gains over the occupied subcarriers.
 
-
-def smooth(gains: np.ndarray, numerology: Numerology, weights: np.ndarray | None = None) -> np.ndarray:
-    """Smooth least-squares gains over the occupied subcarriers.
+    It projects on channels whose delays lie from a little before the FFT window's early start to the cyclic prefix
+    (regularised weighted least squares on the taps; see Edfors et al., IEEE Trans. Commun. 46 (1998) 931, for the
+    low-rank view of it).
 
     Args:
-        gains: complex64 (used,).
-        weights: float (used,), inverse noise variance of each gain up to a factor; None for equal ones.
-    """
-    used = np.ones(numerology.used) if weights is None else weights
-    return _smoother(numerology, tuple(float(w) for w in used)) @ gains
-
-
-def remove_common_phase(gains: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn each symbol's gains by the phase between them and a reference.
-
-    Args:
-        gains: complex64 (symbols, used).
-        reference: complex64 (used,).
+        numerology: the sizes.
+        weights: float (used,), inverse noise variance of each gain up to a factor.
 
     Returns:
-        The turned gains, and the phases in rad, float (symbols,).
+        complex64 (used, used).
+
+    >>> flat = smoother(Numerology(), np.ones(52)) @ np.ones(52, np.complex64)
+    >>> bool(np.allclose(flat, 1, atol=1e-3))
+    True
     """
-    phase = np.angle(gains @ reference.conj())
-    return gains * np.exp(-1j * phase).astype(np.complex64)[:, np.newaxis], phase
+    delays = np.arange(-numerology.early_window - _DELAY_MARGIN, numerology.cyclic_prefix)
+    basis = np.exp(-2j * np.pi * np.outer(numerology.positions, delays) / numerology.fft_size)
+    weighted = basis.conj().T * np.asarray(weights, float)
+    gram = weighted @ basis + _RIDGE * float(np.sum(weights)) * np.eye(len(delays))
+    return np.ascontiguousarray((basis @ np.linalg.solve(gram, weighted)).astype(np.complex64))

@@ -1,53 +1,72 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pilot tracking of the common phase, and LMMSE equalisation."""
+"""LMMSE equalisation of the payload, and its way back from the places on the air to the items."""
 
 from __future__ import annotations
 
 import numpy as np
-
-_TRACKING_HALF_WIDTH = 4
-_SLOPES = np.linspace(-1.0, 1.0, 81)
+from numba import njit
 
 
-def common_slope(phasors: np.ndarray, times: np.ndarray, reach: float = 1.0) -> float:
-    """Phase advance per symbol, rad, that best lines up phasors (maximum likelihood on a grid, then refined).
-
-    Args:
-        phasors: complex (times,) or (times, subcarriers), each weighted by its reliability. Subcarriers whose phases
-            are unknown stand in columns of their own: their likelihoods add up.
-        times: float (times,), in symbol durations.
-        reach: largest slope that is looked for.
-    """
-    columns = phasors.reshape(len(times), -1)
-    slope, step = 0.0, reach
-    for _ in range(3):
-        grid = slope + step * _SLOPES
-        sums = np.exp(-1j * np.outer(grid, times)) @ columns
-        likelihood = np.sum(sums.real**2 + sums.imag**2, axis=1)
-        slope, step = float(grid[np.argmax(likelihood)]), step / 20
-    return slope
-
-
-def smooth_phase(phasors: np.ndarray) -> np.ndarray:
-    """Phase of the moving sum over up to 9 symbols, centred; rad, float (symbols,)."""
-    width = 2 * _TRACKING_HALF_WIDTH + 1
-    padded = np.concatenate((np.zeros(_TRACKING_HALF_WIDTH), phasors, np.zeros(_TRACKING_HALF_WIDTH)))
-    return np.angle(np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=1))
-
-
-def lmmse(received: np.ndarray, channel: np.ndarray, noise_power: float) -> tuple[np.ndarray, np.ndarray]:
-    """Linear minimum-mean-square-error estimate of unit-power symbols.
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+def equalise(
+    spectra: np.ndarray,
+    bins: np.ndarray,
+    positions: np.ndarray,
+    channel: np.ndarray,
+    gains: np.ndarray,
+    slope: float,
+    times: np.ndarray,
+    noise: float,
+    places: np.ndarray,
+    signs: np.ndarray,
+    features: np.ndarray,
+    variance: np.ndarray,
+) -> None:
+    """Linear minimum-mean-square-error estimates of unit-power symbols: ``w y/h`` with ``w = 1/(1 + v)`` and
+    ``v = noise/|h|^2``, the noise variance of ``y/h``, where h is the channel of symbol s and subcarrier k:
+    ``channel[k] gains[s] exp(j slope k times[s])``.
 
     Args:
-        received: complex64 (symbols, subcarriers).
-        channel: complex64 (subcarriers,) or (symbols, subcarriers).
-        noise_power: per subcarrier.
-
-    Returns:
-        ``w y/h`` with ``w = 1/(1 + v)``, and ``v = noise_power/|h|^2``, the noise variance of ``y/h``; complex64 and
-        float32 (symbols, subcarriers).
+        spectra: complex64 (symbols, fft_size), FFT of the received symbols.
+        bins: int64 (data,), FFT bins of the data subcarriers, by rising position.
+        positions: int64 (data,), signed numbers of the data subcarriers.
+        channel: complex64 (data,).
+        gains: complex64 (symbols,).
+        slope: rad per subcarrier and symbol duration.
+        times: float64 (symbols,), in symbol durations.
+        noise: noise power per subcarrier.
+        places: int64 (count,), place on the air of each feature.
+        signs: float32 (count,), scrambling sign at each place.
+        features: complex64 (count,), written: the estimates in the order of the items; those whose symbol is not
+            among ``spectra`` are left as they are.
+        variance: float32 (count,), written: v of each.
     """
-    gain = np.maximum(channel.real**2 + channel.imag**2, 1e-20)
-    variance = np.broadcast_to(np.float32(noise_power) / gain, received.shape)
-    estimate = received * channel.conj() / (gain + np.float32(noise_power))
-    return estimate.astype(np.complex64, copy=False), variance.astype(np.float32)
+    symbols, data = spectra.shape[0], len(bins)
+    estimate = np.empty(symbols * data, np.complex64)
+    spread = np.empty(symbols * data, np.float32)
+    n0 = np.float32(noise)
+    turn = np.empty(data, np.complex64)
+    for s in range(symbols):
+        angle = slope * times[s]
+        step = complex(np.cos(angle), np.sin(angle))
+        angle *= positions[0]
+        current, place = complex(np.cos(angle), np.sin(angle)), positions[0]
+        for d in range(data):
+            while place < positions[d]:
+                current *= step
+                place += 1
+            turn[d] = np.complex64(current)
+        for d in range(data):
+            h = channel[d] * gains[s] * turn[d]
+            y = spectra[s, bins[d]]
+            power = max(h.real * h.real + h.imag * h.imag, np.float32(1e-20))
+            scale = np.float32(1.0) / (power + n0)
+            i = s * data + d
+            estimate[i] = complex(
+                (y.real * h.real + y.imag * h.imag) * scale, (y.imag * h.real - y.real * h.imag) * scale
+            )
+            spread[i] = n0 / power
+    for i in range(len(places)):
+        if places[i] < symbols * data:
+            features[i] = estimate[places[i]] * signs[places[i]]
+            variance[i] = spread[places[i]]

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.phy import header as header_format
-from sdr_sc.phy.channel_estimate import remove_common_phase, smooth
-from sdr_sc.phy.equalise import common_slope, lmmse, smooth_phase
+from sdr_sc.phy.channel_estimate import smoother
+from sdr_sc.phy.equalise import equalise
 from sdr_sc.phy.framing import header_subcarriers, pilot_values
 from sdr_sc.phy.header import Header
-from sdr_sc.phy.interleave import deinterleave, deinterleave_values
+from sdr_sc.phy.header_stage import header_soft_values, known_symbol_gains
+from sdr_sc.phy.interleave import permutation
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import demodulate
-from sdr_sc.phy.preamble_estimate import estimate_from_preamble, training_times
-from sdr_sc.phy.snr import PowerEstimate, repeated_symbols
-from sdr_sc.phy.sync import rotate
+from sdr_sc.phy.ofdm import early_window_ramp
+from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, track
+from sdr_sc.phy.preamble_estimate import PreambleEstimator
+from sdr_sc.phy.sequences import pn_signs
+from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
+from sdr_sc.phy.snr import pilots as pilots_estimator
+from sdr_sc.phy.sync import Synchronisation
+from sdr_sc.phy.windows import spectra
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,16 @@ class HeaderResult:
 
     Attributes:
         header: the fields.
-        channel: complex64 (used,), smoothed, with the phase at the end of the preamble.
-        power: signal and noise power per occupied subcarrier, over preamble and header.
+        channel: complex64 (used,), smoothed, with the phase in the middle of the known symbols; of the samples
+            divided by the frame's amplitude.
         cycles_per_sample: carrier offset over the sample rate, refined over the header.
-        phasors: complex (training and header symbols,), common phase of each, weighted by its energy.
+        observation: for the SNR estimators, still without payload.
     """
 
     header: Header
     channel: np.ndarray
-    power: PowerEstimate
     cycles_per_sample: float
-    phasors: np.ndarray
+    observation: SnrObservation
 
 
 @dataclass(frozen=True)
@@ -48,99 +52,177 @@ class PayloadResult:
         noise_variance: float32, variance of the noise on the unbiased estimate; infinite where erased. The LMMSE
             weight is 1/(1 + noise_variance).
         erased: bool, True where the samples did not arrive.
+        power: signal and noise power per occupied subcarrier, by the estimator that was chosen.
+        clock_offset_ppm: of the transmitter's sampling clock against the receiver's; near 0 for a short frame, which
+            does not tell.
     """
 
     features: np.ndarray
     noise_variance: np.ndarray
     erased: np.ndarray
+    power: PowerEstimate
+    clock_offset_ppm: float
 
 
-def decode_header(samples: np.ndarray, cycles_per_sample: float, numerology: Numerology) -> HeaderResult | None:
-    """Estimate the channel from the preamble, read the header, and use it as further known symbols.
-
-    Args:
-        samples: complex64, from the frame's first sample, at least ``numerology.payload_offset``.
-        cycles_per_sample: carrier offset over the sample rate.
-
-    Returns:
-        None if the header's check fails.
-    """
-    n = numerology
-    received = rotate(samples[: n.payload_offset], -cycles_per_sample)
-    first_look = estimate_from_preamble(received, n)
-    training, channel = first_look.training, first_look.channel
-    symbols = demodulate(received[n.preamble_samples :], n)
-    noise = repeated_symbols(training).noise
-
-    pilots = symbols[:, n.pilot_index] * pilot_values(n.header_symbols, n)
-    phasors = np.concatenate((first_look.phasors, pilots @ channel[n.pilot_index].conj()))
-    times = _symbol_times(n.header_symbols, n)
-    slope = common_slope(phasors, np.concatenate((first_look.times, times[2:])))
-    turned = symbols * np.exp(-1j * slope * times[2:]).astype(np.complex64)[:, np.newaxis]
-    data_channel = channel[n.data_index]
-    soft = (turned[:, n.data_index] * data_channel.conj()).real / np.float32(max(noise, 1e-30))
-    header = header_format.decode(soft)
-    if header is None:
-        return None
-
-    # The header is known from here on: all of its subcarriers serve as training.
-    gains = np.concatenate((training, symbols * header_subcarriers(header, n).conj()))
-    slope = common_slope(gains @ channel.conj(), times)
-    gains, phases = remove_common_phase(gains * np.exp(-1j * slope * times).astype(np.complex64)[:, None], channel)
-    power = repeated_symbols(gains, phases_removed=True)
-    channel = smooth(gains.mean(axis=0), n)
-    known = np.exp(1j * phases) * np.abs(gains @ channel.conj())
-    refined = cycles_per_sample + slope / (2 * np.pi * n.symbol_samples)
-    return HeaderResult(header, channel, power, refined, known)
-
-
-def decode_payload(
-    samples: np.ndarray, cycles_per_sample: float, result: HeaderResult, numerology: Numerology
-) -> PayloadResult:
-    """Equalise the payload.
+class FrameDecoder:
+    """Decodes frames of one numerology; makes its tables once.
 
     Args:
-        samples: complex64, from the frame's first sample; may end early, then features are erased.
-        cycles_per_sample: the carrier offset that `decode_header` was given.
-        result: what `decode_header` returned.
+        numerology: the sizes.
+        snr_estimator: name of one of `sdr_sc.phy.snr.ESTIMATORS`.
     """
-    n, header = numerology, result.header
-    count = header.feature_symbols
-    symbols = n.payload_symbols(count)
-    whole = max(0, min(symbols, (len(samples) - n.payload_offset) // n.symbol_samples))
-    features = np.full(count, np.nan + 1j * np.nan, np.complex64)
-    variance = np.full(count, np.inf, np.float32)
-    if whole:
-        used = samples[: n.payload_offset + whole * n.symbol_samples]
-        received = demodulate(rotate(used, -cycles_per_sample)[n.payload_offset :], n)
-        times = _symbol_times(n.header_symbols + whole, n)[2 + n.header_symbols :]
-        slope = 2 * np.pi * n.symbol_samples * (result.cycles_per_sample - cycles_per_sample)
-        received = received * np.exp(-1j * slope * times).astype(np.complex64)[:, np.newaxis]
-        received = _track_phase(received, result, n)
-        scale = np.float32(10.0 ** (header.power_scale_db / 20.0))
-        estimate, noise = lmmse(received[:, n.data_index], scale * result.channel[n.data_index], result.power.noise)
-        arrived = whole * n.data_subcarriers
-        on_air = np.full(count, np.nan + 1j * np.nan, np.complex64)
-        on_air_variance = np.full(count, np.inf, np.float32)
-        on_air[: min(count, arrived)] = estimate.ravel()[:count]
-        on_air_variance[: min(count, arrived)] = noise.ravel()[:count]
-        features, variance = deinterleave(on_air), deinterleave_values(on_air_variance)
-    shape = (header.n_items, header.k)
-    return PayloadResult(features.reshape(shape), variance.reshape(shape), ~np.isfinite(variance).reshape(shape))
 
+    def __init__(self, numerology: Numerology, snr_estimator: str = DEFAULT_ESTIMATOR) -> None:
+        n = self.numerology = numerology
+        self._estimate_snr = ESTIMATORS[snr_estimator]
+        self._needs_pilots = self._estimate_snr is pilots_estimator
+        self._preamble = PreambleEstimator(n)
+        useful = n.cyclic_prefix - n.early_window
+        symbol_starts = n.preamble_samples + useful + n.symbol_samples * np.arange(n.header_symbols)
+        self._first_starts = np.concatenate((self._preamble.starts, symbol_starts)).astype(np.int64)
+        header_times = (symbol_starts + n.early_window + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
+        # The known symbols' times count from their middle, where the channel estimate's phase is taken.
+        known_times = np.concatenate((self._preamble.times[-2:], header_times))
+        self._middle = float(known_times.mean())
+        self._known_times = known_times - self._middle
+        self._slope_times = np.concatenate((self._preamble.times, header_times))
+        self._ramp = early_window_ramp(n)
+        self._smoother = smoother(n, np.ones(n.used))
+        self._bins = n.bins
+        self._pilot_index, self._data_index = n.pilot_index, n.data_index
+        self._pilot_bins, self._data_bins = n.bins[n.pilot_index], n.bins[n.data_index]
+        self._pilot_positions = n.pilot_positions.astype(np.float64)
+        self._data_positions = n.positions[n.data_index]
+        self._header_pilots = np.ascontiguousarray(pilot_values(n.header_symbols, n))
+        guard = np.arange(n.used // 2 + 2, n.fft_size - n.used // 2 - 1)
+        self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
+        self._slope_per_offset = 2 * np.pi * n.symbol_samples / n.fft_size
 
-def _symbol_times(symbols: int, n: Numerology) -> np.ndarray:
-    """Middles of the two training symbols and ``symbols`` symbols behind them, in symbol durations from the end of
-    the preamble."""
-    useful = n.fft_size / n.symbol_samples
-    first_middle = n.cyclic_prefix / n.symbol_samples + useful / 2
-    return np.concatenate((training_times(n), first_middle + np.arange(symbols)))
+    def decode_header(self, samples: np.ndarray, sync: Synchronisation) -> HeaderResult | None:
+        """Estimate the channel from the preamble, read the header, and use it as further known symbols.
 
+        Args:
+            samples: complex64, from the frame's first sample, at least ``numerology.payload_offset``.
+            sync: the frame's carrier offset and amplitude.
 
-def _track_phase(received: np.ndarray, result: HeaderResult, n: Numerology) -> np.ndarray:
-    """Turn each payload symbol by the smoothed common phase of the pilots around it."""
-    symbols, first = len(received), n.header_symbols
-    pilots = received[:, n.pilot_index] * pilot_values(first + symbols, n)[first:]
-    phasors = np.concatenate((result.phasors, pilots @ result.channel[n.pilot_index].conj()))
-    phase = smooth_phase(phasors)[-symbols:]
-    return received * np.exp(-1j * phase).astype(np.complex64)[:, np.newaxis]
+        Returns:
+            None if the header's check fails.
+        """
+        n, preamble_windows = self.numerology, len(self._preamble.starts)
+        cycles = sync.cycles_per_sample
+        bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
+        first_look = self._preamble.estimate(bins[:preamble_windows])
+        symbols, soft = header_soft_values(
+            bins[preamble_windows:],
+            self._bins,
+            self._ramp,
+            self._data_index,
+            self._pilot_index,
+            self._header_pilots,
+            first_look.training,
+            first_look.channel,
+            first_look.phasors,
+            self._slope_times,
+        )
+        header = header_format.decode(soft)
+        if header is None:
+            return None
+        gains, channel, slope = known_symbol_gains(
+            first_look.training,
+            symbols,
+            header_subcarriers(header, n),
+            first_look.channel,
+            self._known_times,
+            self._smoother,
+        )
+        refined = cycles + slope / (2 * np.pi * n.symbol_samples)
+        observation = SnrObservation(
+            training=first_look.training,
+            known=gains,
+            empty=bins[preamble_windows - 2 :, self._guard_bins],
+            channel=channel,
+            pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
+            pilot_channel=channel[self._pilot_index],
+        )
+        return HeaderResult(header, channel, refined, observation)
+
+    def decode_payload(self, samples: np.ndarray, sync: Synchronisation, result: HeaderResult) -> PayloadResult:
+        """Equalise the payload.
+
+        Args:
+            samples: complex64, from the frame's first sample; may end early, then features are erased.
+            sync: as for `decode_header`.
+            result: what `decode_header` returned.
+        """
+        n, header = self.numerology, result.header
+        count = header.feature_symbols
+        whole = (len(samples) - n.payload_offset) // n.symbol_samples
+        whole = max(0, min(n.payload_symbols(count), whole))
+        features = np.full(count, np.nan + 1j * np.nan, np.complex64)
+        variance = np.full(count, np.inf, np.float32)
+        observation, clock_offset = result.observation, 0.0
+        if whole:
+            first = n.payload_offset + n.cyclic_prefix - n.early_window
+            starts = first + n.symbol_samples * np.arange(whole)
+            bins = spectra(samples, starts, n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude)
+            # The refined offset turns the channel, whose phase holds in the middle of the known symbols, up to there.
+            middle = (n.preamble_samples + self._middle * n.symbol_samples) * (
+                result.cycles_per_sample - sync.cycles_per_sample
+            )
+            channel = result.channel * self._ramp.conj() * np.complex64(np.exp(-2j * np.pi * middle))
+            pilots = bins[:, self._pilot_bins] * pilot_values(n.header_symbols + whole, n)[n.header_symbols :]
+            pilot_channel = channel[self._pilot_index]
+            times = (first + n.early_window + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples - self._middle
+            times = times + np.arange(whole)
+            noise = max(known_symbols(observation).noise, 1e-12)
+            weight = float(np.vdot(pilot_channel, pilot_channel).real)
+            gains, slope = track(
+                pilots * pilot_channel.conj(),
+                self._pilot_positions,
+                times,
+                weight,
+                noise,
+                self._slope_per_offset * CLOCK_OFFSET_STD,
+                noise / max(weight * len(self._known_times) * n.used / n.pilot_subcarriers, 1e-30),
+            )
+            clock_offset = slope / self._slope_per_offset
+            if self._needs_pilots:
+                observation = self._with_pilots(observation, pilots, gains, slope, times, pilot_channel)
+            power = self._estimate_snr(observation)
+            scale = np.float32(10.0 ** (header.power_scale_db / 20.0))
+            equalise(
+                bins,
+                self._data_bins,
+                self._data_positions,
+                scale * channel[self._data_index],
+                gains,
+                slope,
+                times,
+                max(power.noise, 1e-12),
+                permutation(count),
+                pn_signs(count),
+                features,
+                variance,
+            )
+        else:
+            power = self._estimate_snr(observation)
+        shape = (header.n_items, header.k)
+        variance = variance.reshape(shape)
+        back = sync.amplitude**2
+        power = PowerEstimate(power.signal * back, power.noise * back)
+        return PayloadResult(features.reshape(shape), variance, np.isinf(variance), power, 1e6 * clock_offset)
+
+    def _with_pilots(
+        self,
+        observation: SnrObservation,
+        pilots: np.ndarray,
+        gains: np.ndarray,
+        slope: float,
+        times: np.ndarray,
+        pilot_channel: np.ndarray,
+    ) -> SnrObservation:
+        model = gains[:, np.newaxis] * np.exp(1j * slope * np.outer(times, self._pilot_positions))
+        turned = (pilots * model.conj() / np.maximum(np.abs(model) ** 2, 1e-20)).astype(np.complex64)
+        return SnrObservation(
+            observation.training, observation.known, observation.empty, observation.channel, turned, pilot_channel
+        )

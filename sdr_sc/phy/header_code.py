@@ -15,18 +15,19 @@ _MEMORY = 6
 _STATES = 1 << _MEMORY
 
 
-def _output_table() -> np.ndarray:
-    """float32 (states, 2, 3): the three coded bits as +1 (bit 0) and -1 (bit 1), by state and input bit."""
-    table = np.empty((_STATES, 2, 3), np.float32)
-    for state in range(_STATES):
-        for bit in range(2):
-            register = (bit << _MEMORY) | state
-            for g, generator in enumerate(GENERATORS):
-                table[state, bit, g] = 1.0 - 2.0 * (bin(register & generator).count("1") & 1)
-    return table
+def _branch_signs() -> np.ndarray:
+    """float32 (3, 32): coded bits, as +1 (bit 0) and -1 (bit 1), of state 2j with input 0.
+
+    All generators tap both ends of the register, so the other three branches of butterfly j differ by a sign alone.
+    """
+    signs = np.empty((3, _STATES // 2), np.float32)
+    for g, generator in enumerate(GENERATORS):
+        for j in range(_STATES // 2):
+            signs[g, j] = 1.0 - 2.0 * (bin(2 * j & generator).count("1") & 1)
+    return signs
 
 
-_OUTPUTS = _output_table()
+_BRANCH = _branch_signs()
 
 
 def encode(bits: np.ndarray) -> np.ndarray:
@@ -38,14 +39,22 @@ def encode(bits: np.ndarray) -> np.ndarray:
     Returns:
         float32 (3 * n,) of +1 (bit 0) and -1 (bit 1), the three outputs of a bit side by side.
     """
-    coded = np.empty((len(bits), 3), np.float32)
+    return _encode(np.ascontiguousarray(bits, np.uint8), _BRANCH)
+
+
+@njit(cache=True, nogil=True)
+def _encode(bits: np.ndarray, branch: np.ndarray) -> np.ndarray:
+    coded = np.empty(3 * len(bits), np.float32)
+    half = branch.shape[1]
     state = 0
-    for bit in bits[-_MEMORY:]:
-        state = (int(bit) << (_MEMORY - 1)) | (state >> 1)
-    for i, bit in enumerate(bits):
-        coded[i] = _OUTPUTS[state, int(bit)]
-        state = (int(bit) << (_MEMORY - 1)) | (state >> 1)
-    return coded.ravel()
+    for i in range(len(bits) - _MEMORY, len(bits)):
+        state = (bits[i] * half) | (state >> 1)
+    for i in range(len(bits)):
+        sign = np.float32(1 - 2 * (int(bits[i]) ^ (state & 1)))
+        for g in range(3):
+            coded[3 * i + g] = sign * branch[g, state >> 1]
+        state = (bits[i] * half) | (state >> 1)
+    return coded
 
 
 def match_rate(coded: np.ndarray, places: int) -> np.ndarray:
@@ -80,36 +89,34 @@ def decode(soft: np.ndarray) -> np.ndarray:
     >>> np.array_equal(decode(encode(bits)), bits)
     True
     """
-    return _viterbi(np.ascontiguousarray(soft, np.float32).reshape(-1, 3), _OUTPUTS)
+    return _viterbi(np.ascontiguousarray(soft, np.float32).reshape(-1, 3), _BRANCH)
 
 
 @njit(cache=True, nogil=True)
-def _viterbi(soft: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    length, states = len(soft), len(outputs)
-    half = states // 2
+def _viterbi(soft: np.ndarray, branch: np.ndarray) -> np.ndarray:
+    length, half = len(soft), branch.shape[1]
     steps = 3 * length
-    metric = np.zeros(states, np.float32)
-    following = np.empty(states, np.float32)
-    chosen = np.empty((steps, states), np.uint8)
+    metric = np.zeros(2 * half, np.float32)
+    following = np.empty(2 * half, np.float32)
+    chosen = np.empty((steps, 2 * half), np.uint8)
     for step in range(steps):
-        a, b, c = soft[step % length]
-        for state in range(states):
-            # The newest bit is the top bit of the state; its two predecessors differ in the bit that fell out.
-            bit = state // half
-            low = (2 * state) % states
-            best, pick = np.float32(-1e30), 0
-            for fallen in range(2):
-                before = low + fallen
-                branch = outputs[before, bit, 0] * a + outputs[before, bit, 1] * b + outputs[before, bit, 2] * c
-                if metric[before] + branch > best:
-                    best, pick = metric[before] + branch, fallen
-            following[state] = best
-            chosen[step, state] = pick
+        i = step % length
+        a, b, c = soft[i, 0], soft[i, 1], soft[i, 2]
+        picks = chosen[step]
+        for j in range(half):  # states 2j and 2j+1 lead to j with input 0 and to j+half with input 1
+            gain = branch[0, j] * a + branch[1, j] * b + branch[2, j] * c
+            even, odd = metric[2 * j], metric[2 * j + 1]
+            stay, swap = even + gain, odd - gain
+            following[j] = max(stay, swap)
+            picks[j] = swap > stay
+            stay, swap = even - gain, odd + gain
+            following[j + half] = max(stay, swap)
+            picks[j + half] = swap > stay
         metric, following = following, metric
     state = int(np.argmax(metric))
     bits = np.empty(length, np.uint8)
     for step in range(steps - 1, length - 1, -1):
         if step < 2 * length:
             bits[step - length] = state // half
-        state = (2 * state) % states + chosen[step, state]
+        state = (2 * state) % (2 * half) + chosen[step, state]
     return bits

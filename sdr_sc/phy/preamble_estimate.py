@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
+from numba import njit
 
-from sdr_sc.phy.channel_estimate import smooth
-from sdr_sc.phy.equalise import common_slope
+from sdr_sc.phy.channel_estimate import smoother
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
+from sdr_sc.phy.phase_slope import phase_slope
 from sdr_sc.phy.preamble import detection_subcarriers, training_subcarriers
 
 _REACH = 1.5
@@ -28,58 +28,116 @@ class PreambleEstimate:
     Attributes:
         training: complex64 (2, used), received over known values of the two training symbols, residual offset and all.
         channel: complex64 (used,), smoothed, with the phase at the end of the preamble.
-        phasors: complex (windows,), common phase of each FFT window against ``channel``, weighted by its energy.
-        times: float (windows,), middles of the windows, in symbol durations from the end of the preamble.
+        phasors: complex64 (windows,), common phase of each FFT window against ``channel``, weighted by its energy.
     """
 
     training: np.ndarray
     channel: np.ndarray
     phasors: np.ndarray
-    times: np.ndarray
 
 
-def training_times(n: Numerology) -> np.ndarray:
-    """Middles of the two training symbols, in symbol durations from the end of the preamble."""
-    return np.array([-1.5, -0.5]) * n.fft_size / n.symbol_samples
+class PreambleEstimator:
+    """Residual carrier offset and channel from the preamble's FFT windows.
 
-
-def estimate_from_preamble(received: np.ndarray, n: Numerology) -> PreambleEstimate:
-    """Residual carrier offset and channel from the preamble.
-
-    Args:
-        received: complex64, from the frame's first sample, carrier offset taken out as far as it is known.
+    Attributes:
+        starts: int64 (windows,), first sample of each window in the frame, those of the detection part first.
+        times: float64 (windows,), middles of the windows, in symbol durations from the end of the preamble.
     """
-    training_first = n.preamble_samples - 2 * n.fft_size
-    training = _windows(received, training_first, 2, n) * training_subcarriers(n).conj()
 
-    # As many FFT windows as end before the training part's prefix and begin behind a cyclic prefix of settling.
-    detection_end = n.detection_symbols * n.symbol_samples
-    count = (detection_end - n.cyclic_prefix) // n.fft_size
-    first = detection_end - count * n.fft_size
-    known = detection_subcarriers(n) * np.exp(2j * np.pi * n.positions * (first / n.fft_size)).astype(np.complex64)
-    occupied = np.flatnonzero(known)
-    # Received times the conjugate: gains times their weight, the power of the known value.
-    detection = (_windows(received, first, count, n) * known.conj())[:, occupied]
-    power = float(np.abs(known[occupied[0]]) ** 2)
+    def __init__(self, numerology: Numerology) -> None:
+        n = numerology
+        # As many windows as end before the training part's prefix and begin behind a cyclic prefix of settling.
+        detection_end = n.detection_symbols * n.symbol_samples
+        self._count = (detection_end - n.cyclic_prefix) // n.fft_size
+        first = detection_end - self._count * n.fft_size
+        training_first = n.preamble_samples - 2 * n.fft_size
+        begins = np.concatenate(
+            (first + n.fft_size * np.arange(self._count), training_first + n.fft_size * np.arange(2))
+        )
+        self.starts = begins - n.early_window
+        self.times = (begins + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
+        ramp = early_window_ramp(n)
+        shift = np.exp(2j * np.pi * n.positions * (first / n.fft_size))
+        self._detection = ((detection_subcarriers(n) * shift).conj() * ramp).astype(np.complex64)
+        self._training = training_subcarriers(n).conj() * ramp
+        self._occupied = np.flatnonzero(detection_subcarriers(n))
+        self._bins = n.bins
+        self._weights = np.full(n.used, 2.0, np.float32)
+        power = float(np.abs(detection_subcarriers(n)[self._occupied[0]]) ** 2)
+        self._weights[self._occupied] += np.float32(self._count * power)
+        self._smoother = smoother(n, self._weights)
 
-    starts = np.concatenate(
-        (detection_end + n.fft_size * np.arange(-count, 0), training_first + n.fft_size * np.arange(2))
-    )
-    times = (starts + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
-    shared = np.concatenate((detection, training[:, occupied]))
-    slope = common_slope(shared, times, _REACH)
-    turn = np.exp(-1j * slope * times).astype(np.complex64)[:, np.newaxis]
-    weights = np.full(n.used, 2.0)
-    weights[occupied] += count * power
-    sums = (training * turn[count:]).sum(axis=0)
-    sums[occupied] += (detection * turn[:count]).sum(axis=0)
-    channel = smooth((sums / weights).astype(np.complex64), n, weights)
-    phasors = np.concatenate((detection @ channel[occupied].conj(), training @ channel.conj()))
-    return PreambleEstimate(training, channel, phasors, times)
+    def estimate(self, spectra: np.ndarray) -> PreambleEstimate:
+        """The estimate from the spectra, complex64 (windows, fft_size), of the windows that `starts` lists."""
+        return PreambleEstimate(
+            *_estimate(
+                spectra,
+                self._count,
+                self._bins,
+                self._occupied,
+                self._detection,
+                self._training,
+                self.times,
+                self._weights,
+                self._smoother,
+            )
+        )
 
 
-def _windows(received: np.ndarray, first: int, count: int, n: Numerology) -> np.ndarray:
-    """complex64 (count, used): subcarriers of FFT windows side by side, from ``early_window`` before ``first``."""
-    begin = first - n.early_window
-    windows = received[begin : begin + count * n.fft_size].reshape(count, n.fft_size)
-    return fft.fft(windows, norm="ortho")[:, n.bins] * early_window_ramp(n)
+@njit(cache=True, nogil=True)
+def _estimate(
+    spectra: np.ndarray,
+    count: int,
+    bins: np.ndarray,
+    occupied: np.ndarray,
+    detection_known: np.ndarray,
+    training_known: np.ndarray,
+    times: np.ndarray,
+    weights: np.ndarray,
+    smoother: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    windows, used = len(times), len(bins)
+    # Received times the conjugate of what is known: gains times their weight, the power of the known value.
+    shared = np.empty((windows, len(occupied)), np.complex64)
+    training = np.empty((2, used), np.complex64)
+    for s in range(2):
+        for u in range(used):
+            training[s, u] = spectra[count + s, bins[u]] * training_known[u]
+    for o in range(len(occupied)):
+        u = occupied[o]
+        for w in range(count):
+            shared[w, o] = spectra[w, bins[u]] * detection_known[u]
+        for s in range(2):
+            shared[count + s, o] = training[s, u]
+    slope = phase_slope(shared, times, _REACH)
+    turns = np.exp(-1j * slope * times).astype(np.complex64)
+    gains = np.empty(used, np.complex64)
+    for u in range(used):
+        gains[u] = training[0, u] * turns[count] + training[1, u] * turns[count + 1]
+    for o in range(len(occupied)):
+        for w in range(count):
+            gains[occupied[o]] += shared[w, o] * turns[w]
+    for u in range(used):
+        gains[u] /= weights[u]
+    channel = apply_smoother(smoother, gains)
+    phasors = np.zeros(windows, np.complex64)
+    for o in range(len(occupied)):
+        for w in range(count):
+            phasors[w] += shared[w, o] * np.conj(channel[occupied[o]])
+    for s in range(2):
+        for u in range(used):
+            phasors[count + s] += training[s, u] * np.conj(channel[u])
+    return training, channel, phasors
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def apply_smoother(smoother: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """Matrix times vector, complex64; without the start-up cost of a BLAS call."""
+    used = len(gains)
+    out = np.zeros(used, np.complex64)
+    for i in range(used):
+        total = np.complex64(0)
+        for j in range(used):
+            total += smoother[i, j] * gains[j]
+        out[i] = total
+    return out

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
+from numba import njit
 
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Detector
-from sdr_sc.phy.frame_decoder import HeaderResult, decode_header, decode_payload
+from sdr_sc.phy.frame_decoder import FrameDecoder, HeaderResult
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.sync import Synchronisation, samples_needed, synchronise
+from sdr_sc.phy.snr import DEFAULT_ESTIMATOR
+from sdr_sc.phy.sync import Synchronisation, Synchroniser, samples_needed
 
 _LARGEST = np.float32(1e15)
 
@@ -26,8 +28,9 @@ class ReceivedFrame:
         features: complex64 (n_items, k), LMMSE; NaN where erased.
         noise_variance: float32 (n_items, k), see `PayloadResult`.
         erased: bool (n_items, k).
-        snr_db: estimate over preamble and header, dB.
+        snr_db: estimate by the receiver's SNR estimator, dB.
         cfo_hz: carrier frequency offset, Hz.
+        clock_offset_ppm: sampling clock offset; near 0 for a frame too short to tell.
         channel: complex64 (used,), gain of each occupied subcarrier.
         start_sample: index of its first sample since the receiver was made.
     """
@@ -38,6 +41,7 @@ class ReceivedFrame:
     erased: np.ndarray
     snr_db: float
     cfo_hz: float
+    clock_offset_ppm: float
     channel: np.ndarray
     start_sample: int
 
@@ -88,6 +92,7 @@ class Receiver:
     Args:
         numerology: sizes of the frames.
         threshold: square root of the detection metric that makes a candidate, 0..1.
+        snr_estimator: name of one of `sdr_sc.phy.snr.ESTIMATORS`.
 
     >>> from sdr_sc.phy.framing import build_frame
     >>> rng = np.random.default_rng(1)
@@ -101,10 +106,13 @@ class Receiver:
 
     numerology: Numerology
     threshold: float = DEFAULT_THRESHOLD
+    snr_estimator: str = DEFAULT_ESTIMATOR
     counters: ReceiverCounters = field(default_factory=ReceiverCounters)
 
     def __post_init__(self) -> None:
         self._detector = Detector(self.numerology, self.threshold)
+        self._synchroniser = Synchroniser(self.numerology)
+        self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
         self._buffer = np.empty(0, np.complex64)
         self._origin = 0  # index in the stream of the buffer's first sample
         self._from = 0  # index in the buffer from which the search goes on
@@ -114,13 +122,8 @@ class Receiver:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
         samples = np.ascontiguousarray(samples, np.complex64)
-        parts = samples.view(np.float32).reshape(-1, 2)
-        usable = np.abs(parts) < _LARGEST  # False for NaN too
-        if not usable.all():
-            bad = ~usable.all(axis=1)
-            self.counters.not_finite += int(np.count_nonzero(bad))
-            samples = np.where(bad, np.complex64(0), samples)
-        self._buffer = np.concatenate((self._buffer, samples))
+        self._buffer, not_finite = _append(self._buffer, samples, _LARGEST)
+        self.counters.not_finite += not_finite
         return self._run(ended=False)
 
     def flush(self) -> list[ReceivedFrame]:
@@ -167,7 +170,7 @@ class Receiver:
                 self.counters.cut_in_header += 1
             return False
         self.counters.candidates += 1
-        sync = synchronise(self._buffer, candidate, self.numerology)
+        sync = self._synchroniser.synchronise(self._buffer, candidate)
         if sync is None:
             self.counters.not_confirmed += 1
             self._from = candidate.start + self._detector.lag
@@ -188,7 +191,7 @@ class Receiver:
             return None, ended
         samples = self._from_start(sync.start)
         if self._locked.result is None:
-            self._locked.result = decode_header(samples, sync.cycles_per_sample, n)
+            self._locked.result = self._decoder.decode_header(samples, sync)
             if self._locked.result is None:
                 self.counters.header_failed += 1
                 self._from = max(sync.start + n.preamble_samples, self._from)
@@ -198,7 +201,7 @@ class Receiver:
         length = n.frame_samples(result.header.feature_symbols)
         if arrived < length and not ended:
             return None, False
-        payload = decode_payload(samples[: min(arrived, length)], sync.cycles_per_sample, result, n)
+        payload = self._decoder.decode_payload(samples[: min(arrived, length)], sync, result)
         self.counters.delivered += 1
         self.counters.truncated += int(payload.erased.any())
         self._from = max(sync.start + length - n.cyclic_prefix // 2, self._from)
@@ -208,9 +211,10 @@ class Receiver:
             features=payload.features,
             noise_variance=payload.noise_variance,
             erased=payload.erased,
-            snr_db=result.power.snr_db,
+            snr_db=payload.power.snr_db,
             cfo_hz=result.cycles_per_sample * n.sample_rate_hz,
-            channel=result.channel,
+            clock_offset_ppm=payload.clock_offset_ppm,
+            channel=result.channel * np.complex64(sync.amplitude),
             start_sample=self._origin + sync.start,
         )
         return frame, True
@@ -229,8 +233,23 @@ class Receiver:
         self._from -= keep_from
         if self._locked is not None and keep_from:
             sync = self._locked.sync
-            shifted = Synchronisation(sync.start - keep_from, sync.cycles_per_sample, sync.coherence)
-            self._locked = _Locked(shifted, self._locked.result)
+            self._locked = _Locked(replace(sync, start=sync.start - keep_from), self._locked.result)
+
+
+@njit(cache=True, nogil=True)
+def _append(buffer: np.ndarray, samples: np.ndarray, largest: float) -> tuple[np.ndarray, int]:
+    """Buffer and samples in one array, what is not finite or too large taken as 0; and how many those were."""
+    known, bad = len(buffer), 0
+    out = np.empty(known + len(samples), np.complex64)
+    out[:known] = buffer
+    for i in range(len(samples)):
+        value = samples[i]
+        if abs(value.real) < largest and abs(value.imag) < largest:  # False for NaN too
+            out[known + i] = value
+        else:
+            out[known + i] = 0
+            bad += 1
+    return out, bad
 
 
 def warm_up(numerology: Numerology) -> None:

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Estimates of the SNR as the project defines it: signal over noise power on the occupied subcarriers (Es/N0)."""
+"""Estimates of the SNR as the project defines it: signal over noise power on the occupied subcarriers (Es/N0).
+
+All estimators take the same observation of a frame and give the same answer, so that they can be exchanged; their
+measured bias and spread are in docs/receiver.md.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +25,33 @@ class PowerEstimate:
         """Ratio in dB, held within -30..80 dB."""
         ratio = max(self.signal, 1e-12) / max(self.noise, 1e-12 * max(self.signal, 1e-12), 1e-30)
         return float(np.clip(10 * np.log10(ratio), -30.0, 80.0))
+
+
+@dataclass(frozen=True)
+class SnrObservation:
+    """What a received frame offers to an estimator.
+
+    Attributes:
+        training: complex64 (2, used), the two equal training symbols over their known values.
+        known: complex64 (symbols, used), training and header symbols over their known values, carrier offset and each
+            symbol's own common phase removed.
+        empty: complex64 (symbols, bins), what was received on the empty subcarriers of training and header, DC and the
+            ones next to the occupied band left out.
+        channel: complex64 (used,), smoothed channel estimate.
+        pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
+            and the common gain removed; (0, pilots) where no payload arrived.
+        pilot_channel: complex64 (pilots,), the channel on the pilots' subcarriers.
+    """
+
+    training: np.ndarray
+    known: np.ndarray
+    empty: np.ndarray
+    channel: np.ndarray
+    pilots: np.ndarray
+    pilot_channel: np.ndarray
+
+
+SnrEstimator = Callable[[SnrObservation], PowerEstimate]
 
 
 def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEstimate:
@@ -44,6 +76,52 @@ def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEs
     symbols, used = gains.shape
     mean = gains.mean(axis=0)
     freedom = (symbols - 1) * used - (0.5 * (symbols - 1) if phases_removed else 0.0)
-    noise = float(np.sum(np.abs(gains - mean) ** 2)) / freedom
-    signal = float(np.mean(np.abs(mean) ** 2)) - noise / symbols
+    noise = _energy(gains - mean) / freedom
+    signal = _energy(mean) / used - noise / symbols
     return PowerEstimate(max(signal, 0.0), noise)
+
+
+def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
+    """From the two equal training symbols alone; the phase between them is the carrier offset's, and taken out."""
+    first, second = observation.training
+    turn = np.exp(1j * np.angle(np.vdot(second, first))).astype(np.complex64)
+    return repeated_symbols(np.stack((first, turn * second)), phases_removed=True)
+
+
+def known_symbols(observation: SnrObservation) -> PowerEstimate:
+    """From training and header symbols, which are known once the header's check has passed."""
+    return repeated_symbols(observation.known, phases_removed=True)
+
+
+def empty_subcarriers(observation: SnrObservation) -> PowerEstimate:
+    """Noise from the empty subcarriers, signal from training and header; noise of the transmitter does not show."""
+    noise = _energy(observation.empty) / observation.empty.size
+    return PowerEstimate(max(_energy(observation.known) / observation.known.size - noise, 0.0), noise)
+
+
+def pilots(observation: SnrObservation) -> PowerEstimate:
+    """Noise from the payload's pilots against the tracked channel, signal from training and header.
+
+    Without payload, as `known_symbols`.
+    """
+    if len(observation.pilots) < 2:
+        return known_symbols(observation)
+    errors = observation.pilots - observation.pilot_channel
+    noise = _energy(errors) / errors.size
+    return PowerEstimate(max(_energy(observation.known) / observation.known.size - noise, 0.0), noise)
+
+
+ESTIMATORS: dict[str, SnrEstimator] = {
+    "known_symbols": known_symbols,
+    "repeated_preamble": repeated_preamble,
+    "empty_subcarriers": empty_subcarriers,
+    "pilots": pilots,
+}
+"""The estimators by name."""
+
+DEFAULT_ESTIMATOR = "known_symbols"
+
+
+def _energy(values: np.ndarray) -> float:
+    flat = values.ravel()
+    return float(np.vdot(flat, flat).real)

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from scipy import fft
 
 from sdr_sc.phy.detect import Candidate
@@ -25,11 +25,13 @@ class Synchronisation:
         start: index of the first sample of the frame; may be a little negative where a buffer begins late.
         cycles_per_sample: carrier frequency offset over the sample rate.
         coherence: share of the received power that the known symbols explain, 0..1.
+        amplitude: root of the mean power of the channel-estimation symbols' samples.
     """
 
     start: int
     cycles_per_sample: float
     coherence: float
+    amplitude: float = 1.0
 
 
 def search_radius(numerology: Numerology) -> int:
@@ -42,33 +44,52 @@ def samples_needed(numerology: Numerology) -> int:
     return numerology.preamble_samples + search_radius(numerology)
 
 
-def synchronise(samples: np.ndarray, candidate: Candidate, numerology: Numerology) -> Synchronisation | None:
-    """Timing and carrier offset of a candidate, or None if the channel-estimation symbols are not there.
+class Synchroniser:
+    """Timing and carrier offset of candidates; makes its tables once."""
 
-    Args:
-        samples: complex64, at least up to ``candidate.start + samples_needed(numerology)``.
-    """
-    n, radius = numerology.fft_size, search_radius(numerology)
-    expected = candidate.start + numerology.preamble_samples - 2 * n
-    first = max(expected - radius - numerology.cyclic_prefix, 0)
-    window = samples[first : expected + radius + 2 * n]
-    if len(window) < 3 * n:
-        return None
-    best: tuple[float, int, float] = (0.0, 0, 0.0)
-    for cycles in _hypotheses(candidate.cycles_per_sample, numerology):
-        place, coherence = _correlate(rotate(window, -cycles), numerology)
-        if coherence > best[0]:
-            best = coherence, place, cycles
-    coherence, place, cycles = best
-    if coherence < MIN_COHERENCE:
-        return None
-    cycles += _fine_offset(rotate(window, -cycles), place, numerology)
-    return Synchronisation(first + place + 2 * n - numerology.preamble_samples, cycles, coherence)
+    def __init__(self, numerology: Numerology) -> None:
+        self.numerology = numerology
+        self._symbol = training_symbol(numerology)
+        self._reference_energy = float(np.sum(np.abs(self._symbol.astype(np.complex128)) ** 2))
+        self._references: dict[int, np.ndarray] = {}
 
+    def synchronise(self, samples: np.ndarray, candidate: Candidate) -> Synchronisation | None:
+        """Timing and carrier offset of a candidate, or None if the channel-estimation symbols are not there.
 
-def rotate(samples: np.ndarray, cycles_per_sample: float) -> np.ndarray:
-    """Shift samples in frequency, phase 0 at the first one; complex64."""
-    return samples * np.exp(2j * np.pi * cycles_per_sample * np.arange(len(samples))).astype(np.complex64)
+        Args:
+            samples: complex64, at least up to ``candidate.start + samples_needed(numerology)``.
+        """
+        numerology = self.numerology
+        n, radius = numerology.fft_size, search_radius(numerology)
+        expected = candidate.start + numerology.preamble_samples - 2 * n
+        first = max(expected - radius - numerology.cyclic_prefix, 0)
+        window = samples[first : expected + radius + 2 * n]
+        if len(window) < 3 * n:
+            return None
+        best: tuple[float, int, float, float] = (0.0, 0, 0.0, 1.0)
+        for cycles in _hypotheses(candidate.cycles_per_sample, numerology):
+            place, coherence, amplitude, left = self._place(window, cycles)
+            if coherence > best[0]:
+                best = coherence, place, cycles + left, amplitude
+        coherence, place, cycles, amplitude = best
+        if coherence < MIN_COHERENCE:
+            return None
+        return Synchronisation(first + place + 2 * n - numerology.preamble_samples, cycles, coherence, amplitude)
+
+    def _place(self, window: np.ndarray, cycles: float) -> tuple[int, float, float, float]:
+        """Index in ``window`` of the first channel-estimation symbol, coherence and amplitude there, offset left."""
+        n = self.numerology
+        size = fft.next_fast_len(len(window) + n.fft_size)
+        reference = self._references.get(size)
+        if reference is None:
+            reference = self._references[size] = fft.fft(self._symbol, size).conj()
+        scaled, scale = _turn(window, cycles, size)
+        cross = fft.ifft(fft.fft(scaled) * reference, overwrite_x=True)
+        place, coherence, energy, left = _find(
+            cross, scaled, len(window), n.fft_size, n.cyclic_prefix, n.cyclic_prefix - n.early_window, _FIRST_PATH
+        )
+        amplitude = scale * np.sqrt(max(energy, 1e-30) / (2 * n.fft_size))
+        return place, coherence / self._reference_energy, amplitude, left
 
 
 def _hypotheses(cycles: float, numerology: Numerology) -> list[float]:
@@ -79,34 +100,47 @@ def _hypotheses(cycles: float, numerology: Numerology) -> list[float]:
     return [cycles, cycles - np.sign(cycles) * turn]
 
 
-@lru_cache(maxsize=8)
-def _reference(size: int, numerology: Numerology) -> np.ndarray:
-    return fft.fft(training_symbol(numerology), size).conj()
+@njit(cache=True, nogil=True)
+def _turn(window: np.ndarray, cycles: float, size: int) -> tuple[np.ndarray, float]:
+    """The window turned by the offset and divided by its largest value, so that no power leaves the range of single
+    precision; behind it zeros up to ``size``. And what it was divided by."""
+    largest = np.float32(0)
+    for i in range(len(window)):
+        largest = max(largest, abs(window[i].real), abs(window[i].imag))
+    scale = max(largest, np.float32(1e-30))
+    out = np.zeros(size, np.complex64)
+    step = complex(np.cos(-2 * np.pi * cycles), np.sin(-2 * np.pi * cycles))
+    turn = complex(1.0 / scale, 0.0)
+    for i in range(len(window)):
+        out[i] = np.complex64(window[i] * turn)
+        turn *= step
+    return out, float(scale)
 
 
-def _correlate(window: np.ndarray, numerology: Numerology) -> tuple[int, float]:
-    """Index in ``window`` of the first channel-estimation symbol, and the coherence there."""
-    n = numerology.fft_size
-    size = fft.next_fast_len(len(window) + n)
-    cross = fft.ifft(fft.fft(window, size) * _reference(size, numerology))[: len(window) - n + 1]
-    power = cross.real**2 + cross.imag**2
-    energy = np.cumsum(np.concatenate(([0.0], window.real.astype(np.float64) ** 2 + window.imag**2)))
-    both = power[:-n] + power[n:]
-    received = energy[2 * n :] - energy[: len(energy) - 2 * n]
-    reference_energy = float(np.sum(np.abs(training_symbol(numerology)) ** 2))
-    strongest = int(np.argmax(both))
+@njit(cache=True, nogil=True)
+def _find(
+    cross: np.ndarray, window: np.ndarray, length: int, n: int, prefix: int, reach: int, first_path: float
+) -> tuple[int, float, float, float]:
+    """Place of the first symbol; share of the energy of both that the reference explains, times the reference's
+    energy; that energy; and the carrier offset, cycles per sample, that the phase between the two leaves."""
+    count = length - 2 * n + 1
+    both = np.empty(count, np.float64)
+    strongest = 0
+    for d in range(count):
+        a, b = cross[d], cross[d + n]
+        both[d] = float(a.real) ** 2 + float(a.imag) ** 2 + float(b.real) ** 2 + float(b.imag) ** 2
+        if both[d] > both[strongest]:
+            strongest = d
+    energy = 0.0
+    for i in range(strongest, strongest + 2 * n):
+        energy += float(window[i].real) ** 2 + float(window[i].imag) ** 2
     # Among the paths up to a cyclic prefix before the strongest one, the first that stands out.
-    reach = numerology.cyclic_prefix - numerology.early_window
-    early = max(strongest - reach, 0)
-    floor = max(_FIRST_PATH * both[strongest], 8.0 * float(np.median(both)))
-    significant = np.flatnonzero(both[early : strongest + 1] >= min(floor, both[strongest]))
-    coherence = both[strongest] / max(reference_energy * received[strongest], 1e-30)
-    return early + int(significant[0]), float(coherence)
-
-
-def _fine_offset(window: np.ndarray, place: int, numerology: Numerology) -> float:
-    """Offset left over, in cycles per sample, from the phase between the two symbols."""
-    n = numerology.fft_size
-    first = max(place - numerology.cyclic_prefix, 0)
-    turn = np.vdot(window[first : place + n], window[first + n : place + 2 * n])
-    return float(np.angle(turn)) / (2 * np.pi * n)
+    floor = min(max(first_path * both[strongest], 8.0 * np.median(both)), both[strongest])
+    place = max(strongest - reach, 0)
+    while both[place] < floor:
+        place += 1
+    turn = complex(0.0, 0.0)
+    for i in range(max(place - prefix, 0), place + n):
+        turn += np.conj(window[i]) * window[i + n]
+    left = np.arctan2(turn.imag, turn.real) / (2 * np.pi * n)
+    return place, both[strongest] / max(energy, 1e-30), energy, left

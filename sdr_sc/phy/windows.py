@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FFT windows of a frame: cut out, carrier offset taken out, transformed, all windows in one go."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import fft
+
+
+def spectra(samples: np.ndarray, starts: np.ndarray, size: int, cycles_per_sample: float, scale: float) -> np.ndarray:
+    """Unitary FFTs of windows of a frame.
+
+    Args:
+        samples: complex64, from the frame's first sample on.
+        starts: int64 (windows,), first sample of each window.
+        size: samples of a window.
+        cycles_per_sample: carrier offset to take out; its phase is 0 at the frame's first sample.
+        scale: factor on all samples.
+
+    Returns:
+        complex64 (windows, size), all FFT bins.
+
+    >>> tone = np.exp(2j * np.pi * 0.25 * np.arange(32)).astype(np.complex64)
+    >>> np.abs(spectra(tone, np.array([0, 16]), 8, 0.125, 1.0)[:, 1]).round(3).tolist()
+    [2.828, 2.828]
+    """
+    return fft.fft(_cut(samples, starts, size, cycles_per_sample, scale), norm="ortho", overwrite_x=True)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _cut(samples: np.ndarray, starts: np.ndarray, size: int, cycles: float, scale: float) -> np.ndarray:
+    out = np.empty((len(starts), size), np.complex64)
+    turn = np.empty(size, np.complex64)
+    for m in range(size):
+        angle = -2.0 * np.pi * cycles * m
+        turn[m] = np.complex64(complex(np.cos(angle), np.sin(angle)))
+    for w in range(len(starts)):
+        start = starts[w]
+        angle = -2.0 * np.pi * ((cycles * start) % 1.0)
+        base = np.complex64(complex(scale * np.cos(angle), scale * np.sin(angle)))
+        for m in range(size):
+            out[w, m] = samples[start + m] * (turn[m] * base)
+    return out
