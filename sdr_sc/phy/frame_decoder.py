@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import cmath
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sdr_sc.phy import header as header_format
 from sdr_sc.phy.channel_estimate import smoother
 from sdr_sc.phy.equalise import equalise
-from sdr_sc.phy.framing import header_subcarriers, pilot_values
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.framing import pilot_values
+from sdr_sc.phy.header import MAX_ITEMS, MAX_K, Header
 from sdr_sc.phy.header_stage import header_soft_values, known_symbol_gains
 from sdr_sc.phy.interleave import permutation
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
-from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, track
+from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
@@ -34,12 +35,14 @@ class HeaderResult:
         channel: complex64 (used,), smoothed, with the phase in the middle of the known symbols; of the samples
             divided by the frame's amplitude.
         cycles_per_sample: carrier offset over the sample rate, refined over the header.
+        power: signal and noise power per occupied subcarrier over the known symbols, of the divided samples.
         observation: for the SNR estimators, still without payload.
     """
 
     header: Header
     channel: np.ndarray
     cycles_per_sample: float
+    power: PowerEstimate
     observation: SnrObservation
 
 
@@ -87,13 +90,21 @@ class FrameDecoder:
         self._known_times = known_times - self._middle
         self._slope_times = np.concatenate((self._preamble.times, header_times))
         self._ramp = early_window_ramp(n)
+        self._unramp = self._ramp.conj()
         self._smoother = smoother(n, np.ones(n.used))
         self._bins = n.bins
         self._pilot_index, self._data_index = n.pilot_index, n.data_index
         self._pilot_bins, self._data_bins = n.bins[n.pilot_index], n.bins[n.data_index]
         self._pilot_positions = n.pilot_positions.astype(np.float64)
         self._data_positions = n.positions[n.data_index]
-        self._header_pilots = np.ascontiguousarray(pilot_values(n.header_symbols, n))
+        longest = n.payload_symbols(MAX_K * MAX_ITEMS)
+        known_pilots = pilot_values(n.header_symbols + longest, n)
+        self._header_pilots, self._payload_pilots = known_pilots[: n.header_symbols], known_pilots[n.header_symbols :]
+        self._payload_starts = n.payload_offset + useful + n.symbol_samples * np.arange(longest)
+        self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
+        window_middles = self._payload_starts + n.early_window + n.fft_size / 2
+        self._payload_times = (window_middles - self._middle_sample) / n.symbol_samples
+        self._known_weight = len(known_times) * n.used / n.pilot_subcarriers
         guard = np.arange(n.used // 2 + 2, n.fft_size - n.used // 2 - 1)
         self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
         self._slope_per_offset = 2 * np.pi * n.symbol_samples / n.fft_size
@@ -130,7 +141,10 @@ class FrameDecoder:
         gains, channel, slope = known_symbol_gains(
             first_look.training,
             symbols,
-            header_subcarriers(header, n),
+            header_format.encode(header, n),
+            self._header_pilots,
+            self._data_index,
+            self._pilot_index,
             first_look.channel,
             self._known_times,
             self._smoother,
@@ -144,7 +158,7 @@ class FrameDecoder:
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
             pilot_channel=channel[self._pilot_index],
         )
-        return HeaderResult(header, channel, refined, observation)
+        return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 
     def decode_payload(self, samples: np.ndarray, sync: Synchronisation, result: HeaderResult) -> PayloadResult:
         """Equalise the payload.
@@ -162,33 +176,30 @@ class FrameDecoder:
         variance = np.full(count, np.inf, np.float32)
         observation, clock_offset = result.observation, 0.0
         if whole:
-            first = n.payload_offset + n.cyclic_prefix - n.early_window
-            starts = first + n.symbol_samples * np.arange(whole)
-            bins = spectra(samples, starts, n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude)
-            # The refined offset turns the channel, whose phase holds in the middle of the known symbols, up to there.
-            middle = (n.preamble_samples + self._middle * n.symbol_samples) * (
-                result.cycles_per_sample - sync.cycles_per_sample
+            bins = spectra(
+                samples, self._payload_starts[:whole], n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude
             )
-            channel = result.channel * self._ramp.conj() * np.complex64(np.exp(-2j * np.pi * middle))
-            pilots = bins[:, self._pilot_bins] * pilot_values(n.header_symbols + whole, n)[n.header_symbols :]
+            times = self._payload_times[:whole]
+            # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
+            turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
+            channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
             pilot_channel = channel[self._pilot_index]
-            times = (first + n.early_window + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples - self._middle
-            times = times + np.arange(whole)
-            noise = max(known_symbols(observation).noise, 1e-12)
-            weight = float(np.vdot(pilot_channel, pilot_channel).real)
+            noise = max(result.power.noise, 1e-12)
+            weight = max(float(np.vdot(pilot_channel, pilot_channel).real), 1e-30)
+            phasors = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, pilot_channel)
             gains, slope = track(
-                pilots * pilot_channel.conj(),
+                phasors,
                 self._pilot_positions,
                 times,
                 weight,
                 noise,
                 self._slope_per_offset * CLOCK_OFFSET_STD,
-                noise / max(weight * len(self._known_times) * n.used / n.pilot_subcarriers, 1e-30),
+                noise / (weight * self._known_weight),
             )
             clock_offset = slope / self._slope_per_offset
             if self._needs_pilots:
-                observation = self._with_pilots(observation, pilots, gains, slope, times, pilot_channel)
-            power = self._estimate_snr(observation)
+                observation = self._with_pilots(observation, phasors, gains, slope, times, pilot_channel)
+            power = self._power(result, observation)
             scale = np.float32(10.0 ** (header.power_scale_db / 20.0))
             equalise(
                 bins,
@@ -205,24 +216,26 @@ class FrameDecoder:
                 variance,
             )
         else:
-            power = self._estimate_snr(observation)
+            power = self._power(result, observation)
         shape = (header.n_items, header.k)
         variance = variance.reshape(shape)
         back = sync.amplitude**2
         power = PowerEstimate(power.signal * back, power.noise * back)
         return PayloadResult(features.reshape(shape), variance, np.isinf(variance), power, 1e6 * clock_offset)
 
+    def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:
+        return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
+
     def _with_pilots(
         self,
         observation: SnrObservation,
-        pilots: np.ndarray,
+        phasors: np.ndarray,
         gains: np.ndarray,
         slope: float,
         times: np.ndarray,
-        pilot_channel: np.ndarray,
+        channel: np.ndarray,
     ) -> SnrObservation:
+        """The observation with the payload's pilots, turned by what was tracked."""
         model = gains[:, np.newaxis] * np.exp(1j * slope * np.outer(times, self._pilot_positions))
-        turned = (pilots * model.conj() / np.maximum(np.abs(model) ** 2, 1e-20)).astype(np.complex64)
-        return SnrObservation(
-            observation.training, observation.known, observation.empty, observation.channel, turned, pilot_channel
-        )
+        received = phasors / np.where(channel == 0, 1, channel.conj())
+        return replace(observation, pilots=(received / model).astype(np.complex64), pilot_channel=channel)

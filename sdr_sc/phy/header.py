@@ -111,17 +111,17 @@ def unpack(bits: np.ndarray) -> Header | None:
 
 
 @lru_cache(maxsize=16)
-def _scrambler(places: int) -> np.ndarray:
-    return pn_signs(places, seed=0x2C5B)
+def _mapping(places: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each place on the air, which coded bit it carries (repeated until all are filled), and with what sign."""
+    coded = np.empty(places, np.int64)
+    coded[permutation(places)] = np.arange(places) % CODED_BITS
+    return coded, pn_signs(places, seed=0x2C5B)
 
 
 def encode(header: Header, numerology: Numerology) -> np.ndarray:
     """float32 (header_symbols, data_subcarriers) of +1 and -1."""
-    places = numerology.header_symbols * numerology.data_subcarriers
-    coded = header_code.match_rate(header_code.encode(pack(header)), places)
-    out = np.empty(places, np.float32)
-    out[permutation(places)] = coded
-    return (out * _scrambler(places)).reshape(numerology.header_symbols, numerology.data_subcarriers)
+    coded, signs = _mapping(numerology.header_symbols * numerology.data_subcarriers)
+    return (header_code.encode(pack(header))[coded] * signs).reshape(numerology.header_symbols, -1)
 
 
 def decode(soft: np.ndarray) -> Header | None:
@@ -130,6 +130,5 @@ def decode(soft: np.ndarray) -> Header | None:
     Args:
         soft: float32 (header_symbols, data_subcarriers), in proportion to the log-likelihood ratio.
     """
-    flat = soft.ravel()
-    ordered = (flat * _scrambler(len(flat)))[permutation(len(flat))]
-    return unpack(header_code.decode(header_code.combine_repeats(ordered, CODED_BITS)))
+    coded, signs = _mapping(soft.size)
+    return unpack(header_code.decode(header_code.combine(soft.ravel() * signs, coded, CODED_BITS)))

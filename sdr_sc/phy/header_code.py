@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The header's channel code: the tail-biting convolutional code of LTE control channels.
 
-Rate 1/3, constraint length 7, generators 133, 171, 165 octal (3GPP TS 36.212, section 5.1.3.1). Repetition by
-circular rate matching fills the header's symbols.
+Rate 1/3, constraint length 7, generators 133, 171, 165 octal (3GPP TS 36.212, section 5.1.3.1). The header
+repeats the coded bits until its symbols are full.
 """
 
 from __future__ import annotations
@@ -57,22 +57,21 @@ def _encode(bits: np.ndarray, branch: np.ndarray) -> np.ndarray:
     return coded
 
 
-def match_rate(coded: np.ndarray, places: int) -> np.ndarray:
-    """Repeat the coded values until ``places`` are filled."""
-    return np.resize(coded, places)
-
-
-def combine_repeats(soft: np.ndarray, coded_length: int) -> np.ndarray:
-    """Add up the soft values of the same coded bit; undoes `match_rate`.
+@njit(cache=True, nogil=True)
+def combine(soft: np.ndarray, coded: np.ndarray, count: int) -> np.ndarray:
+    """Add up the soft values of the same coded bit.
 
     Args:
         soft: float32 (places,), positive for bit 0, in proportion to the log-likelihood ratio.
-        coded_length: values before rate matching.
+        coded: int64 (places,), which coded bit each is.
+        count: coded bits.
+
+    Returns:
+        float32 (count,).
     """
-    sums = np.zeros(coded_length, np.float32)
-    for start in range(0, len(soft), coded_length):
-        part = soft[start : start + coded_length]
-        sums[: len(part)] += part
+    sums = np.zeros(count, np.float32)
+    for i in range(len(soft)):
+        sums[coded[i]] += soft[i]
     return sums
 
 

@@ -73,7 +73,10 @@ def header_soft_values(
 def known_symbol_gains(
     training: np.ndarray,
     symbols: np.ndarray,
-    known: np.ndarray,
+    data: np.ndarray,
+    pilots: np.ndarray,
+    data_index: np.ndarray,
+    pilot_index: np.ndarray,
     channel: np.ndarray,
     times: np.ndarray,
     smoother: np.ndarray,
@@ -83,7 +86,8 @@ def known_symbol_gains(
     Args:
         training: complex64 (2, used).
         symbols: complex64 (header_symbols, used), received.
-        known: complex64 (header_symbols, used), sent.
+        data, pilots: float32 (header_symbols, data) and (header_symbols, pilots), +1 and -1 as sent.
+        data_index, pilot_index: their places within the occupied subcarriers.
         channel: complex64 (used,), first estimate.
         times: float64 (2 + header_symbols,), in symbol durations, from the middle of these symbols.
         smoother: complex64 (used, used).
@@ -96,8 +100,10 @@ def known_symbol_gains(
     gains = np.empty((count, used), np.complex64)
     gains[:2] = training
     for s in range(len(symbols)):
-        for u in range(used):
-            gains[2 + s, u] = symbols[s, u] * np.conj(known[s, u])
+        for d in range(len(data_index)):
+            gains[2 + s, data_index[d]] = symbols[s, data_index[d]] * data[s, d]
+        for p in range(len(pilot_index)):
+            gains[2 + s, pilot_index[p]] = symbols[s, pilot_index[p]] * pilots[s, p]
     phasors = np.empty((count, 1), np.complex64)
     for s in range(count):
         phasors[s, 0] = _against(gains[s], channel)

@@ -26,22 +26,27 @@ def phase_slope(phasors: np.ndarray, times: np.ndarray, reach: float) -> float:
     >>> round(phase_slope(turning, times, 1.0), 3)
     0.3
     """
+    count, columns = phasors.shape
     slope, step = 0.0, reach
-    turns = np.empty(len(times), np.complex64)
+    turned, turns = np.empty((columns, count), np.complex128), np.empty(count, np.complex128)
     for _ in range(_ROUNDS):
         best, centre = -1.0, slope
+        # From candidate to candidate every phasor turns by the same angle: no sine for each of them.
+        for t in range(count):
+            angle, first = -step / _HALF_GRID * times[t], -(centre - step) * times[t]
+            turns[t] = complex(np.cos(angle), np.sin(angle))
+            start = complex(np.cos(first), np.sin(first))
+            for c in range(columns):
+                turned[c, t] = phasors[t, c] * start
         for g in range(-_HALF_GRID, _HALF_GRID + 1):
-            candidate = centre + step * g / _HALF_GRID
-            for t in range(len(times)):
-                angle = -candidate * times[t]
-                turns[t] = np.complex64(complex(np.cos(angle), np.sin(angle)))
             likelihood = 0.0
-            for c in range(phasors.shape[1]):
-                total = np.complex64(0)
-                for t in range(len(times)):
-                    total += phasors[t, c] * turns[t]
-                likelihood += float(total.real) ** 2 + float(total.imag) ** 2
+            for c in range(columns):
+                total = complex(0.0, 0.0)
+                for t in range(count):
+                    total += turned[c, t]
+                    turned[c, t] *= turns[t]
+                likelihood += total.real**2 + total.imag**2
             if likelihood > best:
-                best, slope = likelihood, candidate
+                best, slope = likelihood, centre + step * g / _HALF_GRID
         step /= _HALF_GRID
     return slope

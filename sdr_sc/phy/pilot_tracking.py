@@ -21,8 +21,29 @@ CLOCK_OFFSET_STD = 20e-6
 
 _CLOCK_REACH = 5.0  # of these standard deviations
 _BLOCK = 16  # symbols over which the common phase is taken to be constant
+_SHORT_BLOCK = 4  # the same with the residual carrier offset still in it
 _CARRIER_REACH = 0.1  # rad a symbol: what the header leaves is far less
 _GAIN_STEP = 3e-5  # variance of the common gain's change from symbol to symbol
+
+
+@njit(cache=True, nogil=True)
+def pilot_phasors(spectra: np.ndarray, bins: np.ndarray, known: np.ndarray, channel: np.ndarray) -> np.ndarray:
+    """Pilots times their known values and the conjugate channel.
+
+    Args:
+        spectra: complex64 (symbols, fft_size), FFT of the received symbols.
+        bins: int64 (pilots,), FFT bins of the pilots.
+        known: float32 (symbols or more, pilots), +1 and -1.
+        channel: complex64 (pilots,).
+
+    Returns:
+        complex64 (symbols, pilots).
+    """
+    out = np.empty((len(spectra), len(bins)), np.complex64)
+    for s in range(len(spectra)):
+        for p in range(len(bins)):
+            out[s, p] = spectra[s, bins[p]] * np.conj(channel[p]) * known[s, p]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -52,32 +73,40 @@ def track(
     """
     symbols, pilots = phasors.shape
     slope = _clock_slope(phasors, positions, times, noise, clock_std)
-    sums = np.zeros((symbols, 1), np.complex64)
-    for s in range(symbols):
-        for p in range(pilots):
-            angle = -slope * positions[p] * times[s]
-            sums[s, 0] += phasors[s, p] * np.complex64(complex(np.cos(angle), np.sin(angle)))
-    carrier = phase_slope(_with_reference(sums, weight, noise, first_variance), _with_zero(times), _CARRIER_REACH)
+    sums = np.zeros(symbols, np.complex64)
+    for p in range(pilots):
+        turn, step = (
+            _turn(-slope * positions[p] * times[0]),
+            _turn(-slope * positions[p] * (times[-1] - times[0]) / max(symbols - 1, 1)),
+        )
+        for s in range(symbols):
+            sums[s] += phasors[s, p] * np.complex64(turn)
+            turn *= step
+    carrier = _carrier_slope(sums, times, noise / first_variance)
     turns = np.exp(1j * carrier * times)
-    measured = sums[:, 0] / turns / max(weight, 1e-30)
-    gains = _smooth(measured, noise / max(weight, 1e-30), first_variance)
+    gains = _smooth(sums / turns / max(weight, 1e-30), noise / max(weight, 1e-30), first_variance)
     return (gains * turns).astype(np.complex64), slope
 
 
 @njit(cache=True, nogil=True)
-def _with_reference(sums: np.ndarray, weight: float, noise: float, first_variance: float) -> np.ndarray:
-    """The sums with, in front, a phasor that says how well the gain is known at time 0."""
-    out = np.empty((len(sums) + 1, 1), np.complex64)
-    out[0, 0] = noise / first_variance
-    out[1:] = sums
-    return out
+def _turn(angle: float) -> complex:
+    return complex(np.cos(angle), np.sin(angle))
 
 
 @njit(cache=True, nogil=True)
-def _with_zero(times: np.ndarray) -> np.ndarray:
-    out = np.zeros(len(times) + 1)
-    out[1:] = times
-    return out
+def _carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float) -> float:
+    """Residual carrier offset, rad per symbol, from short blocks of symbols, and from a phasor at time 0 that says
+    how well the gain is known there."""
+    symbols = len(sums)
+    blocks = -(-symbols // _SHORT_BLOCK)
+    phasors, middles = np.zeros((blocks + 1, 1), np.complex64), np.zeros(blocks + 1)
+    phasors[0, 0] = reference
+    for b in range(blocks):
+        begin, end = b * _SHORT_BLOCK, min((b + 1) * _SHORT_BLOCK, symbols)
+        for s in range(begin, end):
+            phasors[b + 1, 0] += sums[s]
+            middles[b + 1] += times[s] / (end - begin)
+    return phase_slope(phasors, middles, _CARRIER_REACH)
 
 
 @njit(cache=True, nogil=True)
@@ -108,7 +137,7 @@ def _clock_slope(
                 total = complex(0.0, 0.0)
                 for p in range(pilots):
                     angle = -candidate * positions[p] * middles[b]
-                    total += sums[b, p] * complex(np.cos(angle), np.sin(angle))
+                    total += sums[b, p] * _turn(angle)
                 value += 2.0 / noise * abs(total)
             if value > best:
                 best, slope = value, candidate

@@ -16,7 +16,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.sync import Synchronisation, Synchroniser, samples_needed
 
-_LARGEST = np.float32(1e15)
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Receiver:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
         samples = np.ascontiguousarray(samples, np.complex64)
-        self._buffer, not_finite = _append(self._buffer, samples, _LARGEST)
+        self._buffer, not_finite = _append(self._buffer, samples, np.float32(_LARGEST))
         self.counters.not_finite += not_finite
         return self._run(ended=False)
 
@@ -239,16 +239,17 @@ class Receiver:
 @njit(cache=True, nogil=True)
 def _append(buffer: np.ndarray, samples: np.ndarray, largest: float) -> tuple[np.ndarray, int]:
     """Buffer and samples in one array, what is not finite or too large taken as 0; and how many those were."""
-    known, bad = len(buffer), 0
-    out = np.empty(known + len(samples), np.complex64)
-    out[:known] = buffer
-    for i in range(len(samples)):
-        value = samples[i]
-        if abs(value.real) < largest and abs(value.imag) < largest:  # False for NaN too
-            out[known + i] = value
-        else:
-            out[known + i] = 0
-            bad += 1
+    out = np.concatenate((buffer, samples))
+    parts = out.view(np.float32)[2 * len(buffer) :]
+    bad = 0
+    for i in range(len(parts)):
+        bad += not abs(parts[i]) < largest  # counts NaN too
+    if bad:
+        bad = 0
+        for i in range(len(buffer), len(out)):
+            if not (abs(out[i].real) < largest and abs(out[i].imag) < largest):
+                out[i] = 0
+                bad += 1
     return out, bad
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,10 @@ def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEs
     6.0
     """
     symbols, used = gains.shape
-    mean = gains.mean(axis=0)
     freedom = (symbols - 1) * used - (0.5 * (symbols - 1) if phases_removed else 0.0)
-    noise = _energy(gains - mean) / freedom
-    signal = _energy(mean) / used - noise / symbols
-    return PowerEstimate(max(signal, 0.0), noise)
+    spread, mean = _energies(np.ascontiguousarray(gains, np.complex64))
+    noise = spread / freedom
+    return PowerEstimate(max(mean / used - noise / symbols, 0.0), noise)
 
 
 def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
@@ -120,6 +120,22 @@ ESTIMATORS: dict[str, SnrEstimator] = {
 """The estimators by name."""
 
 DEFAULT_ESTIMATOR = "known_symbols"
+
+
+@njit(cache=True, nogil=True)
+def _energies(gains: np.ndarray) -> tuple[float, float]:
+    """Energy around the mean over the rows, and energy of that mean."""
+    symbols, used = gains.shape
+    spread = total = 0.0
+    for u in range(used):
+        mean = complex(0.0, 0.0)
+        for s in range(symbols):
+            mean += gains[s, u] / symbols
+        for s in range(symbols):
+            error = gains[s, u] - mean
+            spread += error.real**2 + error.imag**2
+        total += mean.real**2 + mean.imag**2
+    return spread, total
 
 
 def _energy(values: np.ndarray) -> float:
