@@ -21,6 +21,7 @@ PACKET_LEN = pmt.intern("packet_len")
 FRAME_INDEX = pmt.intern("frame_index")
 _TAIL_SYMBOLS = 8
 _LINGER_S = 0.1
+_BUFFER = 65_536
 
 
 class ofdm_tx(gr.basic_block):
@@ -53,6 +54,7 @@ class ofdm_tx(gr.basic_block):
         self._tags: deque[tuple[int, int]] = deque()  # frame index and length, for the frames in the queue
         self._place = 0
         self._ended = False
+        self.set_min_output_buffer(_BUFFER)  # a call costs 0.2 ms, so it should hand over many samples
         self.message_port_register_in(pmt.intern("frames"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
 
@@ -80,8 +82,9 @@ class ofdm_tx(gr.basic_block):
                 f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k}."
             )
         features = np.asarray(data, np.complex64).reshape(header.n_items, header.k)
-        frame = np.float32(self.amplitude) * build_frame(features, header, self.numerology)
-        samples = np.concatenate((frame, np.zeros(self.gap_samples, np.complex64)))
+        frame = build_frame(features, header, self.numerology)
+        samples = np.zeros(len(frame) + self.gap_samples, np.complex64)
+        np.multiply(frame, np.float32(self.amplitude), out=samples[: len(frame)])
         self._queue.append(samples)
         self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples)))
         self.frames_sent += 1

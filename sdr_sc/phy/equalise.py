@@ -42,31 +42,39 @@ def equalise(
         variance: float32 (count,), written: v of each.
     """
     symbols, data = spectra.shape[0], len(bins)
-    estimate = np.empty(symbols * data, np.complex64)
+    air = np.empty((symbols * data, 2), np.float32)
     spread = np.empty(symbols * data, np.float32)
-    n0 = np.float32(noise)
+    n0, least = np.float32(noise), np.float32(1e-20)
+    # Real and imaginary parts apart, so that the compiler can take several subcarriers at a time.
+    h_re, h_im = np.empty(data, np.float32), np.empty(data, np.float32)
+    y_re, y_im = np.empty(data, np.float32), np.empty(data, np.float32)
     turn = np.empty(data, np.complex64)
     for s in range(symbols):
         angle = slope * times[s]
         step = complex(np.cos(angle), np.sin(angle))
         angle *= positions[0]
-        current, place = complex(np.cos(angle), np.sin(angle)), positions[0]
+        current, place = complex(np.cos(angle), np.sin(angle)) * gains[s], positions[0]
         for d in range(data):
             while place < positions[d]:
                 current *= step
                 place += 1
-            turn[d] = np.complex64(current)
-        for d in range(data):
-            h = channel[d] * gains[s] * turn[d]
+            turn[d] = current
             y = spectra[s, bins[d]]
-            power = max(h.real * h.real + h.imag * h.imag, np.float32(1e-20))
+            y_re[d], y_im[d] = y.real, y.imag
+        for d in range(data):
+            h = channel[d] * turn[d]
+            h_re[d], h_im[d] = h.real, h.imag
+        for d in range(data):
+            power = max(h_re[d] * h_re[d] + h_im[d] * h_im[d], least)
             scale = np.float32(1.0) / (power + n0)
             i = s * data + d
-            estimate[i] = complex(
-                (y.real * h.real + y.imag * h.imag) * scale, (y.imag * h.real - y.real * h.imag) * scale
-            )
+            air[i, 0] = (y_re[d] * h_re[d] + y_im[d] * h_im[d]) * scale
+            air[i, 1] = (y_im[d] * h_re[d] - y_re[d] * h_im[d]) * scale
             spread[i] = n0 / power
+    parts = features.view(np.float32)
     for i in range(len(places)):
-        if places[i] < symbols * data:
-            features[i] = estimate[places[i]] * signs[places[i]]
-            variance[i] = spread[places[i]]
+        place = places[i]
+        if place < symbols * data:
+            parts[2 * i] = air[place, 0] * signs[place]
+            parts[2 * i + 1] = air[place, 1] * signs[place]
+            variance[i] = spread[place]

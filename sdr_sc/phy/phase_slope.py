@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_HALF_GRID = 20
-_ROUNDS = 3
+_HALF_GRID = 10
+_ROUNDS = 4
 
 
 @njit(cache=True, nogil=True)
 def phase_slope(phasors: np.ndarray, times: np.ndarray, reach: float) -> float:
     """Phase advance per symbol, rad, that best lines up phasors: the highest sum of periodograms, on a grid that
-    gets finer three times.
+    gets finer four times.
 
     Args:
         phasors: complex64 (times, columns), each weighted by its reliability. Subcarriers whose phases are unknown

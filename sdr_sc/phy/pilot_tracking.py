@@ -83,9 +83,13 @@ def track(
             sums[s] += phasors[s, p] * np.complex64(turn)
             turn *= step
     carrier = _carrier_slope(sums, times, noise / first_variance)
-    turns = np.exp(1j * carrier * times)
-    gains = _smooth(sums / turns / max(weight, 1e-30), noise / max(weight, 1e-30), first_variance)
-    return (gains * turns).astype(np.complex64), slope
+    turn, step = _turn(carrier * times[0]), _turn(carrier * (times[-1] - times[0]) / max(symbols - 1, 1))
+    turns = np.empty(symbols, np.complex64)
+    for s in range(symbols):
+        turns[s] = np.complex64(turn)
+        sums[s] *= np.conj(turns[s]) / np.float32(weight)
+        turn *= step
+    return _smooth(sums, noise / weight, first_variance) * turns, slope
 
 
 @njit(cache=True, nogil=True)
@@ -128,17 +132,22 @@ def _clock_slope(
     lever = np.max(np.abs(positions)) * middles[-1]
     half = max(2, int(np.ceil(reach * lever / 0.5)))
     slope, step = 0.0, reach
+    turned, turns = np.empty((blocks, pilots), np.complex128), np.empty((blocks, pilots), np.complex128)
     for _ in range(3):
         best, centre = -1e30, slope
+        for b in range(blocks):
+            for p in range(pilots):
+                turned[b, p] = sums[b, p] * _turn(-(centre - step) * positions[p] * middles[b])
+                turns[b, p] = _turn(-step / half * positions[p] * middles[b])
         for g in range(-half, half + 1):
             candidate = centre + step * g / half
             value = -0.5 * (candidate / clock_std) ** 2
             for b in range(blocks):
                 total = complex(0.0, 0.0)
                 for p in range(pilots):
-                    angle = -candidate * positions[p] * middles[b]
-                    total += sums[b, p] * _turn(angle)
-                value += 2.0 / noise * abs(total)
+                    total += turned[b, p]
+                    turned[b, p] *= turns[b, p]
+                value += 2.0 / noise * np.sqrt(total.real**2 + total.imag**2)
             if value > best:
                 best, slope = value, candidate
         step, half = step / half, 4
@@ -150,7 +159,7 @@ def _smooth(measured: np.ndarray, variance: float, first_variance: float) -> np.
     """Gain that walks at random, from its noisy measurements: Kalman filter forward, Rauch-Tung-Striebel smoother
     backward (Rauch et al., AIAA J. 3 (1965) 1445). It averages long where noise is strong, briefly where it is weak."""
     count = len(measured)
-    gains, spread, ahead = np.empty(count, np.complex128), np.empty(count), np.empty(count)
+    gains, spread, ahead = np.empty(count, np.complex64), np.empty(count), np.empty(count)
     gain, known = complex(1.0, 0.0), first_variance
     for s in range(count):
         ahead[s] = known + _GAIN_STEP
@@ -159,5 +168,5 @@ def _smooth(measured: np.ndarray, variance: float, first_variance: float) -> np.
         known = (1.0 - share) * ahead[s]
         gains[s], spread[s] = gain, known
     for s in range(count - 2, -1, -1):
-        gains[s] += spread[s] / ahead[s + 1] * (gains[s + 1] - gains[s])
+        gains[s] += np.complex64(spread[s] / ahead[s + 1] * (gains[s + 1] - gains[s]))
     return gains
