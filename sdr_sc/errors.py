@@ -21,6 +21,10 @@ class NumerologyError(SdrScError):
     """The parameters of the OFDM frame contradict each other."""
 
 
+class ChannelError(SdrScError, ValueError):
+    """A channel model's parameter, or a file of measured channels, makes no sense."""
+
+
 class MissingDependencyError(SdrScError):
     """A program, library, device or package that is needed is not installed."""
 

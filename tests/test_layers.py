@@ -15,7 +15,7 @@ BELOW = {
     "cli": {"experiments", "blocks", "distill", "semantic", "phy", "data"},
     "experiments": {"blocks", "distill", "semantic", "phy", "data"},
     "blocks": {"semantic", "phy", "data"},
-    "distill": {"semantic", "data"},
+    "distill": {"semantic", "phy", "data"},
     "semantic": set(),
     "phy": set(),
     "data": set(),

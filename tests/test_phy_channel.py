@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import demodulate, modulate
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology

@@ -11,42 +11,33 @@ from sdr_sc.blocks._guard import guarded, guarded_handler
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.blocks.ofdm_tx import as_numerology
-from sdr_sc.errors import BlockError
-from sdr_sc.phy.channel_models import (
-    Awgn,
-    CarrierOffset,
-    Chain,
-    ChannelModel,
-    Multipath,
-    RayleighBlockFading,
-    delay,
-    power_on_subcarriers,
-)
+from sdr_sc.errors import BlockError, ChannelError
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, delay, parse_chain
 from sdr_sc.phy.numerology import Numerology
 
-MODELS = ("awgn", "multipath", "rayleigh")
+_FRAME_INDEX = pmt.intern("frame_index")
 
 
-class channel(gr.sync_block):
-    """Adds delay, multipath or fading, carrier offset and noise; SNR and offset can change while it runs.
+class channel(gr.basic_block):
+    """Adds delay, fading, hardware impairments, carrier offset and noise; SNR and offset can change while it runs.
 
-    Input 0, output 0: complex64 samples; no tag passes.
+    Input 0, output 0: complex64 samples; no tag passes. Clock offset and gaps give another number of samples.
     Message input ``set``: a dictionary with ``snr_db`` or ``cfo_hz``.
-    Message output ``truth``: a PDU with ``frame_index`` and ``snr_db`` for each frame that the input's tags announce.
+    Message output ``truth``: a PDU with ``frame_index``, ``snr_db`` and ``cfo_hz`` for each frame that the input's tags
+    announce.
 
     Args:
         snr_db: received Es/N0 on the occupied subcarriers, for a transmitter of amplitude 1; with fading, its mean.
-        model: ``awgn``, ``multipath`` (static ``taps``), or ``rayleigh`` (block fading).
-        cfo_hz: carrier frequency offset, Hz.
-        delay_samples: delay, samples.
-        taps: complex gains one sample apart, for ``multipath``.
-        fading_block_samples: samples that a Rayleigh realisation lasts.
-        rms_delay_samples: delay spread of the Rayleigh model, samples.
+        models: what the signal crosses besides delay, carrier offset and noise: '' for nothing, or models with commas
+            between such as ``tdl_c(delay_spread_ns=300, doppler_hz=5), clock_offset(ppm=20)``; what stands behind a
+            ``noise()`` comes behind the noise. `sdr_sc.phy.channels.parse_chain` tells more.
+        cfo_hz: carrier frequency offset, Hz; comes directly in front of the noise.
+        delay_samples: delay, samples; comes first.
         snr_schedule: '' for none, or ``frame:snr_db`` pairs with commas between, such as ``0:25, 100:0``: from that
             frame on, that SNR.
         sample_rate_hz: complex samples per second.
         seed: of noise and fading.
-        numerology: as in the transmitter; says which subcarriers the SNR of a multipath channel is counted on.
+        numerology: as in the transmitter; says which subcarriers the SNR is counted on.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -55,38 +46,30 @@ class channel(gr.sync_block):
     def __init__(
         self,
         snr_db: float = 20.0,
-        model: str = "awgn",
+        models: str = "",
         cfo_hz: float = 0.0,
         delay_samples: int = 0,
-        taps: tuple[complex, ...] = (1.0,),
-        fading_block_samples: int = 20_000,
-        rms_delay_samples: float = 2.0,
         snr_schedule: str = "",
         sample_rate_hz: float = 1e6,
         seed: int = 1,
         numerology: Numerology | str = "",
     ) -> None:
-        gr.sync_block.__init__(self, "sdr_sc_channel", in_sig=[np.complex64], out_sig=[np.complex64])
-        if model not in MODELS:
-            raise BlockError(f"channel: model is {model!r}; use one of {', '.join(MODELS)}.")
-        if min(delay_samples, seed) < 0 or sample_rate_hz <= 0 or not np.isfinite([snr_db, cfo_hz]).all():
+        gr.basic_block.__init__(self, "sdr_sc_channel", in_sig=[np.complex64], out_sig=[np.complex64])
+        if min(delay_samples, seed) < 0 or not sample_rate_hz > 0 or not np.isfinite([snr_db, cfo_hz]).all():
             raise BlockError(
                 "channel: delay_samples and seed have to be 0 or more, sample_rate_hz above 0, "
                 "snr_db and cfo_hz finite."
             )
         self._schedule = SnrSchedule.parse(snr_schedule)
-        self._noise = Awgn(snr_db, seed)
-        self._offset = CarrierOffset(cfo_hz, sample_rate_hz)
-        models: list[ChannelModel] = [delay(delay_samples)] if delay_samples else []
         try:
-            if model == "multipath":
-                models.append(Multipath(taps))
-                self._noise.subcarrier_power = power_on_subcarriers(taps, as_numerology(numerology))
-            elif model == "rayleigh":
-                models.append(RayleighBlockFading(fading_block_samples, rms_delay_samples, seed + 1))
-        except ValueError as error:
-            raise BlockError(f"channel: {error}.") from error
-        self._chain = Chain([*models, self._offset, self._noise])
+            parsed = parse_chain(models, sample_rate_hz, seed, as_numerology(numerology))
+            self._noise = Awgn(snr_db, seed, parsed.subcarrier_power)
+            self._offset = CarrierOffset(cfo_hz, sample_rate_hz)
+            first = [delay(delay_samples)] if delay_samples else []
+        except ChannelError as error:
+            raise BlockError(str(error)) from error
+        self._chain = Chain([*first, *parsed.before.models, self._offset, self._noise, *parsed.after.models])
+        self._pending = np.empty(0, np.complex64)  # came out of the chain, and found no room yet
         self.frames_seen = 0
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.message_port_register_in(pmt.intern("set"))
@@ -118,18 +101,33 @@ class channel(gr.sync_block):
                 raise BlockError(f"channel: port 'set' got {name} {number!r}, which is not a number.")
             setters[name](number)
 
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        """Any input will do; none is needed while samples wait, which so get out after the input has ended."""
+        return [0 if len(self._pending) else 1] * ninputs
+
     @guarded
-    def work(self, input_items: list, output_items: list) -> int:
-        samples, out = input_items[0], output_items[0]
-        count = min(len(samples), len(out))
-        first, place = self.nitems_read(0), 0
-        for tag in self.get_tags_in_window(0, 0, count, pmt.intern("frame_index")):
+    def general_work(self, input_items: list, output_items: list) -> int:
+        out = output_items[0]
+        if not len(self._pending):
+            # Never much more than there is room for: what waits is samples that late changes of SNR do not reach.
+            count = min(len(input_items[0]), len(out))
+            self._pending = self._cross(input_items[0][:count])
+            self.consume(0, count)
+        made = min(len(self._pending), len(out))
+        out[:made] = self._pending[:made]
+        self._pending = self._pending[made:]
+        return made
+
+    def _cross(self, samples: np.ndarray) -> np.ndarray:
+        """The samples through the chain, each frame announced before its first sample goes in."""
+        first, place, parts = self.nitems_read(0), 0, []
+        for tag in self.get_tags_in_window(0, 0, len(samples), _FRAME_INDEX):
             start = tag.offset - first
-            out[place:start] = self._chain.process(samples[place:start])
+            parts.append(self._chain.process(samples[place:start]))
             place = start
             self._announce(pmt.to_long(tag.value))
-        out[place:count] = self._chain.process(samples[place:count])
-        return count
+        parts.append(self._chain.process(samples[place:]))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _announce(self, frame_index: int) -> None:
         self.frames_seen += 1

@@ -29,6 +29,11 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--k-list", default="4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
 @click.option("--limit-items", default=0, type=click.IntRange(0), help="Train on the first N images only; 0 for all.")
+@click.option(
+    "--channel",
+    default="",
+    help="Fading to train on, such as 'tdl_c(delay_spread_ns=300)'; models as the channel block takes them [Rayleigh].",
+)
 @click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
 def command(
     out: Path | None,
@@ -38,6 +43,7 @@ def command(
     batch_items: int,
     k_list: tuple[int, ...],
     limit_items: int,
+    channel: str,
     threads: int,
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption."""
@@ -55,7 +61,9 @@ def command(
     from sdr_sc.experiments.measurements import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
 
-    config = TrainConfig(seed=seed, epochs=epochs, batch_items=batch_items, k_list=k_list, limit_items=limit_items)
+    config = TrainConfig(
+        seed=seed, epochs=epochs, batch_items=batch_items, k_list=k_list, limit_items=limit_items, channel=channel
+    )
     out = out or MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.pt"
 

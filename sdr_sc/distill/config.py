@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.phy.channels import parse_chain
+from sdr_sc.phy.numerology import Numerology
 
 LARGEST_K = 256
 
@@ -17,7 +19,8 @@ class TrainConfig:
     Attributes:
         k_list: feature symbols per item, rising; each batch trains every entry.
         snr_min_db, snr_max_db: training SNR is uniform in between, drawn for each item and each k.
-        fading_fraction: part of the items that cross Rayleigh fading, the others cross AWGN.
+        fading_fraction: part of the items that cross fading, the others cross AWGN.
+        channel: what fading is: '' for Rayleigh fading, or models as `sdr_sc.phy.channels.parse_chain` reads them.
         feedback_error_db: standard deviation of the SNR that the encoder is told.
         estimate_error_db: standard deviation of the SNR that the decoder is told.
         ema_decay: decay of the running mean of the weights, which is what is shipped.
@@ -40,6 +43,7 @@ class TrainConfig:
     encoder_width: int = 96
     decoder_width: int = 160
     limit_items: int = 0
+    channel: str = ""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_items < 2:
@@ -50,3 +54,5 @@ class TrainConfig:
             raise SdrScError(f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items 0 or more.")
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")
+        numerology = Numerology()
+        parse_chain(self.channel, numerology.sample_rate_hz, self.seed, numerology)  # a mistake is told at once

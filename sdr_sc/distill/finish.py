@@ -117,7 +117,7 @@ def _card(student: Student, contract: ModelContract, out: Path) -> str:
         f"| feature symbols per item (k) | {', '.join(map(str, contract.k_list))} complex channel uses, nested |",
         f"| power | {contract.power_norm.replace('_', ' ')} |",
         f"| training SNR | {contract.training_snr_db[0]:g} to {contract.training_snr_db[1]:g} dB, "
-        f"{100 * contract.training['fading_fraction']:g} % of the items through Rayleigh fading |",
+        f"{100 * contract.training['fading_fraction']:g} % of the items through {_fading(contract)} |",
         f"| model id | {contract.model_id} |",
         f"| seed, epochs | {contract.training['seed']}, {contract.training['epochs']} |",
         f"| made at commit | {contract.training['git']} |",
@@ -141,6 +141,11 @@ def _card(student: Student, contract: ModelContract, out: Path) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _fading(contract: ModelContract) -> str:
+    channel = contract.training.get("channel")
+    return f"`{channel}`" if channel else "Rayleigh fading"
 
 
 def _items_used(contract: ModelContract) -> str:

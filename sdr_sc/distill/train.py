@@ -17,9 +17,12 @@ from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import TrainConfig
 from sdr_sc.errors import SdrScError
+from sdr_sc.phy.channels import power_gains
+from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.student import StudentDecoder, StudentEncoder, normalise_prefix
 
 CHECKPOINT_VERSION = 1
+BANK_CHANNELS = 2000
 
 
 class Student(nn.Module):
@@ -65,6 +68,9 @@ class Trainer:
         if len(self.labels) < config.batch_items:
             raise SdrScError(f"{len(self.labels)} training items do not fill one batch of {config.batch_items}.")
         self.n_classes = len(data.class_names)
+        self.bank: Tensor | None = None
+        if config.channel:
+            self.bank = torch.from_numpy(power_gains(config.channel, Numerology(), BANK_CHANNELS, config.seed))
         self.model = Student(config, self.n_classes).to(memory_format=torch.channels_last)
         self.average = Student(config, self.n_classes)
         self.average.load_state_dict(self.model.state_dict())
@@ -133,7 +139,7 @@ class Trainer:
         logits = []
         for k in config.k_list:
             sent = normalise_prefix(symbols, k)
-            received, received_snr_db = lmmse_channel(sent, snr_db, generator, config.fading_fraction)
+            received, received_snr_db = lmmse_channel(sent, snr_db, generator, config.fading_fraction, self.bank)
             error = config.estimate_error_db * torch.randn(items, generator=generator)
             logits.append(self.model.decoder(received, received_snr_db + error))
         return torch.stack(logits)
@@ -167,7 +173,7 @@ class Trainer:
     def _load(self, path: Path) -> None:
         try:
             state = torch.load(path, weights_only=True)
-            config, version = state["config"], state["version"]
+            config, version = {"channel": "", **state["config"]}, state["version"]
         except Exception as error:
             raise SdrScError(
                 f"checkpoint {path} cannot be read ({type(error).__name__}); delete it to start again."

@@ -15,7 +15,7 @@ import numpy as np
 from sdr_sc.experiments.demo import LEVELS_DB, read_frames, response_rows
 from sdr_sc.experiments.loopback import run_loopback
 from sdr_sc.experiments.measurements import Row, snr_bias_row, wilson_interval
-from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology

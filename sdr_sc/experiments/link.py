@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.phy.channel_models import Awgn, CarrierOffset, Chain, ChannelModel
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
 def equalise(
     spectra: np.ndarray,
     bins: np.ndarray,
@@ -42,39 +42,29 @@ def equalise(
         variance: float32 (count,), written: v of each.
     """
     symbols, data = spectra.shape[0], len(bins)
-    air = np.empty((symbols * data, 2), np.float32)
-    spread = np.empty(symbols * data, np.float32)
-    n0, least = np.float32(noise), np.float32(1e-20)
-    # Real and imaginary parts apart, so that the compiler can take several subcarriers at a time.
-    h_re, h_im = np.empty(data, np.float32), np.empty(data, np.float32)
-    y_re, y_im = np.empty(data, np.float32), np.empty(data, np.float32)
-    turn = np.empty(data, np.complex64)
+    received = np.empty((symbols * data, 2), np.float32)
+    response = np.empty((symbols, data), np.complex64)
+    spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
+    current, step = np.empty(data, np.complex64), np.empty(data, np.complex64)
+    for d in range(data):
+        angle = slope * positions[d]
+        current[d] = channel[d] * np.complex64(complex(np.cos(angle * times[0]), np.sin(angle * times[0])))
+        step[d] = complex(np.cos(angle * spacing), np.sin(angle * spacing))
     for s in range(symbols):
-        angle = slope * times[s]
-        step = complex(np.cos(angle), np.sin(angle))
-        angle *= positions[0]
-        current, place = complex(np.cos(angle), np.sin(angle)) * gains[s], positions[0]
         for d in range(data):
-            while place < positions[d]:
-                current *= step
-                place += 1
-            turn[d] = current
-            y = spectra[s, bins[d]]
-            y_re[d], y_im[d] = y.real, y.imag
+            received[s * data + d, 0] = spectra[s, bins[d]].real
+            received[s * data + d, 1] = spectra[s, bins[d]].imag
         for d in range(data):
-            h = channel[d] * turn[d]
-            h_re[d], h_im[d] = h.real, h.imag
-        for d in range(data):
-            power = max(h_re[d] * h_re[d] + h_im[d] * h_im[d], least)
-            scale = np.float32(1.0) / (power + n0)
-            i = s * data + d
-            air[i, 0] = (y_re[d] * h_re[d] + y_im[d] * h_im[d]) * scale
-            air[i, 1] = (y_im[d] * h_re[d] - y_re[d] * h_im[d]) * scale
-            spread[i] = n0 / power
-    parts = features.view(np.float32)
+            response[s, d] = current[d] * gains[s]
+            current[d] *= step[d]
+    h, out = response.reshape(-1).view(np.float32).reshape(-1, 2), features.view(np.float32)
+    n0, least = np.float32(noise), np.float32(1e-20)
     for i in range(len(places)):
         place = places[i]
         if place < symbols * data:
-            parts[2 * i] = air[place, 0] * signs[place]
-            parts[2 * i + 1] = air[place, 1] * signs[place]
-            variance[i] = spread[place]
+            h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
+            power = max(h_re * h_re + h_im * h_im, least)
+            scale = signs[place] / (power + n0)
+            out[2 * i] = (y_re * h_re + y_im * h_im) * scale
+            out[2 * i + 1] = (y_im * h_re - y_re * h_im) * scale
+            variance[i] = n0 / power

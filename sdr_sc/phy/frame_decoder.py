@@ -135,13 +135,14 @@ class FrameDecoder:
             first_look.phasors,
             self._slope_times,
         )
-        header = header_format.decode(soft)
+        bits = header_format.decode_bits(soft)
+        header = header_format.unpack(bits)
         if header is None:
             return None
         gains, channel, slope = known_symbol_gains(
             first_look.training,
             symbols,
-            header_format.encode(header, n),
+            header_format.encode_bits(bits, n),
             self._header_pilots,
             self._data_index,
             self._pilot_index,

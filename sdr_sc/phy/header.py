@@ -84,8 +84,10 @@ def pack(header: Header) -> np.ndarray:
         header.task,
         round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64,
     )
-    text = "".join(f"{value:0{width}b}" for value, (_, width) in zip(values, _LAYOUT, strict=True))
-    fields = int(text, 2).to_bytes(_FIELD_BITS // 8, "big")
+    word = 0
+    for value, (_, width) in zip(values, _LAYOUT, strict=True):
+        word = (word << width) | value
+    fields = word.to_bytes(_FIELD_BITS // 8, "big")
     crc = binascii.crc_hqx(fields, 0xFFFF).to_bytes(2, "big")
     return np.unpackbits(np.frombuffer(fields + crc, np.uint8))
 
@@ -120,15 +122,25 @@ def _mapping(places: int) -> tuple[np.ndarray, np.ndarray]:
 
 def encode(header: Header, numerology: Numerology) -> np.ndarray:
     """float32 (header_symbols, data_subcarriers) of +1 and -1."""
+    return encode_bits(pack(header), numerology)
+
+
+def encode_bits(bits: np.ndarray, numerology: Numerology) -> np.ndarray:
+    """As `encode`, from the 72 bits that `pack` makes."""
     coded, signs = _mapping(numerology.header_symbols * numerology.data_subcarriers)
-    return (header_code.encode(pack(header))[coded] * signs).reshape(numerology.header_symbols, -1)
+    return (header_code.encode(bits)[coded] * signs).reshape(numerology.header_symbols, -1)
 
 
-def decode(soft: np.ndarray) -> Header | None:
-    """The header from soft values, or None.
+def decode_bits(soft: np.ndarray) -> np.ndarray:
+    """The likeliest 72 bits, for `unpack`.
 
     Args:
         soft: float32 (header_symbols, data_subcarriers), in proportion to the log-likelihood ratio.
     """
     coded, signs = _mapping(soft.size)
-    return unpack(header_code.decode(header_code.combine(soft.ravel() * signs, coded, CODED_BITS)))
+    return header_code.decode(header_code.combine(soft.ravel() * signs, coded, CODED_BITS))
+
+
+def decode(soft: np.ndarray) -> Header | None:
+    """The header from soft values, or None if its check fails; see `decode_bits`."""
+    return unpack(decode_bits(soft))
