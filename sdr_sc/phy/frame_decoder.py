@@ -19,6 +19,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
+from sdr_sc.phy.preamble_fit import PreambleFit
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.snr import pilots as pilots_estimator
@@ -55,9 +56,10 @@ class PayloadResult:
         noise_variance: float32, variance of the noise on the unbiased estimate; infinite where erased. The LMMSE
             weight is 1/(1 + noise_variance).
         erased: bool, True where the samples did not arrive.
-        power: signal and noise power per occupied subcarrier, by the estimator that was chosen.
-        clock_offset_ppm: of the transmitter's sampling clock against the receiver's; near 0 for a short frame, which
-            does not tell.
+        power: signal and noise power per occupied subcarrier, by the estimator that was chosen. The equaliser always
+            takes the noise, interference included, that `known_symbols` sees.
+        clock_offset_ppm: by how much the receiver takes more samples than the transmitter sends; near 0 for a short
+            frame, which does not tell.
     """
 
     features: np.ndarray
@@ -79,7 +81,7 @@ class FrameDecoder:
         n = self.numerology = numerology
         self._estimate_snr = ESTIMATORS[snr_estimator]
         self._needs_pilots = self._estimate_snr is pilots_estimator
-        self._preamble = PreambleEstimator(n)
+        self._preamble, self._fit = PreambleEstimator(n), PreambleFit(n)
         useful = n.cyclic_prefix - n.early_window
         symbol_starts = n.preamble_samples + useful + n.symbol_samples * np.arange(n.header_symbols)
         self._first_starts = np.concatenate((self._preamble.starts, symbol_starts)).astype(np.int64)
@@ -155,9 +157,8 @@ class FrameDecoder:
             training=first_look.training,
             known=gains,
             empty=bins[preamble_windows - 2 :, self._guard_bins],
-            channel=channel,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
-            pilot_channel=channel[self._pilot_index],
+            fit=lambda: self._fit.powers(samples, refined, 1.0 / sync.amplitude),
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 
@@ -197,7 +198,7 @@ class FrameDecoder:
                 self._slope_per_offset * CLOCK_OFFSET_STD,
                 noise / (weight * self._known_weight),
             )
-            clock_offset = slope / self._slope_per_offset
+            clock_offset = -slope / self._slope_per_offset
             if self._needs_pilots:
                 observation = self._with_pilots(observation, phasors, gains, slope, times, pilot_channel)
             power = self._power(result, observation)
@@ -210,7 +211,7 @@ class FrameDecoder:
                 gains,
                 slope,
                 times,
-                max(power.noise, 1e-12),
+                max(result.power.noise, 1e-12),  # with the interference that the features suffer
                 permutation(count),
                 pn_signs(count),
                 features,
@@ -239,4 +240,4 @@ class FrameDecoder:
         """The observation with the payload's pilots, turned by what was tracked."""
         model = gains[:, np.newaxis] * np.exp(1j * slope * np.outer(times, self._pilot_positions))
         received = phasors / np.where(channel == 0, 1, channel.conj())
-        return replace(observation, pilots=(received / model).astype(np.complex64), pilot_channel=channel)
+        return replace(observation, pilots=(received / model).astype(np.complex64))

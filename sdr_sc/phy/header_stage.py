@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.channel_estimate import multiply
 from sdr_sc.phy.phase_slope import phase_slope
-from sdr_sc.phy.preamble_estimate import apply_smoother
 
 _REACH = 1.0
 
@@ -119,7 +119,37 @@ def known_symbol_gains(
         for u in range(used):
             gains[s, u] *= turn
             mean[u] += gains[s, u] / np.float32(count)
-    return gains, apply_smoother(smoother, mean), slope
+    _remove_clock_drift(gains, mean, times)
+    return gains, multiply(smoother, mean), slope
+
+
+@njit(cache=True, nogil=True)
+def _remove_clock_drift(gains: np.ndarray, mean: np.ndarray, times: np.ndarray) -> None:
+    """Take out, in place, the phase slope over frequency that grows with time (least squares): at high SNR a clock
+    offset would look like noise otherwise. Frequency counts from the middle of the energy, where the common phase is
+    that was taken out before."""
+    count, used = gains.shape
+    centre = energy = 0.0
+    for u in range(used):
+        power = mean[u].real ** 2 + mean[u].imag ** 2
+        centre += u * power
+        energy += power
+    centre /= max(energy, 1e-30)
+    slope = lever = 0.0
+    for u in range(used):
+        power = mean[u].real ** 2 + mean[u].imag ** 2
+        for s in range(count):
+            weight = times[s] * (u - centre)
+            slope += weight * (gains[s, u] * np.conj(mean[u])).imag
+            lever += weight**2 * power
+    slope /= max(lever, 1e-30)
+    for s in range(count):
+        angle = -slope * times[s]
+        step = complex(np.cos(angle), np.sin(angle))
+        turn = complex(np.cos(angle * centre), -np.sin(angle * centre))
+        for u in range(used):
+            gains[s, u] *= np.complex64(turn)
+            turn *= step
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -20,6 +20,7 @@ CLOCK_OFFSET_STD = 20e-6
 +-20 ppm. It keeps short frames, which cannot tell an offset from noise, from being turned at random."""
 
 _CLOCK_REACH = 5.0  # of these standard deviations
+_CLOCK_ROUNDS = 5  # of an ever finer grid
 _BLOCK = 16  # symbols over which the common phase is taken to be constant
 _SHORT_BLOCK = 4  # the same with the residual carrier offset still in it
 _CARRIER_REACH = 0.1  # rad a symbol: what the header leaves is far less
@@ -133,7 +134,7 @@ def _clock_slope(
     half = max(2, int(np.ceil(reach * lever / 0.5)))
     slope, step = 0.0, reach
     turned, turns = np.empty((blocks, pilots), np.complex128), np.empty((blocks, pilots), np.complex128)
-    for _ in range(3):
+    for _ in range(_CLOCK_ROUNDS):
         best, centre = -1e30, slope
         for b in range(blocks):
             for p in range(pilots):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from sdr_sc.phy.channel_estimate import smoother
+from sdr_sc.phy.channel_estimate import multiply, smoother
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.phase_slope import phase_slope
@@ -119,7 +119,7 @@ def _estimate(
             gains[occupied[o]] += shared[w, o] * turns[w]
     for u in range(used):
         gains[u] /= weights[u]
-    channel = apply_smoother(smoother, gains)
+    channel = multiply(smoother, gains)
     phasors = np.zeros(windows, np.complex64)
     for o in range(len(occupied)):
         for w in range(count):
@@ -128,16 +128,3 @@ def _estimate(
         for u in range(used):
             phasors[count + s] += training[s, u] * np.conj(channel[u])
     return training, channel, phasors
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def apply_smoother(smoother: np.ndarray, gains: np.ndarray) -> np.ndarray:
-    """Matrix times vector, complex64; without the start-up cost of a BLAS call."""
-    used = len(gains)
-    out = np.zeros(used, np.complex64)
-    for i in range(used):
-        total = np.complex64(0)
-        for j in range(used):
-            total += smoother[i, j] * gains[j]
-        out[i] = total
-    return out

@@ -30,7 +30,7 @@ class ReceivedFrame:
         erased: bool (n_items, k).
         snr_db: estimate by the receiver's SNR estimator, dB.
         cfo_hz: carrier frequency offset, Hz.
-        clock_offset_ppm: sampling clock offset; near 0 for a frame too short to tell.
+        clock_offset_ppm: sampling clock offset, see `PayloadResult`.
         channel: complex64 (used,), gain of each occupied subcarrier.
         start_sample: index of its first sample since the receiver was made.
     """

@@ -38,18 +38,16 @@ class SnrObservation:
             symbol's own common phase removed.
         empty: complex64 (symbols, bins), what was received on the empty subcarriers of training and header, DC and the
             ones next to the occupied band left out.
-        channel: complex64 (used,), smoothed channel estimate.
         pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
             and the common gain removed; (0, pilots) where no payload arrived.
-        pilot_channel: complex64 (pilots,), the channel on the pilots' subcarriers.
+        fit: makes the estimate of `PreambleFit`, signal and noise power.
     """
 
     training: np.ndarray
     known: np.ndarray
     empty: np.ndarray
-    channel: np.ndarray
     pilots: np.ndarray
-    pilot_channel: np.ndarray
+    fit: Callable[[], tuple[float, float]]
 
 
 SnrEstimator = Callable[[SnrObservation], PowerEstimate]
@@ -100,18 +98,23 @@ def empty_subcarriers(observation: SnrObservation) -> PowerEstimate:
 
 
 def pilots(observation: SnrObservation) -> PowerEstimate:
-    """Noise from the payload's pilots against the tracked channel, signal from training and header.
+    """Noise from the spread of the payload's pilots around their mean over time, signal from training and header.
 
-    Without payload, as `known_symbols`.
+    With fewer than four payload symbols, as `known_symbols`.
     """
-    if len(observation.pilots) < 2:
+    if len(observation.pilots) < 4:
         return known_symbols(observation)
-    errors = observation.pilots - observation.pilot_channel
-    noise = _energy(errors) / errors.size
+    noise = repeated_symbols(observation.pilots).noise
     return PowerEstimate(max(_energy(observation.known) / observation.known.size - noise, 0.0), noise)
 
 
+def preamble_fit(observation: SnrObservation) -> PowerEstimate:
+    """From a channel as long as an FFT, fitted to the preamble: echoes behind the cyclic prefix are not noise here."""
+    return PowerEstimate(*observation.fit())
+
+
 ESTIMATORS: dict[str, SnrEstimator] = {
+    "preamble_fit": preamble_fit,
     "known_symbols": known_symbols,
     "repeated_preamble": repeated_preamble,
     "empty_subcarriers": empty_subcarriers,
@@ -119,7 +122,7 @@ ESTIMATORS: dict[str, SnrEstimator] = {
 }
 """The estimators by name."""
 
-DEFAULT_ESTIMATOR = "known_symbols"
+DEFAULT_ESTIMATOR = "preamble_fit"
 
 
 @njit(cache=True, nogil=True)
