@@ -109,7 +109,7 @@ def test_channel_counts_the_power_of_its_taps(taps: tuple[complex, ...]) -> None
     ]
     tb, debug = gr.top_block(), blocks.message_debug()
     tb.source = blocks.vector_source_c(np.concatenate([*frames, np.zeros(2000)]).tolist())
-    tb.channel, tb.rx = channel(snr_db=15.0, model="multipath", taps=taps), ofdm_rx()
+    tb.channel, tb.rx = channel(snr_db=15.0, models=f"multipath(taps={list(taps)})"), ofdm_rx()
     tb.connect(tb.source, tb.channel, tb.rx)
     tb.msg_connect(tb.rx, "frames", debug, "store")
     run_flowgraph(tb, DEADLINE_S)
@@ -281,8 +281,8 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
         (lambda: semantic_encoder(items_per_frame=65), "use 1 to 64"),
         (lambda: ofdm_tx(gap_samples=-1), "gap_samples"),
         (lambda: ofdm_rx(threshold=0.0), "threshold is 0.0"),
-        (lambda: channel(model="radio"), "use one of awgn, multipath, rayleigh"),
-        (lambda: channel(model="multipath", taps=()), "taps"),
+        (lambda: channel(models="radio()"), "'radio' is unknown; use one of carrier_offset, clip"),
+        (lambda: channel(models="multipath(taps=[])"), "taps"),
         (lambda: channel(snr_schedule="10"), "is not 'frame:snr_db'"),
         (lambda: channel(snr_schedule="10:1,5:2"), "frames have to rise"),
         (lambda: channel(snr_db=float("nan")), "finite"),

@@ -48,6 +48,44 @@ def test_training_channel_is_seeded_and_differentiable() -> None:
     assert symbols.grad is not None and (symbols.grad > 0).all()
 
 
+def test_training_channel_with_a_bank_has_the_error_of_its_gains() -> None:
+    generator = torch.Generator().manual_seed(1)
+    symbols = torch.randn(20_000, 8, 2, generator=generator) / 2**0.5
+    gains = np.random.default_rng(2).uniform(0.2, 3.0, (50, 48)).astype(np.float32)
+    received, snr_db = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, 1.0, torch.from_numpy(gains))
+    error = (received - symbols).square().sum(2).mean().item()
+    noise = 10 ** (-0.5)
+    assert error == pytest.approx(np.mean(noise / (noise + gains)), rel=0.03)
+    assert 10 ** (snr_db / 10).mean().item() == pytest.approx(10**0.5 * gains.mean(), rel=0.1)
+
+
+def test_a_run_can_train_on_the_channels_of_the_link(data: fashion_mnist.ImageSet) -> None:
+    trainer = Trainer(data, replace(SMALL, epochs=1, channel="tdl_c(delay_spread_ns=300, doppler_hz=0)"))
+    assert trainer.bank is not None and trainer.bank.shape[1] == 48
+    assert trainer.bank.mean().item() == pytest.approx(1.0, abs=0.1)
+    assert np.isfinite(trainer._run_epoch(lambda: None).loss)
+    assert Trainer(data, SMALL).bank is None
+
+
+def test_a_checkpoint_from_before_there_was_a_choice_of_channel_is_resumed(
+    data: fashion_mnist.ImageSet, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.pt"
+    Trainer(data, SMALL, path)._save(path)
+    state = torch.load(path, weights_only=True)
+    del state["config"]["channel"]
+    torch.save(state, path)
+    assert Trainer(data, SMALL, path).epoch == 0
+    with pytest.raises(SdrScError, match="belongs to other settings"):
+        Trainer(data, replace(SMALL, channel="rayleigh()"), path)
+
+
+def test_a_mistake_in_the_channel_is_told_before_training() -> None:
+    with pytest.raises(SdrScError, match="'tdl_x' is unknown"):
+        TrainConfig(channel="tdl_x()")
+    assert_one_line_error(sdr_sc("train", "--channel", "tdl_x()"), "'tdl_x' is unknown")
+
+
 def test_augmentation_moves_and_keeps_content() -> None:
     images = torch.zeros(400, 1, 28, 28)
     images[:, 0, 14, 10] = 1.0

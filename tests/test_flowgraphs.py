@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     assert runs[0] == runs[1]
 
 
-@pytest.mark.parametrize("model", ["multipath", "rayleigh"])
-def test_other_channels_run(model: str) -> None:
-    done = run_loopback(60, images=80, snr_db=25.0, channel_model=model)
+@pytest.mark.parametrize("models", ["multipath(taps=[1, 0, 0.3j])", "rayleigh_block()", "clock_offset(ppm=2)"])
+def test_other_channels_run(models: str) -> None:
+    done = run_loopback(60, images=80, snr_db=25.0, channel_models=models)
     assert done.discrepancies == []
     assert done.items_correct > 0.7 * 80
 
@@ -129,7 +129,7 @@ def test_qt_flowgraph_runs_offscreen(tmp_path: Path) -> None:
     [
         (("--k", "5"), "k=5 is not in the list of model 'fashion_mnist_student'"),
         (("--model", "none_such"), "neither a file nor a shipped model"),
-        (("--channel-model", "radio"), "use one of awgn, multipath, rayleigh"),
+        (("--channel-models", "radio()"), "'radio' is unknown; use one of carrier_offset, clip"),
         (("--items-per-frame", "0"), "items_per_frame is 0"),
     ],
 )

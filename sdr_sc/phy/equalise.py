@@ -12,7 +12,9 @@ def equalise(
     spectra: np.ndarray,
     bins: np.ndarray,
     positions: np.ndarray,
+    index: np.ndarray,
     channel: np.ndarray,
+    scale: float,
     gains: np.ndarray,
     slope: float,
     times: np.ndarray,
@@ -24,13 +26,15 @@ def equalise(
 ) -> None:
     """Linear minimum-mean-square-error estimates of unit-power symbols: ``w y/h`` with ``w = 1/(1 + v)`` and
     ``v = noise/|h|^2``, the noise variance of ``y/h``, where h is the channel of symbol s and subcarrier k:
-    ``channel[k] gains[s] exp(j slope k times[s])``.
+    ``scale channel[k] gains[s] exp(j slope k times[s])``.
 
     Args:
         spectra: complex64 (symbols, fft_size), FFT of the received symbols.
         bins: int64 (data,), FFT bins of the data subcarriers, by rising position.
         positions: int64 (data,), signed numbers of the data subcarriers.
-        channel: complex64 (data,).
+        index: int64 (data,), places of the data subcarriers within ``channel``.
+        channel: complex64 (used,).
+        scale: amplitude of the payload over that of the known symbols.
         gains: complex64 (symbols,).
         slope: rad per subcarrier and symbol duration.
         times: float64 (symbols,), in symbol durations.
@@ -48,7 +52,11 @@ def equalise(
     current, step = np.empty(data, np.complex64), np.empty(data, np.complex64)
     for d in range(data):
         angle = slope * positions[d]
-        current[d] = channel[d] * np.complex64(complex(np.cos(angle * times[0]), np.sin(angle * times[0])))
+        current[d] = (
+            np.float32(scale)
+            * channel[index[d]]
+            * np.complex64(complex(np.cos(angle * times[0]), np.sin(angle * times[0])))
+        )
         step[d] = complex(np.cos(angle * spacing), np.sin(angle * spacing))
     for s in range(symbols):
         for d in range(data):
@@ -64,7 +72,7 @@ def equalise(
         if place < symbols * data:
             h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
             power = max(h_re * h_re + h_im * h_im, least)
-            scale = signs[place] / (power + n0)
-            out[2 * i] = (y_re * h_re + y_im * h_im) * scale
-            out[2 * i + 1] = (y_im * h_re - y_re * h_im) * scale
+            factor = signs[place] / (power + n0)
+            out[2 * i] = (y_re * h_re + y_im * h_im) * factor
+            out[2 * i + 1] = (y_im * h_re - y_re * h_im) * factor
             variance[i] = n0 / power

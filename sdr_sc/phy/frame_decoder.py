@@ -156,7 +156,8 @@ class FrameDecoder:
         observation = SnrObservation(
             training=first_look.training,
             known=gains,
-            empty=bins[preamble_windows - 2 :, self._guard_bins],
+            spectra=bins[preamble_windows - 2 :],
+            guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
             fit=lambda: self._fit.powers(samples, refined, 1.0 / sync.amplitude),
         )
@@ -174,8 +175,10 @@ class FrameDecoder:
         count = header.feature_symbols
         whole = (len(samples) - n.payload_offset) // n.symbol_samples
         whole = max(0, min(n.payload_symbols(count), whole))
-        features = np.full(count, np.nan + 1j * np.nan, np.complex64)
-        variance = np.full(count, np.inf, np.float32)
+        features, variance = np.empty(count, np.complex64), np.empty(count, np.float32)
+        complete = whole == n.payload_symbols(count)
+        if not complete:
+            features[:], variance[:] = np.nan + 1j * np.nan, np.inf
         observation, clock_offset = result.observation, 0.0
         if whole:
             bins = spectra(
@@ -185,10 +188,8 @@ class FrameDecoder:
             # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
             turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
             channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
-            pilot_channel = channel[self._pilot_index]
-            noise = max(result.power.noise, 1e-12)
-            weight = max(float(np.vdot(pilot_channel, pilot_channel).real), 1e-30)
-            phasors = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, pilot_channel)
+            noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
+            phasors, weight = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
             gains, slope = track(
                 phasors,
                 self._pilot_positions,
@@ -200,18 +201,19 @@ class FrameDecoder:
             )
             clock_offset = -slope / self._slope_per_offset
             if self._needs_pilots:
-                observation = self._with_pilots(observation, phasors, gains, slope, times, pilot_channel)
+                observation = self._with_pilots(observation, phasors, gains, slope, times, channel)
             power = self._power(result, observation)
-            scale = np.float32(10.0 ** (header.power_scale_db / 20.0))
             equalise(
                 bins,
                 self._data_bins,
                 self._data_positions,
-                scale * channel[self._data_index],
+                self._data_index,
+                channel,
+                10.0 ** (header.power_scale_db / 20.0),
                 gains,
                 slope,
                 times,
-                max(result.power.noise, 1e-12),  # with the interference that the features suffer
+                noise,
                 permutation(count),
                 pn_signs(count),
                 features,
@@ -221,9 +223,10 @@ class FrameDecoder:
             power = self._power(result, observation)
         shape = (header.n_items, header.k)
         variance = variance.reshape(shape)
+        erased = np.zeros(shape, np.bool_) if complete else np.isinf(variance)
         back = sync.amplitude**2
         power = PowerEstimate(power.signal * back, power.noise * back)
-        return PayloadResult(features.reshape(shape), variance, np.isinf(variance), power, 1e6 * clock_offset)
+        return PayloadResult(features.reshape(shape), variance, erased, power, 1e6 * clock_offset)
 
     def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:
         return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
@@ -238,6 +241,7 @@ class FrameDecoder:
         channel: np.ndarray,
     ) -> SnrObservation:
         """The observation with the payload's pilots, turned by what was tracked."""
+        channel = channel[self._pilot_index]
         model = gains[:, np.newaxis] * np.exp(1j * slope * np.outer(times, self._pilot_positions))
         received = phasors / np.where(channel == 0, 1, channel.conj())
         return replace(observation, pilots=(received / model).astype(np.complex64))

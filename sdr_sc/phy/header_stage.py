@@ -153,7 +153,7 @@ def _remove_clock_drift(gains: np.ndarray, mean: np.ndarray, times: np.ndarray) 
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _against(gains: np.ndarray, channel: np.ndarray) -> complex:
+def _against(gains: np.ndarray, channel: np.ndarray) -> np.complex64:
     total = np.complex64(0)
     for u in range(len(gains)):
         total += gains[u] * np.conj(channel[u])

@@ -28,23 +28,29 @@ _GAIN_STEP = 3e-5  # variance of the common gain's change from symbol to symbol
 
 
 @njit(cache=True, nogil=True)
-def pilot_phasors(spectra: np.ndarray, bins: np.ndarray, known: np.ndarray, channel: np.ndarray) -> np.ndarray:
+def pilot_phasors(
+    spectra: np.ndarray, bins: np.ndarray, known: np.ndarray, index: np.ndarray, channel: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Pilots times their known values and the conjugate channel.
 
     Args:
         spectra: complex64 (symbols, fft_size), FFT of the received symbols.
         bins: int64 (pilots,), FFT bins of the pilots.
         known: float32 (symbols or more, pilots), +1 and -1.
-        channel: complex64 (pilots,).
+        index: int64 (pilots,), places of the pilots within ``channel``.
+        channel: complex64 (used,).
 
     Returns:
-        complex64 (symbols, pilots).
+        complex64 (symbols, pilots), and the sum of |channel|^2 over the pilots, above 0.
     """
     out = np.empty((len(spectra), len(bins)), np.complex64)
-    for s in range(len(spectra)):
-        for p in range(len(bins)):
-            out[s, p] = spectra[s, bins[p]] * np.conj(channel[p]) * known[s, p]
-    return out
+    weight = 1e-30
+    for p in range(len(bins)):
+        gain = np.conj(channel[index[p]])
+        weight += gain.real**2 + gain.imag**2
+        for s in range(len(spectra)):
+            out[s, p] = spectra[s, bins[p]] * gain * known[s, p]
+    return out, weight
 
 
 @njit(cache=True, nogil=True)

@@ -42,11 +42,12 @@ class PreambleFit:
         inverse = np.linalg.solve(sent.conj().T @ sent + _RIDGE * power / taps * np.eye(taps), sent.conj().T)
         self._sent = np.ascontiguousarray(sent.astype(np.complex64))
         self._inverse = np.ascontiguousarray(inverse.astype(np.complex64))
-        self._windows = self.count // n.fft_size
+        windows = self.count // n.fft_size
+        self._used = windows * n.fft_size
         self._size, self._bins = n.fft_size, n.bins
         # White noise of unit power leaves this energy on the occupied subcarriers of the windows behind the fit.
-        left = (np.eye(self.count) - sent @ inverse)[: self._windows * n.fft_size]
-        spectra = fft.fft(left.reshape(self._windows, n.fft_size, self.count), axis=1, norm="ortho")[:, n.bins]
+        left = (np.eye(self.count) - sent @ inverse)[: self._used]
+        spectra = fft.fft(left.reshape(windows, n.fft_size, self.count), axis=1, norm="ortho")[:, n.bins]
         self._left = float(np.sum(np.abs(spectra) ** 2))
 
     def powers(self, samples: np.ndarray, cycles_per_sample: float, scale: float) -> tuple[float, float]:
@@ -59,10 +60,9 @@ class PreambleFit:
         """
         received = _turn(samples, self.first, self.count, cycles_per_sample, scale)
         fitted = multiply(self._sent, multiply(self._inverse, received))
-        return _powers(self._spectra(received), self._spectra(received - fitted), self._bins, self._left)
-
-    def _spectra(self, samples: np.ndarray) -> np.ndarray:
-        return fft.fft(samples[: self._windows * self._size].reshape(self._windows, self._size), norm="ortho")
+        both = np.concatenate((received[: self._used], (received - fitted)[: self._used]))
+        spectra = fft.fft(both.reshape(-1, self._size), norm="ortho", overwrite_x=True)
+        return _powers(spectra, self._bins, self._left)
 
 
 @njit(cache=True, nogil=True)
@@ -76,11 +76,13 @@ def _turn(samples: np.ndarray, first: int, count: int, cycles: float, scale: flo
 
 
 @njit(cache=True, nogil=True)
-def _powers(received: np.ndarray, errors: np.ndarray, bins: np.ndarray, left: float) -> tuple[float, float]:
+def _powers(spectra: np.ndarray, bins: np.ndarray, left: float) -> tuple[float, float]:
+    """Signal and noise power from the spectra of what was received and, behind them, of what the fit left."""
+    windows = len(spectra) // 2
     total = noise = 0.0
-    for w in range(len(received)):
+    for w in range(windows):
         for b in bins:
-            total += received[w, b].real ** 2 + received[w, b].imag ** 2
-            noise += errors[w, b].real ** 2 + errors[w, b].imag ** 2
+            total += spectra[w, b].real ** 2 + spectra[w, b].imag ** 2
+            noise += spectra[windows + w, b].real ** 2 + spectra[windows + w, b].imag ** 2
     noise /= left
-    return max(total / (len(received) * len(bins)) - noise, 0.0), noise
+    return max(total / (windows * len(bins)) - noise, 0.0), noise

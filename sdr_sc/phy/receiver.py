@@ -122,7 +122,7 @@ class Receiver:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
         samples = np.ascontiguousarray(samples, np.complex64)
-        self._buffer, not_finite = _append(self._buffer, samples, np.float32(_LARGEST))
+        self._buffer, not_finite = _append(self._buffer, samples, _LARGEST)
         self.counters.not_finite += not_finite
         return self._run(ended=False)
 
@@ -241,9 +241,9 @@ def _append(buffer: np.ndarray, samples: np.ndarray, largest: float) -> tuple[np
     """Buffer and samples in one array, what is not finite or too large taken as 0; and how many those were."""
     out = np.concatenate((buffer, samples))
     parts = out.view(np.float32)[2 * len(buffer) :]
-    bad = 0
+    bad, limit = 0, np.float32(largest)
     for i in range(len(parts)):
-        bad += not abs(parts[i]) < largest  # counts NaN too
+        bad += not abs(parts[i]) < limit  # counts NaN too
     if bad:
         bad = 0
         for i in range(len(buffer), len(out)):

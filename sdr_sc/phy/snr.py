@@ -36,8 +36,8 @@ class SnrObservation:
         training: complex64 (2, used), the two equal training symbols over their known values.
         known: complex64 (symbols, used), training and header symbols over their known values, carrier offset and each
             symbol's own common phase removed.
-        empty: complex64 (symbols, bins), what was received on the empty subcarriers of training and header, DC and the
-            ones next to the occupied band left out.
+        spectra: complex64 (symbols, fft_size), all FFT bins of training and header symbols.
+        guard_bins: int64, the empty ones of these, without DC and the ones next to the occupied band.
         pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
             and the common gain removed; (0, pilots) where no payload arrived.
         fit: makes the estimate of `PreambleFit`, signal and noise power.
@@ -45,7 +45,8 @@ class SnrObservation:
 
     training: np.ndarray
     known: np.ndarray
-    empty: np.ndarray
+    spectra: np.ndarray
+    guard_bins: np.ndarray
     pilots: np.ndarray
     fit: Callable[[], tuple[float, float]]
 
@@ -93,7 +94,8 @@ def known_symbols(observation: SnrObservation) -> PowerEstimate:
 
 def empty_subcarriers(observation: SnrObservation) -> PowerEstimate:
     """Noise from the empty subcarriers, signal from training and header; noise of the transmitter does not show."""
-    noise = _energy(observation.empty) / observation.empty.size
+    empty = observation.spectra[:, observation.guard_bins]
+    noise = _energy(empty) / empty.size
     return PowerEstimate(max(_energy(observation.known) / observation.known.size - noise, 0.0), noise)
 
 
