@@ -159,7 +159,7 @@ class FrameDecoder:
             spectra=bins[preamble_windows - 2 :],
             guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
-            fit=lambda: self._fit.powers(samples, refined, 1.0 / sync.amplitude),
+            fitted_noise=lambda: self._fit.noise_power(samples, refined, 1.0 / sync.amplitude),
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 

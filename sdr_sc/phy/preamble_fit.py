@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signal and noise power from a channel, longer than the cyclic prefix, fitted to the samples of the preamble.
+"""Noise power behind a channel, longer than the cyclic prefix, fitted to the samples of the preamble.
 
 Known symbols tell noise from echoes only as long as these stay within the cyclic prefix; behind that, interference
 between symbols looks like noise. The preamble is known sample by sample: a least-squares fit of as many taps as the FFT
@@ -50,8 +50,8 @@ class PreambleFit:
         spectra = fft.fft(left.reshape(windows, n.fft_size, self.count), axis=1, norm="ortho")[:, n.bins]
         self._left = float(np.sum(np.abs(spectra) ** 2))
 
-    def powers(self, samples: np.ndarray, cycles_per_sample: float, scale: float) -> tuple[float, float]:
-        """Signal and noise power per occupied subcarrier.
+    def noise_power(self, samples: np.ndarray, cycles_per_sample: float, scale: float) -> float:
+        """Noise power per occupied subcarrier.
 
         Args:
             samples: complex64, from the frame's first sample on, at least the preamble.
@@ -59,10 +59,9 @@ class PreambleFit:
             scale: factor on all samples.
         """
         received = _turn(samples, self.first, self.count, cycles_per_sample, scale)
-        fitted = multiply(self._sent, multiply(self._inverse, received))
-        both = np.concatenate((received[: self._used], (received - fitted)[: self._used]))
-        spectra = fft.fft(both.reshape(-1, self._size), norm="ortho", overwrite_x=True)
-        return _powers(spectra, self._bins, self._left)
+        received -= multiply(self._sent, multiply(self._inverse, received))
+        spectra = fft.fft(received[: self._used].reshape(-1, self._size), norm="ortho")
+        return _energy(spectra, self._bins) / self._left
 
 
 @njit(cache=True, nogil=True)
@@ -76,13 +75,9 @@ def _turn(samples: np.ndarray, first: int, count: int, cycles: float, scale: flo
 
 
 @njit(cache=True, nogil=True)
-def _powers(spectra: np.ndarray, bins: np.ndarray, left: float) -> tuple[float, float]:
-    """Signal and noise power from the spectra of what was received and, behind them, of what the fit left."""
-    windows = len(spectra) // 2
-    total = noise = 0.0
-    for w in range(windows):
+def _energy(spectra: np.ndarray, bins: np.ndarray) -> float:
+    total = 0.0
+    for w in range(len(spectra)):
         for b in bins:
             total += spectra[w, b].real ** 2 + spectra[w, b].imag ** 2
-            noise += spectra[windows + w, b].real ** 2 + spectra[windows + w, b].imag ** 2
-    noise /= left
-    return max(total / (windows * len(bins)) - noise, 0.0), noise
+    return total

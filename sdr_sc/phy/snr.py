@@ -40,7 +40,7 @@ class SnrObservation:
         guard_bins: int64, the empty ones of these, without DC and the ones next to the occupied band.
         pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
             and the common gain removed; (0, pilots) where no payload arrived.
-        fit: makes the estimate of `PreambleFit`, signal and noise power.
+        fitted_noise: computes the noise power by `PreambleFit`.
     """
 
     training: np.ndarray
@@ -48,8 +48,10 @@ class SnrObservation:
     spectra: np.ndarray
     guard_bins: np.ndarray
     pilots: np.ndarray
-    fit: Callable[[], tuple[float, float]]
+    fitted_noise: Callable[[], float]
 
+
+_STANDS_OUT = 0.15  # two standard deviations of the difference, with the default numerology
 
 SnrEstimator = Callable[[SnrObservation], PowerEstimate]
 
@@ -111,8 +113,14 @@ def pilots(observation: SnrObservation) -> PowerEstimate:
 
 
 def preamble_fit(observation: SnrObservation) -> PowerEstimate:
-    """From a channel as long as an FFT, fitted to the preamble: echoes behind the cyclic prefix are not noise here."""
-    return PowerEstimate(*observation.fit())
+    """Noise behind a channel as long as an FFT that is fitted to the preamble, signal from training and header.
+
+    Echoes behind the cyclic prefix count as signal: they are the part of the known symbols' spread that the fit
+    explains, where that stands out from the errors of both.
+    """
+    known, noise = known_symbols(observation), observation.fitted_noise()
+    late = known.noise - noise
+    return PowerEstimate(known.signal + (late if late > _STANDS_OUT * noise else 0.0), noise)
 
 
 ESTIMATORS: dict[str, SnrEstimator] = {
