@@ -153,13 +153,14 @@ class FrameDecoder:
             self._smoother,
         )
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
+        preamble = samples[: n.preamble_samples].copy()  # the receiver moves its samples when more come
         observation = SnrObservation(
             training=first_look.training,
             known=gains,
             spectra=bins[preamble_windows - 2 :],
             guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
-            fitted_noise=lambda: self._fit.noise_power(samples, refined, 1.0 / sync.amplitude),
+            fitted_noise=lambda: self._fit.noise_power(preamble, refined, 1.0 / sync.amplitude),
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 

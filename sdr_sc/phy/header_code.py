@@ -13,6 +13,7 @@ from numba import njit
 GENERATORS = (0o133, 0o171, 0o165)
 _MEMORY = 6
 _STATES = 1 << _MEMORY
+_SETTLE = 8 * _MEMORY
 
 
 def _branch_signs() -> np.ndarray:
@@ -76,7 +77,7 @@ def combine(soft: np.ndarray, coded: np.ndarray, count: int) -> np.ndarray:
 
 
 def decode(soft: np.ndarray) -> np.ndarray:
-    """Soft-decision Viterbi decoding, three times around the circle, bits of the middle turn.
+    """Soft-decision Viterbi decoding, a turn of the circle and a bit more at both ends, where the states settle.
 
     Args:
         soft: float32 (3 * n,), positive for bit 0.
@@ -94,12 +95,12 @@ def decode(soft: np.ndarray) -> np.ndarray:
 @njit(cache=True, nogil=True)
 def _viterbi(soft: np.ndarray, branch: np.ndarray) -> np.ndarray:
     length, half = len(soft), branch.shape[1]
-    steps = 3 * length
+    steps = length + 2 * _SETTLE
     metric = np.zeros(2 * half, np.float32)
     following = np.empty(2 * half, np.float32)
     chosen = np.empty((steps, 2 * half), np.uint8)
     for step in range(steps):
-        i = step % length
+        i = (step - _SETTLE) % length
         a, b, c = soft[i, 0], soft[i, 1], soft[i, 2]
         picks = chosen[step]
         for j in range(half):  # states 2j and 2j+1 lead to j with input 0 and to j+half with input 1
@@ -114,8 +115,8 @@ def _viterbi(soft: np.ndarray, branch: np.ndarray) -> np.ndarray:
         metric, following = following, metric
     state = int(np.argmax(metric))
     bits = np.empty(length, np.uint8)
-    for step in range(steps - 1, length - 1, -1):
-        if step < 2 * length:
-            bits[step - length] = state // half
+    for step in range(steps - 1, _SETTLE - 1, -1):
+        if step < _SETTLE + length:
+            bits[step - _SETTLE] = state // half
         state = (2 * state) % (2 * half) + chosen[step, state]
     return bits

@@ -113,7 +113,8 @@ class Receiver:
         self._detector = Detector(self.numerology, self.threshold)
         self._synchroniser = Synchroniser(self.numerology)
         self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
-        self._buffer = np.empty(0, np.complex64)
+        self._storage = np.empty(0, np.complex64)  # the buffer's memory, kept from push to push
+        self._buffer = self._storage
         self._origin = 0  # index in the stream of the buffer's first sample
         self._from = 0  # index in the buffer from which the search goes on
         self._locked: _Locked | None = None
@@ -122,8 +123,12 @@ class Receiver:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
         samples = np.ascontiguousarray(samples, np.complex64)
-        self._buffer, not_finite = _append(self._buffer, samples, _LARGEST)
-        self.counters.not_finite += not_finite
+        kept, needed = len(self._buffer), len(self._buffer) + len(samples)
+        if needed > len(self._storage):
+            self._storage = np.empty(2 * needed, np.complex64)
+        self._storage[:kept] = self._buffer
+        self.counters.not_finite += _take_over(samples, self._storage[kept:needed], _LARGEST)
+        self._buffer = self._storage[:needed]
         return self._run(ended=False)
 
     def flush(self) -> list[ReceivedFrame]:
@@ -228,7 +233,7 @@ class Receiver:
     def _drop_settled(self) -> None:
         keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
         keep_from = min(max(keep_from - self.numerology.fft_size, 0), len(self._buffer))
-        self._buffer = self._buffer[keep_from:].copy()
+        self._buffer = self._buffer[keep_from:]
         self._origin += keep_from
         self._from -= keep_from
         if self._locked is not None and keep_from:
@@ -237,20 +242,20 @@ class Receiver:
 
 
 @njit(cache=True, nogil=True)
-def _append(buffer: np.ndarray, samples: np.ndarray, largest: float) -> tuple[np.ndarray, int]:
-    """Buffer and samples in one array, what is not finite or too large taken as 0; and how many those were."""
-    out = np.concatenate((buffer, samples))
-    parts = out.view(np.float32)[2 * len(buffer) :]
+def _take_over(samples: np.ndarray, out: np.ndarray, largest: float) -> int:
+    """Copy samples, what is not finite or too large as 0; returns how many those were."""
+    out[:] = samples
+    parts = out.view(np.float32)
     bad, limit = 0, np.float32(largest)
     for i in range(len(parts)):
         bad += not abs(parts[i]) < limit  # counts NaN too
     if bad:
         bad = 0
-        for i in range(len(buffer), len(out)):
-            if not (abs(out[i].real) < largest and abs(out[i].imag) < largest):
+        for i in range(len(out)):
+            if not (abs(out[i].real) < limit and abs(out[i].imag) < limit):
                 out[i] = 0
                 bad += 1
-    return out, bad
+    return bad
 
 
 def warm_up(numerology: Numerology) -> None:
