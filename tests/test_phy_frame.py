@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sdr_sc.errors import NumerologyError
 from sdr_sc.phy import header as header_format
 from sdr_sc.phy import header_code
-from sdr_sc.phy.framing import build_frame
+from sdr_sc.phy.framing import FrameBuilder, build_frame, filler_values, pilot_values
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.interleave import deinterleave, interleave, permutation
 from sdr_sc.phy.numerology import Numerology
@@ -163,3 +163,22 @@ def test_numerology_from_yaml(tmp_path) -> None:
             Numerology.from_yaml(path)
     with pytest.raises(NumerologyError, match="cannot be read"):
         Numerology.from_yaml(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("numerology", [Numerology(), Numerology(fft_size=128, cyclic_prefix=32, data_subcarriers=100)])
+def test_a_frame_is_what_its_parts_make(numerology: Numerology) -> None:
+    rng = np.random.default_rng(11)
+    features = (rng.standard_normal((5, 23)) + 1j * rng.standard_normal((5, 23))).astype(np.complex64)
+    header = Header(5, 23, 5, 77, power_scale_db=3.0)
+    first, symbols = numerology.header_symbols, numerology.payload_symbols(115)
+    grid = np.empty((first + symbols, numerology.used), np.complex64)
+    grid[:, numerology.pilot_index] = pilot_values(first + symbols, numerology)
+    grid[:first, numerology.data_index] = header_format.encode(header, numerology)
+    filler = filler_values(symbols * numerology.data_subcarriers - 115)
+    payload = np.concatenate((interleave(features.ravel()), filler)).reshape(symbols, -1)
+    grid[first:, numerology.data_index] = 10 ** (3.0 / 20) * payload
+    expected = np.concatenate((preamble(numerology), modulate(grid, numerology)))
+    assert np.allclose(build_frame(features, header, numerology), expected, atol=1e-5)
+    louder = FrameBuilder(numerology).build(features, header, amplitude=0.25, gap_samples=13)
+    assert np.allclose(louder[:-13], 0.25 * expected, atol=1e-5)
+    assert not louder[-13:].any()

@@ -27,7 +27,8 @@ class ofdm_rx(gr.basic_block):
     Input 0: complex64 samples. Message output ``frames``: for each frame a PDU of the equalised complex64 features,
     items one behind the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
     ``clock_offset_ppm``, ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain
-    for each occupied subcarrier) and ``start_sample``. A frame that the end of the stream cuts is counted, not given out.
+    for each occupied subcarrier) and ``start_sample``. A frame that the end of the stream cuts is counted, not
+    given out.
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.

@@ -13,7 +13,7 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded, guarded_handler
 from sdr_sc.blocks._pdu import END, read_pdu, require
 from sdr_sc.errors import BlockError
-from sdr_sc.phy.framing import build_frame
+from sdr_sc.phy.framing import FrameBuilder
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology
 
@@ -21,7 +21,7 @@ PACKET_LEN = pmt.intern("packet_len")
 FRAME_INDEX = pmt.intern("frame_index")
 _TAIL_SYMBOLS = 8
 _LINGER_S = 0.1
-_BUFFER = 65_536
+_CHUNK = 32_768
 
 
 class ofdm_tx(gr.basic_block):
@@ -54,9 +54,16 @@ class ofdm_tx(gr.basic_block):
         self._tags: deque[tuple[int, int]] = deque()  # frame index and length, for the frames in the queue
         self._place = 0
         self._ended = False
-        self.set_min_output_buffer(_BUFFER)  # a call costs 0.2 ms, so it should hand over many samples
+        self._builder = FrameBuilder(self.numerology)
+        # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
+        # the blocks start; start() takes it back, since a frame need not fill it.
+        self.set_output_multiple(_CHUNK)
         self.message_port_register_in(pmt.intern("frames"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
+
+    def start(self) -> bool:
+        self.set_output_multiple(1)
+        return True
 
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
@@ -82,9 +89,7 @@ class ofdm_tx(gr.basic_block):
                 f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k}."
             )
         features = np.asarray(data, np.complex64).reshape(header.n_items, header.k)
-        frame = build_frame(features, header, self.numerology)
-        samples = np.zeros(len(frame) + self.gap_samples, np.complex64)
-        np.multiply(frame, np.float32(self.amplitude), out=samples[: len(frame)])
+        samples = self._builder.build(features, header, self.amplitude, self.gap_samples)
         self._queue.append(samples)
         self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples)))
         self.frames_sent += 1

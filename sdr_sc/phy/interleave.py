@@ -45,8 +45,3 @@ def deinterleave(symbols: np.ndarray) -> np.ndarray:
     True
     """
     return (symbols * pn_signs(len(symbols)))[permutation(len(symbols))]
-
-
-def deinterleave_values(values: np.ndarray) -> np.ndarray:
-    """Bring values that have no sign of their own, such as variances, into the order of the input symbols."""
-    return values[permutation(len(values))]
