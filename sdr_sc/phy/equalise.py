@@ -16,6 +16,8 @@ def equalise(
     channel: np.ndarray,
     scale: float,
     gains: np.ndarray,
+    tilts: np.ndarray,
+    centre: float,
     slope: float,
     times: np.ndarray,
     noise: float,
@@ -26,7 +28,7 @@ def equalise(
 ) -> None:
     """Linear minimum-mean-square-error estimates of unit-power symbols: ``w y/h`` with ``w = 1/(1 + v)`` and
     ``v = noise/|h|^2``, the noise variance of ``y/h``, where h is the channel of symbol s and subcarrier k:
-    ``scale channel[k] gains[s] exp(j slope k times[s])``.
+    ``scale channel[k] (gains[s] + tilts[s] (k - centre)) exp(j slope k times[s])``.
 
     Args:
         spectra: complex64 (symbols, fft_size), FFT of the received symbols.
@@ -35,7 +37,8 @@ def equalise(
         index: int64 (data,), places of the data subcarriers within ``channel``.
         channel: complex64 (used,).
         scale: amplitude of the payload over that of the known symbols.
-        gains: complex64 (symbols,).
+        gains, tilts: complex64 (symbols,).
+        centre: subcarrier at which the tilt is 0.
         slope: rad per subcarrier and symbol duration.
         times: float64 (symbols,), in symbol durations.
         noise: noise power per subcarrier.
@@ -50,7 +53,9 @@ def equalise(
     response = np.empty((symbols, data), np.complex64)
     spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
     current, step = np.empty(data, np.complex64), np.empty(data, np.complex64)
+    offsets = np.empty(data, np.float32)
     for d in range(data):
+        offsets[d] = positions[d] - centre
         angle = slope * positions[d]
         current[d] = (
             np.float32(scale)
@@ -63,7 +68,7 @@ def equalise(
             received[s * data + d, 0] = spectra[s, bins[d]].real
             received[s * data + d, 1] = spectra[s, bins[d]].imag
         for d in range(data):
-            response[s, d] = current[d] * gains[s]
+            response[s, d] = current[d] * (gains[s] + tilts[s] * offsets[d])
             current[d] *= step[d]
     h, out = response.reshape(-1).view(np.float32).reshape(-1, 2), features.view(np.float32)
     n0, least = np.float32(noise), np.float32(1e-20)

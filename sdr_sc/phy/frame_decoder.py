@@ -190,19 +190,21 @@ class FrameDecoder:
             turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
             channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
             noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
-            phasors, weight = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
-            gains, slope = track(
+            phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
+            gains, tilts, slope, centre = track(
                 phasors,
+                weights,
                 self._pilot_positions,
                 times,
-                weight,
                 noise,
                 self._slope_per_offset * CLOCK_OFFSET_STD,
-                noise / (weight * self._known_weight),
+                noise / (float(weights.sum()) * self._known_weight),
             )
             clock_offset = -slope / self._slope_per_offset
             if self._needs_pilots:
-                observation = self._with_pilots(observation, phasors, gains, slope, times, channel)
+                observation = self._with_pilots(
+                    observation, phasors / weights, gains, tilts, centre, slope, times, channel
+                )
             power = self._power(result, observation)
             equalise(
                 bins,
@@ -212,6 +214,8 @@ class FrameDecoder:
                 channel,
                 10.0 ** (header.power_scale_db / 20.0),
                 gains,
+                tilts,
+                centre,
                 slope,
                 times,
                 noise,
@@ -235,14 +239,16 @@ class FrameDecoder:
     def _with_pilots(
         self,
         observation: SnrObservation,
-        phasors: np.ndarray,
+        ratios: np.ndarray,
         gains: np.ndarray,
+        tilts: np.ndarray,
+        centre: float,
         slope: float,
         times: np.ndarray,
         channel: np.ndarray,
     ) -> SnrObservation:
-        """The observation with the payload's pilots, turned by what was tracked."""
-        channel = channel[self._pilot_index]
-        model = gains[:, np.newaxis] * np.exp(1j * slope * np.outer(times, self._pilot_positions))
-        received = phasors / np.where(channel == 0, 1, channel.conj())
-        return replace(observation, pilots=(received / model).astype(np.complex64))
+        """The observation with the payload's pilots, what was tracked taken out of them."""
+        tracked = gains[:, np.newaxis] + np.outer(tilts, self._pilot_positions - centre)
+        tracked = tracked * np.exp(1j * slope * np.outer(times, self._pilot_positions))
+        received = ratios * channel[self._pilot_index] / tracked
+        return replace(observation, pilots=received.astype(np.complex64))

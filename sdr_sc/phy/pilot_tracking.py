@@ -4,8 +4,8 @@
 A sampling clock that is off by ``e`` moves the FFT window by ``e`` samples a sample, which turns subcarrier k by
 ``2 pi k e / fft_size`` a sample: a phase slope over frequency that grows along the frame (Speth et al., IEEE Trans.
 Commun. 47 (1999) 1675). It is estimated over the whole frame, without assuming that one oscillator drives carrier and
-clock. What is left, common to all subcarriers, is a slowly changing complex gain: phase noise, and fading that is flat
-over the band.
+clock. What is left is a slowly changing complex gain, common to all subcarriers (phase noise, fading that is flat over
+the band), and its tilt over frequency (fading that is not).
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ _BLOCK = 16  # symbols over which the common phase is taken to be constant
 _SHORT_BLOCK = 4  # the same with the residual carrier offset still in it
 _CARRIER_REACH = 0.1  # rad a symbol: what the header leaves is far less
 _GAIN_STEP = 3e-5  # variance of the common gain's change from symbol to symbol
+_TILT_STEP = 1e-5  # the same of the tilt's, at the outermost pilot
 
 
 @njit(cache=True, nogil=True)
 def pilot_phasors(
     spectra: np.ndarray, bins: np.ndarray, known: np.ndarray, index: np.ndarray, channel: np.ndarray
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Pilots times their known values and the conjugate channel.
 
     Args:
@@ -41,62 +42,69 @@ def pilot_phasors(
         channel: complex64 (used,).
 
     Returns:
-        complex64 (symbols, pilots), and the sum of |channel|^2 over the pilots, above 0.
+        complex64 (symbols, pilots), and |channel|^2 of the pilots, float64 (pilots,), above 0.
     """
-    out = np.empty((len(spectra), len(bins)), np.complex64)
-    weight = 1e-30
+    out, weights = np.empty((len(spectra), len(bins)), np.complex64), np.empty(len(bins))
     for p in range(len(bins)):
         gain = np.conj(channel[index[p]])
-        weight += gain.real**2 + gain.imag**2
+        weights[p] = max(gain.real**2 + gain.imag**2, 1e-30)
         for s in range(len(spectra)):
             out[s, p] = spectra[s, bins[p]] * gain * known[s, p]
-    return out, weight
+    return out, weights
 
 
 @njit(cache=True, nogil=True)
 def track(
     phasors: np.ndarray,
+    weights: np.ndarray,
     positions: np.ndarray,
     times: np.ndarray,
-    weight: float,
     noise: float,
     clock_std: float,
     first_variance: float,
-) -> tuple[np.ndarray, float]:
-    """Common gain of each payload symbol, and the clock offset.
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Gain of each payload symbol against the channel estimate, and the clock offset.
 
     Args:
         phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
+        weights: float64 (pilots,), |channel|^2 of the pilots.
         positions: float64 (pilots,), signed subcarrier numbers.
         times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
-        weight: sum of |channel|^2 over the pilots.
         noise: noise power per subcarrier.
         clock_std: standard deviation of the phase slope below, before anything is known.
         first_variance: variance of the common gain, which is near 1, ahead of the first symbol.
 
     Returns:
-        Gains against the channel estimate, complex64 (symbols,), and the phase slope that the clock offset makes,
-        rad per subcarrier and symbol.
+        Subcarrier k of symbol s has the gain ``(gains[s] + tilts[s] (k - centre)) exp(j slope k times[s])``: gains and
+        tilts, complex64 (symbols,), slope, and centre.
     """
     symbols, pilots = phasors.shape
     slope = _clock_slope(phasors, positions, times, noise, clock_std)
-    sums = np.zeros(symbols, np.complex64)
+    weight = np.sum(weights)
+    centre = np.sum(weights * positions) / weight
+    lever = max(np.sum(weights * (positions - centre) ** 2), 1e-30)
+    sums, tilted = np.zeros(symbols, np.complex64), np.zeros(symbols, np.complex64)
+    spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
     for p in range(pilots):
-        turn, step = (
-            _turn(-slope * positions[p] * times[0]),
-            _turn(-slope * positions[p] * (times[-1] - times[0]) / max(symbols - 1, 1)),
-        )
+        turn, step = _turn(-slope * positions[p] * times[0]), _turn(-slope * positions[p] * spacing)
+        place = np.float32(positions[p] - centre)
         for s in range(symbols):
-            sums[s] += phasors[s, p] * np.complex64(turn)
+            value = phasors[s, p] * np.complex64(turn)
+            sums[s] += value
+            tilted[s] += value * place
             turn *= step
     carrier = _carrier_slope(sums, times, noise / first_variance)
-    turn, step = _turn(carrier * times[0]), _turn(carrier * (times[-1] - times[0]) / max(symbols - 1, 1))
+    turn, step = _turn(carrier * times[0]), _turn(carrier * spacing)
     turns = np.empty(symbols, np.complex64)
     for s in range(symbols):
         turns[s] = np.complex64(turn)
         sums[s] *= np.conj(turns[s]) / np.float32(weight)
+        tilted[s] *= np.conj(turns[s]) / np.float32(lever)
         turn *= step
-    return _smooth(sums, noise / weight, first_variance) * turns, slope
+    reach = np.max(np.abs(positions))
+    gains = _smooth(sums, 1.0, noise / weight, first_variance, _GAIN_STEP)
+    tilts = _smooth(tilted, 0.0, noise / lever, 0.0, _TILT_STEP / reach**2)
+    return gains * turns, tilts * turns, slope, centre
 
 
 @njit(cache=True, nogil=True)
@@ -162,18 +170,25 @@ def _clock_slope(
 
 
 @njit(cache=True, nogil=True)
-def _smooth(measured: np.ndarray, variance: float, first_variance: float) -> np.ndarray:
-    """Gain that walks at random, from its noisy measurements: Kalman filter forward, Rauch-Tung-Striebel smoother
-    backward (Rauch et al., AIAA J. 3 (1965) 1445). It averages long where noise is strong, briefly where it is weak."""
+def _smooth(measured: np.ndarray, gain: complex, variance: float, known: float, walk: float) -> np.ndarray:
+    """A gain that walks at random, from its noisy measurements: Kalman filter forward, Rauch-Tung-Striebel smoother
+    backward (Rauch et al., AIAA J. 3 (1965) 1445). It averages long where noise is strong, briefly where it is weak.
+
+    Args:
+        measured: complex64 (symbols,).
+        gain: its value ahead of the first symbol, and ``known`` the variance of that.
+        variance: of the measurements' noise.
+        walk: variance of the change from symbol to symbol.
+    """
     count = len(measured)
     gains, spread, ahead = np.empty(count, np.complex64), np.empty(count), np.empty(count)
-    gain, known = complex(1.0, 0.0), first_variance
+    current = complex(gain)
     for s in range(count):
-        ahead[s] = known + _GAIN_STEP
+        ahead[s] = known + walk
         share = ahead[s] / (ahead[s] + variance)
-        gain += share * (measured[s] - gain)
+        current += share * (measured[s] - current)
         known = (1.0 - share) * ahead[s]
-        gains[s], spread[s] = gain, known
+        gains[s], spread[s] = current, known
     for s in range(count - 2, -1, -1):
         gains[s] += np.complex64(spread[s] / ahead[s + 1] * (gains[s + 1] - gains[s]))
     return gains
