@@ -44,11 +44,29 @@ def test_strided_arrays_are_taken_as_they_read() -> None:
 
 
 def test_pdu_keeps_its_metadata() -> None:
-    meta = {"k": 3, "snr_db": 1.5, "name": "a", "flag": True, "number": np.float32(2.5), "v": values(np.float32, 5)}
+    meta = {
+        "k": 3,
+        "big": -(2**40),
+        "negative": -7,
+        "t": (1, 2.0),
+        "snr_db": 1.5,
+        "name": "a",
+        "flag": True,
+        "number": np.float32(2.5),
+        "v": values(np.float32, 5),
+    }
     read, data = read_pdu(make_pdu(meta, values(np.complex64, 9)), "frames")
     assert np.array_equal(data, values(np.complex64, 9))
     assert np.array_equal(read.pop("v"), meta.pop("v"))
     assert read == meta
+
+
+def test_pdu_is_the_one_that_pmt_makes() -> None:
+    meta = {"k": 3, "snr_db": -1.5, "name": "\u00e4b", "flag": False, "v": values(np.uint8, 5), "n": np.int64(2**31)}
+    dictionary = pmt.make_dict()
+    for key, value in meta.items():
+        dictionary = pmt.dict_add(dictionary, pmt.intern(key), pmt.to_pmt(int(value) if key == "n" else value))
+    assert pmt.equal(make_pdu(meta, values(np.float32, 9)), pmt.cons(dictionary, pmt.to_pmt(values(np.float32, 9))))
 
 
 def test_it_is_the_fast_way() -> None:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pmt
 
-from sdr_sc.blocks._vectors import from_vector, to_vector
+from sdr_sc.blocks._vectors import from_vector, to_pair
 from sdr_sc.errors import BlockError
 
 END = "end_of_items"
@@ -23,10 +22,7 @@ def make_pdu(meta: dict[str, Any], data: np.ndarray) -> pmt.pmt_base:
         meta: snake_case keys with the unit in the name; numpy scalars are turned into Python's, which PMT needs.
         data: one-dimensional array of a type that PMT knows.
     """
-    dictionary = pmt.make_dict()
-    for key, value in meta.items():
-        dictionary = pmt.dict_add(dictionary, _symbol(key), _to_pmt(value))
-    return pmt.cons(dictionary, to_vector(data))
+    return to_pair(meta, data)
 
 
 def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarray]:
@@ -44,22 +40,6 @@ def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarr
         plain = from_vector(value) if pmt.is_uniform_vector(value) else pmt.to_python(value)
         meta[pmt.to_python(pmt.car(pair))] = plain
     return meta, from_vector(pmt.cdr(message))
-
-
-@lru_cache(maxsize=256)
-def _symbol(key: str) -> pmt.pmt_base:
-    return pmt.intern(key)
-
-
-def _to_pmt(value: Any) -> pmt.pmt_base:
-    # The usual types first: pmt.to_pmt tries one after the other, a microsecond each.
-    if type(value) is int:
-        return pmt.from_long(value)
-    if type(value) is float:
-        return pmt.from_double(value)
-    if isinstance(value, np.ndarray):
-        return to_vector(value)
-    return pmt.to_pmt(value.item() if isinstance(value, np.generic) else value)
 
 
 def require(meta: dict[str, Any], keys: tuple[str, ...], port: str) -> None:

@@ -1,31 +1,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numpy arrays to and from PMT uniform vectors, fast.
+"""Numpy arrays and dictionaries to and from PMT, fast.
 
-``pmt.to_pmt`` and ``pmt.to_python`` go through a Python list, 0.1 us a value; PMT's own serialised form is a header
-and the values in big-endian order, which numpy writes and reads at memory speed. It is what GNU Radio sends over ZMQ
-and writes to files, and has been the same since 3.7.
+``pmt.to_pmt`` and ``pmt.to_python`` go through a Python list, 0.1 us a value, and a call for each key. PMT's own
+serialised form is tags, lengths and big-endian values, which Python and numpy write and read at memory speed. It is
+what GNU Radio sends over ZMQ and writes to files, and has been the same since 3.7.
 """
 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pmt
 
-_UNIFORM_VECTOR = 0x0A
-_HEADER = struct.Struct(">BBIBB")  # tag, type, length, padding bytes, one byte of padding
+# Tags of the serialised form (pmt_serial_tags.h).
+_TRUE, _FALSE, _SYMBOL, _NULL, _PAIR, _DICT = b"\x00", b"\x01", b"\x02", b"\x06", b"\x07", b"\x09"
+_INT32, _DOUBLE, _INT64 = struct.Struct(">bi"), struct.Struct(">bd"), struct.Struct(">bq")
+_VECTOR = struct.Struct(">BBIBB")  # tag, type, length, number of padding bytes, one byte of padding
 _TYPES = {np.dtype(np.uint8): 0x00, np.dtype(np.float32): 0x08, np.dtype(np.complex64): 0x0A}
 _READERS = ((pmt.is_c32vector, np.complex64), (pmt.is_f32vector, np.float32), (pmt.is_u8vector, np.uint8))
 
 
 def to_vector(values: np.ndarray) -> pmt.pmt_base:
     """A uniform vector of one-dimensional values; complex64, float32 and uint8 take the fast way."""
+    return pmt.deserialize_str(_vector(values))
+
+
+def to_pair(meta: dict[str, Any], values: np.ndarray) -> pmt.pmt_base:
+    """A dictionary and a uniform vector as a pair, which is what a PDU is."""
+    parts = [_PAIR]
+    for key, value in meta.items():
+        parts += (_key(key), _value(value))
+    return pmt.deserialize_str(b"".join((*parts, _NULL, _vector(values))))
+
+
+@lru_cache(maxsize=256)
+def _key(key: str) -> bytes:
+    return _DICT + _PAIR + _symbol(key)
+
+
+def _symbol(text: str) -> bytes:
+    raw = text.encode()
+    return _SYMBOL + struct.pack(">H", len(raw)) + raw
+
+
+def _value(value: Any) -> bytes:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return _INT32.pack(0x03, value) if -(2**31) <= value < 2**31 else _INT64.pack(0x0D, value)
+    if type(value) is float:
+        return _DOUBLE.pack(0x04, value)
+    if type(value) is bool:
+        return _TRUE if value else _FALSE
+    if isinstance(value, np.ndarray):
+        return _vector(value)
+    return pmt.serialize_str(pmt.to_pmt(value))
+
+
+def _vector(values: np.ndarray) -> bytes:
     kind = _TYPES.get(values.dtype)
     if kind is None:
-        return pmt.to_pmt(values)
-    header = _HEADER.pack(_UNIFORM_VECTOR, kind, len(values), 1, 0)
-    return pmt.deserialize_str(header + _big_endian(np.ascontiguousarray(values)).tobytes())
+        return pmt.serialize_str(pmt.to_pmt(values))
+    header = _VECTOR.pack(0x0A, kind, len(values), 1, 0)
+    return header + _big_endian(np.ascontiguousarray(values)).tobytes()
 
 
 def from_vector(vector: pmt.pmt_base) -> np.ndarray:

@@ -50,9 +50,7 @@ class ofdm_rx(gr.basic_block):
             raise BlockError(f"OFDM receiver: threshold is {threshold}; use 0.1 to 0.9.")
         self.numerology = as_numerology(numerology)
         if snr_estimator not in ESTIMATORS:
-            raise BlockError(
-                f"OFDM receiver: snr_estimator is {snr_estimator!r}; use one of {', '.join(ESTIMATORS)}."
-            )
+            raise BlockError(f"OFDM receiver: snr_estimator is {snr_estimator!r}; use one of {', '.join(ESTIMATORS)}.")
         self.receiver = Receiver(self.numerology, threshold, snr_estimator)
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
         # before the blocks start; start() takes it back, since the scheduler would wait for that many samples.

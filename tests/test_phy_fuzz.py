@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ten million samples of noise, frames and damaged frames; and the judge itself, given receivers that are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phy_streams import N64, check
+
+from sdr_sc.experiments.phy_damage import DAMAGES
+from sdr_sc.experiments.phy_fuzz import SAMPLES, FuzzStream, fuzz
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def test_ten_million_samples() -> None:
+    verdict = fuzz(SAMPLES, seed=3)
+    assert verdict.samples >= 10_000_000
+    assert (verdict.crashes, verdict.first_error) == (0, "")
+    # A damaged header passes its check of 16 bits once in 65,536; some 600 are damaged here.
+    assert (verdict.false_headers, verdict.false_features, verdict.uncounted) == (0, 0, 0)
+    assert verdict.intact > 500 and verdict.intact_lost == 0
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_chunks_change_nothing(seed: int) -> None:
+    stream = FuzzStream(N64, seed)
+    samples = stream.take(60_000)
+    check(samples, stream.sent, seed=seed)  # type: ignore[arg-type]
+
+
+def test_every_damage_changes_a_frame() -> None:
+    rng = np.random.default_rng(1)
+    samples = rng.standard_normal(4000, np.float32).view(np.complex64)
+    for name, damage in DAMAGES.items():
+        before = samples.copy()
+        damaged = damage(samples, rng)
+        assert damaged.dtype == np.complex64 and np.array_equal(samples, before), name
+        assert not np.array_equal(damaged, samples), name
+
+
+class Crashing(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        if super().push(samples):
+            raise IndexError("lost")
+        return []
+
+
+class Forgetful(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        frames = super().push(samples)
+        self.counters.header_failed = 0
+        return frames
+
+
+class Inventive(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [replace(f, header=replace(f.header, task=f.header.task ^ 1)) for f in super().push(samples)]
+
+
+class Repeating(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return 2 * super().push(samples)
+
+
+class Wrong(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [replace(f, features=-f.features) for f in super().push(samples)]
+
+
+class Deaf(Receiver):
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        super().push(samples)
+        return []
+
+
+@pytest.mark.parametrize(
+    "kind, fault",
+    [
+        (Crashing, "crashes"),
+        (Forgetful, "uncounted"),
+        (Inventive, "false_headers"),
+        (Repeating, "false_headers"),
+        (Wrong, "false_features"),
+        (Deaf, "intact_lost"),
+    ],
+)
+def test_the_judge_sees_what_is_wrong(kind: type[Receiver], fault: str) -> None:
+    assert getattr(fuzz(100_000, 5), fault) == 0
+    assert getattr(fuzz(100_000, 5, kind), fault) > 0

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trials of many frames and the rows made of them: right figures for receivers that are right, and for wrong ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from sdr_sc.experiments import phy_fading, phy_link_rows, phy_snr_rows
+from sdr_sc.experiments.measurements import Row
+from sdr_sc.experiments.phy_fading import Fading
+from sdr_sc.experiments.phy_trials import HUNDRED_SYMBOLS, Trial, run_trial, run_trials
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+
+quiet = partial(print, end="")
+
+
+class Half(Receiver):
+    """Keeps every other frame for itself, and makes one up for it."""
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        out = []
+        for frame in super().push(samples):
+            odd = frame.header.frame_num % 2
+            out.append(replace(frame, header=replace(frame.header, task=frame.header.task ^ 1)) if odd else frame)
+        return out
+
+
+class Boastful(Receiver):
+    """Tells 2 dB more than there is, and features that are 10 % too large."""
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [replace(f, snr_db=f.snr_db + 2, features=1.1 * f.features) for f in super().push(samples)]
+
+
+def by_name(rows: list[Row], *words: str) -> list[Row]:
+    found = [row for row in rows if all(word in row.name for word in words)]
+    assert found, words
+    return found
+
+
+def test_a_trial_is_the_same_every_time_and_in_every_process() -> None:
+    trials = [Trial(30, 1, 20.0), Trial(30, 2, 3.0, fading=Fading("C"), gap_samples=(200, 300), clock_ppm=20.0)]
+    for one, other in zip(run_trials(trials, workers=1), run_trials(trials, workers=2), strict=True):
+        assert np.array_equal(one.estimate_db, other.estimate_db, equal_nan=True)
+        assert np.array_equal(one.own_snr_db, other.own_snr_db)
+        assert one.received.sum() >= 20
+
+
+def test_own_snr_is_the_mean_snr_over_all_realisations() -> None:
+    trial = Trial(400, 3, 10.0, fading=Fading("A"), gap_samples=(200, 300), sample_rate_hz=20e6)
+    own = run_trial(trial).own_snr_db
+    assert 10 * np.log10(np.mean(10 ** (own / 10))) == pytest.approx(10.0, abs=0.6)
+    assert own.std() > 1.0
+    assert run_trial(Trial(5, 3, 10.0)).own_snr_db == pytest.approx(10.0, abs=1e-5)
+
+
+def test_error_of_the_features_is_that_of_the_noise() -> None:
+    outcome = run_trial(Trial(20, 4, 15.0, HUNDRED_SYMBOLS))
+    assert -10 * np.log10(outcome.error.mean()) == pytest.approx(14.7, abs=0.4)
+    assert np.isnan(run_trial(Trial(20, 4, -25.0)).error).all()
+
+
+def test_rows_of_a_receiver_that_keeps_and_makes_up_frames() -> None:
+    rows = phy_link_rows.lost_frame_rows(True, 1, quiet, Half)
+    for row in by_name(rows, "frames lost") + by_name(rows, "frames made up"):
+        assert (row.value, row.ok) == (250, False)
+    (row,) = by_name(phy_link_rows.detection_rows(True, 1, quiet, Half), "header right", " 0 dB")
+    assert row.value == pytest.approx(50, abs=1) and row.ok is False and row.ci95 is not None
+    for row in by_name(phy_link_rows.fading_detection_rows(True, 1, quiet, Half), "header right"):
+        assert row.value == pytest.approx(50, abs=6) and row.ok is False
+
+
+def test_rows_of_a_receiver_with_wrong_figures() -> None:
+    rows = phy_snr_rows.snr_estimate_rows(True, 1, quiet, Boastful)
+    assert all(row.value == pytest.approx(2, abs=0.5) and not row.ok for row in by_name(rows, "bias"))
+    assert all(row.value < 1.5 for row in by_name(rows, "spread"))
+    (row,) = by_name(phy_snr_rows.payload_snr_rows(True, 1, quiet, Boastful), "AWGN, 25 dB")
+    assert row.value == pytest.approx(10 * np.log10(1 + 10**2.5 * 0.01), abs=0.5) and row.ok is False
+
+
+def test_measured_channels_that_are_not_there_are_told(monkeypatch, tmp_path) -> None:
+    assert phy_fading.MEASURED_FOLDER.parts[-3:] == ("shared", "data", "measured_channels")
+    monkeypatch.setattr(phy_snr_rows, "MEASURED_FOLDER", tmp_path)
+    rows = phy_snr_rows.fading_snr_estimate_rows(True, 1, quiet, Boastful)
+    for row in by_name(rows, "measured office", "not measured"):
+        assert np.isnan(row.value) and row.ok is None
+    for row in by_name(rows, "TDL"):
+        assert row.value == pytest.approx(2, abs=0.5) and row.ok is False
+
+
+def test_a_frame_has_a_hundred_symbols() -> None:
+    ((n_items, k),) = HUNDRED_SYMBOLS
+    assert Numerology().frame_samples(n_items * k) == 100 * Numerology().symbol_samples
