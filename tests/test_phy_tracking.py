@@ -72,7 +72,9 @@ def test_common_gain_that_changes_along_the_frame_is_followed() -> None:
     noise = 0.05 * (rng.standard_normal((symbols, 4)) + 1j * rng.standard_normal((symbols, 4)))
     phasors = (truth[:, np.newaxis] + noise).astype(np.complex64)
     times = 5.0 + np.arange(symbols)
-    gains, tilts, slope, centre = track(phasors, np.ones(4), positions, times, 0.005, 8 * CLOCK_OFFSET_STD, 1e-3)
+    gains, tilts, slope, centre = track(
+        phasors, np.ones(90, bool), np.ones(4), positions, times, 0.005, 8 * CLOCK_OFFSET_STD, 1e-3
+    )
     assert np.sqrt(np.mean(np.abs(gains - truth) ** 2)) < 0.03
     assert np.abs(21 * tilts).max() < 0.05
     assert abs(slope) < 1e-4
@@ -86,7 +88,7 @@ def test_a_tilt_over_frequency_is_followed() -> None:
     noise = 0.05 * (rng.standard_normal((symbols, 4)) + 1j * rng.standard_normal((symbols, 4)))
     phasors = (1 + 0.2 * truth.real + truth + noise).astype(np.complex64)
     gains, tilts, slope, _ = track(
-        phasors, np.ones(4), positions, 5.0 + np.arange(symbols), 0.005, 8 * CLOCK_OFFSET_STD, 1e-3
+        phasors, np.ones(90, bool), np.ones(4), positions, 5.0 + np.arange(symbols), 0.005, 8 * CLOCK_OFFSET_STD, 1e-3
     )
     turn = np.exp(1j * slope * np.outer(5.0 + np.arange(symbols), positions))
     tracked = (gains[:, np.newaxis] + tilts[:, np.newaxis] * positions) * turn

@@ -21,6 +21,7 @@ def equalise(
     slope: float,
     times: np.ndarray,
     noise: float,
+    present: np.ndarray,
     places: np.ndarray,
     signs: np.ndarray,
     features: np.ndarray,
@@ -42,10 +43,11 @@ def equalise(
         slope: rad per subcarrier and symbol duration.
         times: float64 (symbols,), in symbol durations.
         noise: noise power per subcarrier.
+        present: bool (symbols or more,), False for symbols whose features are to be left alone.
         places: int64 (count,), place on the air of each feature.
         signs: float32 (count,), scrambling sign at each place.
         features: complex64 (count,), written: the estimates in the order of the items; those whose symbol is not
-            among ``spectra`` are left as they are.
+            among ``spectra`` or are not present are left as they are.
         variance: float32 (count,), written: v of each.
     """
     symbols, data = spectra.shape[0], len(bins)
@@ -74,7 +76,7 @@ def equalise(
     n0, least = np.float32(noise), np.float32(1e-20)
     for i in range(len(places)):
         place = places[i]
-        if place < symbols * data:
+        if place < symbols * data and present[place // data]:
             h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
             power = max(h_re * h_re + h_im * h_im, least)
             factor = signs[place] / (power + n0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import cmath
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
 from sdr_sc.phy.preamble_fit import PreambleFit
+from sdr_sc.phy.presence import block_symbols, present_symbols
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.snr import pilots as pilots_estimator
@@ -55,9 +57,11 @@ class PayloadResult:
         features: complex64, LMMSE estimates; NaN where erased.
         noise_variance: float32, variance of the noise on the unbiased estimate; infinite where erased. The LMMSE
             weight is 1/(1 + noise_variance).
-        erased: bool, True where the samples did not arrive.
-        power: signal and noise power per occupied subcarrier, by the estimator that was chosen. The equaliser always
-            takes the noise, interference included, that `known_symbols` sees.
+        erased: bool, True where the samples did not arrive, or were not those of the payload.
+        symbols: payload symbols up to the last one that was there; more were announced if the frame was cut.
+        power: signal and noise power per occupied subcarrier, of the samples divided by the frame's amplitude, by the
+            estimator that was chosen. The equaliser always takes the noise, interference included, that
+            `known_symbols` sees.
         clock_offset_ppm: by how much the receiver takes more samples than the transmitter sends; near 0 for a short
             frame, which does not tell.
     """
@@ -65,6 +69,7 @@ class PayloadResult:
     features: np.ndarray
     noise_variance: np.ndarray
     erased: np.ndarray
+    symbols: int
     power: PowerEstimate
     clock_offset_ppm: float
 
@@ -164,91 +169,80 @@ class FrameDecoder:
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 
-    def decode_payload(self, samples: np.ndarray, sync: Synchronisation, result: HeaderResult) -> PayloadResult:
+    def decode_payload(
+        self,
+        samples: np.ndarray,
+        sync: Synchronisation,
+        result: HeaderResult,
+        damaged: Sequence[tuple[int, int]] = (),
+    ) -> PayloadResult:
         """Equalise the payload.
 
         Args:
             samples: complex64, from the frame's first sample; may end early, then features are erased.
             sync: as for `decode_header`.
             result: what `decode_header` returned.
+            damaged: begin and end of spans of samples that are known to be worthless; their features are erased.
         """
         n, header = self.numerology, result.header
-        count = header.feature_symbols
-        whole = (len(samples) - n.payload_offset) // n.symbol_samples
-        whole = max(0, min(n.payload_symbols(count), whole))
-        features, variance = np.empty(count, np.complex64), np.empty(count, np.float32)
-        complete = whole == n.payload_symbols(count)
-        if not complete:
-            features[:], variance[:] = np.nan + 1j * np.nan, np.inf
-        observation, clock_offset = result.observation, 0.0
-        if whole:
-            bins = spectra(
-                samples, self._payload_starts[:whole], n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude
-            )
-            times = self._payload_times[:whole]
-            # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
-            turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
-            channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
-            noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
-            phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
-            gains, tilts, slope, centre = track(
-                phasors,
-                weights,
-                self._pilot_positions,
-                times,
-                noise,
-                self._slope_per_offset * CLOCK_OFFSET_STD,
-                noise / (float(weights.sum()) * self._known_weight),
-            )
-            clock_offset = -slope / self._slope_per_offset
-            if self._needs_pilots:
-                observation = self._with_pilots(
-                    observation, phasors / weights, gains, tilts, centre, slope, times, channel
-                )
-            power = self._power(result, observation)
-            equalise(
-                bins,
-                self._data_bins,
-                self._data_positions,
-                self._data_index,
-                channel,
-                10.0 ** (header.power_scale_db / 20.0),
-                gains,
-                tilts,
-                centre,
-                slope,
-                times,
-                noise,
-                permutation(count),
-                pn_signs(count),
-                features,
-                variance,
-            )
-        else:
-            power = self._power(result, observation)
-        shape = (header.n_items, header.k)
-        variance = variance.reshape(shape)
+        count, shape = header.feature_symbols, (header.n_items, header.k)
+        arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
+        features = np.full(shape, np.nan + 1j * np.nan, np.complex64)
+        variance = np.full(shape, np.inf, np.float32)
+        if not arrived:
+            power = self._power(result, result.observation)
+            return PayloadResult(features, variance, np.ones(shape, np.bool_), 0, power, 0.0)
+        starts = self._payload_starts[:arrived]
+        bins = spectra(samples, starts, n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude)
+        # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
+        turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
+        channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
+        noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
+        phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
+        present, there = present_symbols(phasors, weights, block_symbols(weights, noise))
+        for begin, end in damaged:
+            present[(starts < end) & (starts + n.fft_size > begin)] = False
+        tracked = max(there, 1)
+        times = self._payload_times[:tracked]
+        gains, tilts, slope, centre = track(
+            phasors[:tracked],
+            present[:tracked],
+            weights,
+            self._pilot_positions,
+            times,
+            noise,
+            self._slope_per_offset * CLOCK_OFFSET_STD,
+            noise / (float(weights.sum()) * self._known_weight),
+        )
+        equalise(
+            bins[:tracked],
+            self._data_bins,
+            self._data_positions,
+            self._data_index,
+            channel,
+            10.0 ** (header.power_scale_db / 20.0),
+            gains,
+            tilts,
+            centre,
+            slope,
+            times,
+            noise,
+            present,
+            permutation(count),
+            pn_signs(count),
+            features.reshape(-1),
+            variance.reshape(-1),
+        )
+        observation = result.observation
+        if self._needs_pilots:
+            model = gains[:, np.newaxis] + np.outer(tilts, self._pilot_positions - centre)
+            model = model * np.exp(1j * slope * np.outer(times, self._pilot_positions))
+            pilots = phasors[:tracked] / weights * channel[self._pilot_index] / model
+            observation = replace(observation, pilots=pilots[present[:tracked]].astype(np.complex64))
+        complete = arrived == n.payload_symbols(count) and bool(present.all())
         erased = np.zeros(shape, np.bool_) if complete else np.isinf(variance)
-        back = sync.amplitude**2
-        power = PowerEstimate(power.signal * back, power.noise * back)
-        return PayloadResult(features.reshape(shape), variance, erased, power, 1e6 * clock_offset)
+        clock_offset_ppm = -1e6 * slope / self._slope_per_offset
+        return PayloadResult(features, variance, erased, there, self._power(result, observation), clock_offset_ppm)
 
     def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:
         return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
-
-    def _with_pilots(
-        self,
-        observation: SnrObservation,
-        ratios: np.ndarray,
-        gains: np.ndarray,
-        tilts: np.ndarray,
-        centre: float,
-        slope: float,
-        times: np.ndarray,
-        channel: np.ndarray,
-    ) -> SnrObservation:
-        """The observation with the payload's pilots, what was tracked taken out of them."""
-        tracked = gains[:, np.newaxis] + np.outer(tilts, self._pilot_positions - centre)
-        tracked = tracked * np.exp(1j * slope * np.outer(times, self._pilot_positions))
-        received = ratios * channel[self._pilot_index] / tracked
-        return replace(observation, pilots=received.astype(np.complex64))

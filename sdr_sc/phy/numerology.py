@@ -75,6 +75,7 @@ class Numerology:
             self.header_symbols * self.data_subcarriers >= 216,
             f"a header of {self.header_symbols} symbols has fewer places than its 216 coded bits; use more.",
         )
+        self._require(self.header_symbols <= 64, f"header_symbols is {self.header_symbols}; use 64 or fewer.")
         self._require(1e3 <= self.sample_rate_hz <= 1e9, "sample_rate_hz has to be 1e3 to 1e9.")
 
     @staticmethod

@@ -56,6 +56,7 @@ def pilot_phasors(
 @njit(cache=True, nogil=True)
 def track(
     phasors: np.ndarray,
+    present: np.ndarray,
     weights: np.ndarray,
     positions: np.ndarray,
     times: np.ndarray,
@@ -66,7 +67,9 @@ def track(
     """Gain of each payload symbol against the channel estimate, and the clock offset.
 
     Args:
-        phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
+        phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel;
+            those of symbols that are not present are set to 0.
+        present: bool (symbols,), False for symbols whose pilots tell nothing.
         weights: float64 (pilots,), |channel|^2 of the pilots.
         positions: float64 (pilots,), signed subcarrier numbers.
         times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
@@ -79,6 +82,9 @@ def track(
         tilts, complex64 (symbols,), slope, and centre.
     """
     symbols, pilots = phasors.shape
+    for s in range(symbols):
+        if not present[s]:
+            phasors[s] = 0
     slope = _clock_slope(phasors, positions, times, noise, clock_std)
     weight = np.sum(weights)
     centre = np.sum(weights * positions) / weight
@@ -102,8 +108,8 @@ def track(
         tilted[s] *= np.conj(turns[s]) / np.float32(lever)
         turn *= step
     reach = np.max(np.abs(positions))
-    gains = _smooth(sums, 1.0, noise / weight, first_variance, _GAIN_STEP)
-    tilts = _smooth(tilted, 0.0, noise / lever, 0.0, _TILT_STEP / reach**2)
+    gains = _smooth(sums, present, 1.0, noise / weight, first_variance, _GAIN_STEP)
+    tilts = _smooth(tilted, present, 0.0, noise / lever, 0.0, _TILT_STEP / reach**2)
     return gains * turns, tilts * turns, slope, centre
 
 
@@ -170,12 +176,15 @@ def _clock_slope(
 
 
 @njit(cache=True, nogil=True)
-def _smooth(measured: np.ndarray, gain: complex, variance: float, known: float, walk: float) -> np.ndarray:
+def _smooth(
+    measured: np.ndarray, present: np.ndarray, gain: complex, variance: float, known: float, walk: float
+) -> np.ndarray:
     """A gain that walks at random, from its noisy measurements: Kalman filter forward, Rauch-Tung-Striebel smoother
     backward (Rauch et al., AIAA J. 3 (1965) 1445). It averages long where noise is strong, briefly where it is weak.
 
     Args:
         measured: complex64 (symbols,).
+        present: bool (symbols,), False where there is no measurement.
         gain: its value ahead of the first symbol, and ``known`` the variance of that.
         variance: of the measurements' noise.
         walk: variance of the change from symbol to symbol.
@@ -185,7 +194,7 @@ def _smooth(measured: np.ndarray, gain: complex, variance: float, known: float, 
     current = complex(gain)
     for s in range(count):
         ahead[s] = known + walk
-        share = ahead[s] / (ahead[s] + variance)
+        share = ahead[s] / (ahead[s] + variance) if present[s] else 0.0
         current += share * (measured[s] - current)
         known = (1.0 - share) * ahead[s]
         gains[s], spread[s] = current, known

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from numba import njit
 
-from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Detector
+from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Candidate, Detector
 from sdr_sc.phy.frame_decoder import FrameDecoder, HeaderResult
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
@@ -17,6 +17,8 @@ from sdr_sc.phy.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.sync import Synchronisation, Synchroniser, samples_needed
 
 _LARGEST = 1e15
+_CLEAR_COHERENCE = 0.5
+_CUT_MARGIN = 4  # symbols
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ReceiverCounters:
         not_confirmed: candidates without channel-estimation symbols.
         header_failed: synchronised, but the header's check failed.
         delivered: frames given out.
-        truncated: of those, frames that the end of the stream cut.
+        truncated: of those, frames with erased features, since the stream ended or lost samples.
         cut_in_header: candidates that the end of the stream cut before their payload.
         abandoned: frames that were there at the end, when nobody took frames any more.
         not_finite: samples that were NaN, infinite or beyond 1e15, and were taken as 0.
@@ -81,6 +83,8 @@ class ReceiverCounters:
 class _Locked:
     """A synchronised frame whose samples are still arriving."""
 
+    start: int  # index in the stream
+    candidate: int
     sync: Synchronisation
     result: HeaderResult | None = None
 
@@ -113,10 +117,14 @@ class Receiver:
         self._detector = Detector(self.numerology, self.threshold)
         self._synchroniser = Synchroniser(self.numerology)
         self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
+        self._kept = 2 * self.numerology.fft_size + self.numerology.cyclic_prefix
+        self._step = self._detector.lag  # further behind a candidate that was none
         self._storage = np.empty(0, np.complex64)  # the buffer's memory, kept from push to push
         self._buffer = self._storage
-        self._origin = 0  # index in the stream of the buffer's first sample
-        self._from = 0  # index in the buffer from which the search goes on
+        # Indices in the stream: of the buffer's first sample, of where the search goes on, and of worthless spans.
+        self._origin = self._from = 0
+        self._damaged: list[tuple[int, int]] = []
+        self._candidate: Candidate | None = None  # found, but too few samples to look at it
         self._locked: _Locked | None = None
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
@@ -127,19 +135,22 @@ class Receiver:
         if needed > len(self._storage):
             self._storage = np.empty(2 * needed, np.complex64)
         self._storage[:kept] = self._buffer
-        self.counters.not_finite += _take_over(samples, self._storage[kept:needed], _LARGEST)
         self._buffer = self._storage[:needed]
-        return self._run(ended=False)
+        not_finite = _take_over(samples, self._buffer[kept:], _LARGEST)
+        if not_finite:
+            self.counters.not_finite += not_finite
+            self._note_damage(samples, self._origin + kept)
+        return self._run(self._origin + needed, ended=False)
 
     def flush(self) -> list[ReceivedFrame]:
         """The stream has ended: give out what can still be had, with what is missing erased."""
-        # Silence behind the last sample lets the search decide; the missing payload is judged by its length.
+        # Silence behind the last sample lets the search decide; what arrived is judged by the stream's end.
+        end = self._origin + len(self._buffer)
         margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
-        whole = len(self._buffer)
         self._buffer = np.concatenate((self._buffer, np.zeros(margin, np.complex64)))
-        frames = self._run(ended=True, whole=whole)
-        self._origin += len(self._buffer)
-        self._buffer, self._from, self._locked = np.empty(0, np.complex64), 0, None
+        frames = self._run(end, ended=True)
+        self._buffer, self._origin, self._from = self._storage[:0], end, end
+        self._candidate, self._locked, self._damaged = None, None, []
         return frames
 
     def abandon(self) -> None:
@@ -149,13 +160,14 @@ class Receiver:
         self.counters.delivered -= len(frames)
         self.counters.truncated -= sum(bool(frame.erased.any()) for frame in frames)
 
-    def _run(self, ended: bool, whole: int | None = None) -> list[ReceivedFrame]:
+    def _run(self, end: int, ended: bool) -> list[ReceivedFrame]:
+        """Go on with the samples up to stream index ``end``; behind it there is only silence."""
         frames: list[ReceivedFrame] = []
         while True:
-            if self._locked is None and not self._search(ended):
+            if self._locked is None and not self._search(end, ended):
                 break
             if self._locked is not None:
-                frame, settled = self._receive(ended, whole)
+                frame, settled = self._receive(self._locked, end, ended)
                 if frame is not None:
                     frames.append(frame)
                 if not settled:
@@ -163,54 +175,64 @@ class Receiver:
         self._drop_settled()
         return frames
 
-    def _search(self, ended: bool) -> bool:
+    def _search(self, end: int, ended: bool) -> bool:
         """One step of the search; False when it needs more samples."""
-        candidate, settled = self._detector.search(self._buffer, self._from)
-        self._from = settled
-        if candidate is None:
-            return False
-        if candidate.start + samples_needed(self.numerology) > len(self._buffer):
-            self._from = max(candidate.start - 1, 0)  # from here the search finds the same peak again
+        if self._candidate is None:
+            candidate, settled = self._detector.search(self._buffer, self._from - self._origin, self._origin)
+            self._from = self._origin + settled
+            if candidate is None:
+                return False
+            self._candidate = replace(candidate, start=self._origin + candidate.start)
+            self.counters.candidates += 1
+        start = self._candidate.start
+        if ended and start >= end:
+            self.counters.not_confirmed += 1  # the silence behind the end
+            self._candidate, self._from = None, start + self._step
+            return True
+        if start + samples_needed(self.numerology) > self._origin + len(self._buffer):
             if ended:
                 self.counters.cut_in_header += 1
+                self._candidate = None
             return False
-        self.counters.candidates += 1
-        sync = self._synchroniser.synchronise(self._buffer, candidate)
+        local = replace(self._candidate, start=start - self._origin)
+        self._candidate = None
+        sync = self._synchroniser.synchronise(self._buffer, local)
         if sync is None:
             self.counters.not_confirmed += 1
-            self._from = candidate.start + self._detector.lag
+            self._from = start + self._step
             return True
-        self._locked = _Locked(sync)
+        self._locked = _Locked(self._origin + sync.start, start, sync)
         return True
 
-    def _receive(self, ended: bool, whole: int | None) -> tuple[ReceivedFrame | None, bool]:
+    def _receive(self, locked: _Locked, end: int, ended: bool) -> tuple[ReceivedFrame | None, bool]:
         """Go on with the locked frame; returns the frame when complete, and whether the lock is settled."""
-        assert self._locked is not None
-        n, sync = self.numerology, self._locked.sync
-        arrived = (len(self._buffer) if whole is None else whole) - sync.start
-        if arrived < n.payload_offset:
+        n, start, sync = self.numerology, locked.start, locked.sync
+        if end - start < n.payload_offset:
             if ended:
                 self.counters.cut_in_header += 1
-                self._locked = None
-                self._from = len(self._buffer)
+                self._locked, self._from = None, end
             return None, ended
-        samples = self._from_start(sync.start)
-        if self._locked.result is None:
-            self._locked.result = self._decoder.decode_header(samples, sync)
-            if self._locked.result is None:
+        samples = self._from_start(start - self._origin)
+        if locked.result is None:
+            locked.result = self._decoder.decode_header(samples, sync)
+            if locked.result is None:
                 self.counters.header_failed += 1
-                self._from = max(sync.start + n.preamble_samples, self._from)
+                # What is not clearly a preamble may be something else just in front of one.
+                is_clear = sync.coherence >= _CLEAR_COHERENCE
+                self._from = start + n.preamble_samples if is_clear else locked.candidate + self._step
+                self._from = max(self._from, locked.candidate + self._step)
                 self._locked = None
                 return None, True
-        result = self._locked.result
+        result = locked.result
         length = n.frame_samples(result.header.feature_symbols)
-        if arrived < length and not ended:
+        if end - start < length and not ended:
             return None, False
-        payload = self._decoder.decode_payload(samples[: min(arrived, length)], sync, result)
+        damaged = [(begin - start, stop - start) for begin, stop in self._damaged if stop > start]
+        payload = self._decoder.decode_payload(samples[: min(end - start, length)], sync, result, damaged)
         self.counters.delivered += 1
         self.counters.truncated += int(payload.erased.any())
-        self._from = max(sync.start + length - n.cyclic_prefix // 2, self._from)
         self._locked = None
+        self._from = max(start + self._settled_samples(payload.symbols, length), locked.candidate)
         frame = ReceivedFrame(
             header=result.header,
             features=payload.features,
@@ -220,25 +242,40 @@ class Receiver:
             cfo_hz=result.cycles_per_sample * n.sample_rate_hz,
             clock_offset_ppm=payload.clock_offset_ppm,
             channel=result.channel * np.complex64(sync.amplitude),
-            start_sample=self._origin + sync.start,
+            start_sample=start,
         )
         return frame, True
 
+    def _settled_samples(self, symbols: int, length: int) -> int:
+        """Samples of a frame behind which the search goes on: where its payload ended, which the pilots tell to a few
+        symbols."""
+        n = self.numerology
+        there = n.payload_offset + symbols * n.symbol_samples
+        if there < length:
+            there = max(there - _CUT_MARGIN * n.symbol_samples, n.payload_offset)
+        return there - n.cyclic_prefix // 2
+
     def _from_start(self, start: int) -> np.ndarray:
-        """The buffer from ``start``; samples before its beginning, never received, are 0."""
+        """The buffer from ``start``; samples before the stream's beginning are 0."""
         if start >= 0:
             return self._buffer[start:]
         return np.concatenate((np.zeros(-start, np.complex64), self._buffer))
 
+    def _note_damage(self, samples: np.ndarray, first: int) -> None:
+        """Remember where samples were no numbers; ``first`` is the stream index of the first of them."""
+        parts = samples.view(np.float32).reshape(-1, 2)
+        bad = np.concatenate(([False], ~(np.abs(parts) < _LARGEST).all(axis=1), [False]))
+        edges = first + np.flatnonzero(bad[1:] != bad[:-1])
+        self._damaged += [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+
     def _drop_settled(self) -> None:
-        keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
-        keep_from = min(max(keep_from - self.numerology.fft_size, 0), len(self._buffer))
-        self._buffer = self._buffer[keep_from:]
-        self._origin += keep_from
-        self._from -= keep_from
-        if self._locked is not None and keep_from:
-            sync = self._locked.sync
-            self._locked = _Locked(replace(sync, start=sync.start - keep_from), self._locked.result)
+        keep_from = self._from if self._locked is None else min(self._from, self._locked.start)
+        if self._candidate is not None:
+            keep_from = min(keep_from, self._candidate.start)
+        drop = min(max(keep_from - self._kept - self._origin, 0), len(self._buffer))
+        self._buffer = self._buffer[drop:]
+        self._origin += drop
+        self._damaged = [span for span in self._damaged if span[1] > self._origin]
 
 
 @njit(cache=True, nogil=True)
