@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import cmath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
-from sdr_sc.phy.preamble_fit import PreambleFit
+from sdr_sc.phy.preamble_fit import PreambleFit, cached_fit
 from sdr_sc.phy.presence import block_symbols, present_symbols
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
@@ -86,7 +86,7 @@ class FrameDecoder:
         n = self.numerology = numerology
         self._estimate_snr = ESTIMATORS[snr_estimator]
         self._needs_pilots = self._estimate_snr is pilots_estimator
-        self._preamble, self._fit = PreambleEstimator(n), PreambleFit(n)
+        self._preamble, self._fit = PreambleEstimator(n), cached_fit(n)
         useful = n.cyclic_prefix - n.early_window
         symbol_starts = n.preamble_samples + useful + n.symbol_samples * np.arange(n.header_symbols)
         self._first_starts = np.concatenate((self._preamble.starts, symbol_starts)).astype(np.int64)
@@ -158,14 +158,13 @@ class FrameDecoder:
             self._smoother,
         )
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
-        preamble = samples[: n.preamble_samples].copy()  # the receiver moves its samples when more come
         observation = SnrObservation(
             training=first_look.training,
             known=gains,
             spectra=bins[preamble_windows - 2 :],
             guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
-            fitted_noise=lambda: self._fit.noise_power(preamble, refined, 1.0 / sync.amplitude),
+            fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
 
@@ -187,9 +186,9 @@ class FrameDecoder:
         n, header = self.numerology, result.header
         count, shape = header.feature_symbols, (header.n_items, header.k)
         arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
-        features = np.full(shape, np.nan + 1j * np.nan, np.complex64)
-        variance = np.full(shape, np.inf, np.float32)
+        features, variance = np.empty(shape, np.complex64), np.empty(shape, np.float32)
         if not arrived:
+            _erase(features, variance)
             power = self._power(result, result.observation)
             return PayloadResult(features, variance, np.ones(shape, np.bool_), 0, power, 0.0)
         starts = self._payload_starts[:arrived]
@@ -202,6 +201,9 @@ class FrameDecoder:
         present, there = present_symbols(phasors, weights, block_symbols(weights, noise))
         for begin, end in damaged:
             present[(starts < end) & (starts + n.fft_size > begin)] = False
+        complete = arrived == n.payload_symbols(count) and bool(present.all())
+        if not complete:
+            _erase(features, variance)
         tracked = max(there, 1)
         times = self._payload_times[:tracked]
         gains, tilts, slope, centre = track(
@@ -239,10 +241,19 @@ class FrameDecoder:
             model = model * np.exp(1j * slope * np.outer(times, self._pilot_positions))
             pilots = phasors[:tracked] / weights * channel[self._pilot_index] / model
             observation = replace(observation, pilots=pilots[present[:tracked]].astype(np.complex64))
-        complete = arrived == n.payload_symbols(count) and bool(present.all())
         erased = np.zeros(shape, np.bool_) if complete else np.isinf(variance)
         clock_offset_ppm = -1e6 * slope / self._slope_per_offset
         return PayloadResult(features, variance, erased, there, self._power(result, observation), clock_offset_ppm)
 
+    def _fitted_noise(
+        self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation
+    ) -> Callable[[], float]:
+        preamble = samples[: self.numerology.preamble_samples].copy()  # the receiver moves its samples when more come
+        return lambda: fit.noise_power(preamble, cycles_per_sample, 1.0 / sync.amplitude)
+
     def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:
         return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
+
+
+def _erase(features: np.ndarray, variance: np.ndarray) -> None:
+    features[:], variance[:] = np.nan + 1j * np.nan, np.inf

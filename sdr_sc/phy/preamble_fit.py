@@ -9,6 +9,8 @@ that a receive filter that cuts the band's edges does no harm.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 from scipy import fft
@@ -19,6 +21,8 @@ from sdr_sc.phy.preamble import preamble
 
 _PRECURSORS = 6
 _RIDGE = 1e-3
+_LARGEST_FFT = 256  # beyond, the fit costs more than it tells: cyclic prefixes are long then
+_WINDOWS = 6
 
 
 class PreambleFit:
@@ -34,21 +38,28 @@ class PreambleFit:
         samples = preamble(n).astype(np.complex128)
         taps = n.fft_size
         self.first = taps - _PRECURSORS
-        self.count = n.preamble_samples - _PRECURSORS - self.first
-        delays = np.arange(-_PRECURSORS, taps - _PRECURSORS)
+        windows = min(_WINDOWS, (n.preamble_samples - _PRECURSORS - self.first) // n.fft_size)
+        self.count = windows * n.fft_size
+        # The last samples: the training symbols excite all subcarriers.
+        self.first = n.preamble_samples - _PRECURSORS - self.count
         rows = self.first + np.arange(self.count)
-        sent = samples[rows[:, np.newaxis] - delays]
-        power = np.vdot(samples, samples).real
-        inverse = np.linalg.solve(sent.conj().T @ sent + _RIDGE * power / taps * np.eye(taps), sent.conj().T)
+        sent = samples[rows[:, np.newaxis] - np.arange(-_PRECURSORS, taps - _PRECURSORS)]
+        ridge = _RIDGE * np.vdot(samples, samples).real / taps
+        inverse = np.linalg.solve(sent.conj().T @ sent + ridge * np.eye(taps), sent.conj().T)
         self._sent = np.ascontiguousarray(sent.astype(np.complex64))
         self._inverse = np.ascontiguousarray(inverse.astype(np.complex64))
-        windows = self.count // n.fft_size
-        self._used = windows * n.fft_size
         self._size, self._bins = n.fft_size, n.bins
-        # White noise of unit power leaves this energy on the occupied subcarriers of the windows behind the fit.
-        left = (np.eye(self.count) - sent @ inverse)[: self._used]
-        spectra = fft.fft(left.reshape(windows, n.fft_size, self.count), axis=1, norm="ortho")[:, n.bins]
-        self._left = float(np.sum(np.abs(spectra) ** 2))
+        # White noise of unit power leaves tr(F (I - A) (I - A)^H F^H) behind the fit, with A = sent inverse and F the
+        # windows' FFTs on the occupied subcarriers.
+        fitted, adjoint = self._transform(sent), self._transform(inverse.conj().T)
+        overlap = float(np.sum(fitted * adjoint.conj()).real)
+        gram = (fitted.conj().T @ fitted) * (inverse @ inverse.conj().T).T
+        self._left = windows * n.used - 2 * overlap + float(np.sum(gram).real)
+
+    def _transform(self, columns: np.ndarray) -> np.ndarray:
+        """Columns of samples to columns of occupied subcarriers."""
+        spectra = fft.fft(columns.reshape(-1, self._size, columns.shape[1]), axis=1, norm="ortho")
+        return spectra[:, self._bins].reshape(-1, columns.shape[1])
 
     def noise_power(self, samples: np.ndarray, cycles_per_sample: float, scale: float) -> float:
         """Noise power per occupied subcarrier.
@@ -60,8 +71,14 @@ class PreambleFit:
         """
         received = _turn(samples, self.first, self.count, cycles_per_sample, scale)
         received -= multiply(self._sent, multiply(self._inverse, received))
-        spectra = fft.fft(received[: self._used].reshape(-1, self._size), norm="ortho")
+        spectra = fft.fft(received.reshape(-1, self._size), norm="ortho")
         return _energy(spectra, self._bins) / self._left
+
+
+@lru_cache(maxsize=8)
+def cached_fit(numerology: Numerology) -> PreambleFit | None:
+    """The fit for a numerology; None where its FFT is so large that the fit would cost too much."""
+    return PreambleFit(numerology) if numerology.fft_size <= _LARGEST_FFT else None
 
 
 @njit(cache=True, nogil=True)

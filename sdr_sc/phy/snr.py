@@ -40,7 +40,7 @@ class SnrObservation:
         guard_bins: int64, the empty ones of these, without DC and the ones next to the occupied band.
         pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
             and the common gain removed; (0, pilots) where no payload arrived.
-        fitted_noise: computes the noise power by `PreambleFit`.
+        fitted_noise: computes the noise power by `PreambleFit`; None where the FFT is too large for it.
     """
 
     training: np.ndarray
@@ -48,7 +48,7 @@ class SnrObservation:
     spectra: np.ndarray
     guard_bins: np.ndarray
     pilots: np.ndarray
-    fitted_noise: Callable[[], float]
+    fitted_noise: Callable[[], float] | None
 
 
 _STANDS_OUT = 0.15  # two standard deviations of the difference, with the default numerology
@@ -116,9 +116,12 @@ def preamble_fit(observation: SnrObservation) -> PowerEstimate:
     """Noise behind a channel as long as an FFT that is fitted to the preamble, signal from training and header.
 
     Echoes behind the cyclic prefix count as signal: they are the part of the known symbols' spread that the fit
-    explains, where that stands out from the errors of both.
+    explains, where that stands out from the errors of both. With an FFT of more than 256 points, as `known_symbols`.
     """
-    known, noise = known_symbols(observation), observation.fitted_noise()
+    known = known_symbols(observation)
+    if observation.fitted_noise is None:
+        return known
+    noise = observation.fitted_noise()
     late = known.noise - noise
     return PowerEstimate(known.signal + (late if late > _STANDS_OUT * noise else 0.0), noise)
 
