@@ -31,7 +31,7 @@ def to_vector(values: np.ndarray) -> pmt.pmt_base:
 def to_pair(meta: dict[str, Any], values: np.ndarray) -> pmt.pmt_base:
     """A dictionary and a uniform vector as a pair, which is what a PDU is."""
     parts = [_PAIR]
-    for key, value in meta.items():
+    for key, value in reversed(meta.items()):  # as dict_add does, the last in front
         parts += (_key(key), _value(value))
     return pmt.deserialize_str(b"".join((*parts, _NULL, _vector(values))))
 

@@ -18,7 +18,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
-_CHUNK = 32_768
+_CHUNK = 131_072
 
 
 class ofdm_rx(gr.basic_block):

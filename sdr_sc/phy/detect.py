@@ -28,7 +28,7 @@ class Candidate:
     """Where a frame may begin.
 
     Attributes:
-        start: sample index of the metric's peak.
+        start: index in the stream of the metric's peak.
         cycles_per_sample: carrier frequency offset over the sample rate, within +-1/(2 lag).
         metric: the peak, 0..1.
     """
@@ -67,8 +67,8 @@ class Detector:
             origin: index in the stream of the buffer's first sample.
 
         Returns:
-            The candidate, or None if there is none yet, and the index up to which the search is settled: what lies
-            before it is not needed again. Both are indices in the buffer.
+            The candidate, or None if there is none yet, and the index in the buffer up to which the search is settled:
+            what lies before it is not needed again.
         """
         last = len(samples) - self.window - self.lag
         if last <= first:
@@ -80,7 +80,7 @@ class Detector:
         )
         if crossing >= 0 and is_settled:
             self._sums_at = -1
-            return Candidate(peak, angle / (2 * np.pi * self.lag), metric), peak
+            return Candidate(origin + peak, angle / (2 * np.pi * self.lag), metric), peak
         settled = last if crossing < 0 else crossing
         self._sums_at = origin + settled
         return None, settled

@@ -43,11 +43,11 @@ def equalise(
         slope: rad per subcarrier and symbol duration.
         times: float64 (symbols,), in symbol durations.
         noise: noise power per subcarrier.
-        present: bool (symbols or more,), False for symbols whose features are to be left alone.
+        present: bool (symbols or more,), False for symbols whose features are to be NaN.
         places: int64 (count,), place on the air of each feature.
         signs: float32 (count,), scrambling sign at each place.
         features: complex64 (count,), written: the estimates in the order of the items; those whose symbol is not
-            among ``spectra`` or are not present are left as they are.
+            among ``spectra`` are left as they are.
         variance: float32 (count,), written: v of each.
     """
     symbols, data = spectra.shape[0], len(bins)
@@ -66,8 +66,9 @@ def equalise(
         )
         step[d] = complex(np.cos(angle * spacing), np.sin(angle * spacing))
     for s in range(symbols):
+        worth = np.float32(0.0 if present[s] else np.nan)
         for d in range(data):
-            received[s * data + d, 0] = spectra[s, bins[d]].real
+            received[s * data + d, 0] = spectra[s, bins[d]].real + worth
             received[s * data + d, 1] = spectra[s, bins[d]].imag
         for d in range(data):
             response[s, d] = current[d] * (gains[s] + tilts[s] * offsets[d])
@@ -76,7 +77,7 @@ def equalise(
     n0, least = np.float32(noise), np.float32(1e-20)
     for i in range(len(places)):
         place = places[i]
-        if place < symbols * data and present[place // data]:
+        if place < symbols * data:
             h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
             power = max(h_re * h_re + h_im * h_im, least)
             factor = signs[place] / (power + n0)

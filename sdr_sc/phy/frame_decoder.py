@@ -28,6 +28,8 @@ from sdr_sc.phy.snr import pilots as pilots_estimator
 from sdr_sc.phy.sync import Synchronisation
 from sdr_sc.phy.windows import spectra
 
+_ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class HeaderResult:
@@ -198,7 +200,9 @@ class FrameDecoder:
         channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
         noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
         phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
-        present, there = present_symbols(phasors, weights, block_symbols(weights, noise))
+        weight = float(weights.sum())
+        block = block_symbols(weight / (n.pilot_subcarriers * noise))
+        present, there = present_symbols(phasors, weights, block)
         for begin, end in damaged:
             present[(starts < end) & (starts + n.fft_size > begin)] = False
         complete = arrived == n.payload_symbols(count) and bool(present.all())
@@ -214,7 +218,7 @@ class FrameDecoder:
             times,
             noise,
             self._slope_per_offset * CLOCK_OFFSET_STD,
-            noise / (float(weights.sum()) * self._known_weight),
+            noise / (weight * self._known_weight),
         )
         equalise(
             bins[:tracked],
@@ -241,7 +245,10 @@ class FrameDecoder:
             model = model * np.exp(1j * slope * np.outer(times, self._pilot_positions))
             pilots = phasors[:tracked] / weights * channel[self._pilot_index] / model
             observation = replace(observation, pilots=pilots[present[:tracked]].astype(np.complex64))
-        erased = np.zeros(shape, np.bool_) if complete else np.isinf(variance)
+        erased = np.zeros(shape, np.bool_)
+        if not complete:
+            erased = np.isnan(features)
+            _erase(features, variance, erased)
         clock_offset_ppm = -1e6 * slope / self._slope_per_offset
         return PayloadResult(features, variance, erased, there, self._power(result, observation), clock_offset_ppm)
 
@@ -255,5 +262,5 @@ class FrameDecoder:
         return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
 
 
-def _erase(features: np.ndarray, variance: np.ndarray) -> None:
-    features[:], variance[:] = np.nan + 1j * np.nan, np.inf
+def _erase(features: np.ndarray, variance: np.ndarray, erased: np.ndarray | slice = _ALL) -> None:
+    features[erased], variance[erased] = np.nan + 1j * np.nan, np.inf

@@ -6,6 +6,8 @@ Samples that a radio loses, or a frame that another one covers, would otherwise 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -13,15 +15,16 @@ _EXPECTED = 10.0
 _PRESENT = 3.0  # the ratio is 1 on average where the pilots are not there, and `_EXPECTED` where they are
 
 
-def block_symbols(weights: np.ndarray, noise: float) -> int:
-    """Symbols over which the pilots' coherence tells whether they are there, for the SNR at hand.
+def block_symbols(snr: float) -> int:
+    """Symbols over which the pilots' coherence tells whether they are there.
 
     Args:
-        weights: float64 (pilots,), |channel|^2 of the pilots.
-        noise: noise power per subcarrier.
+        snr: of the pilots, as a ratio.
+
+    >>> block_symbols(100.0), block_symbols(1.0)
+    (11, 20)
     """
-    snr = float(np.mean(weights)) / max(noise, 1e-30)
-    return int(np.ceil(_EXPECTED * (1.0 + snr) / max(snr, 1e-3)))
+    return math.ceil(_EXPECTED * (1.0 + snr) / max(snr, 1e-3))
 
 
 @njit(cache=True, nogil=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numba import njit
@@ -83,8 +83,7 @@ class ReceiverCounters:
 class _Locked:
     """A synchronised frame whose samples are still arriving."""
 
-    start: int  # index in the stream
-    candidate: int
+    candidate: int  # index in the stream
     sync: Synchronisation
     result: HeaderResult | None = None
 
@@ -182,7 +181,7 @@ class Receiver:
             self._from = self._origin + settled
             if candidate is None:
                 return False
-            self._candidate = replace(candidate, start=self._origin + candidate.start)
+            self._candidate = candidate
             self.counters.candidates += 1
         start = self._candidate.start
         if ended and start >= end:
@@ -194,19 +193,18 @@ class Receiver:
                 self.counters.cut_in_header += 1
                 self._candidate = None
             return False
-        local = replace(self._candidate, start=start - self._origin)
+        sync = self._synchroniser.synchronise(self._buffer, self._candidate, self._origin)
         self._candidate = None
-        sync = self._synchroniser.synchronise(self._buffer, local)
         if sync is None:
             self.counters.not_confirmed += 1
             self._from = start + self._step
             return True
-        self._locked = _Locked(self._origin + sync.start, start, sync)
+        self._locked = _Locked(start, sync)
         return True
 
     def _receive(self, locked: _Locked, end: int, ended: bool) -> tuple[ReceivedFrame | None, bool]:
         """Go on with the locked frame; returns the frame when complete, and whether the lock is settled."""
-        n, start, sync = self.numerology, locked.start, locked.sync
+        n, sync, start = self.numerology, locked.sync, locked.sync.start
         if end - start < n.payload_offset:
             if ended:
                 self.counters.cut_in_header += 1
@@ -269,7 +267,7 @@ class Receiver:
         self._damaged += [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
 
     def _drop_settled(self) -> None:
-        keep_from = self._from if self._locked is None else min(self._from, self._locked.start)
+        keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
         if self._candidate is not None:
             keep_from = min(keep_from, self._candidate.start)
         drop = min(max(keep_from - self._kept - self._origin, 0), len(self._buffer))

@@ -7,6 +7,7 @@ measured bias and spread are in docs/receiver.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class PowerEstimate:
     def snr_db(self) -> float:
         """Ratio in dB, held within -30..80 dB."""
         ratio = max(self.signal, 1e-12) / max(self.noise, 1e-12 * max(self.signal, 1e-12), 1e-30)
-        return float(np.clip(10 * np.log10(ratio), -30.0, 80.0))
+        return min(max(10 * math.log10(ratio), -30.0), 80.0)
 
 
 @dataclass(frozen=True)

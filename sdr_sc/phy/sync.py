@@ -22,7 +22,7 @@ class Synchronisation:
     """A frame that was found.
 
     Attributes:
-        start: index of the first sample of the frame; may be a little negative where a buffer begins late.
+        start: index in the stream of the first sample of the frame; may be a little negative.
         cycles_per_sample: carrier frequency offset over the sample rate.
         coherence: share of the received power that the known symbols explain, 0..1.
         amplitude: root of the mean power of the channel-estimation symbols' samples.
@@ -53,15 +53,17 @@ class Synchroniser:
         self._reference_energy = float(np.sum(np.abs(self._symbol.astype(np.complex128)) ** 2))
         self._references: dict[int, np.ndarray] = {}
 
-    def synchronise(self, samples: np.ndarray, candidate: Candidate) -> Synchronisation | None:
+    def synchronise(self, samples: np.ndarray, candidate: Candidate, origin: int = 0) -> Synchronisation | None:
         """Timing and carrier offset of a candidate, or None if the channel-estimation symbols are not there.
 
         Args:
-            samples: complex64, at least up to ``candidate.start + samples_needed(numerology)``.
+            samples: complex64, the buffer, at least up to ``candidate.start + samples_needed(numerology)``.
+            candidate: of the first stage.
+            origin: index in the stream of the buffer's first sample.
         """
         numerology = self.numerology
         n, radius = numerology.fft_size, search_radius(numerology)
-        expected = candidate.start + numerology.preamble_samples - 2 * n
+        expected = candidate.start - origin + numerology.preamble_samples - 2 * n
         first = max(expected - radius - numerology.cyclic_prefix, 0)
         window = samples[first : expected + radius + 2 * n]
         if len(window) < 3 * n:
@@ -74,7 +76,8 @@ class Synchroniser:
         coherence, place, cycles, amplitude = best
         if coherence < MIN_COHERENCE:
             return None
-        return Synchronisation(first + place + 2 * n - numerology.preamble_samples, cycles, coherence, amplitude)
+        start = origin + first + place + 2 * n - numerology.preamble_samples
+        return Synchronisation(start, cycles, coherence, amplitude)
 
     def _place(self, window: np.ndarray, cycles: float) -> tuple[int, float, float, float]:
         """Index in ``window`` of the first channel-estimation symbol, coherence and amplitude there, offset left."""
