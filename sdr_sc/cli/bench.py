@@ -57,7 +57,7 @@ def _bench(measure: Callable[[Callable[[str], None]], list[Row]], json_path: Pat
 
     if json_path is not None:
         check_writable(json_path)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     rows = measure(lambda what: console.print(f"measuring: {what} ..."))
     print_rows(rows, console=console)
     if json_path is not None:

@@ -19,6 +19,7 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
         log: told what is measured next.
     """
     from sdr_sc.experiments.phy_endurance import endurance_rows
+    from sdr_sc.experiments.phy_estimator_rows import estimator_rows
     from sdr_sc.experiments.phy_fuzz import fuzz_rows
     from sdr_sc.experiments.phy_link_rows import detection_rows, fading_detection_rows, lost_frame_rows
     from sdr_sc.experiments.phy_snr_rows import fading_snr_estimate_rows, payload_snr_rows, snr_estimate_rows
@@ -35,6 +36,7 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
         payload_snr_rows,
         snr_estimate_rows,
         fading_snr_estimate_rows,
+        estimator_rows,
         wifi_rows,
         throughput_rows,
     ):

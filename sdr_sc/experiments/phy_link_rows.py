@@ -53,7 +53,7 @@ def lost_frame_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceive
 
 
 def detection_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver = Receiver) -> list[Row]:
-    """Frames found with the right header over AWGN, carrier offset anywhere within +-1.95 subcarriers.
+    """Frames found with the right header over AWGN, carrier offset anywhere within +-2 subcarriers.
 
     Args:
         As of `lost_frame_rows`; ``quick`` has 200 frames a row in place of 4,000.

@@ -24,9 +24,10 @@ _LOSS_SNRS_DB = tuple(range(0, 26, 5))
 _SNRS_DB = tuple(range(0, 31, 5))
 _LOW_SNRS_DB = (-5, -2.5)
 _FADING_SNRS_DB = tuple(range(0, 26, 5))
-# 300 ns are selective in frequency here, and all echoes are within the cyclic prefix: the noise is noise alone.
-_TDL_RATE_HZ = 2e6
-_MEASURED_RATE_HZ = 20e6  # the subcarriers lie on the tones that were measured
+# At 1 MS/s all echoes are within the cyclic prefix, at 20 MS/s those behind 800 ns are not.
+TDL_RATES_HZ = (1e6, 20e6)
+TDL_DOPPLER_HZ = 5.0
+MEASURED_RATE_HZ = 20e6  # the subcarriers lie on the tones that were measured
 _GAP = (ECHO_SAMPLES, ECHO_SAMPLES + 400)
 
 
@@ -40,7 +41,7 @@ def payload_snr_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiv
         log: told what is measured next.
         make_receiver: what receives.
     """
-    plain = [_long_trial(quick, seed + i, snr_db) for i, snr_db in enumerate(_LOSS_SNRS_DB)]
+    plain = [long_trial(quick, seed + i, snr_db) for i, snr_db in enumerate(_LOSS_SNRS_DB)]
     impaired = [replace(trial, seed=trial.seed + 100, clock_ppm=CLOCK_PPM, phase_noise=True) for trial in plain]
     log(f"payload SNR: {2 * len(plain)} x {plain[0].frames} frames of 100 symbols")
     outcomes = run_trials(plain + impaired, make_receiver, workers(quick))
@@ -60,16 +61,16 @@ def snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: MakeRecei
     """
     points = [(float(s), LOW_BIAS_GOAL_DB, LOW_SPREAD_GOAL_DB) for s in _LOW_SNRS_DB]
     points += [(float(s), BIAS_GOAL_DB, SPREAD_GOAL_DB) for s in _SNRS_DB]
-    trials = [_long_trial(quick, seed + i, snr_db) for i, (snr_db, _, _) in enumerate(points)]
+    trials = [long_trial(quick, seed + i, snr_db) for i, (snr_db, _, _) in enumerate(points)]
     log(f"SNR estimate over AWGN: {len(trials)} x {trials[0].frames} frames of 100 symbols")
     rows = []
     outcomes = run_trials(trials, make_receiver, workers(quick))
     for (snr_db, bias_goal_db, spread_goal_db), outcome in zip(points, outcomes, strict=True):
-        errors_db = _errors_db(outcome)
-        rows.append(_bias_row(f"SNR estimate, bias, AWGN {snr_db:g} dB", errors_db, bias_goal_db))
-        spread_db = float(errors_db.std(ddof=1)) if len(errors_db) > 1 else float("nan")
+        errors = errors_db(outcome)
+        rows.append(_bias_row(f"SNR estimate, bias, AWGN {snr_db:g} dB", errors, bias_goal_db))
+        spread_db = float(errors.std(ddof=1)) if len(errors) > 1 else float("nan")
         name = f"SNR estimate, spread, AWGN {snr_db:g} dB"
-        rows.append(Row.at_most(name, spread_db, "dB", spread_goal_db, len(errors_db)))
+        rows.append(Row.at_most(name, spread_db, "dB", spread_goal_db, len(errors)))
     return rows
 
 
@@ -81,17 +82,19 @@ def fading_snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: Ma
         As of `payload_snr_rows`.
     """
     points: list[tuple[str, Fading, float]] = [
-        (f"TDL-{profile} 300 ns, {_TDL_RATE_HZ / 1e6:g} MS/s", Fading(profile), _TDL_RATE_HZ) for profile in "ABCDE"
+        (f"TDL-{profile} 300 ns, {rate_hz / 1e6:g} MS/s", Fading(profile, doppler_hz=TDL_DOPPLER_HZ), rate_hz)
+        for rate_hz in TDL_RATES_HZ
+        for profile in "ABCDE"
     ]
     missing = []
     for name in MEASURED_NAMES:
         file = MEASURED_FOLDER / f"{name}.npz"
         if file.is_file():
-            points.append((f"measured {name}", Fading(measured=str(file)), _MEASURED_RATE_HZ))
+            points.append((f"measured {name}", Fading(measured=str(file)), MEASURED_RATE_HZ))
         else:
             missing.append(f"SNR estimate, worst bias, measured {name}: not measured, there is no {file.name}")
     trials = [
-        replace(_long_trial(quick, seed + 10 * p + i, snr_db), fading=fading, gap_samples=_GAP, sample_rate_hz=rate_hz)
+        replace(long_trial(quick, seed + 10 * p + i, snr_db), fading=fading, gap_samples=_GAP, sample_rate_hz=rate_hz)
         for p, (_, fading, rate_hz) in enumerate(points)
         for i, snr_db in enumerate(_FADING_SNRS_DB)
     ]
@@ -104,11 +107,13 @@ def fading_snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: Ma
     return rows + [Row(name, float("nan"), "dB") for name in missing]
 
 
-def _long_trial(quick: bool, seed: int, snr_db: float) -> Trial:
+def long_trial(quick: bool, seed: int, snr_db: float) -> Trial:
+    """Frames of 100 OFDM symbols at an SNR."""
     return Trial(40 if quick else 2000, seed, float(snr_db), HUNDRED_SYMBOLS)
 
 
-def _errors_db(outcome: Outcome) -> np.ndarray:
+def errors_db(outcome: Outcome) -> np.ndarray:
+    """Estimate minus own SNR of the frames that were received, dB."""
     return (outcome.estimate_db - outcome.own_snr_db)[outcome.received]
 
 
@@ -121,7 +126,7 @@ def _bias_row(name: str, errors_db: np.ndarray, goal_db: float) -> Row:
 def _worst_bias_row(channel: str, snrs_db: Sequence[float], outcomes: Sequence[Outcome]) -> Row:
     """Of all points the one with the largest bias; a point without a single frame is the worst."""
     rows = [
-        _bias_row(f"SNR estimate, worst bias, {channel} (at {snr_db:g} dB)", _errors_db(outcome), FADING_BIAS_GOAL_DB)
+        _bias_row(f"SNR estimate, worst bias, {channel} (at {snr_db:g} dB)", errors_db(outcome), FADING_BIAS_GOAL_DB)
         for snr_db, outcome in zip(snrs_db, outcomes, strict=True)
     ]
     return max(rows, key=lambda row: abs(row.value) if np.isfinite(row.value) else np.inf)

@@ -20,8 +20,7 @@ from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 MakeReceiver = Callable[[Numerology], Receiver]
 SHORT = ((4, 4), (4, 8), (4, 16), (4, 32))
 HUNDRED_SYMBOLS = ((64, 64),)  # 4096 features: 86 payload symbols behind 14 of preamble and header
-# The preamble's offset has no ambiguity within +-2 subcarriers; noise needs a little room at the edge.
-CFO_SUBCARRIERS = 1.95
+CFO_SUBCARRIERS = 2.0
 _BLOCK_FRAMES = 20
 _LONGEST_CHUNK = 20_000
 
