@@ -22,7 +22,12 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
     from sdr_sc.experiments.phy_estimator_rows import estimator_rows
     from sdr_sc.experiments.phy_fuzz import fuzz_rows
     from sdr_sc.experiments.phy_link_rows import detection_rows, fading_detection_rows, lost_frame_rows
-    from sdr_sc.experiments.phy_snr_rows import fading_snr_estimate_rows, payload_snr_rows, snr_estimate_rows
+    from sdr_sc.experiments.phy_snr_rows import (
+        doppler_rows,
+        fading_snr_estimate_rows,
+        payload_snr_rows,
+        snr_estimate_rows,
+    )
     from sdr_sc.experiments.phy_throughput import throughput_rows
     from sdr_sc.experiments.wifi_captures import wifi_rows
 
@@ -34,6 +39,7 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
         endurance_rows,
         fuzz_rows,
         payload_snr_rows,
+        doppler_rows,
         snr_estimate_rows,
         fading_snr_estimate_rows,
         estimator_rows,

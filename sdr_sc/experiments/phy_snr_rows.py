@@ -27,6 +27,7 @@ _FADING_SNRS_DB = tuple(range(0, 26, 5))
 # At 1 MS/s all echoes are within the cyclic prefix, at 20 MS/s those behind 800 ns are not.
 TDL_RATES_HZ = (1e6, 20e6)
 TDL_DOPPLER_HZ = 5.0
+_DOPPLERS_HZ = (0.0, 5.0, 20.0)
 MEASURED_RATE_HZ = 20e6  # the subcarriers lie on the tones that were measured
 _GAP = (ECHO_SAMPLES, ECHO_SAMPLES + 400)
 
@@ -51,6 +52,31 @@ def payload_snr_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiv
         _loss_row(f"payload SNR below the channel's, {name}, {trial.snr_db:g} dB", trial, outcome, goal)
         for name, trial, outcome, goal in zip(names, plain + impaired, outcomes, goals, strict=True)
     ]
+
+
+def doppler_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver = Receiver) -> list[Row]:
+    """Payload SNR of the median frame over a channel that changes along it: TDL-C of 300 ns at 1 MS/s, mean Es/N0 of
+    25 dB, frames of 100 OFDM symbols, 8 ms.
+
+    Args:
+        As of `payload_snr_rows`; 500 frames a row.
+    """
+    trials = [
+        replace(
+            long_trial(quick, seed, 25.0),
+            frames=40 if quick else 500,
+            fading=Fading("C", doppler_hz=doppler_hz),
+            gap_samples=_GAP,
+        )
+        for doppler_hz in _DOPPLERS_HZ
+    ]
+    log(f"payload SNR over Doppler: {len(trials)} x {trials[0].frames} frames of 100 symbols")
+    rows = []
+    for doppler_hz, outcome in zip(_DOPPLERS_HZ, run_trials(trials, make_receiver, workers(quick)), strict=True):
+        errors = outcome.error[np.isfinite(outcome.error)]
+        name = f"payload SNR of the median frame, TDL-C 300 ns, 25 dB, {doppler_hz:g} Hz Doppler"
+        rows.append(Row(name, float(-10 * np.log10(np.median(errors))), "dB", n=len(errors)))
+    return rows
 
 
 def snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver = Receiver) -> list[Row]:
