@@ -19,6 +19,7 @@ from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
+_FRAMES = pmt.intern("frames")
 
 
 class ofdm_rx(gr.basic_block):
@@ -55,7 +56,7 @@ class ofdm_rx(gr.basic_block):
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
         # before the blocks start; start() takes it back, since the scheduler would wait for that many samples.
         self.set_relative_rate(1, _CHUNK)
-        self.message_port_register_out(pmt.intern("frames"))
+        self.message_port_register_out(_FRAMES)
 
     def start(self) -> bool:
         self.set_relative_rate(1, 1)
@@ -94,4 +95,4 @@ class ofdm_rx(gr.basic_block):
             "start_sample": frame.start_sample,
             "received_ns": time.monotonic_ns(),
         }
-        self.message_port_pub(pmt.intern("frames"), make_pdu(meta, frame.features.ravel()))
+        self.message_port_pub(_FRAMES, make_pdu(meta, frame.features.ravel()))

@@ -45,12 +45,12 @@ def throughput_rows(
         quick: less data.
         log: told what is measured next.
         frames: of each of our runs; None for 3000, quick 400.
-        repeats: timed runs of each kind; None for 5, quick 3.
+        repeats: timed runs of each kind; None for 9, quick 3.
 
     Raises:
         DeadlineError: a flowgraph is slower than 0.1 MS/s.
     """
-    frames, repeats = frames or (400 if quick else 3000), repeats or (3 if quick else 5)
+    frames, repeats = frames or (400 if quick else 3000), repeats or (3 if quick else 9)
     stock_samples = _STOCK_SAMPLES / 10 if quick else _STOCK_SAMPLES
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, runs.one_core(), runs.quiet():
         log("throughput of the receivers")

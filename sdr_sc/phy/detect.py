@@ -8,7 +8,7 @@ frame, and in noise it exceeds t with probability ``exp(-window t^2)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,8 +23,7 @@ _WEAKER = 1e-6  # energies this far below the strongest since the sums were made
 _ROUNDING = 1e-12  # energies this far below the strongest since the last refresh are what rounding left
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Where a frame may begin.
 
     Attributes:

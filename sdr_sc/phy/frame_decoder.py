@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,7 @@ from sdr_sc.phy.windows import spectra
 _ALL = slice(None)
 
 
-@dataclass(frozen=True)
-class HeaderResult:
+class HeaderResult(NamedTuple):
     """What preamble and header of a frame gave.
 
     Attributes:
@@ -51,8 +50,7 @@ class HeaderResult:
     observation: SnrObservation
 
 
-@dataclass(frozen=True)
-class PayloadResult:
+class PayloadResult(NamedTuple):
     """The features of a frame; shapes (n_items, k).
 
     Attributes:
@@ -244,7 +242,7 @@ class FrameDecoder:
             model = gains[:, np.newaxis] + np.outer(tilts, self._pilot_positions - centre)
             model = model * np.exp(1j * slope * np.outer(times, self._pilot_positions))
             pilots = phasors[:tracked] / weights * channel[self._pilot_index] / model
-            observation = replace(observation, pilots=pilots[present[:tracked]].astype(np.complex64))
+            observation = observation._replace(pilots=pilots[present[:tracked]].astype(np.complex64))
         erased = np.zeros(shape, np.bool_)
         if not complete:
             erased = np.isnan(features)

@@ -13,7 +13,7 @@ from numba import njit
 GENERATORS = (0o133, 0o171, 0o165)
 _MEMORY = 6
 _STATES = 1 << _MEMORY
-_SETTLE = 8 * _MEMORY
+_SETTLE = 6 * _MEMORY
 
 
 def _branch_signs() -> np.ndarray:

@@ -83,12 +83,12 @@ class Numerology:
         if not condition:
             raise NumerologyError(f"numerology: {sentence}")
 
-    @property
+    @cached_property
     def used(self) -> int:
         """Occupied subcarriers, data and pilots."""
         return self.data_subcarriers + self.pilot_subcarriers
 
-    @property
+    @cached_property
     def symbol_samples(self) -> int:
         """Samples of one OFDM symbol with its cyclic prefix."""
         return self.fft_size + self.cyclic_prefix
@@ -98,12 +98,12 @@ class Numerology:
         """Distance between neighbouring subcarriers."""
         return self.sample_rate_hz / self.fft_size
 
-    @property
+    @cached_property
     def preamble_samples(self) -> int:
         """Samples of detection part and channel-estimation part together."""
         return (self.detection_symbols + 2) * self.symbol_samples
 
-    @property
+    @cached_property
     def payload_offset(self) -> int:
         """Samples from the start of a frame to its first payload symbol."""
         return self.preamble_samples + self.header_symbols * self.symbol_samples

@@ -7,7 +7,7 @@ channel shorter than the cyclic prefix interpolates without loss, so that the tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -21,8 +21,7 @@ from sdr_sc.phy.preamble import detection_subcarriers, training_subcarriers
 _REACH = 1.5
 
 
-@dataclass(frozen=True)
-class PreambleEstimate:
+class PreambleEstimate(NamedTuple):
     """What the preamble tells of the channel.
 
     Attributes:

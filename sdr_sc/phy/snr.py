@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -29,8 +30,7 @@ class PowerEstimate:
         return min(max(10 * math.log10(ratio), -30.0), 80.0)
 
 
-@dataclass(frozen=True)
-class SnrObservation:
+class SnrObservation(NamedTuple):
     """What a received frame offers to an estimator.
 
     Attributes:

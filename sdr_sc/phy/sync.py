@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,8 +17,7 @@ MIN_COHERENCE = 0.1
 _FIRST_PATH = 0.15
 
 
-@dataclass(frozen=True)
-class Synchronisation:
+class Synchronisation(NamedTuple):
     """A frame that was found.
 
     Attributes:
