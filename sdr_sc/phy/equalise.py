@@ -20,7 +20,7 @@ def equalise(
     centre: float,
     slope: float,
     times: np.ndarray,
-    noise: float,
+    noise: np.ndarray,
     present: np.ndarray,
     places: np.ndarray,
     signs: np.ndarray,
@@ -42,7 +42,7 @@ def equalise(
         centre: subcarrier at which the tilt is 0.
         slope: rad per subcarrier and symbol duration.
         times: float64 (symbols,), in symbol durations.
-        noise: noise power per subcarrier.
+        noise: float64 (symbols,), noise power per subcarrier.
         present: bool (symbols or more,), False for symbols whose features are to be NaN.
         places: int64 (count,), place on the air of each feature.
         signs: float32 (count,), scrambling sign at each place.
@@ -66,21 +66,23 @@ def equalise(
         )
         step[d] = complex(np.cos(angle * spacing), np.sin(angle * spacing))
     for s in range(symbols):
-        worth = np.float32(0.0 if present[s] else np.nan)
+        # Divided by the noise's amplitude, all symbols have noise of power 1.
+        scaling = np.float32(1.0 / np.sqrt(noise[s]))
+        worth = scaling if present[s] else np.float32(np.nan)
         for d in range(data):
-            received[s * data + d, 0] = spectra[s, bins[d]].real + worth
-            received[s * data + d, 1] = spectra[s, bins[d]].imag
+            received[s * data + d, 0] = spectra[s, bins[d]].real * worth
+            received[s * data + d, 1] = spectra[s, bins[d]].imag * worth
         for d in range(data):
-            response[s, d] = current[d] * (gains[s] + tilts[s] * offsets[d])
+            response[s, d] = current[d] * (gains[s] + tilts[s] * offsets[d]) * scaling
             current[d] *= step[d]
     h, out = response.reshape(-1).view(np.float32).reshape(-1, 2), features.view(np.float32)
-    n0, least = np.float32(noise), np.float32(1e-20)
+    one, least = np.float32(1.0), np.float32(1e-20)
     for i in range(len(places)):
         place = places[i]
         if place < symbols * data:
             h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
             power = max(h_re * h_re + h_im * h_im, least)
-            factor = signs[place] / (power + n0)
+            factor = signs[place] / (power + one)
             out[2 * i] = (y_re * h_re + y_im * h_im) * factor
             out[2 * i + 1] = (y_im * h_re - y_re * h_im) * factor
-            variance[i] = n0 / power
+            variance[i] = one / power

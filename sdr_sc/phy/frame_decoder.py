@@ -21,7 +21,7 @@ from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
 from sdr_sc.phy.preamble_fit import PreambleFit, cached_fit
-from sdr_sc.phy.presence import block_symbols, present_symbols
+from sdr_sc.phy.presence import present_symbols, symbol_noise
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.snr import pilots as pilots_estimator
@@ -198,16 +198,17 @@ class FrameDecoder:
         channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
         noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
         phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
-        weight = float(weights.sum())
-        block = block_symbols(weight / (n.pilot_subcarriers * noise))
-        present, there = present_symbols(phasors, weights, block)
+        clock_std = self._slope_per_offset * CLOCK_OFFSET_STD
+        times = self._payload_times[:arrived]
+        present = present_symbols(phasors, weights, self._pilot_positions, times, noise, clock_std)
         for begin, end in damaged:
             present[(starts < end) & (starts + n.fft_size > begin)] = False
+        there = int(np.flatnonzero(present)[-1]) + 1 if present.any() else 0
         complete = arrived == n.payload_symbols(count) and bool(present.all())
         if not complete:
             _erase(features, variance)
         tracked = max(there, 1)
-        times = self._payload_times[:tracked]
+        times = times[:tracked]
         gains, tilts, slope, centre = track(
             phasors[:tracked],
             present[:tracked],
@@ -215,8 +216,20 @@ class FrameDecoder:
             self._pilot_positions,
             times,
             noise,
-            self._slope_per_offset * CLOCK_OFFSET_STD,
-            noise / (weight * self._known_weight),
+            clock_std,
+            noise / (float(weights.sum()) * self._known_weight),
+        )
+        levels = symbol_noise(
+            phasors[:tracked],
+            weights,
+            self._pilot_positions,
+            times,
+            gains,
+            tilts,
+            slope,
+            centre,
+            present[:tracked],
+            noise,
         )
         equalise(
             bins[:tracked],
@@ -230,7 +243,7 @@ class FrameDecoder:
             centre,
             slope,
             times,
-            noise,
+            levels,
             present,
             permutation(count),
             pn_signs(count),

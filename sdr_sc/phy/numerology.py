@@ -61,6 +61,7 @@ class Numerology:
             f"{self.data_subcarriers} data and {self.pilot_subcarriers} pilot subcarriers do not fit {n} bins; "
             f"use at least 2 pilots, and an even sum below {n - 4}.",
         )
+        self._require(used >= 16, f"{used} occupied subcarriers are too few to find frames by; use 16 or more.")
         self._require(self.pilot_subcarriers % 2 == 0, "pilot_subcarriers has to be even.")
         self._require(
             n // 8 <= self.cyclic_prefix <= n // 2,

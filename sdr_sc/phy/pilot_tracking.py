@@ -85,7 +85,7 @@ def track(
     for s in range(symbols):
         if not present[s]:
             phasors[s] = 0
-    slope = _clock_slope(phasors, positions, times, noise, clock_std)
+    slope = clock_slope(phasors, positions, times, noise, clock_std)
     weight = np.sum(weights)
     centre = np.sum(weights * positions) / weight
     lever = max(np.sum(weights * (positions - centre) ** 2), 1e-30)
@@ -135,10 +135,8 @@ def _carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float) -> flo
 
 
 @njit(cache=True, nogil=True)
-def _clock_slope(
-    phasors: np.ndarray, positions: np.ndarray, times: np.ndarray, noise: float, clock_std: float
-) -> float:
-    """Maximum a posteriori phase slope; each block of symbols may have a common phase of its own."""
+def clock_slope(phasors: np.ndarray, positions: np.ndarray, times: np.ndarray, noise: float, clock_std: float) -> float:
+    """Maximum a posteriori phase slope; each block of symbols may have a common phase of its own. See `track`."""
     symbols, pilots = phasors.shape
     blocks = max(1, symbols // _BLOCK)
     sums = np.zeros((blocks, pilots), np.complex64)

@@ -1,81 +1,153 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the payload that a header announces is there: its pilots add up coherently, those of anything else do not.
+"""Whether the payload that a header announces is there, symbol by symbol, and how noisy it really is.
 
-Samples that a radio loses, or a frame that another one covers, would otherwise give features that look like data.
+Samples that a radio loses, or a frame that another one covers, would otherwise give features that look like data. The
+channel is known from the header, so each pilot can be predicted: if the payload is there, the prediction fails by the
+noise; if anything else is, by that and twice the channel's power. The log-likelihood ratio of the two, summed up as
+long as it speaks for a change (CUSUM; Page, Biometrika 41 (1954) 100), tells when it ends and when it comes back.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
-_EXPECTED = 10.0
-_PRESENT = 3.0  # the ratio is 1 on average where the pilots are not there, and `_EXPECTED` where they are
+from sdr_sc.phy.pilot_tracking import clock_slope
 
-
-def block_symbols(snr: float) -> int:
-    """Symbols over which the pilots' coherence tells whether they are there.
-
-    Args:
-        snr: of the pilots, as a ratio.
-
-    >>> block_symbols(100.0), block_symbols(1.0)
-    (11, 20)
-    """
-    return math.ceil(_EXPECTED * (1.0 + snr) / max(snr, 1e-3))
+_MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
+_DECIDED = 14.0  # log-likelihood ratio; by chance alone, about one in exp(14) symbols
+_DOUBTFUL = 3.0  # a symbol that speaks that much for a loss teaches the tracker nothing
+_PILOT_LIMIT = 6.0  # no pilot alone can decide: a tone may sit on it
+_RETURN_LIMIT = 3.0  # a symbol: pilots of another frame may agree by chance for a few of them
+_GAIN_STEP, _TILT_STEP = 1e-3, 3e-4  # variances of the changes from symbol to symbol, the tilt's at the outermost pilot
+_BLOCK = 8  # symbols over which the noise is measured
 
 
 @njit(cache=True, nogil=True)
-def present_symbols(phasors: np.ndarray, weights: np.ndarray, block: int) -> tuple[np.ndarray, int]:
+def present_symbols(
+    phasors: np.ndarray,
+    weights: np.ndarray,
+    positions: np.ndarray,
+    times: np.ndarray,
+    noise: float,
+    clock_std: float,
+) -> np.ndarray:
     """Which payload symbols are there.
 
-    In each block of symbols, the power of the pilots' sum over time is compared with the sum of their powers.
+    A large clock offset over a long frame turns the outer pilots too far to be predicted; so where something seems to
+    be missing, the offset that the whole frame shows is taken out, and the verdict with more symbols holds.
 
     Args:
         phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
         weights: float64 (pilots,), |channel|^2 of the pilots.
-        block: symbols of a block; a payload shorter than that is taken to be there.
+        positions: float64 (pilots,), signed subcarrier numbers.
+        times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
+        noise: noise power per subcarrier.
+        clock_std: see `pilot_tracking.track`.
 
     Returns:
-        bool (symbols,), and the symbol from which on the payload is lost for good (their number: none is).
+        bool (symbols,).
     """
+    present = _present(phasors, weights, positions, noise)
+    if np.all(present):
+        return present
+    slope = clock_slope(phasors, positions, times, noise, clock_std)
+    turned = np.empty_like(phasors)
+    for s in range(len(phasors)):
+        for p in range(len(positions)):
+            angle = -slope * positions[p] * times[s]
+            turned[s, p] = phasors[s, p] * np.complex64(complex(np.cos(angle), np.sin(angle)))
+    other = _present(turned, weights, positions, noise)
+    return other if np.sum(other) > np.sum(present) else present
+
+
+@njit(cache=True, nogil=True)
+def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, noise: float) -> np.ndarray:
     symbols, pilots = phasors.shape
     present = np.ones(symbols, np.bool_)
-    blocks = symbols // block
-    if blocks == 0:
-        return present, symbols
-    sums = np.zeros((blocks, pilots), np.complex128)
-    seen = np.empty(blocks, np.bool_)
+    weight = np.sum(weights)
+    centre = np.sum(weights * positions) / weight
+    lever = max(np.sum(weights * (positions - centre) ** 2), 1e-30)
+    gain_noise, tilt_noise = noise / weight, noise / lever
+    gain_spread = tilt_spread = 0.0
+    tilt_step = _TILT_STEP / np.max(np.abs(positions)) ** 2
+    gain, tilt = complex(1.0, 0.0), complex(0.0, 0.0)
+    is_there, doubt, since = True, 0.0, 0
+    for s in range(symbols):
+        ratio = 0.0
+        gain_error, tilt_error = complex(0.0, 0.0), complex(0.0, 0.0)
+        for p in range(pilots):
+            place = positions[p] - centre
+            error = phasors[s, p] - weights[p] * (gain + tilt * place)
+            gain_error += error
+            tilt_error += error * place
+            expected = noise + _MODEL_ERROR * weights[p]
+            other = expected + 2.0 * weights[p]
+            power = (error.real**2 + error.imag**2) / weights[p]
+            ratio += min(power * (1.0 / expected - 1.0 / other) - np.log(other / expected), _PILOT_LIMIT)
+        if doubt <= 0.0:
+            doubt, since = 0.0, s
+        doubt += ratio if is_there else min(-ratio, _RETURN_LIMIT)
+        if doubt > _DECIDED:
+            is_there, doubt = not is_there, 0.0
+            present[since:] = is_there
+        gain_spread += _GAIN_STEP
+        tilt_spread += tilt_step
+        if is_there and ratio < _DOUBTFUL:
+            share = gain_spread / (gain_spread + gain_noise)
+            gain += share * gain_error / weight
+            gain_spread *= 1.0 - share
+            share = tilt_spread / (tilt_spread + tilt_noise)
+            tilt += share * tilt_error / lever
+            tilt_spread *= 1.0 - share
+    return present
+
+
+@njit(cache=True, nogil=True)
+def symbol_noise(
+    phasors: np.ndarray,
+    weights: np.ndarray,
+    positions: np.ndarray,
+    times: np.ndarray,
+    gains: np.ndarray,
+    tilts: np.ndarray,
+    slope: float,
+    centre: float,
+    present: np.ndarray,
+    noise: float,
+) -> np.ndarray:
+    """Noise power of each symbol: that of the header, or what the pilots show around the tracked channel where that
+    is clearly more, as behind fading that the tracking cannot follow. The median over the pilots, so that interference
+    on one of them does not count for all.
+
+    Args:
+        phasors, weights, positions, times, noise: as of `present_symbols`.
+        gains, tilts, slope, centre: what `pilot_tracking.track` returned.
+        present: bool (symbols,).
+
+    Returns:
+        float64 (symbols,).
+    """
+    symbols, pilots = phasors.shape
+    out = np.full(symbols, noise)
+    blocks = max(1, symbols // _BLOCK)
+    powers = np.empty(pilots)
     for b in range(blocks):
         begin, end = b * symbols // blocks, (b + 1) * symbols // blocks
-        energy = coherent = 0.0
-        for p in range(pilots):
-            for s in range(begin, end):
-                sums[b, p] += phasors[s, p]
-                energy += phasors[s, p].real ** 2 + phasors[s, p].imag ** 2
-            coherent += sums[b, p].real ** 2 + sums[b, p].imag ** 2
-        seen[b] = coherent > _PRESENT * energy
-        present[begin:end] = seen[b]
-    last = blocks
-    while last > 0 and not seen[last - 1]:
-        last -= 1
-    if last == blocks:
-        return present, symbols
-    # Within the last block that is there and the first that is not: the symbol up to which the pilots agree best with
-    # their phase so far.
-    begin, end = max(last - 1, 0) * symbols // blocks, (last + 1) * symbols // blocks
-    score = best = 0.0
-    cut = begin
-    for s in range(begin, end):
-        for p in range(pilots):
-            reference = complex(1.0, 0.0)
-            if last > 0:
-                reference = sums[last - 1, p] / max(abs(sums[last - 1, p]), 1e-30)
-            score += (phasors[s, p] * np.conj(reference)).real - 0.5 * weights[p]
-        if score > best:
-            best, cut = score, s + 1
-    present[begin:cut] = True
-    present[cut:] = False
-    return present, cut
+        count = 0
+        powers[:] = 0.0
+        for s in range(begin, end):
+            if not present[s]:
+                continue
+            count += 1
+            for p in range(pilots):
+                angle = slope * positions[p] * times[s]
+                model = (gains[s] + tilts[s] * (positions[p] - centre)) * complex(np.cos(angle), np.sin(angle))
+                error = phasors[s, p] - weights[p] * model
+                powers[p] += (error.real**2 + error.imag**2) / weights[p]
+        if count * pilots < 2 * _BLOCK:
+            continue
+        measured = np.median(powers) / count
+        if measured > noise * (1.0 + 3.0 / np.sqrt(count * pilots)):
+            out[begin:end] = measured
+    return out

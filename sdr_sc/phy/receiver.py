@@ -58,7 +58,7 @@ class ReceiverCounters:
         not_confirmed: candidates without channel-estimation symbols.
         header_failed: synchronised, but the header's check failed.
         delivered: frames given out.
-        truncated: of those, frames with erased features, since the stream ended or lost samples.
+        truncated: of those, frames with erased features: the stream ended, lost samples, or faded within the frame.
         cut_in_header: candidates that the end of the stream cut before their payload.
         abandoned: frames that were there at the end, when nobody took frames any more.
         not_finite: samples that were NaN, infinite or beyond 1e15, and were taken as 0.

@@ -133,6 +133,9 @@ def _find(
         both[d] = float(a.real) ** 2 + float(a.imag) ** 2 + float(b.real) ** 2 + float(b.imag) ** 2
         if both[d] > both[strongest]:
             strongest = d
+    # With a prefix near half of the FFT, the double prefix and the first symbol score like the two symbols behind it.
+    if 8 * prefix > 3 * n and strongest + n < count and both[strongest + n] >= 0.8 * both[strongest]:
+        strongest += n
     energy = 0.0
     for i in range(strongest, strongest + 2 * n):
         energy += float(window[i].real) ** 2 + float(window[i].imag) ** 2

@@ -62,7 +62,7 @@ class Chain:
 
 def check(name: str, value: float, low: float, high: float, unit: str = "") -> None:
     """Raise `ChannelError` unless a parameter is a finite number in ``low..high``."""
-    if not (math.isfinite(value) and low <= value <= high):
+    if not (abs(value) < math.inf and low <= value <= high):  # isfinite takes no whole number above a float's range
         unit = f" {unit}" if unit else ""
         upper = f" to {high:g}" if math.isfinite(high) else " or more"
         raise ChannelError(f"channel: {name} is {value}; use {low:g}{upper}{unit}.")

@@ -14,6 +14,9 @@ from sdr_sc.phy.channels.base import check, generator
 from sdr_sc.phy.numerology import Numerology
 
 
+_POWERS = (1e-20, 1e20)  # the noise is set against it; a fading channel never gets near either end
+
+
 @njit(cache=True, nogil=True)
 def _add_echoes(samples: np.ndarray, taps: np.ndarray, out: np.ndarray) -> None:
     # Longest delay first: every output sums its inputs oldest first, as the tail of the chunk before did.
@@ -33,7 +36,7 @@ class Multipath:
         taps: complex gains, the first one without delay, one sample apart.
 
     Raises:
-        ChannelError: no taps, or taps that are not finite.
+        ChannelError: no taps, taps that are not finite, or taps that pass next to nothing or amplify beyond reason.
 
     >>> Multipath([1.0, 0.0, 0.5]).process(np.array([1, 0, 0, 2], np.complex64)).real.tolist()
     [1.0, 0.0, 0.5, 2.0]
@@ -44,11 +47,15 @@ class Multipath:
 
     def __post_init__(self) -> None:
         try:
-            taps = np.asarray(self.taps, np.complex64)
-        except (TypeError, ValueError):
+            with np.errstate(over="ignore"):
+                taps = np.asarray(self.taps, np.complex64)
+        except (TypeError, ValueError, OverflowError):
             taps = np.empty(0, np.complex64)
         if taps.ndim != 1 or not len(taps) or not np.isfinite(taps).all():
             raise ChannelError("channel: taps have to be one or more finite complex numbers, such as [1, 0.3j].")
+        power = float(np.sum(np.abs(taps.astype(np.complex128)) ** 2))
+        if not _POWERS[0] <= power <= _POWERS[1]:
+            raise ChannelError(f"channel: taps have a power of {power:.3g}; use {_POWERS[0]:g} to {_POWERS[1]:g}.")
         self._taps = taps
         self._state = np.zeros(len(taps) - 1, np.complex64)  # what samples sent so far still add to later outputs
 

@@ -147,7 +147,7 @@ def _value(model: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
             f"{where} is {ast.unparse(node)!r}; write a plain number, text in quotes, or a list of numbers."
         ) from None
     kind = parameter.annotation
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
     fits, wanted = {
         int: (is_number and value == int(value), "a whole number"),
         bool: (isinstance(value, bool), "True or False"),
