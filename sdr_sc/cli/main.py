@@ -21,6 +21,7 @@ VERBS = {
     "companion": "Open GNU Radio Companion with our blocks and this Python.",
     "doctor": "Show what is installed and what is missing, with the command that mends it.",
     "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
+    "teacher": "Fit the large network that students are distilled from.",
     "train": "Train the student encoder and decoder, and write the weights.",
     "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
     "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",

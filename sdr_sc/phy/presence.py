@@ -71,6 +71,10 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
     gain_noise, tilt_noise = noise / weight, noise / lever
     gain_spread = tilt_spread = 0.0
     tilt_step = _TILT_STEP / np.max(np.abs(positions)) ** 2
+    # Error power times `scales` less `logs` is the log-likelihood ratio of a pilot.
+    expected = noise + _MODEL_ERROR * weights
+    other = expected + 2.0 * weights
+    scales, logs = (1.0 / expected - 1.0 / other) / weights, np.log(other / expected)
     gain, tilt = complex(1.0, 0.0), complex(0.0, 0.0)
     is_there, doubt, since = True, 0.0, 0
     for s in range(symbols):
@@ -81,10 +85,7 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
             error = phasors[s, p] - weights[p] * (gain + tilt * place)
             gain_error += error
             tilt_error += error * place
-            expected = noise + _MODEL_ERROR * weights[p]
-            other = expected + 2.0 * weights[p]
-            power = (error.real**2 + error.imag**2) / weights[p]
-            ratio += min(power * (1.0 / expected - 1.0 / other) - np.log(other / expected), _PILOT_LIMIT)
+            ratio += min((error.real**2 + error.imag**2) * scales[p] - logs[p], _PILOT_LIMIT)
         if doubt <= 0.0:
             doubt, since = 0.0, s
         doubt += ratio if is_there else min(-ratio, _RETURN_LIMIT)
@@ -129,25 +130,24 @@ def symbol_noise(
         float64 (symbols,).
     """
     symbols, pilots = phasors.shape
-    out = np.full(symbols, noise)
-    blocks = max(1, symbols // _BLOCK)
-    powers = np.empty(pilots)
+    out, blocks = np.full(symbols, noise), max(1, symbols // _BLOCK)
+    spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
+    powers, counts = np.zeros((blocks, pilots)), np.zeros(blocks, np.int64)
+    for p in range(pilots):
+        angle, place = slope * positions[p], positions[p] - centre
+        turn = complex(np.cos(angle * times[0]), np.sin(angle * times[0])) * weights[p]
+        step = complex(np.cos(angle * spacing), np.sin(angle * spacing))
+        for b in range(blocks):
+            for s in range(b * symbols // blocks, (b + 1) * symbols // blocks):
+                if present[s]:
+                    error = phasors[s, p] - turn * (gains[s] + tilts[s] * place)
+                    powers[b, p] += (error.real**2 + error.imag**2) / weights[p]
+                    counts[b] += p == 0
+                turn *= step
     for b in range(blocks):
-        begin, end = b * symbols // blocks, (b + 1) * symbols // blocks
-        count = 0
-        powers[:] = 0.0
-        for s in range(begin, end):
-            if not present[s]:
-                continue
-            count += 1
-            for p in range(pilots):
-                angle = slope * positions[p] * times[s]
-                model = (gains[s] + tilts[s] * (positions[p] - centre)) * complex(np.cos(angle), np.sin(angle))
-                error = phasors[s, p] - weights[p] * model
-                powers[p] += (error.real**2 + error.imag**2) / weights[p]
-        if count * pilots < 2 * _BLOCK:
-            continue
-        measured = np.median(powers) / count
-        if measured > noise * (1.0 + 3.0 / np.sqrt(count * pilots)):
-            out[begin:end] = measured
+        values = counts[b] * pilots
+        if values >= 2 * _BLOCK:
+            measured = np.median(powers[b]) / counts[b]
+            if measured > noise * (1.0 + 3.0 / np.sqrt(values)):
+                out[b * symbols // blocks : (b + 1) * symbols // blocks] = measured
     return out
