@@ -117,7 +117,7 @@ class Receiver:
         self._synchroniser = Synchroniser(self.numerology)
         self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
         self._kept = 2 * self.numerology.fft_size + self.numerology.cyclic_prefix
-        self._step = self._detector.lag  # further behind a candidate that was none
+        self._step = 3 * self._detector.lag  # further behind a candidate that was none
         self._storage = np.empty(0, np.complex64)  # the buffer's memory, kept from push to push
         self._buffer = self._storage
         # Indices in the stream: of the buffer's first sample, of where the search goes on, and of worthless spans.
