@@ -13,8 +13,12 @@ from sdr_sc.experiments.measurements import check_writable, print_rows, write_js
 
 
 @click.command()
-@click.option("--frames", type=click.IntRange(20), help="Frames of each of our runs.  [default: 3000, quick 400]")
-@click.option("--repeats", type=click.IntRange(1), help="Timed runs of each kind.  [default: 9, quick 3]")
+@click.option(
+    "--frames",
+    type=click.IntRange(20),
+    help="Long frames of each of our runs, and short ones of as many samples.  [default: 3000, quick 400]",
+)
+@click.option("--repeats", type=click.IntRange(1), help="Timed runs of each kind.  [default: 7, quick 3]")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of features and noise.")
 @click.option("--quick", is_flag=True, help="The same rows on less data.")
 @click.option("--lengths", is_flag=True, help="Ours alone, over the length of the frames.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.experiments.phy_fuzz import missing_causes
+from sdr_sc.experiments.phy_judge import has_wrong_features
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
@@ -73,8 +74,14 @@ def receive_and_count(
     return frames, receiver
 
 
-def check(samples: np.ndarray, sent: list[Frame], numerology: Numerology = N64, seed: int = 0) -> list[Frame]:
-    """Receive a stream whole and in random chunks: nothing that was not sent, nothing twice, both times the same.
+def check(
+    samples: np.ndarray, sent: list[Frame], numerology: Numerology = N64, seed: int = 0, copies: bool = False
+) -> list[Frame]:
+    """Receive a stream whole and in random chunks: nothing that was not sent, nothing twice, both times the same, and
+    what of the features is wrong is erased.
+
+    Args:
+        copies: a frame may be there twice.
 
     Returns:
         Those of ``sent`` that were received, in the order of their arrival.
@@ -87,11 +94,12 @@ def check(samples: np.ndarray, sent: list[Frame], numerology: Numerology = N64, 
         for name in ("features", "noise_variance", "erased", "channel"):
             assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
     by_header = {frame.header: frame for frame in sent}
+    assert not [f.header for f in whole if has_wrong_features(f, by_header[f.header].features, numerology)]
     for frame in whole:
         assert np.isnan(frame.features[frame.erased]).all()
         assert np.isfinite(frame.features[~frame.erased]).all()
         assert np.isfinite([frame.snr_db, frame.cfo_hz]).all()
-    return [by_header.pop(frame.header) for frame in whole]
+    return [by_header[frame.header] if copies else by_header.pop(frame.header) for frame in whole]
 
 
 def largest_error(received: ReceivedFrame, sent: Frame) -> float:

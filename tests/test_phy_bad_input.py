@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phy_streams import N64, check, join, largest_error, make_frame, noise, receive, receive_and_count, silence
 
@@ -22,6 +22,7 @@ GAP = 400
 offsets = st.floats(-1.9, 1.9).map(lambda turns: CarrierOffset(turns * N64.subcarrier_spacing_hz, N64.sample_rate_hz))
 seeds = st.integers(0, 2**32 - 1)
 noise_db = st.sampled_from([None, -30.0, -15.0])
+good_noise_db = st.sampled_from([None, -35.0, -25.0])
 
 
 @given(st.integers(0, LENGTH), st.integers(0, LENGTH), noise_db, offsets, seeds)
@@ -39,6 +40,22 @@ def test_a_stream_that_ends_inside_a_frame(last: int, level_db, seed: int) -> No
     got = check(stream, [A, B], seed=seed)
     assert B in got
     assert (A in got) == (last >= N64.payload_offset)
+
+
+@given(st.integers(4, 20), st.floats(0, 1), st.integers(1, 2000), st.booleans(), good_noise_db, seeds)
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_features_of_lost_samples_are_erased(
+    symbols: int, place: float, length: int, is_cut: bool, level_db, seed: int
+) -> None:
+    # A slip by 64/7 samples turns pilots every 14 subcarriers by whole turns: they cannot tell it from none.
+    assume(not is_cut or abs((length + 32 / 7) % (64 / 7) - 32 / 7) > 1.5)
+    sent = make_frame(6, symbols, 48)
+    start = N64.payload_offset + int(place * symbols * N64.symbol_samples)
+    rest = sent.samples[start + length :]
+    hole = silence(0 if is_cut else len(sent.samples) - start - len(rest))
+    gap = silence(GAP + len(sent.samples))  # the frame behind is not to stand where payload is missing
+    stream = join(sent.samples[:start], hole, rest, gap, B.samples, silence(GAP), noise_db=level_db, seed=seed)
+    assert check(stream, [sent, B], seed=seed) == [sent, B]
 
 
 @given(st.integers(0, LENGTH), st.integers(1, LENGTH), st.sampled_from([0.0, -1.0, 3.0]), noise_db, seeds)

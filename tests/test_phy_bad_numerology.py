@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phy_streams import check, join, make_frame, silence
+from phy_streams import check, join, largest_error, make_frame, receive, silence
 
 from sdr_sc.errors import NumerologyError
 from sdr_sc.phy.numerology import Numerology
@@ -69,11 +69,41 @@ def numerologies(draw: st.DrawFn) -> Numerology:
     )
 
 
-@given(numerologies(), st.integers(1, 8), st.integers(1, 64), st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None, derandomize=True)
-def test_other_sizes_carry_frames(numerology: Numerology, n_items: int, k: int, seed: int) -> None:
+def assert_frames_pass(numerology: Numerology, n_items: int, k: int, seed: int) -> None:
     frames = [make_frame(i, n_items, k, numerology) for i in range(3)]
     gap = silence(int(np.random.default_rng(seed).integers(4 * numerology.symbol_samples)))
     parts = [part for frame in frames for part in (frame.samples, gap)]
     stream = join(*parts, silence(numerology.symbol_samples), noise_db=-25.0, seed=seed)
     assert check(stream, frames, numerology, seed) == frames
+    for received, sent in zip(receive(stream, numerology), frames, strict=True):
+        assert not received.erased.any()
+        assert largest_error(received, sent) < 0.5
+
+
+@given(numerologies(), st.integers(1, 8), st.integers(1, 64), st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_other_sizes_carry_frames(numerology: Numerology, n_items: int, k: int, seed: int) -> None:
+    assert_frames_pass(numerology, n_items, k, seed)
+
+
+@pytest.mark.parametrize("fft_size", [64, 128, 256])
+@pytest.mark.parametrize("shorter", [0, 1], ids=["half", "half less 1"])
+@pytest.mark.parametrize("early", ["4", "half"])
+def test_the_longest_cyclic_prefixes_carry_frames(fft_size: int, shorter: int, early: str) -> None:
+    prefix = fft_size // 2 - shorter
+    numerology = Numerology(fft_size, prefix, early_window=4 if early == "4" else prefix // 2)
+    for seed in range(3):
+        assert_frames_pass(numerology, 4, 16, seed)
+
+
+@pytest.mark.parametrize("fft_size, cyclic_prefix", [(32, 8), (64, 16), (64, 32), (64, 31), (128, 64)])
+@pytest.mark.parametrize("pilots", [2, 4])
+def test_sixteen_subcarriers_carry_frames(fft_size: int, cyclic_prefix: int, pilots: int) -> None:
+    data = 16 - pilots
+    numerology = Numerology(fft_size, cyclic_prefix, data, pilots, header_symbols=-(-216 // data))
+    for seed in range(3):
+        assert_frames_pass(numerology, 4, 16, seed)
+
+
+def test_fewer_subcarriers_are_refused() -> None:
+    refuse({"data_subcarriers": 12, "pilot_subcarriers": 2, "header_symbols": 18})

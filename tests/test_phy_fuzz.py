@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from phy_streams import N64, check
 
 from sdr_sc.experiments.phy_damage import DAMAGES
-from sdr_sc.experiments.phy_fuzz import SAMPLES, FuzzStream, fuzz
+from sdr_sc.experiments.phy_fuzz import SAMPLES, fuzz
+from sdr_sc.experiments.phy_fuzz_stream import FuzzStream
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -24,6 +25,8 @@ def test_ten_million_samples() -> None:
     assert (verdict.crashes, verdict.first_error) == (0, "")
     # A damaged header passes its check of 16 bits once in 65,536; some 600 are damaged here.
     assert (verdict.false_headers, verdict.false_features, verdict.uncounted) == (0, 0, 0)
+    assert verdict.damaged_delivered > 500 and verdict.damaged_false == 0
+    assert verdict.damaged_doubtful < 0.08 * verdict.damaged_delivered  # short frames
     assert verdict.intact > 500 and verdict.intact_lost == 0
 
 
@@ -32,7 +35,7 @@ def test_ten_million_samples() -> None:
 def test_chunks_change_nothing(seed: int) -> None:
     stream = FuzzStream(N64, seed)
     samples = stream.take(60_000)
-    check(samples, stream.sent, seed=seed)  # type: ignore[arg-type]
+    check(samples, stream.sent, seed=seed, copies=True)  # type: ignore[arg-type]
 
 
 def test_every_damage_changes_a_frame() -> None:
@@ -74,6 +77,18 @@ class Wrong(Receiver):
         return [replace(f, features=-f.features) for f in super().push(samples)]
 
 
+class Guessing(Receiver):
+    """Makes up what it should erase."""
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [self._fill(frame) if frame.erased.any() else frame for frame in super().push(samples)]
+
+    def _fill(self, frame: ReceivedFrame) -> ReceivedFrame:
+        features = np.where(frame.erased, np.complex64(1.0), frame.features)
+        variance = np.where(frame.erased, np.float32(0.01), frame.noise_variance)
+        return replace(frame, features=features, noise_variance=variance, erased=np.zeros_like(frame.erased))
+
+
 class Deaf(Receiver):
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
         super().push(samples)
@@ -88,6 +103,7 @@ class Deaf(Receiver):
         (Inventive, "false_headers"),
         (Repeating, "false_headers"),
         (Wrong, "false_features"),
+        (Guessing, "damaged_false"),
         (Deaf, "intact_lost"),
     ],
 )

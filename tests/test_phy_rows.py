@@ -9,9 +9,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from sdr_sc.experiments import phy_fading, phy_link_rows, phy_snr_rows
+from sdr_sc.cli.bench import summary
+from sdr_sc.experiments import phy_data, phy_fading, phy_link_rows, phy_snr_rows
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.phy_fading import Fading
+from sdr_sc.experiments.phy_snr_rows import quantile_interval
 from sdr_sc.experiments.phy_trials import HUNDRED_SYMBOLS, Trial, run_trial, run_trials
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver
@@ -35,6 +37,37 @@ class Boastful(Receiver):
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
         return [replace(f, snr_db=f.snr_db + 2, features=1.1 * f.features) for f in super().push(samples)]
+
+
+class Erasing(Receiver):
+    """Erases all features but every ``keep``-th; none with 0."""
+
+    keep = 0
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [self._erase(frame) for frame in super().push(samples)]
+
+    def _erase(self, frame: ReceivedFrame) -> ReceivedFrame:
+        erased = np.ones(frame.features.size, bool)
+        if self.keep:
+            erased[:: self.keep] = False
+        erased = erased.reshape(frame.features.shape) | frame.erased
+        features = np.where(erased, np.complex64(np.nan), frame.features)
+        variance = np.where(erased, np.float32(np.inf), frame.noise_variance)
+        return replace(frame, features=features, noise_variance=variance, erased=erased)
+
+
+class ErasingMost(Erasing):
+    """Erases 90 % of the features."""
+
+    keep = 10
+
+
+class Negating(Receiver):
+    """Gives all features with the wrong sign."""
+
+    def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
+        return [replace(frame, features=-frame.features) for frame in super().push(samples)]
 
 
 def by_name(rows: list[Row], *words: str) -> list[Row]:
@@ -71,8 +104,37 @@ def test_rows_of_a_receiver_that_keeps_and_makes_up_frames() -> None:
         assert (row.value, row.ok) == (250, False)
     (row,) = by_name(phy_link_rows.detection_rows(True, 1, quiet, Half), "header right", " 0 dB")
     assert row.value == pytest.approx(50, abs=1) and row.ok is False and row.ci95 is not None
-    for row in by_name(phy_link_rows.fading_detection_rows(True, 1, quiet, Half), "header right"):
+    rows = phy_link_rows.fading_detection_rows(True, 1, quiet, Half)
+    for row in by_name(rows, "header right", "3 dB or more"):
         assert row.value == pytest.approx(50, abs=6) and row.ok is False
+    for row in by_name(rows, "header right", "3 to 6 dB"):
+        assert row.ci95[0] < 50 < row.ci95[1] and row.ok is None and row.n > 50
+
+
+@pytest.mark.parametrize("kind", [Erasing, ErasingMost, Negating])
+def test_frames_without_right_features_are_lost(kind: type[Receiver]) -> None:
+    rows = phy_link_rows.lost_frame_rows(True, 1, quiet, kind)
+    assert all((row.value, row.ok) == (500, False) for row in by_name(rows, "frames lost"))
+    assert all((row.value, row.ok) == (0, True) for row in by_name(rows, "frames made up"))
+
+
+def test_erased_features_count_as_unknown() -> None:
+    rows = phy_snr_rows.payload_snr_rows(True, 1, quiet, ErasingMost)
+    for row in by_name(rows, "features erased"):
+        assert row.value == pytest.approx(90, abs=0.1) and row.ok is (False if "AWGN" in row.name else None)
+    (row,) = by_name(rows, "below", "AWGN, 25 dB")
+    assert row.value == pytest.approx(25 + 10 * np.log10(0.9), abs=0.1) and row.ok is False
+    rows = phy_snr_rows.doppler_rows(True, 1, quiet, ErasingMost)
+    for row in by_name(rows, "median frame") + by_name(rows, "10th percentile frame"):
+        assert row.value == pytest.approx(-10 * np.log10(0.9), abs=0.3) and row.ci95[0] <= row.value <= row.ci95[1]
+    assert all(90 <= row.value + 0.1 < 93 for row in by_name(rows, "features erased"))
+
+
+def test_interval_of_a_quantile_holds_it_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    for share, truth in ((0.5, np.log(2)), (0.1, -np.log(0.9))):
+        bounds = np.array([quantile_interval(values, share) for values in rng.exponential(size=(1000, 200))])
+        assert 0.93 <= np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1])) <= 0.985
 
 
 def test_rows_of_a_receiver_with_wrong_figures() -> None:
@@ -84,13 +146,19 @@ def test_rows_of_a_receiver_with_wrong_figures() -> None:
 
 
 def test_measured_channels_that_are_not_there_are_told(monkeypatch, tmp_path) -> None:
-    assert phy_fading.MEASURED_FOLDER.parts[-3:] == ("shared", "data", "measured_channels")
-    monkeypatch.setattr(phy_snr_rows, "MEASURED_FOLDER", tmp_path)
+    assert phy_data.SHARED_DATA.parts[-2:] == ("shared", "data")
+    monkeypatch.setattr(phy_fading, "SHARED_DATA", tmp_path)
     rows = phy_snr_rows.fading_snr_estimate_rows(True, 1, quiet, Boastful)
-    for row in by_name(rows, "measured office", "not measured"):
+    for row in by_name(rows, "measured office", phy_data.NOT_MEASURED):
         assert np.isnan(row.value) and row.ok is None
     for row in by_name(rows, "TDL"):
         assert row.value == pytest.approx(2, abs=0.5) and row.ok is False
+
+
+def test_summary_tells_what_is_missing_and_how_many_goals_are_met() -> None:
+    name = phy_data.absent("bias", phy_data.SHARED_DATA / "a.npz")
+    rows = [Row(name, float("nan"), "dB"), Row.at_least("a", 2, "", 1), Row.at_least("b", 0, "", 1), Row("c", 1, "")]
+    assert summary(rows) == ["bias, not measured: shared/data/a.npz is absent", "1 of 2 goals met"]
 
 
 def test_a_frame_has_a_hundred_symbols() -> None:

@@ -8,6 +8,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._parameters import require_number, require_text, require_whole
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.blocks.ofdm_tx import as_numerology
@@ -55,11 +56,11 @@ class channel(gr.basic_block):
         numerology: Numerology | str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_channel", in_sig=[np.complex64], out_sig=[np.complex64])
-        if min(delay_samples, seed) < 0 or not sample_rate_hz > 0 or not np.isfinite([snr_db, cfo_hz]).all():
-            raise BlockError(
-                "channel: delay_samples and seed have to be 0 or more, sample_rate_hz above 0, "
-                "snr_db and cfo_hz finite."
-            )
+        require_number("channel", snr_db=snr_db, cfo_hz=cfo_hz, sample_rate_hz=sample_rate_hz)
+        require_whole("channel", delay_samples=delay_samples, seed=seed)
+        require_text("channel", models=models, snr_schedule=snr_schedule)
+        if sample_rate_hz <= 0:
+            raise BlockError(f"channel: sample_rate_hz is {sample_rate_hz}; use a number above 0.")
         self._schedule = SnrSchedule.parse(snr_schedule)
         try:
             parsed = parse_chain(models, sample_rate_hz, seed, as_numerology(numerology))
@@ -78,14 +79,12 @@ class channel(gr.basic_block):
 
     def set_snr_db(self, snr_db: float) -> None:
         """Es/N0 from the next samples on, dB."""
-        if not np.isfinite(snr_db):
-            raise BlockError(f"channel: snr_db is {snr_db}; use a finite number.")
+        require_number("channel", snr_db=snr_db)
         self._noise.snr_db = float(snr_db)
 
     def set_cfo_hz(self, cfo_hz: float) -> None:
         """Carrier frequency offset from the next samples on, Hz."""
-        if not np.isfinite(cfo_hz):
-            raise BlockError(f"channel: cfo_hz is {cfo_hz}; use a finite number.")
+        require_number("channel", cfo_hz=cfo_hz)
         self._offset.cfo_hz = float(cfo_hz)
 
     @guarded_handler

@@ -10,6 +10,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded
+from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
@@ -28,8 +29,8 @@ class ofdm_rx(gr.basic_block):
     Input 0: complex64 samples. Message output ``frames``: for each frame a PDU of the equalised complex64 features,
     items one behind the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
     ``clock_offset_ppm``, ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain
-    for each occupied subcarrier) and ``start_sample``. A frame that the end of the stream cuts is counted, not
-    given out.
+    for each occupied subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of
+    the machine's monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
@@ -47,6 +48,8 @@ class ofdm_rx(gr.basic_block):
         snr_estimator: str = DEFAULT_ESTIMATOR,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_rx", in_sig=[np.complex64], out_sig=None)
+        require_number("OFDM receiver", threshold=threshold)
+        require_text("OFDM receiver", snr_estimator=snr_estimator)
         if not 0.1 <= threshold <= 0.9:
             raise BlockError(f"OFDM receiver: threshold is {threshold}; use 0.1 to 0.9.")
         self.numerology = as_numerology(numerology)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._parameters import require_number, require_whole
 from sdr_sc.blocks._pdu import END, read_pdu, require
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.framing import FrameBuilder
@@ -44,8 +46,10 @@ class ofdm_tx(gr.basic_block):
 
     def __init__(self, numerology: Numerology | str = "", gap_samples: int = 160, amplitude: float = 1.0) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_tx", in_sig=None, out_sig=[np.complex64])
-        if gap_samples < 0 or not 0 < amplitude <= 10:
-            raise BlockError("OFDM transmitter: gap_samples has to be 0 or more, amplitude above 0 up to 10.")
+        require_whole("OFDM transmitter", gap_samples=gap_samples)
+        require_number("OFDM transmitter", amplitude=amplitude)
+        if not 0 < amplitude <= 10:
+            raise BlockError(f"OFDM transmitter: amplitude is {amplitude}; use a number above 0 up to 10.")
         self.numerology = as_numerology(numerology)
         self.gap_samples = gap_samples
         self.amplitude = amplitude
@@ -122,7 +126,13 @@ class ofdm_tx(gr.basic_block):
 
 
 def as_numerology(numerology: Numerology | str) -> Numerology:
-    """The numerology that a block parameter names: itself, a YAML file's, or the default for ''."""
+    """The numerology that a block parameter names: itself, a YAML file's, or the default for ''.
+
+    Raises:
+        BlockError, NumerologyError: the parameter names none.
+    """
     if isinstance(numerology, Numerology):
         return numerology
+    if not isinstance(numerology, (str, Path)):
+        raise BlockError(f"numerology is {numerology!r}; use a path of a YAML file, or '' for the default.")
     return Numerology.from_yaml(numerology) if numerology else Numerology()

@@ -10,15 +10,17 @@ from functools import partial
 import numpy as np
 
 from sdr_sc.experiments.measurements import Row
-from sdr_sc.experiments.phy_fading import ECHO_SAMPLES, MEASURED_FOLDER, MEASURED_NAMES, Fading
-from sdr_sc.experiments.phy_link_rows import CLOCK_PPM, workers
-from sdr_sc.experiments.phy_snr_rows import MEASURED_RATE_HZ, TDL_DOPPLER_HZ, TDL_RATES_HZ, errors_db, long_trial
+from sdr_sc.experiments.phy_data import absent
+from sdr_sc.experiments.phy_fading import ECHO_SAMPLES, MEASURED_NAMES, Fading, measured_file
+from sdr_sc.experiments.phy_link_rows import CLOCK_PPM, DOPPLER_HZ, workers
+from sdr_sc.experiments.phy_snr_rows import MEASURED_RATE_HZ, TDL_RATES_HZ, errors_db, long_trial
 from sdr_sc.experiments.phy_trials import Trial, run_trials
 from sdr_sc.phy.receiver import Receiver
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 Log = Callable[[str], None]
 _SNRS_DB = (0.0, 10.0, 20.0, 30.0)
+_MEASURED_FILE = measured_file(MEASURED_NAMES[-1])
 _FADING_SNRS_DB = (5.0, 15.0, 25.0)
 
 
@@ -53,7 +55,10 @@ def estimator_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     best = min(worst, key=lambda name: worst[name])
     is_best = best == DEFAULT_ESTIMATOR
     title = f"largest bias of the default, {DEFAULT_ESTIMATOR}, over that of the best, {best}"
-    return [*rows, Row(title, worst[DEFAULT_ESTIMATOR] / worst[best], "", "1", is_best)]
+    rows.append(Row(title, worst[DEFAULT_ESTIMATOR] / worst[best], "", "1", is_best))
+    if not _MEASURED_FILE.is_file():
+        rows.append(Row(absent("SNR estimators side by side, measured channel", _MEASURED_FILE), float("nan"), "dB"))
+    return rows
 
 
 def _channels(quick: bool, seed: int) -> dict[str, list[Trial]]:
@@ -67,10 +72,13 @@ def _channels(quick: bool, seed: int) -> dict[str, list[Trial]]:
         f"{CLOCK_PPM:g} ppm, phase noise": trials(_FADING_SNRS_DB, clock_ppm=CLOCK_PPM, phase_noise=True),
     }
     for rate_hz in TDL_RATES_HZ:
-        name, fading = f"TDL-C 300 ns, {rate_hz / 1e6:g} MS/s", Fading("C", doppler_hz=TDL_DOPPLER_HZ)
+        name, fading = f"TDL-C 300 ns, {rate_hz / 1e6:g} MS/s", Fading("C", doppler_hz=DOPPLER_HZ)
         channels[name] = trials(_FADING_SNRS_DB, fading=fading, gap_samples=gap, sample_rate_hz=rate_hz)
-    file = MEASURED_FOLDER / f"{MEASURED_NAMES[-1]}.npz"
-    if file.is_file():
-        changes = {"fading": Fading(measured=str(file)), "gap_samples": gap, "sample_rate_hz": MEASURED_RATE_HZ}
+    if _MEASURED_FILE.is_file():
+        changes = {
+            "fading": Fading(measured=str(_MEASURED_FILE)),
+            "gap_samples": gap,
+            "sample_rate_hz": MEASURED_RATE_HZ,
+        }
         channels[f"measured {MEASURED_NAMES[-1]}"] = trials(_FADING_SNRS_DB, **changes)
     return channels

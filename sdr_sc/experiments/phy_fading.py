@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.experiments.phy_data import MEASURED_CHANNELS, SHARED_DATA
 from sdr_sc.phy.channels import ChannelModel, Measured, Tdl
 
 # Silence that lets a frame's echoes end before the next frame: the longest path of TDL-C at 20 MS/s, and the filter.
 ECHO_SAMPLES = 200
-MEASURED_FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "measured_channels"
 MEASURED_NAMES = ("office_los_1", "office_los_2", "office_nlos_1", "office_nlos_2")
+
+
+def measured_file(name: str) -> Path:
+    """Where the measured channel of that name lies, if it is there."""
+    return SHARED_DATA / MEASURED_CHANNELS / f"{name}.npz"
 
 
 @dataclass(frozen=True)

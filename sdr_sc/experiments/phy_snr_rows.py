@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from sdr_sc.experiments.measurements import Row, mean_interval
-from sdr_sc.experiments.phy_fading import ECHO_SAMPLES, MEASURED_FOLDER, MEASURED_NAMES, Fading
-from sdr_sc.experiments.phy_link_rows import CLOCK_PPM, workers
+from sdr_sc.experiments.phy_data import absent
+from sdr_sc.experiments.phy_fading import ECHO_SAMPLES, MEASURED_NAMES, Fading, measured_file
+from sdr_sc.experiments.phy_link_rows import CLOCK_PPM, DOPPLER_HZ, workers
 from sdr_sc.experiments.phy_trials import HUNDRED_SYMBOLS, MakeReceiver, Outcome, Trial, run_trials
 from sdr_sc.phy.receiver import Receiver
 
@@ -26,15 +27,15 @@ _LOW_SNRS_DB = (-5, -2.5)
 _FADING_SNRS_DB = tuple(range(0, 26, 5))
 # At 1 MS/s all echoes are within the cyclic prefix, at 20 MS/s those behind 800 ns are not.
 TDL_RATES_HZ = (1e6, 20e6)
-TDL_DOPPLER_HZ = 5.0
-_DOPPLERS_HZ = (0.0, 5.0, 20.0)
+_DOPPLERS_HZ = (0.0, DOPPLER_HZ, 20.0)
 MEASURED_RATE_HZ = 20e6  # the subcarriers lie on the tones that were measured
 _GAP = (ECHO_SAMPLES, ECHO_SAMPLES + 400)
 
 
 def payload_snr_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver = Receiver) -> list[Row]:
     """By how much the SNR of the unbiased features is below the channel's, frames of 100 OFDM symbols, 0 to 25 dB:
-    over AWGN, and with 20 ppm clock offset and the phase noise of a USRP.
+    over AWGN, and with 20 ppm clock offset and the phase noise of a USRP; and the share of the features erased there,
+    which has to be 0 over AWGN. An erased feature counts as one with a squared error of 1.
 
     Args:
         quick: 40 frames a row in place of 2,000.
@@ -48,15 +49,19 @@ def payload_snr_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiv
     outcomes = run_trials(plain + impaired, make_receiver, workers(quick))
     names = ["AWGN"] * len(plain) + [f"{CLOCK_PPM:g} ppm, phase noise"] * len(impaired)
     goals = [LOSS_GOAL_DB] * len(plain) + [IMPAIRED_LOSS_GOAL_DB] * len(impaired)
-    return [
+    rows = [
         _loss_row(f"payload SNR below the channel's, {name}, {trial.snr_db:g} dB", trial, outcome, goal)
         for name, trial, outcome, goal in zip(names, plain + impaired, outcomes, goals, strict=True)
     ]
+    erased = _erased_row(f"features erased, {names[0]}, all SNRs", outcomes[: len(plain)])
+    rows.append(replace(erased, goal="0", ok=erased.value == 0))
+    return [*rows, _erased_row(f"features erased, {names[-1]}, all SNRs", outcomes[len(plain) :])]
 
 
 def doppler_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver = Receiver) -> list[Row]:
-    """Payload SNR of the median frame over a channel that changes along it: TDL-C of 300 ns at 1 MS/s, mean Es/N0 of
-    25 dB, frames of 100 OFDM symbols, 8 ms.
+    """Payload SNR of the median frame and of the one that 10 % of the frames fall short of, over a channel that changes
+    along the frame: TDL-C of 300 ns at 1 MS/s, mean Es/N0 of 25 dB, frames of 100 OFDM symbols, 8 ms; and the share of
+    the features erased. An erased feature counts as one with a squared error of 1.
 
     Args:
         As of `payload_snr_rows`; 500 frames a row.
@@ -73,9 +78,11 @@ def doppler_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiver =
     log(f"payload SNR over Doppler: {len(trials)} x {trials[0].frames} frames of 100 symbols")
     rows = []
     for doppler_hz, outcome in zip(_DOPPLERS_HZ, run_trials(trials, make_receiver, workers(quick)), strict=True):
-        errors = outcome.error[np.isfinite(outcome.error)]
-        name = f"payload SNR of the median frame, TDL-C 300 ns, 25 dB, {doppler_hz:g} Hz Doppler"
-        rows.append(Row(name, float(-10 * np.log10(np.median(errors))), "dB", n=len(errors)))
+        payload_db = -10 * np.log10(outcome.error[outcome.received])
+        channel = f"TDL-C 300 ns, 25 dB, {doppler_hz:g} Hz Doppler"
+        for name, share in (("the median frame", 0.5), ("the 10th percentile frame", 0.1)):
+            rows.append(_quantile_row(f"payload SNR of {name}, {channel}", payload_db, share))
+        rows.append(_erased_row(f"features erased, {channel}", [outcome]))
     return rows
 
 
@@ -108,17 +115,17 @@ def fading_snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: Ma
         As of `payload_snr_rows`.
     """
     points: list[tuple[str, Fading, float]] = [
-        (f"TDL-{profile} 300 ns, {rate_hz / 1e6:g} MS/s", Fading(profile, doppler_hz=TDL_DOPPLER_HZ), rate_hz)
+        (f"TDL-{profile} 300 ns, {rate_hz / 1e6:g} MS/s", Fading(profile, doppler_hz=DOPPLER_HZ), rate_hz)
         for rate_hz in TDL_RATES_HZ
         for profile in "ABCDE"
     ]
     missing = []
     for name in MEASURED_NAMES:
-        file = MEASURED_FOLDER / f"{name}.npz"
+        file = measured_file(name)
         if file.is_file():
             points.append((f"measured {name}", Fading(measured=str(file)), MEASURED_RATE_HZ))
         else:
-            missing.append(f"SNR estimate, worst bias, measured {name}: not measured, there is no {file.name}")
+            missing.append(absent(f"SNR estimate, worst bias, measured {name}", file))
     trials = [
         replace(long_trial(quick, seed + 10 * p + i, snr_db), fading=fading, gap_samples=_GAP, sample_rate_hz=rate_hz)
         for p, (_, fading, rate_hz) in enumerate(points)
@@ -131,6 +138,23 @@ def fading_snr_estimate_rows(quick: bool, seed: int, log: Log, make_receiver: Ma
         of_point = slice(p * len(_FADING_SNRS_DB), (p + 1) * len(_FADING_SNRS_DB))
         rows.append(_worst_bias_row(name, _FADING_SNRS_DB, outcomes[of_point]))
     return rows + [Row(name, float("nan"), "dB") for name in missing]
+
+
+def quantile_interval(values: np.ndarray, share: float) -> tuple[float, float]:
+    """95 % confidence interval of a quantile by order statistics, whatever the distribution (H. A. David, H. N.
+    Nagaraja, Order Statistics, 3rd ed., section 7.1); the extremes where there are too few values.
+
+    Args:
+        share: of the distribution below the quantile, 0..1.
+
+    >>> quantile_interval(np.arange(1.0, 101.0), 0.5)
+    (40.0, 61.0)
+    """
+    from scipy.stats import binom
+
+    ordered, n = np.sort(values), len(values)
+    low, high = (int(rank) for rank in binom.ppf((0.025, 0.975), n, share))
+    return float(ordered[max(low - 1, 0)]), float(ordered[min(high, n - 1)])
 
 
 def long_trial(quick: bool, seed: int, snr_db: float) -> Trial:
@@ -156,6 +180,19 @@ def _worst_bias_row(channel: str, snrs_db: Sequence[float], outcomes: Sequence[O
         for snr_db, outcome in zip(snrs_db, outcomes, strict=True)
     ]
     return max(rows, key=lambda row: abs(row.value) if np.isfinite(row.value) else np.inf)
+
+
+def _quantile_row(name: str, values_db: np.ndarray, share: float) -> Row:
+    if not len(values_db):
+        return Row(name, float("nan"), "dB", n=0)
+    interval = quantile_interval(values_db, share)
+    return Row(name, float(np.quantile(values_db, share)), "dB", n=len(values_db), ci95=interval)
+
+
+def _erased_row(name: str, outcomes: Sequence[Outcome]) -> Row:
+    """Share of the features of the frames that were received; frames are equally long."""
+    shares = np.concatenate([outcome.erased[outcome.received] for outcome in outcomes])
+    return Row(name, 100 * float(shares.mean()) if len(shares) else float("nan"), "%", n=len(shares))
 
 
 def _loss_row(name: str, trial: Trial, outcome: Outcome, goal_db: float) -> Row:

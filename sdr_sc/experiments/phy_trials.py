@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.experiments.phy_fading import NO_FADING, Fading
+from sdr_sc.experiments.phy_judge import features_are_right, squared_errors
 from sdr_sc.phy.channels import USRP_CLASS, Awgn, CarrierOffset, Chain, ChannelModel, ClockOffset, PhaseNoise
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
@@ -59,13 +60,17 @@ class Outcome:
     Attributes:
         own_snr_db: received SNR of each frame: its mean power behind the fading, over the noise.
         estimate_db: the receiver's estimate; NaN where the frame was lost.
-        error: mean squared error of the unbiased features; NaN where the frame was lost.
+        error: mean squared error of the unbiased features, an erased one counted 1; NaN where the frame was lost.
+        erased: share of the features that are erased, 0..1; NaN where the frame was lost.
+        is_right: bool; received, nothing erased, and as exactly as its SNR over a channel of gain 1 allows.
         false: frames given out that were not sent.
     """
 
     own_snr_db: np.ndarray
     estimate_db: np.ndarray
     error: np.ndarray
+    erased: np.ndarray
+    is_right: np.ndarray
     false: int = 0
 
     @property
@@ -76,8 +81,8 @@ class Outcome:
     @classmethod
     def empty(cls, frames: int) -> Outcome:
         """Of frames that are still to be sent."""
-        nothing = np.full((3, frames), np.nan)
-        return cls(nothing[0], nothing[1], nothing[2])
+        own_snr_db, estimate_db, error, erased = np.full((4, frames), np.nan)
+        return cls(own_snr_db, estimate_db, error, erased, np.zeros(frames, bool))
 
 
 def run_trial(trial: Trial, make_receiver: MakeReceiver = Receiver) -> Outcome:
@@ -108,10 +113,10 @@ def run_trial(trial: Trial, make_receiver: MakeReceiver = Receiver) -> Outcome:
         samples, place = impairments.process(np.concatenate(parts)), 0
         while place < len(samples):
             step = int(rng.integers(1, _LONGEST_CHUNK))
-            _note(outcome, pending, receiver.push(samples[place : place + step]))
+            _note(outcome, trial, pending, receiver.push(samples[place : place + step]))
             place += step
     tail = np.zeros(8 * numerology.symbol_samples, np.complex64)  # pushes out what filters still hold
-    _note(outcome, pending, receiver.push(impairments.process(tail)) + receiver.flush())
+    _note(outcome, trial, pending, receiver.push(impairments.process(tail)) + receiver.flush())
     return outcome
 
 
@@ -151,13 +156,15 @@ def _make_frame(trial: Trial, number: int, rng: np.random.Generator) -> tuple[He
     return Header(int(rng.integers(1 << 16)), k, n_items, number % FRAME_NUM_MODULO, int(rng.integers(16))), features
 
 
-def _note(outcome: Outcome, pending: dict[Header, tuple[int, np.ndarray]], frames: list[ReceivedFrame]) -> None:
+def _note(
+    outcome: Outcome, trial: Trial, pending: dict[Header, tuple[int, np.ndarray]], frames: list[ReceivedFrame]
+) -> None:
     for frame in frames:
         if frame.header not in pending:
             outcome.false += 1
             continue
         number, features = pending.pop(frame.header)
-        there = ~frame.erased
-        error = (frame.features * (1 + frame.noise_variance) - features)[there]
         outcome.estimate_db[number] = frame.snr_db
-        outcome.error[number] = np.mean(np.abs(error) ** 2) if there.any() else np.nan
+        outcome.error[number] = np.mean(squared_errors(frame, features))
+        outcome.erased[number] = np.mean(frame.erased)
+        outcome.is_right[number] = features_are_right(frame, features, trial.snr_db)

@@ -3,6 +3,9 @@
 
 The long training field of 802.11a (IEEE 802.11-2016, 17.3.3) is two equal symbols of known values, as the project's own
 preamble has them, sent by somebody else's transmitter. The captures are no part of the project (see ``FOLDER``).
+
+The truth of a packet with noise added is its signal power, as the capture alone shows it to the same estimator, over
+the capture's own noise and the added noise together; of a packet as it is, only what is known of the recording.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ from scipy import fft
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.measurements import Row, mean_interval, snr_bias_row
+from sdr_sc.experiments.phy_data import SHARED_DATA, WIFI_CAPTURES, absent
 from sdr_sc.phy.detect import Detector
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.snr import PowerEstimate, repeated_symbols
 
 Log = Callable[[str], None]
-REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDER = "../shared/data/wifi_captures"
+FOLDER = SHARED_DATA / WIFI_CAPTURES
 CAPTURES = ("conducted_24mbps", "radiated_65mbps")
 SAMPLE_RATE_HZ = 20e6
 KNOWN_SNR_DB, KNOWN_WITHIN_DB = 35.0, 1.5
@@ -176,13 +179,13 @@ def wifi_rows(quick: bool, seed: int, log: Log, folder: Path | None = None) -> l
     Args:
         quick: fewer draws of noise.
         log: told what is measured next.
-        folder: of the captures; None for ``FOLDER`` beside the repository.
+        folder: of the captures; None for ``FOLDER``.
 
     Raises:
         SdrScError: a capture is damaged.
     """
     log("SNR estimate on recorded Wi-Fi packets")
-    folder = folder or REPOSITORY / FOLDER
+    folder = folder or FOLDER
     rows: list[Row] = []
     preambles: list[Preamble] = []
     for name in CAPTURES:
@@ -192,7 +195,7 @@ def wifi_rows(quick: bool, seed: int, log: Log, folder: Path | None = None) -> l
             preambles += found
             rows += capture_rows(name, found)
         else:
-            rows.append(Row(f"SNR of {name} as it is, not measured: {FOLDER} is absent", math.nan, "dB"))
+            rows.append(Row(absent(f"SNR of {name} as it is", path), math.nan, "dB"))
     for i, snr_db in enumerate(NOISY_SNRS_DB):
         label = f"SNR estimate on Wi-Fi packets, bias at {snr_db:g} dB"
         if preambles:
@@ -202,5 +205,5 @@ def wifi_rows(quick: bool, seed: int, log: Log, folder: Path | None = None) -> l
             spread = float(errors.std(ddof=1)) if len(errors) > 1 else math.nan
             rows.append(Row(label.replace("bias", "spread"), spread, "dB", n=len(errors)))
         else:
-            rows.append(Row(f"{label}, not measured: {FOLDER} is absent", math.nan, "dB"))
+            rows.append(Row(absent(label, folder), math.nan, "dB"))
     return rows

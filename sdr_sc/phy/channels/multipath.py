@@ -13,7 +13,6 @@ from sdr_sc.errors import ChannelError
 from sdr_sc.phy.channels.base import check, generator
 from sdr_sc.phy.numerology import Numerology
 
-
 _POWERS = (1e-20, 1e20)  # the noise is set against it; a fading channel never gets near either end
 
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where recordings lie that measurements use and the project does not ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+"""Beside the repository; measurements tell which of their rows need a file that is not there."""
+MEASURED_CHANNELS = "measured_channels"
+WIFI_CAPTURES = "wifi_captures"
+NOT_MEASURED = ", not measured: "
+"""In the name of a row without a figure, between what it would have told and why it does not."""
+
+
+def absent(what: str, path: Path) -> str:
+    """Name of a row that was not measured since ``path`` is not there.
+
+    >>> absent("SNR of a", SHARED_DATA / "wifi_captures" / "a.ci16")
+    'SNR of a, not measured: shared/data/wifi_captures/a.ci16 is absent'
+    """
+    shown = path.relative_to(SHARED_DATA.parents[1]) if path.is_relative_to(SHARED_DATA) else path
+    return f"{what}{NOT_MEASURED}{shown} is absent"
