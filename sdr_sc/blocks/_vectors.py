@@ -25,15 +25,19 @@ _READERS = ((pmt.is_c32vector, np.complex64), (pmt.is_f32vector, np.float32), (p
 
 def to_vector(values: np.ndarray) -> pmt.pmt_base:
     """A uniform vector of one-dimensional values; complex64, float32 and uint8 take the fast way."""
-    return pmt.deserialize_str(_vector(values))
+    return pmt.deserialize_str(b"".join(_vector(values)))
 
 
 def to_pair(meta: dict[str, Any], values: np.ndarray) -> pmt.pmt_base:
     """A dictionary and a uniform vector as a pair, which is what a PDU is."""
-    parts = [_PAIR]
+    parts: list[Any] = [_PAIR]
     for key, value in reversed(meta.items()):  # as dict_add does, the last in front
-        parts += (_key(key), _value(value))
-    return pmt.deserialize_str(b"".join((*parts, _NULL, _vector(values))))
+        parts.append(_key(key))
+        if isinstance(value, np.ndarray):
+            parts += _vector(value)
+        else:
+            parts.append(_value(value))
+    return pmt.deserialize_str(b"".join((*parts, _NULL, *_vector(values))))
 
 
 @lru_cache(maxsize=256)
@@ -55,17 +59,15 @@ def _value(value: Any) -> bytes:
         return _DOUBLE.pack(0x04, value)
     if type(value) is bool:
         return _TRUE if value else _FALSE
-    if isinstance(value, np.ndarray):
-        return _vector(value)
     return pmt.serialize_str(pmt.to_pmt(value))
 
 
-def _vector(values: np.ndarray) -> bytes:
+def _vector(values: np.ndarray) -> tuple[Any, ...]:
+    """Pieces of the serialised form; the values as they lie in memory, so that they are copied once."""
     kind = _TYPES.get(values.dtype)
     if kind is None:
-        return pmt.serialize_str(pmt.to_pmt(values))
-    header = _VECTOR.pack(0x0A, kind, len(values), 1, 0)
-    return header + _big_endian(np.ascontiguousarray(values)).tobytes()
+        return (pmt.serialize_str(pmt.to_pmt(values)),)
+    return _VECTOR.pack(0x0A, kind, len(values), 1, 0), _big_endian(np.ascontiguousarray(values)).data
 
 
 def from_vector(vector: pmt.pmt_base) -> np.ndarray:

@@ -51,38 +51,40 @@ def equalise(
         variance: float32 (count,), written: v of each.
     """
     symbols, data = spectra.shape[0], len(bins)
-    received = np.empty((symbols * data, 2), np.float32)
-    response = np.empty((symbols, data), np.complex64)
+    # Factor and variance of each place on the air, real and imaginary parts apart: the compiler takes several at once.
+    factor_re, factor_im = np.empty(symbols * data, np.float32), np.empty(symbols * data, np.float32)
+    spread = np.empty(symbols * data, np.float32)
+    source = np.empty(symbols * data, np.int32)
+    h_re, h_im = np.empty(data, np.float32), np.empty(data, np.float32)
     spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
     current, step = np.empty(data, np.complex64), np.empty(data, np.complex64)
     offsets = np.empty(data, np.float32)
     for d in range(data):
         offsets[d] = positions[d] - centre
         angle = slope * positions[d]
-        current[d] = (
-            np.float32(scale)
-            * channel[index[d]]
-            * np.complex64(complex(np.cos(angle * times[0]), np.sin(angle * times[0])))
-        )
+        gain = np.float32(scale) * channel[index[d]]
+        current[d] = gain * np.complex64(complex(np.cos(angle * times[0]), np.sin(angle * times[0])))
         step[d] = complex(np.cos(angle * spacing), np.sin(angle * spacing))
     for s in range(symbols):
-        # Divided by the noise's amplitude, all symbols have noise of power 1.
-        scaling = np.float32(1.0 / np.sqrt(noise[s]))
-        worth = scaling if present[s] else np.float32(np.nan)
+        n0 = np.float32(noise[s] if present[s] else np.nan)
+        least = np.float32(1e-20)
         for d in range(data):
-            received[s * data + d, 0] = spectra[s, bins[d]].real * worth
-            received[s * data + d, 1] = spectra[s, bins[d]].imag * worth
-        for d in range(data):
-            response[s, d] = current[d] * (gains[s] + tilts[s] * offsets[d]) * scaling
+            h = current[d] * (gains[s] + tilts[s] * offsets[d])
             current[d] *= step[d]
-    h, out = response.reshape(-1).view(np.float32).reshape(-1, 2), features.view(np.float32)
-    one, least = np.float32(1.0), np.float32(1e-20)
+            h_re[d], h_im[d] = h.real, h.imag
+            source[s * data + d] = s * spectra.shape[1] + bins[d]
+        for d in range(data):
+            power = max(h_re[d] * h_re[d] + h_im[d] * h_im[d], least)
+            inverse = np.float32(1.0) / (power + n0)
+            factor_re[s * data + d] = h_re[d] * inverse
+            factor_im[s * data + d] = h_im[d] * inverse
+            spread[s * data + d] = n0 / power
+    received, out = spectra.reshape(-1), features.view(np.float32)
     for i in range(len(places)):
         place = places[i]
         if place < symbols * data:
-            h_re, h_im, y_re, y_im = h[place, 0], h[place, 1], received[place, 0], received[place, 1]
-            power = max(h_re * h_re + h_im * h_im, least)
-            factor = signs[place] / (power + one)
-            out[2 * i] = (y_re * h_re + y_im * h_im) * factor
-            out[2 * i + 1] = (y_im * h_re - y_re * h_im) * factor
-            variance[i] = one / power
+            y = received[source[place]]
+            re, im = factor_re[place] * signs[place], factor_im[place] * signs[place]
+            out[2 * i] = y.real * re + y.imag * im
+            out[2 * i + 1] = y.imag * re - y.real * im
+            variance[i] = spread[place]
