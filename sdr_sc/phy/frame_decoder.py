@@ -11,17 +11,16 @@ import numpy as np
 
 from sdr_sc.phy import header as header_format
 from sdr_sc.phy.channel_estimate import smoother
-from sdr_sc.phy.equalise import equalise
 from sdr_sc.phy.framing import pilot_values
 from sdr_sc.phy.header import MAX_ITEMS, MAX_K, Header
 from sdr_sc.phy.header_stage import header_soft_values, known_symbol_gains
 from sdr_sc.phy.interleave import permutation
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.ofdm import early_window_ramp
-from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, pilot_phasors, track
+from sdr_sc.phy.payload_stage import receive_payload
+from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD
 from sdr_sc.phy.preamble_estimate import PreambleEstimator
 from sdr_sc.phy.preamble_fit import PreambleFit, cached_fit
-from sdr_sc.phy.presence import present_symbols, symbol_noise
 from sdr_sc.phy.sequences import pn_signs
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.snr import pilots as pilots_estimator
@@ -111,6 +110,7 @@ class FrameDecoder:
         self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
         window_middles = self._payload_starts + n.early_window + n.fft_size / 2
         self._payload_times = (window_middles - self._middle_sample) / n.symbol_samples
+        self._all_usable = np.ones(longest, np.bool_)
         self._known_weight = len(known_times) * n.used / n.pilot_subcarriers
         guard = np.arange(n.used // 2 + 2, n.fft_size - n.used // 2 - 1)
         self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
@@ -197,71 +197,53 @@ class FrameDecoder:
         turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
         channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
         noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
-        phasors, weights = pilot_phasors(bins, self._pilot_bins, self._payload_pilots, self._pilot_index, channel)
-        clock_std = self._slope_per_offset * CLOCK_OFFSET_STD
-        times = self._payload_times[:arrived]
-        present = present_symbols(phasors, weights, self._pilot_positions, times, noise, clock_std)
-        for begin, end in damaged:
-            present[(starts < end) & (starts + n.fft_size > begin)] = False
-        there = int(np.flatnonzero(present)[-1]) + 1 if present.any() else 0
-        complete = arrived == n.payload_symbols(count) and bool(present.all())
+        usable = self._all_usable[:arrived]
+        if damaged:
+            usable = usable.copy()
+            for begin, end in damaged:
+                usable[(starts < end) & (starts + n.fft_size > begin)] = False
+        complete = arrived == n.payload_symbols(count)
         if not complete:
             _erase(features, variance)
-        tracked = max(there, 1)
-        times = times[:tracked]
-        gains, tilts, slope, centre = track(
-            phasors[:tracked],
-            present[:tracked],
-            weights,
-            self._pilot_positions,
-            times,
-            noise,
-            clock_std,
-            noise / (float(weights.sum()) * self._known_weight),
-        )
-        levels = symbol_noise(
-            phasors[:tracked],
-            weights,
-            self._pilot_positions,
-            times,
-            gains,
-            tilts,
-            slope,
-            centre,
-            present[:tracked],
-            noise,
-        )
-        equalise(
-            bins[:tracked],
-            self._data_bins,
-            self._data_positions,
-            self._data_index,
+        pilots = np.empty((arrived, n.pilot_subcarriers) if self._needs_pilots else (0, 0), np.complex64)
+        there, is_whole, slope = receive_payload(
+            bins,
             channel,
+            self._pilot_bins,
+            self._pilot_index,
+            self._pilot_positions,
+            self._payload_pilots,
+            self._data_bins,
+            self._data_index,
+            self._data_positions,
+            self._payload_times[:arrived],
+            usable,
+            noise,
+            self._slope_per_offset * CLOCK_OFFSET_STD,
+            self._known_weight,
             10.0 ** (header.power_scale_db / 20.0),
-            gains,
-            tilts,
-            centre,
-            slope,
-            times,
-            levels,
-            present,
             permutation(count),
             pn_signs(count),
             features.reshape(-1),
             variance.reshape(-1),
+            pilots,
         )
         observation = result.observation
         if self._needs_pilots:
-            model = gains[:, np.newaxis] + np.outer(tilts, self._pilot_positions - centre)
-            model = model * np.exp(1j * slope * np.outer(times, self._pilot_positions))
-            pilots = phasors[:tracked] / weights * channel[self._pilot_index] / model
-            observation = observation._replace(pilots=pilots[present[:tracked]].astype(np.complex64))
+            observation = observation._replace(pilots=pilots[np.isfinite(pilots).all(axis=1)])
         erased = np.zeros(shape, np.bool_)
-        if not complete:
+        if not (complete and is_whole):
+            if there < arrived:
+                self._erase_behind(there, features, variance)
             erased = np.isnan(features)
             _erase(features, variance, erased)
         clock_offset_ppm = -1e6 * slope / self._slope_per_offset
         return PayloadResult(features, variance, erased, there, self._power(result, observation), clock_offset_ppm)
+
+    def _erase_behind(self, symbols: int, features: np.ndarray, variance: np.ndarray) -> None:
+        """Erase the features that ride on payload symbols from ``symbols`` on."""
+        behind = permutation(features.size) >= symbols * self.numerology.data_subcarriers
+        _erase(features, variance, behind.reshape(features.shape))
 
     def _fitted_noise(
         self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation

@@ -69,7 +69,7 @@ def track(
     Args:
         phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel;
             those of symbols that are not present are set to 0.
-        present: bool (symbols,), False for symbols whose pilots tell nothing.
+        present: bool (symbols or more,), False for symbols whose pilots tell nothing.
         weights: float64 (pilots,), |channel|^2 of the pilots.
         positions: float64 (pilots,), signed subcarrier numbers.
         times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
