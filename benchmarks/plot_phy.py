@@ -138,13 +138,13 @@ def throughput(rows: Rows, lengths: Rows) -> Figure:
 @click.command()
 def main() -> None:
     """Draw docs/pictures/receiver_*.png."""
-    rows, lengths = read("phy.json"), read("phy_throughput_lengths.json")
+    rows, speeds, lengths = read("phy.json"), read("phy_throughput.json"), read("phy_throughput_lengths.json")
     plots: dict[str, Callable[[], Figure]] = {
         "detection": lambda: detection(rows),
         "snr": lambda: snr_estimate(rows),
         "estimators": lambda: estimators(rows),
         "payload": lambda: payload(rows),
-        "throughput": lambda: throughput(rows, lengths),
+        "throughput": lambda: throughput(speeds, lengths),
     }
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 10})
     for name, draw in plots.items():
