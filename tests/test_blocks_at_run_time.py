@@ -10,6 +10,7 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
+from phy_reference import demodulate, modulate
 
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.blocks.channel import channel
@@ -25,7 +26,6 @@ from sdr_sc.errors import BlockError
 from sdr_sc.experiments.harness import run_flowgraph
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import demodulate, modulate
 
 pytestmark = pytest.mark.timeout(60)
 DEADLINE_S = 20.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from phy_reference import demodulate, modulate
 
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import demodulate, modulate
 
 
 @pytest.mark.parametrize("fft_size", [64, 512])

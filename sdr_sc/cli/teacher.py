@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli._progress import training_progress
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -165,25 +167,8 @@ def fit(
 
 def _run(trainer: FitTrainer, checkpoint: Path, checkpoint_steps: int, console: Console) -> EfficientNetLite2:
     """Train with a progress bar; returns the averaged network."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f} images/s"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     first, start = trainer.step, time.perf_counter()
-    with Progress(*columns, console=console) as progress:
+    with training_progress(console, "{task.fields[rate]:.0f} images/s") as progress:
         task = progress.add_task("fitting", total=trainer.steps, completed=trainer.step, rate=0.0)
         losses: list[float] = []
 

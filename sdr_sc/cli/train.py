@@ -48,15 +48,8 @@ def command(
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    from sdr_sc.cli._progress import training_progress
     from sdr_sc.distill.config import TrainConfig
     from sdr_sc.experiments.measurements import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
@@ -83,14 +76,7 @@ def command(
     trainer = Trainer(data, config, checkpoint)
     if trainer.epoch:
         console.print(f"resumed from {checkpoint}: {trainer.epoch} of {epochs} epochs are done")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with training_progress(console) as progress:
         steps = trainer.steps_per_epoch
         task = progress.add_task("training", total=epochs * steps, completed=trainer.epoch * steps)
 

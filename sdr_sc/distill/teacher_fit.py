@@ -8,7 +8,6 @@ no generator's state, and a resumed run equals an uninterrupted one.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.augment import augment
+from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.efficientnet import EfficientNetLite2
 from sdr_sc.distill.teacher import CHUNK
 from sdr_sc.errors import SdrScError
@@ -205,10 +205,7 @@ class FitTrainer:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(path.suffix + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, path)
+        write_checkpoint(state, path)
 
     def load(self, path: Path) -> None:
         """Go to where a checkpoint stands.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.config import TrainConfig
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.channels import power_gains
@@ -165,10 +165,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "generator": self.generator.get_state(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(path.suffix + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, path)  # a kill while writing leaves the last whole checkpoint
+        write_checkpoint(state, path)
 
     def _load(self, path: Path) -> None:
         try:

@@ -11,12 +11,12 @@ import numpy as np
 
 from sdr_sc.phy import header as header_format
 from sdr_sc.phy.channel_estimate import smoother
+from sdr_sc.phy.early_window import early_window_ramp
 from sdr_sc.phy.framing import pilot_values
 from sdr_sc.phy.header import MAX_ITEMS, MAX_K, Header
 from sdr_sc.phy.header_stage import header_soft_values, known_symbol_gains
 from sdr_sc.phy.interleave import permutation
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.payload_stage import receive_payload
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD
 from sdr_sc.phy.preamble_estimate import PreambleEstimator

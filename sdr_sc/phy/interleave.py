@@ -12,8 +12,6 @@ from math import gcd, sqrt
 
 import numpy as np
 
-from sdr_sc.phy.sequences import pn_signs
-
 
 @lru_cache(maxsize=256)
 def permutation(length: int) -> np.ndarray:
@@ -28,20 +26,3 @@ def permutation(length: int) -> np.ndarray:
     places = (np.arange(length, dtype=np.int64) * stride) % length
     places.flags.writeable = False
     return places
-
-
-def interleave(symbols: np.ndarray) -> np.ndarray:
-    """Permute and sign-flip a complex64 (n,) array for the air."""
-    out = np.empty_like(symbols)
-    out[permutation(len(symbols))] = symbols
-    return out * pn_signs(len(symbols))
-
-
-def deinterleave(symbols: np.ndarray) -> np.ndarray:
-    """Undo `interleave`.
-
-    >>> x = np.arange(6).astype(np.complex64)
-    >>> np.array_equal(deinterleave(interleave(x)), x)
-    True
-    """
-    return (symbols * pn_signs(len(symbols)))[permutation(len(symbols))]

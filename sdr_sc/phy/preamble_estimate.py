@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 
 from sdr_sc.phy.channel_estimate import multiply, smoother
+from sdr_sc.phy.early_window import early_window_ramp
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.ofdm import early_window_ramp
 from sdr_sc.phy.phase_slope import phase_slope
 from sdr_sc.phy.preamble import detection_subcarriers, training_subcarriers
 

@@ -18,6 +18,7 @@ from scipy import fft
 from sdr_sc.phy.channel_estimate import multiply
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.preamble import preamble
+from sdr_sc.phy.windows import cut
 
 _PRECURSORS = 6
 _RIDGE = 1e-3
@@ -26,23 +27,18 @@ _WINDOWS = 6
 
 
 class PreambleFit:
-    """Makes its matrices once.
-
-    Attributes:
-        first: first sample of the preamble that the fit uses.
-        count: how many it uses.
-    """
+    """Makes its matrices once."""
 
     def __init__(self, numerology: Numerology) -> None:
         n = numerology
         samples = preamble(n).astype(np.complex128)
         taps = n.fft_size
-        self.first = taps - _PRECURSORS
-        windows = min(_WINDOWS, (n.preamble_samples - _PRECURSORS - self.first) // n.fft_size)
-        self.count = windows * n.fft_size
-        # The last samples: the training symbols excite all subcarriers.
-        self.first = n.preamble_samples - _PRECURSORS - self.count
-        rows = self.first + np.arange(self.count)
+        # The last samples of the preamble: the training symbols excite all subcarriers. All that a sample depends on
+        # has to lie within the preamble.
+        windows = min(_WINDOWS, (n.preamble_samples - taps) // n.fft_size)
+        first = n.preamble_samples - _PRECURSORS - windows * n.fft_size
+        self._starts = first + n.fft_size * np.arange(windows)
+        rows = first + np.arange(windows * n.fft_size)
         sent = samples[rows[:, np.newaxis] - np.arange(-_PRECURSORS, taps - _PRECURSORS)]
         ridge = _RIDGE * np.vdot(samples, samples).real / taps
         inverse = np.linalg.solve(sent.conj().T @ sent + ridge * np.eye(taps), sent.conj().T)
@@ -69,7 +65,7 @@ class PreambleFit:
             cycles_per_sample: carrier offset over the sample rate.
             scale: factor on all samples.
         """
-        received = _turn(samples, self.first, self.count, cycles_per_sample, scale)
+        received = cut(samples, self._starts, self._size, cycles_per_sample, scale).reshape(-1)
         received -= multiply(self._sent, multiply(self._inverse, received))
         spectra = fft.fft(received.reshape(-1, self._size), norm="ortho")
         return _energy(spectra, self._bins) / self._left
@@ -79,16 +75,6 @@ class PreambleFit:
 def cached_fit(numerology: Numerology) -> PreambleFit | None:
     """The fit for a numerology; None where its FFT is so large that the fit would cost too much."""
     return PreambleFit(numerology) if numerology.fft_size <= _LARGEST_FFT else None
-
-
-@njit(cache=True, nogil=True)
-def _turn(samples: np.ndarray, first: int, count: int, cycles: float, scale: float) -> np.ndarray:
-    out = np.empty(count, np.complex64)
-    turn, step = complex(scale, 0.0), complex(np.cos(2 * np.pi * cycles), -np.sin(2 * np.pi * cycles))
-    for i in range(count):
-        out[i] = np.complex64(samples[first + i] * turn)
-        turn *= step
-    return out
 
 
 @njit(cache=True, nogil=True)

@@ -35,9 +35,14 @@ def pn_bits(length: int, seed: int = 0x7FFF) -> np.ndarray:
     return bits
 
 
-@lru_cache(maxsize=64)
 def pn_signs(length: int, seed: int = 0x7FFF) -> np.ndarray:
     """The sequence of `pn_bits` as float32 (length,), read-only, of +1 (bit 0) and -1 (bit 1)."""
+    # The beginning of a longer one: frames of many sizes share a few tables.
+    return _signs(1 << max(length - 1, 0).bit_length(), seed)[:length]
+
+
+@lru_cache(maxsize=64)
+def _signs(length: int, seed: int) -> np.ndarray:
     signs = (1.0 - 2.0 * pn_bits(length, seed)).astype(np.float32)
     signs.flags.writeable = False
     return signs

@@ -25,11 +25,12 @@ def spectra(samples: np.ndarray, starts: np.ndarray, size: int, cycles_per_sampl
     >>> [round(float(x), 3) for x in np.abs(spectra(tone, np.array([0, 16]), 8, 0.125, 1.0)[:, 1])]
     [2.828, 2.828]
     """
-    return fft.fft(_cut(samples, starts, size, cycles_per_sample, scale), norm="ortho", overwrite_x=True)
+    return fft.fft(cut(samples, starts, size, cycles_per_sample, scale), norm="ortho", overwrite_x=True)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _cut(samples: np.ndarray, starts: np.ndarray, size: int, cycles: float, scale: float) -> np.ndarray:
+def cut(samples: np.ndarray, starts: np.ndarray, size: int, cycles: float, scale: float) -> np.ndarray:
+    """The windows of `spectra` before their FFT; complex64 (windows, size)."""
     out = np.empty((len(starts), size), np.complex64)
     turn = np.empty(size, np.complex64)
     for m in range(size):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OFDM modulation and demodulation of whole frames, batched over symbols."""
+"""Plain numpy forms of what the compiled transmitter and receiver do, for tests to compare with."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import fft
 
+from sdr_sc.phy.early_window import early_window_ramp
+from sdr_sc.phy.interleave import permutation
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.sequences import pn_signs
 
 
 def modulate(subcarriers: np.ndarray, numerology: Numerology) -> np.ndarray:
@@ -42,7 +45,18 @@ def demodulate(samples: np.ndarray, numerology: Numerology) -> np.ndarray:
     return bins[:, numerology.bins] * early_window_ramp(numerology)
 
 
-def early_window_ramp(numerology: Numerology) -> np.ndarray:
-    """complex64 (used,): phase that undoes an FFT window ``early_window`` samples early."""
-    turns = numerology.positions * (numerology.early_window / numerology.fft_size)
-    return np.exp(2j * np.pi * turns).astype(np.complex64)
+def interleave(symbols: np.ndarray) -> np.ndarray:
+    """Permute and sign-flip a complex64 (n,) array for the air."""
+    out = np.empty_like(symbols)
+    out[permutation(len(symbols))] = symbols
+    return out * pn_signs(len(symbols))
+
+
+def deinterleave(symbols: np.ndarray) -> np.ndarray:
+    """Undo `interleave`.
+
+    >>> x = np.arange(6).astype(np.complex64)
+    >>> np.array_equal(deinterleave(interleave(x)), x)
+    True
+    """
+    return (symbols * pn_signs(len(symbols)))[permutation(len(symbols))]
