@@ -57,7 +57,7 @@ def command() -> None:
 @click.option(
     "--checkpoint-steps", default=200, show_default=True, type=click.IntRange(1), help="Steps between writes."
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint; --epochs may be another than before.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
 @click.option("--limit", default=0, type=click.IntRange(0), help="Train on the first N images only; 0 for all.")
 @click.option(
@@ -150,14 +150,19 @@ def fit(
             validation_accuracy=validation,
             test_accuracy=found,
             git=measurements.git_commit(),
-            training={**asdict(config), "torch": str(torch.__version__), "test_images": len(test)},
+            training={
+                **asdict(config),
+                "torch": str(torch.__version__),
+                "test_images": len(test),
+                "earlier_schedules": trainer.earlier_schedules,
+            },
         ),
     )
     rows = _rows(found, validation, test, validation_images, network, speed)
     measurements.print_rows(rows, "teacher", console)
     console.print(f"wrote {out} (fingerprint {card.weights_sha256[:16]})")
     if json_path is not None:
-        extra = {"config": asdict(config), "fingerprint": card.weights_sha256}
+        extra = {"config": card.training, "fingerprint": card.weights_sha256}
         arguments = [
             argument for argument in sys.argv[1:] if argument != "--resume"
         ]  # from the beginning, it is the same

@@ -17,7 +17,7 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
-from sdr_sc.semantic.student import normalise_prefix
+from sdr_sc.semantic.student import normalise_prefix, pad_symbols
 
 MAX_LOSS_POINTS = 0.5
 _CAM_ITEMS = 10_000
@@ -47,7 +47,8 @@ def measure_cam_table(
         symbols = torch.cat([student.encoder.from_pooled(p, s) for p, s in zip(pooled, snr.split(_BATCH), strict=True)])
         for column, k in enumerate(config.k_list):
             received, _ = lmmse_channel(normalise_prefix(symbols, k), snr, generator, fading_fraction=0.0)
-            hits = student.decoder(received, snr).argmax(1) == labels
+            padded, fraction = pad_symbols(received, config.k_list[-1])
+            hits = student.decoder(padded, snr, fraction).argmax(1) == labels
             accuracy[row, column] = hits.float().mean().item()
     return CamTable(
         snr_db=tuple(float(s) for s in grid),

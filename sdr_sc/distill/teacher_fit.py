@@ -83,6 +83,11 @@ class FitTrainer:
         device: where to train; a GPU trains in bfloat16 where it can. A CPU does not: the depthwise layers' backward
             pass is several times slower in bfloat16 than in float32, also with AMX, and eats all that the others gain.
 
+    Attributes:
+        step, steps: done, and to be done in all.
+        earlier_schedules: (step, epochs) for each time that the run was resumed with another number of epochs: up to
+            that step the learning rate was that of so many epochs.
+
     Raises:
         SdrScError: there are too few images for a batch.
     """
@@ -112,6 +117,7 @@ class FitTrainer:
         self.steps_per_epoch = len(used) // config.batch_size
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0
+        self.earlier_schedules: list[tuple[int, int]] = []
         self._autocast = device.type == "cuda" and torch.cuda.is_bf16_supported()
 
     def _groups(self) -> list[dict]:
@@ -201,6 +207,7 @@ class FitTrainer:
             "config": asdict(self.config),
             "images": len(self.labels),
             "step": self.step,
+            "earlier_schedules": self.earlier_schedules,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -208,14 +215,15 @@ class FitTrainer:
         write_checkpoint(state, path)
 
     def load(self, path: Path) -> None:
-        """Go to where a checkpoint stands.
+        """Go to where a checkpoint stands. The number of epochs may be another than the checkpoint's.
 
         Raises:
-            SdrScError: it cannot be read, or belongs to other settings.
+            SdrScError: it cannot be read, belongs to other settings, or is past the last epoch.
         """
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
-            belongs = (state["version"], state["config"], state["images"])
+            epochs = state["config"].pop("epochs")
+            belongs = (state["version"], {**state["config"], "epochs": self.config.epochs}, state["images"])
         except Exception as error:
             kind = type(error).__name__
             raise SdrScError(f"checkpoint {path} cannot be read ({kind}); delete it to start again.") from error
@@ -225,6 +233,11 @@ class FitTrainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
+        self.earlier_schedules = [tuple(entry) for entry in state.get("earlier_schedules", [])]
+        if self.step > self.steps:
+            raise SdrScError(f"checkpoint {path} is past {self.config.epochs} epochs; give more --epochs.")
+        if epochs != self.config.epochs:
+            self.earlier_schedules.append((self.step, epochs))
 
 
 @torch.inference_mode()

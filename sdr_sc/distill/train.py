@@ -19,7 +19,7 @@ from sdr_sc.distill.config import TrainConfig
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.channels import power_gains
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.semantic.student import StudentDecoder, StudentEncoder, normalise_prefix
+from sdr_sc.semantic.student import StudentDecoder, StudentEncoder, normalise_prefix, pad_symbols
 
 CHECKPOINT_VERSION = 1
 BANK_CHANNELS = 2000
@@ -141,7 +141,8 @@ class Trainer:
             sent = normalise_prefix(symbols, k)
             received, received_snr_db = lmmse_channel(sent, snr_db, generator, config.fading_fraction, self.bank)
             error = config.estimate_error_db * torch.randn(items, generator=generator)
-            logits.append(self.model.decoder(received, received_snr_db + error))
+            padded, fraction = pad_symbols(received, config.k_list[-1])
+            logits.append(self.model.decoder(padded, received_snr_db + error, fraction))
         return torch.stack(logits)
 
     @torch.no_grad()

@@ -133,6 +133,8 @@ class SemanticDecoder:
         Raises:
             ContractError: k is not in the model's list.
         """
+        from sdr_sc.semantic.student import pad_symbols
+
         check_features(features)
         self.contract.check_k(features.shape[1])
         torch = self._torch
@@ -140,8 +142,8 @@ class SemanticDecoder:
             erased = ~np.isfinite(features)
         features = np.where(erased, np.complex64(0), features).astype(np.complex64)
         with torch.inference_mode():
-            symbols = torch.view_as_real(torch.from_numpy(features))
-            logits = self._net(symbols, _snr(torch, snr_db, self.contract, len(features))).numpy()
+            padded, fraction = pad_symbols(torch.view_as_real(torch.from_numpy(features)), self.contract.k_max)
+            logits = self._net(padded, _snr(torch, snr_db, self.contract, len(features)), fraction).numpy()
         logits[erased.all(axis=1)] = np.nan
         return logits
 

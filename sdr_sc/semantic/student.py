@@ -102,7 +102,8 @@ class StudentEncoder(nn.Module):
 class StudentDecoder(nn.Module):
     """Received feature symbols and SNR to task logits.
 
-    Input: float32 (items, k, 2) LMMSE feature symbols, k <= k_max, and float32 (items,) SNR in dB.
+    Input: float32 (items, k_max, 2) LMMSE feature symbols, 0 where none was sent (see `pad_symbols`); float32 (items,)
+    SNR in dB; float32 (items,) k / k_max, the part that was sent.
     Output: float32 (items, n_classes) logits.
     """
 
@@ -114,10 +115,15 @@ class StudentDecoder(nn.Module):
         self.second = nn.Linear(width, width)
         self.logits = nn.Linear(width, n_classes)
 
-    def forward(self, symbols: Tensor, snr_db: Tensor) -> Tensor:
-        items, k = symbols.shape[:2]
-        padded = nn.functional.pad(symbols, (0, 0, 0, self.k_max - k)).flatten(1)
-        fraction = symbols.new_full((items, 1), k / self.k_max)
-        x = torch.relu(self.film(self.first(torch.cat((padded, fraction), dim=1)), snr_db))
+    def forward(self, symbols: Tensor, snr_db: Tensor, fraction: Tensor) -> Tensor:
+        x = self.first(torch.cat((symbols.flatten(1), fraction.unsqueeze(1)), dim=1))
+        x = torch.relu(self.film(x, snr_db))
         x = torch.relu(x + self.second(x))
         return self.logits(x)
+
+
+def pad_symbols(symbols: Tensor, k_max: int) -> tuple[Tensor, Tensor]:
+    """What `StudentDecoder` takes of (items, k, 2) symbols: (items, k_max, 2) with zeros behind, and k / k_max of each
+    item."""
+    items, k = symbols.shape[:2]
+    return nn.functional.pad(symbols, (0, 0, 0, k_max - k)), symbols.new_full((items,), k / k_max)
