@@ -14,12 +14,23 @@ from command import assert_one_line_error, sdr_sc
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
-from sdr_sc.distill.config import TrainConfig
-from sdr_sc.distill.train import Trainer
+from sdr_sc.distill.config import DistillConfig, from_dict
+from sdr_sc.distill.knowledge import Batch, NoTeacher
+from sdr_sc.distill.train import Trainer, feasibility
+from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
 
-SMALL = TrainConfig(epochs=2, batch_items=64, limit_items=256, k_list=(4, 8), encoder_width=32, decoder_width=32)
+SMALL = DistillConfig(
+    epochs=2,
+    batch_items=64,
+    limit_items=256,
+    validation_items=128,
+    k_list=(4, 8),
+    decoder_width=32,
+    precision="float32",
+)
+LABELS = NoTeacher(ViewPolicy())
 
 
 @pytest.fixture(scope="module")
@@ -60,30 +71,17 @@ def test_training_channel_with_a_bank_has_the_error_of_its_gains() -> None:
 
 
 def test_a_run_can_train_on_the_channels_of_the_link(data: fashion_mnist.ImageSet) -> None:
-    trainer = Trainer(data, replace(SMALL, epochs=1, channel="tdl_c(delay_spread_ns=300, doppler_hz=0)"))
+    trainer = Trainer(data, replace(SMALL, epochs=1, channel="tdl_c(delay_spread_ns=300, doppler_hz=0)"), LABELS)
     assert trainer.bank is not None and trainer.bank.shape[1] == 48
     assert trainer.bank.mean().item() == pytest.approx(1.0, abs=0.1)
-    assert np.isfinite(trainer._run_epoch(lambda: None).loss)
-    assert Trainer(data, SMALL).bank is None
-
-
-def test_a_checkpoint_from_before_there_was_a_choice_of_channel_is_resumed(
-    data: fashion_mnist.ImageSet, tmp_path: Path
-) -> None:
-    path = tmp_path / "run.pt"
-    Trainer(data, SMALL, path)._save(path)
-    state = torch.load(path, weights_only=True)
-    del state["config"]["channel"]
-    torch.save(state, path)
-    assert Trainer(data, SMALL, path).epoch == 0
-    with pytest.raises(SdrScError, match="belongs to other settings"):
-        Trainer(data, replace(SMALL, channel="rayleigh()"), path)
+    assert np.isfinite(trainer._run_epoch(lambda: None).losses["loss"])
+    assert Trainer(data, SMALL, LABELS).bank is None
 
 
 def test_a_mistake_in_the_channel_is_told_before_training() -> None:
     with pytest.raises(SdrScError, match="'tdl_x' is unknown"):
-        TrainConfig(channel="tdl_x()")
-    assert_one_line_error(sdr_sc("train", "--channel", "tdl_x()"), "'tdl_x' is unknown")
+        DistillConfig(channel="tdl_x()")
+    assert_one_line_error(sdr_sc("distill", "--labels-only", "--channel", "tdl_x()"), "'tdl_x' is unknown")
 
 
 def test_augmentation_moves_and_keeps_content() -> None:
@@ -96,17 +94,19 @@ def test_augmentation_moves_and_keeps_content() -> None:
     assert {8, 12} <= set(columns.tolist()) and {15, 19} <= set(columns.tolist())  # with and without the flip
 
 
-def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
-    whole = Trainer(data, SMALL).run()
-    first = Trainer(data, SMALL, tmp_path / "checkpoint.pt")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mnist.ImageSet, precision: str) -> None:
+    config = replace(SMALL, precision=precision, bottleneck_weight=1e-3)
+    whole = Trainer(data, config, LABELS).run()
+    path = tmp_path / "checkpoint.pt"
 
     def stop(_report: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        first.run(on_epoch=stop)
-    second = Trainer(data, SMALL, tmp_path / "checkpoint.pt")
-    assert second.epoch == 1
+        Trainer(data, config, LABELS, checkpoint=path).run(on_epoch=stop)
+    second = Trainer(data, config, LABELS, checkpoint=path)
+    assert second.epoch == 1 and len(second.history) == 1
     resumed = second.run()
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
@@ -114,44 +114,124 @@ def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mni
 
 def test_checkpoints_of_other_settings_are_refused(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
     path = tmp_path / "checkpoint.pt"
-    Trainer(data, replace(SMALL, epochs=1), path).run()
+    Trainer(data, replace(SMALL, epochs=1), LABELS, checkpoint=path).run()
     with pytest.raises(SdrScError, match="belongs to other settings"):
-        Trainer(data, SMALL, path)
+        Trainer(data, SMALL, LABELS, checkpoint=path)
     path.write_bytes(b"garbage")
     with pytest.raises(SdrScError, match="cannot be read"):
-        Trainer(data, SMALL, path)
+        Trainer(data, SMALL, LABELS, checkpoint=path)
 
 
-def test_training_lowers_the_loss(data: fashion_mnist.ImageSet) -> None:
-    losses: list[float] = []
-    Trainer(data, replace(SMALL, epochs=6, limit_items=512)).run(lambda report: losses.append(report.loss))
-    assert losses[-1] < losses[0] - 0.2
+class _Oracle:
+    """Knows the labels of a data set, and is sure of them."""
+
+    name, knows_classes, feature_dim = "oracle", True, 3
+
+    def __init__(self, data: fashion_mnist.ImageSet) -> None:
+        self.labels = torch.from_numpy(data.labels)
+
+    def batch(self, images: torch.Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
+        probability = torch.nn.functional.one_hot(self.labels[items], 10).float().mul(0.9).add(0.01)
+        return Batch(images, probability.log(), torch.ones(len(items), 3))
+
+
+def test_every_weighted_term_of_the_loss_reaches_the_weights(data: fashion_mnist.ImageSet) -> None:
+    config = replace(SMALL, soft_weight=0.5, feature_weight=0.1, bottleneck_weight=0.01)
+    trainer = Trainer(data, config, _Oracle(data))
+    batch = trainer.knowledge.batch(trainer.images[:64], np.arange(64), np.random.default_rng(1))
+    losses, _ = trainer._losses(batch, trainer.labels[:64], torch.Generator().manual_seed(1))
+    assert set(losses) == {"label", "soft", "feature", "bottleneck", "loss"}
+    assert losses["loss"].item() == pytest.approx(sum(v.item() for n, v in losses.items() if n != "loss"), rel=1e-5)
+    first_layer = next(trainer.model.encoder.parameters())
+    for name, value in losses.items():
+        (gradient,) = torch.autograd.grad(value, first_layer, retain_graph=True)
+        assert gradient.abs().max() > 0, name
+
+
+def test_a_teacher_that_knows_the_labels_teaches_without_them(data: fashion_mnist.ImageSet) -> None:
+    config = replace(SMALL, epochs=12, soft_weight=1.0, temperature=1.0)
+    trainer = Trainer(data, config, _Oracle(data))
+    trainer.labels = trainer.labels.roll(1)  # wrong ones, that have no weight
+    trainer.run()
+    first, last = trainer.history[0], trainer.history[-1]
+    assert last.losses["soft"] < 0.8 * first.losses["soft"] and last.accuracy < 0.3
+
+
+def test_knowledge_that_the_settings_need_and_that_is_not_there_is_told(data: fashion_mnist.ImageSet) -> None:
+    with pytest.raises(SdrScError, match="no teacher"):
+        Trainer(data, replace(SMALL, soft_weight=0.5), LABELS)
+    with pytest.raises(SdrScError, match="sdr-sc prestore --features"):
+        Trainer(data, replace(SMALL, feature_weight=0.5), LABELS)
+
+
+def test_feasibility_spares_points_without_capacity() -> None:
+    snr_db = torch.tensor([-5.0, 0.0, 25.0])
+    weight = feasibility((2, 32), snr_db, 10)
+    assert weight.shape == (2, 3) and (weight[1] == 1.0).all()
+    assert weight[0, 1] == pytest.approx(2 / (2 * np.log2(10)), rel=1e-3) and weight[0, 2] == 1.0
+
+
+def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: fashion_mnist.ImageSet) -> None:
+    trainer = Trainer(data, replace(SMALL, adaptive=False), LABELS)
+    told = trainer._told(torch.tensor([-5.0, 20.0]), 1.0, torch.Generator().manual_seed(1))
+    assert told[0] == told[1]
+
+
+def test_settings_survive_json() -> None:
+    import json
+    from dataclasses import asdict
+
+    assert from_dict(json.loads(json.dumps(asdict(SMALL)))) == SMALL
 
 
 @pytest.mark.parametrize(
-    "settings", [{"epochs": 0}, {"k_list": (8, 4)}, {"k_list": (4, 300)}, {"limit_items": -1}, {"snr_min_db": 30.0}]
+    "settings",
+    [
+        {"epochs": 0},
+        {"k_list": (8, 4)},
+        {"k_list": (4, 300)},
+        {"limit_items": -1},
+        {"snr_min_db": 30.0},
+        {"soft_weight": 1.5},
+        {"temperature": 0.0},
+        {"bottleneck_weight": -1.0},
+        {"precision": "int4"},
+        {"validation_items": 0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict) -> None:
     with pytest.raises(SdrScError):
-        TrainConfig(**settings)
+        DistillConfig(**settings)
 
 
 def test_command_trains_and_ships_a_model_that_loads(tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
+    logs = tmp_path / "logs"
     arguments = ["--out", str(out), "--checkpoint", str(tmp_path / "c.pt"), "--epochs", "1", "--limit-items", "512"]
-    result = sdr_sc("train", *arguments, "--k-list", "4,8")
+    few = ["--validation-items", "200", "--k-list", "4,8", "--tensorboard", str(logs)]
+    result = sdr_sc("distill", "--labels-only", *arguments, *few)
     assert result.returncode == 0, result.stderr
     contract = weights.read_contract(out)
     assert contract.k_list == (4, 8) and contract.training["limit_items"] == 512
     assert contract.data_set_sha256 == fashion_mnist.load("train").sha256
-    assert "first 512 items" in out.with_suffix(".md").read_text()
+    assert "512 items" in out.with_suffix(".md").read_text()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     from sdr_sc.semantic.inference import SemanticEncoder
 
+    log = EventAccumulator(str(logs)).Reload()
+    assert [event.step for event in log.Scalars("loss/label")] == [1]
     assert SemanticEncoder(out).encode(np.zeros((1, 28, 28), np.uint8), 0.0, 8).shape == (1, 8)
 
 
 @pytest.mark.parametrize("option", ["--out", "--checkpoint"])
 def test_places_that_cannot_be_written_are_told_before_training(option: str, tmp_path: Path) -> None:
     places = {"--out": str(tmp_path / "m.safetensors"), "--checkpoint": str(tmp_path / "c.pt"), option: "/proc/none/x"}
-    result = sdr_sc("train", *(part for pair in places.items() for part in pair))
+    result = sdr_sc("distill", "--labels-only", *(part for pair in places.items() for part in pair))
     assert_one_line_error(result, "/proc/none/x cannot be written")
+
+
+def test_the_source_of_knowledge_has_to_be_one() -> None:
+    assert_one_line_error(sdr_sc("distill"), "--prestored, --teacher and --labels-only")
+    assert_one_line_error(sdr_sc("distill", "--labels-only", "--teacher", "x.onnx"), "give one of")
+    assert_one_line_error(sdr_sc("distill", "--teacher", "x.onnx"), "x.onnx is missing")

@@ -14,7 +14,7 @@ import torch
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import ChannelAdaptiveModule, choose_k, look_up
+from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule, choose_k, look_up, table_for
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
@@ -90,7 +90,7 @@ def test_inference_takes_no_gradient_and_one_thread(encoder: SemanticEncoder) ->
     features = encoder.encode(np.zeros((1, 28, 28), np.uint8), 0.0, 4)
     assert torch.get_num_threads() == 1
     assert isinstance(features, np.ndarray)
-    assert not any(p.grad is not None for p in encoder._net.parameters())
+    assert not any(p.grad is not None for p in encoder.network.module.parameters())
 
 
 def test_lost_items_are_told_as_lost(decoder: SemanticDecoder) -> None:
@@ -214,3 +214,20 @@ def test_a_renamed_model_keeps_its_id(tmp_path: Path) -> None:
         tmp_path / "copy.safetensors", weights.read_tensors(weights.DEFAULT_MODEL), replace(CONTRACT, name="copy")
     )
     assert contract.model_id == CONTRACT.model_id
+
+
+def test_cam_meets_another_target() -> None:
+    strict, lax = (table_for(CONTRACT, CamTarget(max_loss_points=points)) for points in (0.1, 5.0))
+    assert all(a >= b for a, b in zip(strict.k, lax.k, strict=True)) and sum(strict.k) > sum(lax.k)
+    budget = table_for(CONTRACT, CamTarget(max_k=8))
+    assert max(budget.k) == 8 and ChannelAdaptiveModule(CONTRACT, target=CamTarget(max_k=8)).choose(None) == 8
+    assert table_for(CONTRACT, CamTarget()) == CONTRACT.cam
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [(CamTarget(max_k=1), "fits a budget of 1"), (CamTarget(max_loss_points=-1.0), "give 0 or more")],
+)
+def test_cam_targets_that_cannot_be_met_are_refused(target: CamTarget, said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        ChannelAdaptiveModule(CONTRACT, target=target)

@@ -15,13 +15,15 @@ def lmmse_channel(
     generator: torch.Generator,
     fading_fraction: float = 0.25,
     bank: Tensor | None = None,
+    estimate_noise: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Send unit-power feature symbols through AWGN or fading and an LMMSE equaliser.
 
-    With gain h and noise power N0 = 10^(-snr_db/10), the equaliser's output is ``w (x + n/h)`` with
-    ``w = |h|^2 / (|h|^2 + N0)``. Without a bank, a fading item has one power gain |h|^2 (exponential, unit mean) for
-    each pair of neighbouring symbols; the interleaver makes them nearly independent. With a bank, a fading item crosses
-    one of its channels, each symbol on a subcarrier of its own choice, as the interleaver spreads them.
+    With gain h, noise power N0 = 10^(-snr_db/10) and the estimate h' = h + e, the equaliser's output is
+    ``h'* (h x + n) / (|h'|^2 + N0)``. The error e is circular Gaussian of power ``estimate_noise * N0``. Gain and
+    error are the same for each pair of neighbouring symbols; the interleaver makes those of different pairs nearly
+    independent. Without a bank a fading item has exponential |h|^2 of unit mean. With a bank it crosses one of its
+    channels, each pair on a subcarrier of its own choice, as the interleaver spreads them.
 
     Args:
         symbols: float32 (items, k, 2).
@@ -30,23 +32,36 @@ def lmmse_channel(
         fading_fraction: part of the items that fade.
         bank: float32 (channels, subcarriers), power gains as `sdr_sc.phy.channels.power_gains` draws them; or None for
             Rayleigh fading.
+        estimate_noise: power of the channel estimate's error over the noise power; 0 for a known channel.
 
     Returns:
         Equalised symbols, float32 (items, k, 2), and the item's SNR after fading, float32 (items,), dB.
     """
     items, k, _ = symbols.shape
-    device = symbols.device
+    device, pairs = symbols.device, (k + 1) // 2
     fades = torch.rand(items, 1, generator=generator, device=device) < fading_fraction
     if bank is None:
-        pairs = torch.empty(items, (k + 1) // 2, device=device).exponential_(generator=generator)
-        faded = pairs.repeat_interleave(2, dim=1)[:, :k]
+        faded = torch.empty(items, pairs, device=device).exponential_(generator=generator)
     else:
         channel = torch.randint(bank.shape[0], (items, 1), generator=generator, device=device)
-        faded = bank[channel, torch.randint(bank.shape[1], (items, k), generator=generator, device=device)]
-    gain = torch.where(fades, faded.clamp_min(_LEAST_GAIN), 1.0)
-    noise_power = 10.0 ** (-snr_db / 10.0)
-    variance = noise_power.unsqueeze(1) / gain
-    noise = torch.randn(items, k, 2, generator=generator, device=device) * (variance / 2).sqrt().unsqueeze(2)
-    weight = (1.0 / (1.0 + variance)).unsqueeze(2)
-    received_snr_db = snr_db + 10.0 * gain.mean(dim=1).log10()
-    return weight * (symbols + noise), received_snr_db
+        faded = bank[channel, torch.randint(bank.shape[1], (items, pairs), generator=generator, device=device)]
+    power = torch.where(fades, faded.clamp_min(_LEAST_GAIN), 1.0)
+    noise_power = (10.0 ** (-snr_db / 10.0)).unsqueeze(1)
+    gain = power.sqrt()
+    # Without loss of generality h is real: a common phase turns noise and error, which are circular, alone.
+    real, imaginary = gain, torch.zeros_like(gain)
+    if estimate_noise > 0:
+        error = torch.randn(2, items, pairs, generator=generator, device=device)
+        error *= (estimate_noise / 2 * noise_power).sqrt()
+        real, imaginary = gain + error[0], error[1]
+    weight = 1.0 / (real.square() + imaginary.square() + noise_power)
+    real, imaginary, gain = (_to_symbols(value, k) for value in (real * weight, -imaginary * weight, gain))
+    noise = torch.randn(items, k, 2, generator=generator, device=device) * (noise_power / 2).sqrt().unsqueeze(2)
+    received = gain.unsqueeze(2) * symbols + noise
+    i, q = received.unbind(dim=2)
+    equalised = torch.stack((real * i - imaginary * q, real * q + imaginary * i), dim=2)
+    return equalised, snr_db + 10.0 * power.mean(dim=1).log10()
+
+
+def _to_symbols(pairs: Tensor, k: int) -> Tensor:
+    return pairs.repeat_interleave(2, dim=1)[:, :k]

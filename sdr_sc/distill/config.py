@@ -3,56 +3,104 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 
 LARGEST_K = 256
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class DistillConfig:
     """Settings of `sdr_sc.distill.train`; every one is kept in the model contract.
 
     Attributes:
         k_list: feature symbols per item, rising; each batch trains every entry.
-        snr_min_db, snr_max_db: training SNR is uniform in between, drawn for each item and each k.
+        adaptive: encoder and decoder are told the SNR; else they are told one and the same value always.
+        soft_weight: part of the classification loss that comes from the teacher's soft labels; the rest comes from the
+            labels. Without a teacher it has to be 0.
+        temperature: of the soft labels.
+        feature_weight: weight of the regression of the teacher's features; 0 for none.
+        bottleneck_weight: weight of the information bottleneck, per nat; 0 for none.
+        snr_min_db, snr_max_db: training SNR, uniform in between, drawn for each item.
+        low_snr_fraction: part of the items whose SNR is drawn from the lower half of that range alone.
         fading_fraction: part of the items that cross fading, the others cross AWGN.
         channel: what fading is: '' for Rayleigh fading, or models as `sdr_sc.phy.channels.parse_chain` reads them.
+        estimate_noise: power of the channel estimate's error over the noise power.
         feedback_error_db: standard deviation of the SNR that the encoder is told.
         estimate_error_db: standard deviation of the SNR that the decoder is told.
         ema_decay: decay of the running mean of the weights, which is what is shipped.
-        limit_items: train on the first items only (0: on all), for quick checks.
+        shift, erase: largest move and erased square of the augmented views that are drawn in training, pixels;
+            pre-stored views come with their own.
+        validation_items: training images held out, drawn with ``validation_seed``: the CAM's table comes from them.
+        limit_items: train on so many items only (0: on all but the held out), drawn with the seed.
+        precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
     """
 
     seed: int = 1
-    epochs: int = 36
+    epochs: int = 40
     batch_items: int = 256
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
-    k_list: tuple[int, ...] = (4, 8, 16, 32)
-    snr_min_db: float = -5.0
+    k_list: tuple[int, ...] = (2, 4, 8, 16, 32)
+    adaptive: bool = True
+    soft_weight: float = 0.0
+    temperature: float = 2.0
+    feature_weight: float = 0.0
+    bottleneck_weight: float = 0.0
+    snr_min_db: float = -7.0
     snr_max_db: float = 25.0
+    low_snr_fraction: float = 0.4
     fading_fraction: float = 0.25
+    channel: str = ""
+    estimate_noise: float = 0.1
     feedback_error_db: float = 1.0
     estimate_error_db: float = 0.5
     ema_decay: float = 0.998
-    encoder_width: int = 96
     decoder_width: int = 160
+    shift: int = 2
+    erase: int = 8
+    validation_items: int = 5000
+    validation_seed: int = 1
     limit_items: int = 0
-    channel: str = ""
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_items < 2:
             raise SdrScError("training needs 1 epoch and 2 items a batch or more; raise --epochs or --batch-items.")
         if not self.k_list or list(self.k_list) != sorted(set(self.k_list)) or self.k_list[0] < 1:
             raise SdrScError(f"the list of k {list(self.k_list)} must rise from 1 or more; give for example 4,8,16,32.")
-        if self.k_list[-1] > LARGEST_K or self.limit_items < 0:
-            raise SdrScError(f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items 0 or more.")
+        if self.k_list[-1] > LARGEST_K or self.limit_items < 0 or self.validation_items < 1:
+            raise SdrScError(
+                f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items 0 or more; "
+                "validation_items 1 or more, for the CAM's table."
+            )
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")
+        if not 0 <= self.soft_weight <= 1 or self.temperature <= 0:
+            raise SdrScError("the weight of the soft labels has to be 0 to 1, and the temperature more than 0.")
+        if min(self.feature_weight, self.bottleneck_weight, self.estimate_noise) < 0:
+            raise SdrScError("the weights of features and bottleneck, and the estimate's noise, have to be 0 or more.")
+        if self.precision not in PRECISIONS:
+            raise SdrScError(f"precision {self.precision!r} is unknown; give {', '.join(PRECISIONS)}.")
         numerology = Numerology()
         parse_chain(self.channel, numerology.sample_rate_hz, self.seed, numerology)  # a mistake is told at once
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a term of the loss asks for a teacher's knowledge."""
+        return self.soft_weight > 0 or self.feature_weight > 0
+
+
+def from_dict(values: dict[str, Any]) -> DistillConfig:
+    """The settings that `dataclasses.asdict` wrote, also after a way through JSON.
+
+    >>> from_dict(asdict(DistillConfig(seed=3))) == DistillConfig(seed=3)
+    True
+    """
+    return replace(DistillConfig(), **{**values, "k_list": tuple(values["k_list"])})

@@ -20,6 +20,7 @@ from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.efficientnet import EfficientNetLite2
+from sdr_sc.distill.split import held_out
 from sdr_sc.distill.teacher import CHUNK
 from sdr_sc.errors import SdrScError
 
@@ -94,15 +95,14 @@ class FitTrainer:
 
     def __init__(self, data: ImageSet, config: FitConfig, device: torch.device) -> None:
         self.config, self.device = config, device
-        order = np.random.default_rng(config.seed).permutation(len(data))
-        held_out = np.sort(order[: config.validation_items])
-        used = np.setdiff1d(np.arange(len(data)), held_out)[: config.limit or None]
+        used, validation = held_out(len(data), config.validation_items, config.seed)
+        used = used[: config.limit or None]
         if len(used) < config.batch_size:
             raise SdrScError(
                 f"{len(used)} training images do not fill one batch of {config.batch_size}; use more images."
             )
         self.images, self.labels = _tensors(data, used)
-        self.validation = _tensors(data, held_out)
+        self.validation = _tensors(data, validation)
         torch.manual_seed(config.seed)
         network = EfficientNetLite2(
             config.image_size, config.stem_stride, len(data.class_names), config.dropout, config.pretrained

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sdr_sc.errors import ContractError
 from sdr_sc.semantic.contract import CamTable, ModelContract
 
 
@@ -37,6 +38,42 @@ def look_up(table: CamTable, snr_db: float) -> int:
     return table.k[max(place, 0)]
 
 
+@dataclass(frozen=True)
+class CamTarget:
+    """What the CAM aims at.
+
+    Attributes:
+        max_loss_points: accuracy points that it may give away against the largest k that it may send; None for those
+            that the model's table was made for.
+        max_k: symbol budget, the most feature symbols of an item; None for no limit.
+    """
+
+    max_loss_points: float | None = None
+    max_k: int | None = None
+
+
+def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
+    """The model's table with k chosen anew for a target, from the accuracies that it holds.
+
+    Raises:
+        ContractError: no k of the model fits the budget, or the loss is negative.
+    """
+    cam, k_list = contract.cam, contract.k_list
+    loss = cam.max_loss_points if target.max_loss_points is None else target.max_loss_points
+    if not loss >= 0:
+        raise ContractError(f"a loss of {loss:g} accuracy points was asked for; give 0 or more.")
+    if target.max_loss_points is None and target.max_k is None:
+        return cam
+    allowed = [k for k in k_list if target.max_k is None or k <= target.max_k]
+    if not allowed:
+        raise ContractError(
+            f"no k of model {contract.name!r} fits a budget of {target.max_k} symbols an item; "
+            f"give {k_list[0]} or more."
+        )
+    accuracy = np.array(cam.accuracy)[:, : len(allowed)]
+    return replace(cam, k=choose_k(accuracy, allowed, loss), max_loss_points=loss)
+
+
 @dataclass
 class ChannelAdaptiveModule:
     """Follows the measured SNR, item by item or frame by frame.
@@ -47,16 +84,24 @@ class ChannelAdaptiveModule:
     Attributes:
         contract: of the model in use.
         hysteresis_db: dB.
+        target: what it aims at.
+
+    Raises:
+        ContractError: the target cannot be met with this model.
     """
 
     contract: ModelContract
     hysteresis_db: float = 1.0
+    target: CamTarget = CamTarget()
     _k: int | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.table = table_for(self.contract, self.target)
 
     @property
     def robust_k(self) -> int:
-        """The setting to fall back to when nothing is known of the channel: the largest k."""
-        return self.contract.k_max
+        """The setting to fall back to when nothing is known of the channel: the largest k that the target allows."""
+        return max(k for k in self.contract.k_list if self.target.max_k is None or k <= self.target.max_k)
 
     @property
     def robust_snr_db(self) -> float:
@@ -72,8 +117,8 @@ class ChannelAdaptiveModule:
         if snr_db is None or not np.isfinite(snr_db):
             self._k = None
             return self.robust_k
-        wanted = look_up(self.contract.cam, snr_db)
+        wanted = look_up(self.table, snr_db)
         if self._k is not None and wanted < self._k:
-            wanted = min(self._k, look_up(self.contract.cam, snr_db - self.hysteresis_db))
+            wanted = min(self._k, look_up(self.table, snr_db - self.hysteresis_db))
         self._k = wanted
         return wanted

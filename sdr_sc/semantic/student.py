@@ -8,6 +8,8 @@ of its symbols will be sent: training with a random ``k`` orders them, so that e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +32,32 @@ def normalise_prefix(symbols: Tensor, k: int) -> Tensor:
     return kept * torch.rsqrt(power + 1e-9)
 
 
+def normalise_prefixes(symbols: Tensor, k_list: Sequence[int]) -> Tensor:
+    """`normalise_prefix` for every k at once.
+
+    Args:
+        symbols: float32 (items, k_max, 2).
+        k_list: feature symbols kept per item.
+
+    Returns:
+        float32 (len(k_list), items, k_max, 2), zero behind the first k symbols.
+
+    >>> sent = normalise_prefixes(torch.ones(1, 4, 2), (2, 4))
+    >>> sent.square().sum(dim=(2, 3)).flatten().tolist()
+    [2.0, 4.0]
+    """
+    k = torch.tensor(k_list, device=symbols.device)
+    energy = symbols.square().sum(dim=2).cumsum(dim=1)[:, k - 1].T  # (len(k_list), items)
+    scale = torch.rsqrt(energy / k.unsqueeze(1) + 1e-9)
+    kept = torch.arange(symbols.shape[1], device=symbols.device) < k.unsqueeze(1)
+    return symbols * (scale.unsqueeze(2) * kept.unsqueeze(1)).unsqueeze(3)
+
+
+def snr_input(snr_db: Tensor) -> Tensor:
+    """The SNR as the networks see it, about -1 to 1."""
+    return (snr_db - SNR_CENTRE_DB) / SNR_SCALE_DB
+
+
 class FiLM(nn.Module):
     """Scale and shift activations by a learned function of the SNR."""
 
@@ -41,12 +69,26 @@ class FiLM(nn.Module):
 
     def forward(self, x: Tensor, snr_db: Tensor) -> Tensor:
         """x: (items, width); snr_db: (items,)."""
-        scale, shift = self.net(((snr_db - SNR_CENTRE_DB) / SNR_SCALE_DB).unsqueeze(1)).chunk(2, dim=1)
+        scale, shift = self.net(snr_input(snr_db).unsqueeze(1)).chunk(2, dim=1)
         return x * (1.0 + scale) + shift
 
 
-def _conv(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU())
+def _conv(n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions with a skip path around them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
 
 
 class _Separable(nn.Module):
@@ -71,30 +113,54 @@ class _Separable(nn.Module):
 class StudentEncoder(nn.Module):
     """Image and SNR to ``k_max`` complex feature symbols, best first.
 
+    Few, dense convolutions with channels in multiples of 16: on a CPU they train and run several times faster than
+    separable ones of as many parameters.
+
     Input: float32 (items, 1, 28, 28) normalised as the contract says, and float32 (items,) SNR in dB.
     Output: float32 (items, k_max, 2), not yet normalised in power (see `normalise_prefix`).
+
+    Attributes:
+        width: length of the pooled feature vector.
     """
 
-    def __init__(self, k_max: int = 32, width: int = 96) -> None:
+    width = 48
+
+    def __init__(self, k_max: int = 32, separable_width: int = 0) -> None:
         super().__init__()
         self.k_max = k_max
+        if separable_width:  # TEMPORARY: the model that ships until the distilled one does
+            width = separable_width
+            self.features = nn.Sequential(
+                _conv(1, 16),
+                _conv(16, 32, stride=2),
+                _Separable(32, 64),
+                _Separable(64, width, stride=2),
+                _Separable(width, width),
+                _Separable(width, width),
+            )
+            self.hidden = nn.Linear(width, width)
+            self.film = FiLM(width)
+            self.symbols = nn.Linear(width, 2 * k_max)
+            return
         self.features = nn.Sequential(
-            _conv(1, 16),
+            _conv(1, 16, 5, stride=2),
             _conv(16, 32, stride=2),
-            _Separable(32, 64),
-            _Separable(64, width, stride=2),
-            _Separable(width, width),
-            _Separable(width, width),
+            _Residual(32),
+            _conv(32, self.width, stride=2),
         )
-        self.hidden = nn.Linear(width, width)
-        self.film = FiLM(width)
-        self.symbols = nn.Linear(width, 2 * k_max)
+        self.hidden = nn.Linear(self.width, 64)
+        self.film = FiLM(64)
+        self.symbols = nn.Linear(64, 2 * k_max)
 
     def forward(self, images: Tensor, snr_db: Tensor) -> Tensor:
-        return self.from_pooled(self.features(images).mean(dim=(2, 3)), snr_db)
+        return self.from_pooled(self.pooled(images), snr_db)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """The part that does not depend on the SNR: feature vectors (items, width)."""
+        return self.features(images).mean(dim=(2, 3))
 
     def from_pooled(self, pooled: Tensor, snr_db: Tensor) -> Tensor:
-        """The part behind the convolutions, which alone depends on the SNR; ``pooled`` is (items, width)."""
+        """The part that does."""
         hidden = torch.relu(self.film(self.hidden(pooled), snr_db))
         return self.symbols(hidden).view(-1, self.k_max, 2)
 

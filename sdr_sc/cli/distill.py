@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc distill``: train the student through the channel and write the weights that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sdr_sc.cli._progress import training_progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sdr_sc.data.fashion_mnist import ImageSet
+    from sdr_sc.distill.config import DistillConfig
+    from sdr_sc.distill.knowledge import Knowledge
+    from sdr_sc.distill.train import EpochReport, Trainer
+
+
+def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(k) for k in value.split(","))
+    except ValueError:
+        raise click.BadParameter("give whole numbers with commas between, for example 4,8,16,32") from None
+
+
+@click.command("distill")
+@click.option("--prestored", type=click.Path(path_type=Path), help="Folder that 'sdr-sc prestore' wrote.")
+@click.option("--teacher", help="Teacher to ask in every step instead: a fitted one, an ONNX file, module:callable.")
+@click.option("--labels-only", is_flag=True, help="No teacher: cross entropy on the labels alone.")
+@click.option("--out", type=click.Path(path_type=Path), help="Weights file to write [the shipped model].")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs.")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
+@click.option("--epochs", default=40, show_default=True, help="Passes over the training set.")
+@click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
+@click.option("--learning-rate", default=4e-3, show_default=True, help="Largest learning rate.")
+@click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
+@click.option("--soft-weight", default=0.9, show_default=True, help="Part of the loss from the teacher's soft labels.")
+@click.option("--temperature", default=2.0, show_default=True, help="Of the soft labels.")
+@click.option("--feature-weight", default=0.05, show_default=True, help="Of the teacher's features in the loss.")
+@click.option("--bottleneck-weight", default=1e-3, show_default=True, help="Of the information bottleneck, per nat.")
+@click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
+@click.option(
+    "--channel",
+    default="",
+    help="Fading to train on, such as 'tdl_c(delay_spread_ns=300)'; models as the channel block takes them [Rayleigh].",
+)
+@click.option("--limit-items", default=0, type=click.IntRange(0), help="Train on N images only; 0 for all.")
+@click.option("--validation-items", default=5000, show_default=True, type=click.IntRange(1), help="Images held out.")
+@click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    help="Of the convolutions; auto takes bfloat16 where the device has matrix units for it.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
+def command(
+    prestored: Path | None,
+    teacher: str | None,
+    labels_only: bool,
+    out: Path | None,
+    checkpoint: Path | None,
+    tensorboard: Path | None,
+    seed: int,
+    epochs: int,
+    batch_items: int,
+    learning_rate: float,
+    k_list: tuple[int, ...],
+    soft_weight: float,
+    temperature: float,
+    feature_weight: float,
+    bottleneck_weight: float,
+    cam: bool,
+    channel: str,
+    limit_items: int,
+    validation_items: int,
+    precision: str,
+    device: str,
+    threads: int,
+) -> None:
+    """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption.
+
+    The knowledge comes from one of --prestored, --teacher and --labels-only.
+    """
+    from rich.console import Console
+
+    from sdr_sc.distill.config import DistillConfig
+    from sdr_sc.errors import SdrScError
+    from sdr_sc.experiments.measurements import check_writable, git_commit
+    from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
+
+    if (prestored is not None) + (teacher is not None) + labels_only != 1:
+        raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
+    config = DistillConfig(
+        seed=seed,
+        epochs=epochs,
+        batch_items=batch_items,
+        learning_rate=learning_rate,
+        k_list=k_list,
+        adaptive=cam,
+        soft_weight=0.0 if labels_only else soft_weight,
+        temperature=temperature,
+        feature_weight=feature_weight if prestored else 0.0,
+        bottleneck_weight=bottleneck_weight,
+        channel=channel,
+        limit_items=limit_items,
+        validation_items=validation_items,
+        precision=precision,
+    )
+    out = out or MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
+    checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.pt"
+    for target in (out, checkpoint):
+        check_writable(target)
+
+    import torch
+
+    from sdr_sc.data import fashion_mnist
+    from sdr_sc.distill.finish import ship
+    from sdr_sc.distill.teacher import pick_device
+    from sdr_sc.distill.train import Trainer
+
+    if threads:
+        torch.set_num_threads(threads)
+    console = Console()
+    data = fashion_mnist.load("train")
+    knowledge = _knowledge(prestored, teacher, config, data, device)
+    trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
+    console.print(f"teacher: {knowledge.name}")
+    if trainer.epoch:
+        console.print(f"resumed from {checkpoint}: {trainer.epoch} of {epochs} epochs are done")
+    _run(trainer, tensorboard, console)
+    console.print("measuring the choice table of the channel-adaptive module ...")
+    contract = ship(trainer, data, out, git_commit())
+    console.print(f"wrote {out} (model id {contract.model_id}); measure it with 'sdr-sc evaluate --model {out}'")
+
+
+def _knowledge(
+    prestored: Path | None, teacher: str | None, config: DistillConfig, data: ImageSet, device: str
+) -> Knowledge:
+    from sdr_sc.distill import knowledge
+    from sdr_sc.distill.prestored import open_prestored
+    from sdr_sc.distill.teacher import load_teacher
+    from sdr_sc.distill.views import ViewPolicy
+
+    if prestored is not None:
+        return knowledge.Prestored(open_prestored(prestored, data))
+    policy = ViewPolicy(shift=config.shift, erase=config.erase)
+    if teacher is None:
+        return knowledge.NoTeacher(policy)
+    asked = load_teacher(teacher, device, data.images.shape[1:], len(data.class_names))
+    return knowledge.TeacherInTheLoop(asked, policy)
+
+
+def _run(trainer: Trainer, tensorboard: Path | None, console: Console) -> None:
+    from sdr_sc.distill.log import EpochLog
+
+    with training_progress(console) as progress, EpochLog(tensorboard) as log:
+        done = trainer.epoch * trainer.steps_per_epoch
+        task = progress.add_task("training", total=trainer.steps, completed=done)
+
+        def on_epoch(report: EpochReport) -> None:
+            log.write(report)
+            terms = ", ".join(f"{name} {value:.3f}" for name, value in report.losses.items() if name != "loss")
+            progress.console.print(
+                f"epoch {report.epoch}/{report.epochs}: loss {report.losses['loss']:.3f} ({terms}), "
+                f"{100 * report.accuracy:.1f} % right over all k and SNR, {report.seconds:.0f} s"
+            )
+
+        trainer.run(on_epoch, lambda: progress.advance(task))

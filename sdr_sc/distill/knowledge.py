@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a training step takes its views and the teacher's knowledge of them from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdr_sc.distill.prestored import PrestoredKnowledge
+from sdr_sc.distill.teacher import Teacher
+from sdr_sc.distill.views import ViewPolicy, apply_views, draw_views
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Views of some items, and what the teacher says of them.
+
+    Attributes:
+        images: uint8 (items, height, width).
+        log_probabilities: float32 (items, classes); None where there is no teacher.
+        features: float32 (items, feature_dim), each of about unit variance; None where there are none.
+    """
+
+    images: Tensor
+    log_probabilities: Tensor | None = None
+    features: Tensor | None = None
+
+
+class Knowledge(Protocol):
+    """Views and knowledge.
+
+    Attributes:
+        name: for model contracts and cards.
+        feature_dim: length of the feature vectors; 0 where there are none.
+        knows_classes: whether there are soft labels.
+    """
+
+    name: str
+    feature_dim: int
+    knows_classes: bool
+
+    def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
+        """Views of the images, uint8 (n, height, width), which are the data set's ``items``, int64 (n,)."""
+        ...
+
+
+class NoTeacher:
+    """Views drawn anew in each step; the labels are all that is known."""
+
+    name = "none: trained on the labels alone"
+    feature_dim = 0
+    knows_classes = False
+
+    def __init__(self, policy: ViewPolicy) -> None:
+        self._policy = policy
+
+    def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
+        """See `Knowledge.batch`."""
+        return Batch(apply_views(images, draw_views(self._policy, images.shape[1:], len(images), rng)))
+
+
+class TeacherInTheLoop:
+    """Views drawn anew in each step, and the teacher asked about each of them: standard distillation."""
+
+    knows_classes = True
+
+    def __init__(self, teacher: Teacher, policy: ViewPolicy) -> None:
+        self._teacher, self._policy = teacher, policy
+        self.name = f"{teacher.name} ({teacher.fingerprint[:16]}), asked in every step"
+        self.feature_dim = 0
+
+    def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
+        """See `Knowledge.batch`."""
+        views = apply_views(images, draw_views(self._policy, images.shape[1:], len(images), rng))
+        answer = self._teacher.ask(views)
+        return Batch(views, torch.log_softmax(answer.logits.cpu(), dim=1))
+
+
+class Prestored:
+    """One of the stored views of each item, drawn in each step, with what is stored of it."""
+
+    knows_classes = True
+
+    def __init__(self, stored: PrestoredKnowledge) -> None:
+        self._stored = stored
+        manifest = stored.manifest
+        self.name = f"{manifest.teacher} ({manifest.fingerprint[:16]}), pre-stored"
+        self.feature_dim = stored.feature_dim
+
+    def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
+        """See `Knowledge.batch`."""
+        targets = self._stored.targets(items, rng.integers(self._stored.views, size=len(items)))
+        features = None if targets.features is None else torch.from_numpy(targets.features)
+        return Batch(apply_views(images, targets.views), torch.from_numpy(targets.log_probabilities), features)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model card that is written beside the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sdr_sc.distill.train import Student
+from sdr_sc.semantic.complexity import count_flops, count_parameters
+from sdr_sc.semantic.contract import ModelContract
+
+
+def model_card(student: Student, contract: ModelContract, out: Path) -> str:
+    """Markdown text on what the model is, what it was made of, and what its CAM chooses.
+
+    Args:
+        student: in evaluation mode.
+        contract: as written.
+        out: the weights file, already there.
+    """
+    image, snr = torch.zeros(1, 1, *contract.item_shape), torch.zeros(1)
+    flops = count_flops(student.encoder, image, snr)
+    lines = [
+        f"# {contract.name}",
+        "",
+        "Student encoder and decoder for task-oriented semantic communication, trained end to end through the channel.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| task | {', '.join(contract.tasks)} of {contract.modality}s, {len(contract.class_names)} classes |",
+        f"| data | {contract.data_set} ({_items_used(contract)}) |",
+        f"| teacher | {contract.teacher} |",
+        f"| encoder | {count_parameters(student.encoder):,} parameters, {flops / 1e6:.1f} MFLOP an image |",
+        f"| decoder | {count_parameters(student.decoder):,} parameters |",
+        f"| weights file | {out.stat().st_size / 1e3:.0f} kB, safetensors, float32 |",
+        f"| feature symbols per item (k) | {', '.join(map(str, contract.k_list))} complex channel uses, nested |",
+        f"| power | {contract.power_norm.replace('_', ' ')} |",
+        f"| training SNR | {contract.training_snr_db[0]:g} to {contract.training_snr_db[1]:g} dB, "
+        f"{100 * contract.training['fading_fraction']:g} % of the items through {_fading(contract)} |",
+        f"| model id | {contract.model_id} |",
+        f"| seed, epochs | {contract.training['seed']}, {contract.training['epochs']} |",
+        f"| loss | {_loss(contract)} |",
+        f"| training took | {contract.training['seconds'] / 60:.1f} minutes |",
+        f"| made at commit | {contract.training['git']} |",
+        "",
+        "## Channel-adaptive module",
+        "",
+        f"Accuracy on {contract.cam.measured_on}, and the k that loses at most "
+        f"{contract.cam.max_loss_points} points against the largest:",
+        "",
+        "| SNR (dB) | " + " | ".join(f"k={k}" for k in contract.k_list) + " | chosen |",
+        "|---" * (len(contract.k_list) + 2) + "|",
+    ]
+    for snr_db, row, k in zip(contract.cam.snr_db, contract.cam.accuracy, contract.cam.k, strict=True):
+        lines.append(f"| {snr_db:g} | " + " | ".join(f"{100 * a:.1f}" for a in row) + f" | {k} |")
+    lines += [
+        "",
+        "## Use and limits",
+        "",
+        "For research on semantic communication. `sdr-sc evaluate` measures it on the test set, through the whole",
+        "physical layer. It knows these ten classes alone, and answers with one of them whatever it is shown.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _fading(contract: ModelContract) -> str:
+    channel = contract.training.get("channel")
+    return f"`{channel}`" if channel else "Rayleigh fading"
+
+
+def _items_used(contract: ModelContract) -> str:
+    """How much of the data set was used."""
+    limit, held_out = contract.training["limit_items"], contract.training["validation_items"]
+    return f"{limit} items" if limit else f"all but {held_out} items, which are held out"
+
+
+def _loss(contract: ModelContract) -> str:
+    settings = contract.training
+    soft = settings["soft_weight"]
+    terms = [f"{1 - soft:g} x labels"] if soft < 1 else []
+    if soft:
+        terms.append(f"{soft:g} x soft labels at temperature {settings['temperature']:g}")
+    if settings["feature_weight"]:
+        terms.append(f"{settings['feature_weight']:g} x teacher features")
+    if settings["bottleneck_weight"]:
+        terms.append(f"{settings['bottleneck_weight']:g} x information bottleneck")
+    return " + ".join(terms)

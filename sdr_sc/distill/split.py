@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which items of the training set a run learns from, and which it holds out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.distill.config import DistillConfig
+from sdr_sc.errors import SdrScError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the training set, rising.
+
+    Attributes:
+        training: int64 (n,), to learn from.
+        validation: int64 (m,), held out.
+    """
+
+    training: np.ndarray
+    validation: np.ndarray
+
+
+def held_out(items: int, validation_items: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rising indices of the items to train on, and of those that are held out.
+
+    >>> training, validation = held_out(10, 3, seed=1)
+    >>> len(training), len(validation), sorted({*training, *validation}) == list(range(10))
+    (7, 3, True)
+    """
+    order = np.random.default_rng(seed).permutation(items)
+    validation = np.sort(order[:validation_items])
+    return np.setdiff1d(np.arange(items), validation), validation
+
+
+def split(data: ImageSet, config: DistillConfig) -> Split:
+    """The split that the settings ask for.
+
+    Raises:
+        SdrScError: there are fewer items than they ask for.
+    """
+    training, validation = held_out(len(data), config.validation_items, config.validation_seed)
+    if len(training) < max(1, config.limit_items):
+        raise SdrScError(
+            f"the data has {len(data)} items, of which {config.validation_items} are held out: {config.limit_items} "
+            "are not left to train on; use fewer."
+        )
+    if config.limit_items:
+        chosen = np.random.default_rng((config.seed, config.limit_items)).permutation(training)
+        training = np.sort(chosen[: config.limit_items])
+    return Split(training, validation)
