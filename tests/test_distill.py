@@ -16,7 +16,8 @@ from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig, from_dict
 from sdr_sc.distill.knowledge import Batch, NoTeacher
-from sdr_sc.distill.train import Trainer, feasibility
+from sdr_sc.distill.objective import feasibility
+from sdr_sc.distill.train import Trainer
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
@@ -72,10 +73,10 @@ def test_training_channel_with_a_bank_has_the_error_of_its_gains() -> None:
 
 def test_a_run_can_train_on_the_channels_of_the_link(data: fashion_mnist.ImageSet) -> None:
     trainer = Trainer(data, replace(SMALL, epochs=1, channel="tdl_c(delay_spread_ns=300, doppler_hz=0)"), LABELS)
-    assert trainer.bank is not None and trainer.bank.shape[1] == 48
-    assert trainer.bank.mean().item() == pytest.approx(1.0, abs=0.1)
+    assert trainer.objective.bank is not None and trainer.objective.bank.shape[1] == 48
+    assert trainer.objective.bank.mean().item() == pytest.approx(1.0, abs=0.1)
     assert np.isfinite(trainer._run_epoch(lambda: None).losses["loss"])
-    assert Trainer(data, SMALL, LABELS).bank is None
+    assert Trainer(data, SMALL, LABELS).objective.bank is None
 
 
 def test_a_mistake_in_the_channel_is_told_before_training() -> None:
@@ -139,10 +140,10 @@ def test_every_weighted_term_of_the_loss_reaches_the_weights(data: fashion_mnist
     config = replace(SMALL, soft_weight=0.5, feature_weight=0.1, bottleneck_weight=0.01)
     trainer = Trainer(data, config, _Oracle(data))
     batch = trainer.knowledge.batch(trainer.images[:64], np.arange(64), np.random.default_rng(1))
-    losses, _ = trainer._losses(batch, trainer.labels[:64], torch.Generator().manual_seed(1))
+    losses, _ = trainer.objective.losses(batch, trainer.labels[:64], torch.Generator().manual_seed(1))
     assert set(losses) == {"label", "soft", "feature", "bottleneck", "loss"}
     assert losses["loss"].item() == pytest.approx(sum(v.item() for n, v in losses.items() if n != "loss"), rel=1e-5)
-    first_layer = next(trainer.model.encoder.parameters())
+    first_layer = next(trainer.objective.student.encoder.parameters())
     for name, value in losses.items():
         (gradient,) = torch.autograd.grad(value, first_layer, retain_graph=True)
         assert gradient.abs().max() > 0, name
@@ -173,7 +174,7 @@ def test_feasibility_spares_points_without_capacity() -> None:
 
 def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: fashion_mnist.ImageSet) -> None:
     trainer = Trainer(data, replace(SMALL, adaptive=False), LABELS)
-    told = trainer._told(torch.tensor([-5.0, 20.0]), 1.0, torch.Generator().manual_seed(1))
+    told = trainer.objective._told(torch.tensor([-5.0, 20.0]), 1.0, torch.Generator().manual_seed(1))
     assert told[0] == told[1]
 
 

@@ -83,7 +83,7 @@ def test_evaluate_writes_the_agreed_shape(tmp_path: Path) -> None:
 def test_evaluate_fails_when_a_goal_is_missed(tmp_path: Path) -> None:
     tiny = tmp_path / "tiny.safetensors"
     made = sdr_sc(
-        *["train", "--out", str(tiny), "--checkpoint", str(tmp_path / "c.pt")],
+        *["distill", "--labels-only", "--out", str(tiny), "--checkpoint", str(tmp_path / "c.pt")],
         *["--epochs", "1", "--limit-items", "512", "--k-list", "4,16"],
     )
     assert made.returncode == 0, made.stderr

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from sdr_sc.cli.bench import summary
+from sdr_sc.cli._measure import summary
 from sdr_sc.experiments import phy_data, phy_fading, phy_link_rows, phy_snr_rows
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.phy_fading import Fading

@@ -95,7 +95,7 @@ def test_a_module_by_import_path_is_a_teacher() -> None:
     assert_answers(load_teacher("test_teacher:LogitsAlone", "cpu"), 4, 4)
 
 
-# ONNX files, written as the protocol buffers that they are: the package onnx needs a newer numpy than GNU Radio has
+# ONNX files, written as the protocol buffers that they are, so that the package onnx is not needed
 
 
 def _varint(number: int) -> bytes:

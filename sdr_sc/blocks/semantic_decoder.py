@@ -23,7 +23,7 @@ class semantic_decoder(gr.basic_block):
     counted in ``frames_refused``, and not answered.
 
     Args:
-        model: weights file, or name of a shipped model.
+        model: weights file, ONNX file or pair, or name of a shipped model.
 
     Raises:
         ContractError: the model cannot be used; the message says why.
@@ -31,7 +31,7 @@ class semantic_decoder(gr.basic_block):
 
     def __init__(self, model: str = weights.DEFAULT_MODEL) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
-        self.contract = weights.read_contract(model)
+        self.contract = weights.read_contract(model, "decoder")
         self.model = model
         self.frames_answered = 0
         self.frames_refused = 0

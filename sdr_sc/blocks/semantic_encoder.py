@@ -32,7 +32,7 @@ class semantic_encoder(gr.basic_block):
     Message output ``sent``: what was sent, for the task sink: PDUs of the items' bytes with ids, labels and ``k``.
 
     Args:
-        model: weights file, or name of a shipped model.
+        model: weights file, ONNX file or pair, or name of a shipped model.
         items_per_frame: items in a frame, 1..64.
         k: feature symbols per item; 0 lets the CAM choose.
         max_frames_in_flight: frames sent without feedback before the encoder waits; 0 never waits.
@@ -54,7 +54,7 @@ class semantic_encoder(gr.basic_block):
         feedback_timeout_s: float = 0.25,
         hysteresis_db: float = 1.0,
     ) -> None:
-        self.contract = weights.read_contract(model)
+        self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self.item_bytes = int(np.prod(self.contract.item_shape))
         if not 1 <= items_per_frame <= MAX_ITEMS:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sdr_sc.cli._progress import training_progress
+from sdr_sc.distill.config import RECOMMENDED
+
+_SOFT, _FEATURE, _BOTTLENECK = (RECOMMENDED[f"{name}_weight"] for name in ("soft", "feature", "bottleneck"))
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.data.fashion_mnist import ImageSet
-    from sdr_sc.distill.config import DistillConfig
-    from sdr_sc.distill.knowledge import Knowledge
     from sdr_sc.distill.train import EpochReport, Trainer
 
 
@@ -38,10 +38,25 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest learning rate.")
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
-@click.option("--soft-weight", default=0.9, show_default=True, help="Part of the loss from the teacher's soft labels.")
+@click.option(
+    "--soft-weight",
+    default=_SOFT,
+    show_default=True,
+    help="Part of the loss from the teacher's soft labels.",
+)
 @click.option("--temperature", default=2.0, show_default=True, help="Of the soft labels.")
-@click.option("--feature-weight", default=0.05, show_default=True, help="Of the teacher's features in the loss.")
-@click.option("--bottleneck-weight", default=1e-3, show_default=True, help="Of the information bottleneck, per nat.")
+@click.option(
+    "--feature-weight",
+    default=_FEATURE,
+    show_default=True,
+    help="Of the teacher's features in the loss.",
+)
+@click.option(
+    "--bottleneck-weight",
+    default=_BOTTLENECK,
+    show_default=True,
+    help="Of the information bottleneck, per nat.",
+)
 @click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
 @click.option(
     "--channel",
@@ -121,6 +136,7 @@ def command(
 
     from sdr_sc.data import fashion_mnist
     from sdr_sc.distill.finish import ship
+    from sdr_sc.distill.knowledge import open_knowledge
     from sdr_sc.distill.teacher import pick_device
     from sdr_sc.distill.train import Trainer
 
@@ -128,7 +144,7 @@ def command(
         torch.set_num_threads(threads)
     console = Console()
     data = fashion_mnist.load("train")
-    knowledge = _knowledge(prestored, teacher, config, data, device)
+    knowledge = open_knowledge(data, config, prestored, teacher, device)
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
     console.print(f"teacher: {knowledge.name}")
     if trainer.epoch:
@@ -137,23 +153,6 @@ def command(
     console.print("measuring the choice table of the channel-adaptive module ...")
     contract = ship(trainer, data, out, git_commit())
     console.print(f"wrote {out} (model id {contract.model_id}); measure it with 'sdr-sc evaluate --model {out}'")
-
-
-def _knowledge(
-    prestored: Path | None, teacher: str | None, config: DistillConfig, data: ImageSet, device: str
-) -> Knowledge:
-    from sdr_sc.distill import knowledge
-    from sdr_sc.distill.prestored import open_prestored
-    from sdr_sc.distill.teacher import load_teacher
-    from sdr_sc.distill.views import ViewPolicy
-
-    if prestored is not None:
-        return knowledge.Prestored(open_prestored(prestored, data))
-    policy = ViewPolicy(shift=config.shift, erase=config.erase)
-    if teacher is None:
-        return knowledge.NoTeacher(policy)
-    asked = load_teacher(teacher, device, data.images.shape[1:], len(data.class_names))
-    return knowledge.TeacherInTheLoop(asked, policy)
 
 
 def _run(trainer: Trainer, tensorboard: Path | None, console: Console) -> None:

@@ -22,7 +22,9 @@ VERBS = {
     "doctor": "Show what is installed and what is missing, with the command that mends it.",
     "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
     "teacher": "Fit the large network that students are distilled from.",
-    "train": "Train the student encoder and decoder, and write the weights.",
+    "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
+    "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
+    "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
     "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
     "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",
 }

@@ -11,6 +11,8 @@ from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 
 LARGEST_K = 256
+RECOMMENDED: dict[str, Any] = {"soft_weight": 0.9, "feature_weight": 0.05, "bottleneck_weight": 1e-3}
+"""What `DistillConfig` is changed by where pre-stored knowledge is at hand."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -63,8 +65,8 @@ class DistillConfig:
     estimate_error_db: float = 0.5
     ema_decay: float = 0.998
     decoder_width: int = 160
-    shift: int = 2
-    erase: int = 8
+    shift: int = 1
+    erase: int = 0
     validation_items: int = 5000
     validation_seed: int = 1
     limit_items: int = 0

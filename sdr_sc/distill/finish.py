@@ -13,12 +13,13 @@ from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.model_card import model_card
+from sdr_sc.distill.objective import Student
 from sdr_sc.distill.split import split
-from sdr_sc.distill.train import Student, Trainer
+from sdr_sc.distill.train import Trainer
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
-from sdr_sc.semantic.student import SNR_CENTRE_DB, normalise_prefix, pad_symbols
+from sdr_sc.semantic.student import normalise_prefix, pad_symbols
 
 MAX_LOSS_POINTS = 0.5
 _DRAWS = 4
@@ -43,14 +44,13 @@ def measure_cam_table(
     pooled = torch.cat([student.encoder.pooled((batch - mean) / std) for batch in images.split(_BATCH)])
     for row, snr_db in enumerate(grid):
         snr = torch.full((len(labels),), float(snr_db))
-        told = snr if config.adaptive else torch.full_like(snr, SNR_CENTRE_DB)
-        symbols = student.encoder.from_pooled(pooled, told)
+        symbols = student.encoder.from_pooled(pooled, snr)
         for column, k in enumerate(config.k_list):
             sent = normalise_prefix(symbols, k)
             for _ in range(_DRAWS):
                 received, _ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
                 padded, fraction = pad_symbols(received, config.k_list[-1])
-                hits = student.decoder(padded, told, fraction).argmax(1) == labels
+                hits = student.decoder(padded, snr, fraction).argmax(1) == labels
                 accuracy[row, column] += hits.float().mean().item() / _DRAWS
     return CamTable(
         snr_db=tuple(float(s) for s in grid),
@@ -73,6 +73,9 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
         The contract as written.
     """
     student, config, normalisation = trainer.average.cpu().eval(), trainer.config, (trainer.mean, trainer.std)
+    if not config.adaptive:  # it has never seen another SNR than the one that it was told
+        student.encoder.film.ignore_snr()
+        student.decoder.film.ignore_snr()
     tensors = {
         name: value.detach().contiguous().numpy()
         for name, value in student.state_dict().items()
@@ -95,7 +98,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
             teacher=trainer.knowledge.name,
             data_set="Fashion-MNIST, training split",
             data_set_sha256=data.sha256,
-            architecture={"encoder": "dense", "decoder_width": config.decoder_width, "adaptive": config.adaptive},
+            architecture={"encoder": "dense", "decoder_width": config.decoder_width},
             cam=measure_cam_table(student, data, config, normalisation),
             training={
                 **asdict(config),

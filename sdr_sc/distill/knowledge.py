@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sdr_sc.distill.prestored import PrestoredKnowledge
-from sdr_sc.distill.teacher import Teacher
+from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.prestored import PrestoredKnowledge, open_prestored
+from sdr_sc.distill.teacher import Teacher, load_teacher
 from sdr_sc.distill.views import ViewPolicy, apply_views, draw_views
 
 
@@ -96,3 +99,30 @@ class Prestored:
         targets = self._stored.targets(items, rng.integers(self._stored.views, size=len(items)))
         features = None if targets.features is None else torch.from_numpy(targets.features)
         return Batch(apply_views(images, targets.views), torch.from_numpy(targets.log_probabilities), features)
+
+
+def open_knowledge(
+    data: ImageSet,
+    config: DistillConfig,
+    prestored: Path | None = None,
+    teacher: str | None = None,
+    device: str = "auto",
+) -> Knowledge:
+    """Pre-stored knowledge from a folder, or a teacher in the loop, or neither: the labels alone.
+
+    Args:
+        data: the training set that it has to fit.
+        config: how views are drawn where none are stored.
+        prestored: folder that `sdr_sc.distill.prestore` wrote.
+        teacher: as `sdr_sc.distill.teacher.load_teacher` takes it.
+        device: of the teacher.
+
+    Raises:
+        SdrScError: folder or teacher cannot be used with this data.
+    """
+    if prestored is not None:
+        return Prestored(open_prestored(prestored, data))
+    policy = ViewPolicy(shift=config.shift, erase=config.erase)
+    if teacher is None:
+        return NoTeacher(policy)
+    return TeacherInTheLoop(load_teacher(teacher, device, data.images.shape[1:], len(data.class_names)), policy)

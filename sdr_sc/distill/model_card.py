@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from sdr_sc.distill.train import Student
+from sdr_sc.distill.objective import Student
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
 

@@ -17,6 +17,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.grc_compile import GRC_FOLDER, known_block_ids
 
 _SETUP = "make setup"
+_PACKAGES = ("scipy", "numba", "torch", "safetensors", "onnxruntime", "onnx", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ def diagnose() -> list[Finding]:
     rows: list[tuple[str, Callable[[], tuple[bool, str]], str, bool]] = [
         ("Python", _python, _SETUP, True),
         ("numpy below 2", _numpy, _SETUP, True),
-        *((name, _package(name), _SETUP, True) for name in ("scipy", "numba", "torch", "safetensors", "matplotlib")),
+        *((name, _package(name), _SETUP, True) for name in _PACKAGES),
         ("GNU Radio 3.10", _gnuradio, "sudo apt-get install gnuradio", True),
         ("GRC compiler", _program("grcc"), "sudo apt-get install gnuradio", True),
         ("our blocks in GRC", _blocks, _SETUP, True),
         ("Fashion-MNIST", _fashion_mnist, "sudo apt-get install dataset-fashion-mnist", True),
-        ("model weights", _weights, "sdr-sc train, or git checkout models", True),
+        ("model weights", _weights, "sdr-sc distill, or git checkout models", True),
         ("Gtk for the companion", _gtk, "sudo apt-get install gir1.2-gtk-3.0", False),
         ("Qt flowgraphs without a display", _program("xvfb-run"), "sudo apt-get install xvfb xauth", False),
         ("UHD in GNU Radio", _uhd, "sudo apt-get install gnuradio", False),

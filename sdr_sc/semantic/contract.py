@@ -11,7 +11,7 @@ from sdr_sc.errors import ContractError
 
 FORMAT_VERSION = 1
 POWER_NORM = "unit_mean_power_per_item"
-_RETRAIN = "train it again with 'sdr-sc train', or use a model that this version ships"
+_RETRAIN = "train it again with 'sdr-sc distill', or use a model that this version ships"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weights files: safetensors with the model contract in the metadata. Reading one never executes code from it."""
+"""Weights files: safetensors with the model contract in the metadata. Reading one never executes code from it.
+
+A model may be given as an ONNX file or pair, too (see `sdr_sc.semantic.onnx_file`).
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdr_sc.errors import ContractError
+from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTRACT_KEY = "sdr_sc_contract"
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "models"
 DEFAULT_MODEL = "fashion_mnist_student"
 
 
-def resolve(model: str | Path) -> Path:
-    """Path of a model: a file's path, or the name of a model that comes with the project.
+def resolve(model: str | Path, part: Part | None = None) -> Path:
+    """File of a model: of a file's path, of the pair ``NAME.onnx``, or of a model that comes with the project.
+
+    Args:
+        part: which file of a pair is needed; None for either.
 
     Raises:
         ContractError: there is no such file or model.
     """
+    if onnx_file.is_onnx(model):
+        found = onnx_file.find(model, MODELS_FOLDER, part)
+        if found is not None:
+            return found
     path = Path(model)
     if path.is_file():
         return path
@@ -37,18 +48,28 @@ def resolve(model: str | Path) -> Path:
     raise ContractError(f"model {str(model)!r} is neither a file nor a shipped model (there are: {names}).")
 
 
-def read_contract(model: str | Path) -> ModelContract:
-    """Contract of a weights file; needs no torch and reads no weights."""
+def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
+    """Contract of a model; needs no torch.
+
+    Args:
+        part: the part that will be used; None for either, or for both.
+
+    Raises:
+        ContractError: the file is damaged, holds no contract, or is the other part.
+    """
+    path = resolve(model, part)
+    if onnx_file.is_onnx(path):
+        onnx_file.check_pair(model, MODELS_FOLDER)
+        return ModelContract.from_json(onnx_file.read(path, part).contract_json, str(path))
     from safetensors import SafetensorError, safe_open
 
-    path = resolve(model)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ContractError(f"{path} is not a safetensors file that can be read ({error}); get it again.") from error
     if CONTRACT_KEY not in metadata:
-        raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc train'.")
+        raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc distill'.")
     return ModelContract.from_json(metadata[CONTRACT_KEY], str(path))
 
 
@@ -61,6 +82,8 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     path = resolve(model)
+    if onnx_file.is_onnx(path):
+        raise ContractError(f"{path} is an exported model; give the weights file that it was made from.")
     contract = read_contract(path)
     tensors = load_file(path)
     if model_id(tensors) != contract.model_id:

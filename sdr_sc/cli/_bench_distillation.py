@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc bench distillation``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdr_sc.cli._measure import measure_and_print
+
+if TYPE_CHECKING:
+    from sdr_sc.experiments.distillation.runs import Run
+    from sdr_sc.experiments.measurements import Row
+
+
+@click.group("distillation")
+def distillation() -> None:
+    """Schemes of distillation: train them, then print one table after the other."""
+
+
+def _distillation_options(function: Callable) -> Callable:
+    for option in (
+        click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file."),
+        click.option("--workers", default=0, type=click.IntRange(0), help="Processes of one thread; 0: one a core."),
+        click.option("--scheme", "schemes", multiple=True, help="Only this one; may be repeated [all]."),
+        click.option("--seed", "seeds", multiple=True, type=click.IntRange(0), help="Only this one [1, 2, 3]."),
+        click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Epochs of each run."),
+        click.option(
+            "--folder",
+            default="checkpoints/distillation",
+            show_default=True,
+            type=click.Path(path_type=Path),
+            help="Where the trained runs lie.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@distillation.command("train")
+@_distillation_options
+@click.option("--prestored", type=click.Path(path_type=Path), help="Folder of 'sdr-sc prestore'.")
+@click.option("--uncompressed", type=click.Path(path_type=Path), help="The same with --labels float32.")
+@click.option("--teacher", help="For standard distillation, which asks it in every step.")
+def distillation_train(
+    folder: Path,
+    epochs: int,
+    seeds: tuple[int, ...],
+    schemes: tuple[str, ...],
+    workers: int,
+    json_path: Path | None,
+    prestored: Path | None,
+    uncompressed: Path | None,
+    teacher: str | None,
+) -> None:
+    """Train every scheme with every seed; what is trained already is left alone, what was interrupted goes on."""
+    from rich.console import Console
+
+    from sdr_sc.experiments.distillation.runs import Sources, train_all
+    from sdr_sc.experiments.measurements import Row, check_writable, write_json
+
+    check_writable(folder / "x")
+    runs = _runs(folder, epochs, seeds, schemes)
+    console = Console()
+    train_all(
+        runs,
+        Sources(prestored, uncompressed, teacher),
+        workers or os.cpu_count() or 1,
+        lambda run, word: console.print(f"{run.scheme.name}, seed {run.seed}: {word}"),
+    )
+    if json_path is not None:
+        rows = [
+            Row(f"{r.scheme.title}, seed {r.seed}, training", r.contract().training["seconds"], "s")
+            for r in runs
+            if r.weights.is_file()
+        ]
+        write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows)
+
+
+@distillation.command("accuracy")
+@_distillation_options
+def distillation_accuracy(**options: Any) -> None:
+    """Accuracy of every scheme through the physical layer, over the seeds."""
+    from sdr_sc.experiments.distillation.accuracy import ACCURACY_POINTS, goal_rows, scheme_rows
+
+    _table(options, lambda _k: ACCURACY_POINTS, lambda found, _k: [*goal_rows(found), *scheme_rows(found)])
+
+
+@distillation.command("ablations")
+@_distillation_options
+def distillation_ablations(**options: Any) -> None:
+    """What the bottleneck, the features, the CAM and the teacher gain, each with its interval over the seeds."""
+    from sdr_sc.experiments.distillation.accuracy import ablation_rows
+    from sdr_sc.experiments.distillation.points import COMPARED
+
+    _table(options, lambda _k: COMPARED, lambda found, _k: ablation_rows(found))
+
+
+@distillation.command("cam")
+@_distillation_options
+def distillation_cam(**options: Any) -> None:
+    """Channel uses that the CAM saves against a fixed k, SNR uniform in -5..25 dB."""
+    from sdr_sc.experiments.distillation.accuracy import cam_points, cam_rows
+
+    _table({**options, "schemes": ("ours",)}, cam_points, cam_rows)
+
+
+@distillation.command("time")
+@click.option("--prestored", required=True, type=click.Path(path_type=Path), help="Folder of 'sdr-sc prestore'.")
+@click.option("--teacher", required=True, help="The teacher that it was made with.")
+@click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Of a whole training.")
+@click.option("--quick", is_flag=True, help="Fewer steps.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def distillation_time(prestored: Path, teacher: str, epochs: int, quick: bool, json_path: Path | None) -> None:
+    """Time of an epoch and of a whole training, against the teacher in the loop."""
+    from sdr_sc.experiments.distillation.cost import time_rows
+
+    config = {"prestored": str(prestored), "teacher": teacher, "epochs": epochs, "quick": quick}
+    measure_and_print(lambda log: time_rows(prestored, teacher, epochs, quick, log), json_path, config)
+
+
+@distillation.command("size")
+@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@click.option("--teacher", required=True, type=click.Path(path_type=Path), help="Fitted teacher (safetensors).")
+@click.option("--quick", is_flag=True, help="Fewer images.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def distillation_size(model: str, teacher: Path, quick: bool, json_path: Path | None) -> None:
+    """Parameters of teacher and encoder, and their time for one image on one core."""
+    from sdr_sc.experiments.distillation.cost import size_rows
+
+    config = {"model": model, "teacher": str(teacher), "quick": quick}
+    measure_and_print(lambda log: size_rows(model, teacher, quick, log), json_path, config)
+
+
+def _runs(folder: Path, epochs: int, seeds: tuple[int, ...], schemes: tuple[str, ...]) -> list[Run]:
+    from sdr_sc.experiments.distillation.runs import Run
+    from sdr_sc.experiments.distillation.schemes import DEFAULT_SEEDS, pick
+
+    # All schemes with one seed, then all with the next: an interrupted matrix is still one that compares.
+    return [Run(scheme, seed, epochs, folder) for seed in seeds or DEFAULT_SEEDS for scheme in pick(schemes)]
+
+
+def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
+    """Measure the trained runs at the points that ``points`` gives for their list of k, and print ``rows``."""
+    from sdr_sc.errors import SdrScError
+    from sdr_sc.experiments.distillation.points import measure_all
+
+    names = ("folder", "epochs", "seeds", "schemes")
+    runs = [run for run in _runs(*(options[name] for name in names)) if run.weights.is_file()]
+    if not runs:
+        raise SdrScError(
+            f"{options['folder']} has none of these runs; train them with 'sdr-sc bench distillation train'."
+        )
+    k_list = max((run.contract().k_list for run in runs), key=len)
+
+    def measured(log: Callable[[str], None]) -> list[Row]:
+        workers = options["workers"] or os.cpu_count() or 1
+        found = measure_all(runs, points(k_list), workers, lambda run: log(f"{run.weights.name} done"))
+        return rows(found, k_list)
+
+    measure_and_print(measured, options["json_path"], {name: options[name] for name in names}, goals_first=True)

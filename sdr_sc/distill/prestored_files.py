@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of pre-stored knowledge: read checked, written whole or not at all, by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdr_sc.errors import ContractError, SdrScError
+
+AGAIN = "run 'sdr-sc prestore' with its settings again"
+"""What mends most faults."""
+
+
+def read_whole(path: Path, sha256: str, size: int | None = None) -> bytes:
+    """A file's content, checked.
+
+    Raises:
+        ContractError: the file is missing or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ContractError(f"{path} cannot be read ({error.strerror}); {AGAIN}.") from error
+    if size is not None and len(content) != size:
+        raise ContractError(f"{path} has {len(content)} bytes where {size} belong; delete it and {AGAIN}.")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ContractError(f"{path} is damaged (its SHA-256 is not the manifest's); delete it and {AGAIN}.")
+    return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file; a kill while writing leaves what was there before, and a ``.partial`` that the next write replaces.
+
+    Raises:
+        SdrScError: it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with open(partial, "wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise SdrScError(
+            f"{path} cannot be written ({error.strerror or error}); mend that and {AGAIN} to go on."
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other processes from writing it; a process that ends frees it, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise SdrScError(f"folder {folder} cannot be made ({error.strerror}); choose another --out.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SdrScError(f"another process writes {folder}; wait for it, or choose another --out.") from error
+        yield
+    finally:
+        os.close(handle)

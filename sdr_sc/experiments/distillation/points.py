@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a trained run reaches on the test set, through the physical layer with estimated channel; kept beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+
+from sdr_sc.data import fashion_mnist
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.distillation.runs import Run, one_thread_each
+from sdr_sc.experiments.link import run_link
+from sdr_sc.experiments.measurements import git_commit
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+
+VERSION = 1
+ITEMS_PER_FRAME = 50
+SWEEP_SNR_DB = tuple(float(s) for s in np.arange(-5.0, 25.1, 2.5))
+COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4))
+"""Points at which all schemes are compared, as (SNR in dB, k)."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What came of one operating point.
+
+    Attributes:
+        correct, lost, items: answered rightly, lost with their frame, and sent.
+        uses_per_item: feature symbols sent for an item, on average.
+    """
+
+    correct: int
+    lost: int
+    items: int
+    uses_per_item: float
+
+    @property
+    def accuracy(self) -> float:
+        """Per cent; a lost item is a wrong one."""
+        return 100.0 * self.correct / self.items
+
+    @property
+    def accuracy_found(self) -> float:
+        """Per cent of the items whose frame was found."""
+        return 100.0 * self.correct / max(1, self.items - self.lost)
+
+
+def key(snr_db: float | None, k: int | None) -> str:
+    """Name of a point; no SNR is no channel, no k is the CAM's choice.
+
+    >>> key(-5.0, 16), key(None, 32), key(0.0, None)
+    ('-5 dB k=16', 'no channel k=32', '0 dB k=CAM')
+    """
+    where = "no channel" if snr_db is None else f"{snr_db:g} dB"
+    return f"{where} k={'CAM' if k is None else k}"
+
+
+def measure(run: Run, points: Sequence[tuple[float | None, int | None]], images: int = 0) -> dict[str, Point]:
+    """Results at the points, from the file beside the weights where it has them.
+
+    Args:
+        points: (SNR in dB or None, k or None), as for `key`; a k that the model has not is left out.
+        images: test images; 0 for all.
+
+    Raises:
+        SdrScError: the run has not been trained.
+    """
+    contract = run.contract()
+    path = run.weights.with_suffix(".points.json")
+    about = {"version": VERSION, "model_id": contract.model_id, "images": images}
+    known: dict[str, dict] = {}
+    if path.is_file():
+        stored = json.loads(path.read_text())
+        if {name: stored.get(name) for name in about} == about:
+            known = stored["points"]
+    wanted = [(snr_db, k) for snr_db, k in points if k is None or k in contract.k_list]
+    missing = [point for point in wanted if key(*point) not in known]
+    if missing:
+        encoder, decoder = SemanticEncoder(run.weights), SemanticDecoder(run.weights)
+        data = fashion_mnist.load("test")
+        data = data.first(images or len(data))
+        for number, (snr_db, k) in enumerate(missing):
+            known[key(snr_db, k)] = vars(_point(encoder, decoder, data, snr_db, k, seed=1000 * run.seed + number))
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({**about, "git": git_commit(), "points": known}, indent=1) + "\n")
+        partial.replace(path)
+    return {key(*point): Point(**known[key(*point)]) for point in wanted}
+
+
+def _point(
+    encoder: SemanticEncoder,
+    decoder: SemanticDecoder,
+    data: fashion_mnist.ImageSet,
+    snr_db: float | None,
+    k: int | None,
+    seed: int,
+) -> Point:
+    if snr_db is None:
+        assert k is not None
+        best_db = encoder.contract.training_snr_db[1]
+        correct = 0
+        for first in range(0, len(data), 500):
+            features = encoder.encode(data.images[first : first + 500], best_db, k)
+            found, _ = answers(decoder.decode(features, best_db))
+            correct += int((found == data.labels[first : first + 500]).sum())
+        return Point(correct, 0, len(data), float(k))
+    result = run_link(encoder, decoder, data.images, data.labels, snr_db, k, Numerology(), ITEMS_PER_FRAME, seed=seed)
+    return Point(result.correct, result.lost, result.items, result.channel_uses / result.items)
+
+
+def measure_all(
+    runs: Sequence[Run],
+    points: Sequence[tuple[float | None, int | None]],
+    workers: int,
+    on_done: Callable[[Run], None] = lambda run: None,
+    images: int = 0,
+) -> dict[tuple[str, int], dict[str, Point]]:
+    """`measure` for several runs at once, by (scheme, seed).
+
+    Raises:
+        SdrScError: a run has not been trained.
+    """
+    for run in runs:
+        run.contract()
+    found = {}
+    with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(measure, run, points, images): run for run in runs}
+        for future in as_completed(futures):
+            run = futures[future]
+            try:
+                found[run.scheme.name, run.seed] = future.result()
+            except SdrScError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            on_done(run)
+    return found

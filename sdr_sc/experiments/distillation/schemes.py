@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ways of training that are compared: ours, ours without one of its parts, and the baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from sdr_sc.distill.config import RECOMMENDED, DistillConfig
+from sdr_sc.errors import SdrScError
+
+Source = Literal["labels", "teacher", "prestored", "uncompressed"]
+DEFAULT_SEEDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way of training.
+
+    Attributes:
+        name: in file names and on the command line.
+        title: for people.
+        source: where soft labels come from: nowhere, the teacher in the loop, the pre-stored knowledge, or the same
+            stored without compression.
+        changes: settings that differ from those of ours.
+        data_share: part of the training images that it learns from.
+    """
+
+    name: str
+    title: str
+    source: Source
+    changes: dict[str, Any] = field(default_factory=dict)
+    data_share: float = 1.0
+
+    def config(self, seed: int, epochs: int, items: int) -> DistillConfig:
+        """Its settings; ``items`` is the size of the training set with the held-out images."""
+        config = replace(DistillConfig(seed=seed, epochs=epochs), **RECOMMENDED)
+        if self.source == "labels":
+            config = replace(config, soft_weight=0.0, feature_weight=0.0)
+        elif self.source == "teacher":
+            config = replace(config, feature_weight=0.0)
+        config = replace(config, **self.changes)
+        if self.data_share < 1:
+            config = replace(config, limit_items=round(self.data_share * (items - config.validation_items)))
+        return config
+
+
+_PLAIN = {"bottleneck_weight": 0.0}
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("ours", "ours", "prestored"),
+        Scheme("labels", "cross entropy alone", "labels", _PLAIN),
+        Scheme("ours_without_bottleneck", "ours without the bottleneck", "prestored", _PLAIN),
+        Scheme("ours_without_features", "ours without features", "prestored", {"feature_weight": 0.0}),
+        Scheme("ours_without_cam", "ours without CAM", "prestored", {"adaptive": False}),
+        Scheme("ours_55", "ours, 55 % of the data", "prestored", data_share=0.55),
+        Scheme("labels_55", "cross entropy alone, 55 % of the data", "labels", _PLAIN, data_share=0.55),
+        Scheme(
+            "fixed_rate",
+            "fixed rate, one training SNR (as DeepJSCC)",
+            "labels",
+            {**_PLAIN, "k_list": (16,), "adaptive": False, "snr_min_db": 9.5, "snr_max_db": 10.5},
+        ),
+        Scheme("uncompressed", "ours, knowledge not compressed", "uncompressed"),
+        Scheme("standard", "standard distillation, teacher in the loop", "teacher", _PLAIN),
+    )
+}
+
+
+def pick(names: tuple[str, ...]) -> list[Scheme]:
+    """Schemes by name, all of them for none.
+
+    Raises:
+        SdrScError: a name is unknown.
+    """
+    for name in names:
+        if name not in SCHEMES:
+            raise SdrScError(f"scheme {name!r} is unknown; give some of {', '.join(SCHEMES)}.")
+    return [SCHEMES[name] for name in names] or list(SCHEMES.values())

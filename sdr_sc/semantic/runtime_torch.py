@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A student network run by torch, from a weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sdr_sc.errors import ContractError, MissingDependencyError
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.onnx_file import Part
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingDependencyError(f"torch cannot be imported ({error}); run 'make setup'.") from error
+
+from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
+
+
+class TorchNetwork:
+    """One part of a model.
+
+    Args:
+        path: weights file.
+        part: which part to take of it.
+        contract: of the model.
+        threads: CPU threads for torch, in the whole process: more of them fight GNU Radio's scheduler for the cores.
+
+    Attributes:
+        module: the network, in evaluation mode.
+
+    Raises:
+        ContractError: the weights are damaged, or do not fit the network.
+    """
+
+    precision = "float32"
+
+    def __init__(self, path: Path, part: Part, contract: ModelContract, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self.module: StudentEncoder | StudentDecoder
+        try:
+            if part == "encoder":
+                # TEMPORARY: a width is in the model that ships until the distilled one does
+                self.module = StudentEncoder(contract.k_max, contract.architecture.get("encoder_width", 0))
+            else:
+                width = contract.architecture["decoder_width"]
+                self.module = StudentDecoder(len(contract.class_names), contract.k_max, width)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ContractError(
+                f"model {contract.name!r} has an architecture that this program does not know "
+                f"({contract.architecture}); use another model."
+            ) from error
+        self._load(path, f"{part}.")
+
+    def _load(self, path: Path, prefix: str) -> None:
+        tensors = {
+            name[len(prefix) :]: torch.from_numpy(value)
+            for name, value in weights.read_tensors(path).items()
+            if name.startswith(prefix)
+        }
+        try:
+            missing, unknown = self.module.load_state_dict(tensors, strict=False)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise ContractError(f"the weights in {path} do not fit the student network: {reason}") from error
+        misfits = [name for name in missing if not name.endswith("num_batches_tracked")] + unknown
+        if misfits:
+            raise ContractError(f"the weights in {path} do not fit the student network: {misfits[0]} is amiss.")
+        self.module.eval()
+
+    def run(self, *inputs: np.ndarray) -> np.ndarray:
+        """The output of float32 inputs in the order of the network's ``forward``, each with the items along its first
+        axis."""
+        with torch.inference_mode():
+            return self.module(*map(torch.from_numpy, inputs)).numpy()
