@@ -126,7 +126,16 @@ def unpack(views: np.ndarray) -> ViewFields:
     >>> [int(value) for value in unpack(np.uint32(0xE40BF))]
     [1, -1, 2, 8, 3, -4]
     """
-    return _fields(np.asarray(views).astype(np.int64))
+    words = np.asarray(views).astype(np.int64)
+
+    def field(first: int, end: int) -> np.ndarray:
+        return (words >> first) & ((1 << (end - first)) - 1)
+
+    erase = field(_ERASE, _ROW)
+    some = erase > 0
+    top, left = field(_ROW, _COLUMN) - erase // 2, field(_COLUMN, _END) - erase // 2
+    flip = field(0, _DY) > 0
+    return ViewFields(flip, (field(_DY, _DX) ^ 16) - 16, (field(_DX, _ERASE) ^ 16) - 16, erase, top * some, left * some)
 
 
 def identity_views(n: int) -> np.ndarray:
@@ -188,33 +197,20 @@ def apply_views(images: Tensor, views: np.ndarray | Tensor) -> Tensor:
         )
     items, height, width = images.shape
     check_item_shape((height, width))
-    words = views.long() if isinstance(views, Tensor) else torch.from_numpy(np.asarray(views).astype(np.int64))
-    view = _fields(words.to(images.device).view(items, 1))
-    rows = torch.arange(height, device=images.device)
-    columns = torch.arange(width, device=images.device)
-    # Rows and columns of each item on their own: only the last step costs a look-up for each pixel.
+    # In numpy: torch's threads wait for each other after every step, on busy cores for far longer than the step takes.
+    view = unpack(views.cpu().numpy() if isinstance(views, Tensor) else views)
+    view = ViewFields(*(values.reshape(items, 1) for values in view))
+    rows, columns = np.arange(height), np.arange(width)
     from_rows, from_columns = rows - view.dy, columns - view.dx
     shown_rows = (from_rows >= 0) & (from_rows < height)
     shown_columns = (from_columns >= 0) & (from_columns < width)
-    from_columns = torch.where(view.flip, width - 1 - from_columns, from_columns).clamp_(0, width - 1)
-    from_rows = from_rows.clamp_(0, height - 1).add_(height * torch.arange(items, device=images.device).view(items, 1))
-    moved = images.reshape(items * height, width).index_select(0, from_rows.view(-1)).view(items, height, width)
-    moved = moved.gather(2, from_columns.unsqueeze(1).expand(items, height, width))
+    from_columns = np.where(view.flip, width - 1 - from_columns, from_columns).clip(0, width - 1)
+    first_pixels = (from_rows.clip(0, height - 1) + height * np.arange(items)[:, None]) * width
+    moved = images.cpu().numpy().reshape(-1).take(first_pixels[:, :, None] + from_columns[:, None, :])
     erased_rows = (rows >= view.top) & (rows < view.top + view.erase)
     erased_columns = (columns >= view.left) & (columns < view.left + view.erase)
-    kept = ~(erased_rows.unsqueeze(2) & erased_columns.unsqueeze(1))
-    kept &= shown_rows.unsqueeze(2) & shown_columns.unsqueeze(1)
-    return moved.mul_(kept)
-
-
-def _fields(words: Any) -> ViewFields:
-    """Fields of int64 words, by operations that numpy and torch share."""
-
-    def field(first: int, end: int) -> Any:
-        return (words >> first) & ((1 << (end - first)) - 1)
-
-    erase = field(_ERASE, _ROW)
-    some = erase > 0
-    top, left = field(_ROW, _COLUMN) - erase // 2, field(_COLUMN, _END) - erase // 2
-    flip = field(0, _DY) > 0
-    return ViewFields(flip, (field(_DY, _DX) ^ 16) - 16, (field(_DX, _ERASE) ^ 16) - 16, erase, top * some, left * some)
+    kept = ~(erased_rows[:, :, None] & erased_columns[:, None, :])
+    kept &= shown_rows[:, :, None]
+    kept &= shown_columns[:, None, :]
+    moved *= kept
+    return torch.from_numpy(moved).to(images.device)
