@@ -311,7 +311,7 @@ def test_a_view_takes_eighteen_bytes_and_nothing_around_it(tmp_path: Path) -> No
     assert knowledge.bytes_per_view == pytest.approx(size / (5 * ITEMS))
 
 
-@pytest.mark.parametrize("features", ["pca6x4", "pca5x8", "float16", "none"])
+@pytest.mark.parametrize("features", ["pca6x4", "pca5x8", "pca5x32", "float16", "none"])
 @pytest.mark.parametrize("labels", ["top4", "full8", "float32"])
 def test_targets_are_what_the_codecs_give(tmp_path: Path, labels: str, features: str) -> None:
     teacher, config = LinearTeacher(), replace(CONFIG, labels=labels, features=features)

@@ -36,7 +36,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
 @click.option("--epochs", default=40, show_default=True, help="Passes over the training set.")
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
-@click.option("--learning-rate", default=4e-3, show_default=True, help="Largest learning rate.")
+@click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
 @click.option(
     "--soft-weight",

@@ -34,7 +34,7 @@ DEFAULT_CODECS = ("top4", "pca16x4")
     help="Folder to write, or to go on with.",
 )
 @click.option(
-    "--views", default=8, show_default=True, type=click.IntRange(1), help="Views of an image; the first is itself."
+    "--views", default=4, show_default=True, type=click.IntRange(1), help="Views of an image; the first is itself."
 )
 @click.option(
     "--labels", default=DEFAULT_CODECS[0], show_default=True, help="Soft labels: topK, full8, float16 or float32."
@@ -42,8 +42,8 @@ DEFAULT_CODECS = ("top4", "pca16x4")
 @click.option(
     "--features", default=DEFAULT_CODECS[1], show_default=True, help="Features: none, pcaDxB, float16 or float32."
 )
-@click.option("--shift", default=2, show_default=True, help="Largest move of a view, pixels.")
-@click.option("--erase", default=8, show_default=True, help="Side of the erased square, pixels; 0 for none.")
+@click.option("--shift", default=1, show_default=True, help="Largest move of a view, pixels.")
+@click.option("--erase", default=0, show_default=True, help="Side of the erased square, pixels; 0 for none.")
 @click.option("--erase-share", default=0.5, show_default=True, help="Part of the views with an erased square.")
 @click.option("--flip/--no-flip", default=True, show_default=True, help="Flip half of the views left to right.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the views.")

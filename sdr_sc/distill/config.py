@@ -11,7 +11,7 @@ from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 
 LARGEST_K = 256
-RECOMMENDED: dict[str, Any] = {"soft_weight": 0.9, "feature_weight": 0.05, "bottleneck_weight": 1e-3}
+RECOMMENDED: dict[str, Any] = {"soft_weight": 0.9, "feature_weight": 0.3, "bottleneck_weight": 1e-3}
 """What `DistillConfig` is changed by where pre-stored knowledge is at hand."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -21,6 +21,8 @@ class DistillConfig:
     """Settings of `sdr_sc.distill.train`; every one is kept in the model contract.
 
     Attributes:
+        learning_rate: largest of AdamW, for the first and the last layer and all that is no matrix.
+        muon_learning_rate: largest of Muon, for all other matrices.
         k_list: feature symbols per item, rising; each batch trains every entry.
         adaptive: encoder and decoder are told the SNR; else they are told one and the same value always.
         soft_weight: part of the classification loss that comes from the teacher's soft labels; the rest comes from the
@@ -47,7 +49,7 @@ class DistillConfig:
     epochs: int = 40
     batch_items: int = 256
     learning_rate: float = 4e-3
-    weight_decay: float = 0.02
+    muon_learning_rate: float = 0.02
     label_smoothing: float = 0.05
     k_list: tuple[int, ...] = (2, 4, 8, 16, 32)
     adaptive: bool = True
@@ -60,7 +62,7 @@ class DistillConfig:
     low_snr_fraction: float = 0.4
     fading_fraction: float = 0.25
     channel: str = ""
-    estimate_noise: float = 0.1
+    estimate_noise: float = 0.04
     feedback_error_db: float = 1.0
     estimate_error_db: float = 0.5
     ema_decay: float = 0.998

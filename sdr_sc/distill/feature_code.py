@@ -12,7 +12,7 @@ import numpy as np
 from sdr_sc.distill.soft_labels import pack_nibbles, unpack_nibbles
 from sdr_sc.errors import ContractError, SdrScError
 
-CLIP_SIGMAS = {4: 3.0, 8: 4.0}
+CLIP_SIGMAS = {4: 3.0, 8: 4.0, 32: 100.0}
 """Bits of a code -> largest score that it holds: few codes are better spent on what is frequent."""
 
 _LEAST_SHARE = 1e-9  # of the first component's variance: what is below is rounding, not a direction
@@ -99,7 +99,7 @@ class PcaFeatures(FeatureCodec):
 
     Attributes:
         feature_dim: length of the vectors that are encoded.
-        bits: 4 or 8.
+        bits: 4, 8, or 32 for scores that are not quantised.
         basis: None before `fit`.
     """
 
@@ -135,6 +135,8 @@ class PcaFeatures(FeatureCodec):
 
     def with_basis(self, basis: Basis) -> PcaFeatures:
         """The codec with a basis that was fitted before."""
+        if self.bits == 32:
+            return replace(self, basis=basis)
         clip, count = float(basis.clip_sigmas), 1 << self.bits
         levels = ((np.arange(count) + 0.5) * (2 * clip / count) - clip).astype(np.float32)
         return replace(self, basis=basis, _levels=levels)
@@ -169,11 +171,15 @@ class PcaFeatures(FeatureCodec):
         scores = self.scores(features)
         assert self.basis is not None
         clip, count = float(self.basis.clip_sigmas), 1 << self.bits
+        if self.bits == 32:
+            return np.ascontiguousarray(np.clip(scores, -clip, clip), "<f4").view(np.uint8)
         codes = np.clip(np.floor((scores + clip) * (count / (2 * clip))), 0, count - 1).astype(np.uint8)
         return pack_nibbles(codes) if self.bits == 4 else codes
 
     def decode(self, records: np.ndarray) -> np.ndarray:
         """See `FeatureCodec.decode`: the middle of each code's step."""
+        if self.bits == 32:
+            return np.ascontiguousarray(records).view("<f4").astype(np.float32)
         codes = unpack_nibbles(records, self.dimensions) if self.bits == 4 else records
         return self._levels[codes]
 
@@ -183,7 +189,7 @@ def parse_feature_codec(text: str, feature_dim: int) -> FeatureCodec:
 
     Args:
         text: ``none``, ``float32`` or ``float16`` (the vector as it is), or ``pcaDxB``: D principal components with
-            B = 4 or 8 bits each, such as ``pca16x4``.
+            B = 4, 8 or 32 bits each, such as ``pca16x4``.
         feature_dim: length of the teacher's vectors.
 
     Raises:
@@ -196,12 +202,12 @@ def parse_feature_codec(text: str, feature_dim: int) -> FeatureCodec:
         return FeatureCodec(text)
     if text in ("float32", "float16"):
         return FloatFeatures(text, feature_dim * np.dtype(text).itemsize, feature_dim)
-    found = re.fullmatch(r"pca([1-9]\d{0,4})x([48])", text)
+    found = re.fullmatch(r"pca([1-9]\d{0,4})x(4|8|32)", text)
     if found and int(found[1]) <= feature_dim:
         dimensions, bits = int(found[1]), int(found[2])
-        size = (dimensions + 1) // 2 if bits == 4 else dimensions
+        size = -(-dimensions * bits // 8)
         return PcaFeatures(text, size, dimensions, feature_dim=feature_dim, bits=bits)
     raise SdrScError(
         f"there is no feature codec {text!r} for {feature_dim} features; give none, float32, float16, or "
-        f"pcaDxB with D from 1 to {feature_dim} and B of 4 or 8, such as pca{min(16, feature_dim)}x4."
+        f"pcaDxB with D from 1 to {feature_dim} and B of 4, 8 or 32, such as pca{min(16, feature_dim)}x4."
     )

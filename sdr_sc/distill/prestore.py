@@ -29,7 +29,7 @@ from sdr_sc.distill.prestored_manifest import (
     shard_file,
 )
 from sdr_sc.distill.teacher import Teacher
-from sdr_sc.distill.views import ViewPolicy, apply_views, check_item_shape, draw_views, identity_views
+from sdr_sc.distill.views import ViewPolicy, apply_views, check_item_shape, draw_views, every_view, identity_views
 from sdr_sc.errors import ContractError, SdrScError
 
 BASIS_ITEMS = 4000
@@ -43,7 +43,7 @@ class PrestoreConfig:
     """Settings of the pass.
 
     Attributes:
-        views: views of each item, the plain image among them.
+        views: views of each item, the plain image among them; as many as the policy has distinct ones: each once.
         labels, features: names of the codecs.
         policy: how views are drawn.
         seed: of views and of the basis' sample.
@@ -55,7 +55,7 @@ class PrestoreConfig:
         SdrScError: a setting makes no sense.
     """
 
-    views: int = 8
+    views: int = 4
     labels: str = "top4"
     features: str = "pca16x4"
     policy: ViewPolicy = field(default_factory=ViewPolicy)
@@ -214,8 +214,12 @@ class Prestorer:
         config, first = self._config, number * self._config.shard_items
         items = min(config.shard_items, len(self._data) - first)
         generator = np.random.default_rng((config.seed, _VIEW_STREAM, number))
-        drawn = draw_views(config.policy, self._manifest.item_shape, items * (config.views - 1), generator)
-        views = np.concatenate([identity_views(items)[:, None], drawn.reshape(items, -1)], axis=1)
+        views = every_view(config.policy)
+        if config.views == len(views):
+            views = np.tile(views, (items, 1))
+        else:
+            drawn = draw_views(config.policy, self._manifest.item_shape, items * (config.views - 1), generator)
+            views = np.concatenate([identity_views(items)[:, None], drawn.reshape(items, -1)], axis=1)
         records = np.zeros((items, config.views), record_dtype(self._labels, self._features))
         records["view"] = views
         agreeing, kl_nats, correct = 0, 0.0, 0

@@ -22,6 +22,7 @@ from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.knowledge import Batch, Knowledge
+from sdr_sc.distill.muon import Muon
 from sdr_sc.distill.objective import Objective, Student
 from sdr_sc.distill.split import split
 from sdr_sc.errors import SdrScError
@@ -103,12 +104,15 @@ class Trainer:
         )
         self.objective = objective.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(objective.student)
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=config.learning_rate, fused=True)
         self.steps_per_epoch = len(self.items) // config.batch_items
         self.steps = config.epochs * self.steps_per_epoch
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, config.learning_rate, total_steps=self.steps, pct_start=0.15
-        )
+        self.optimisers = self._make_optimisers()
+        self.schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, optimiser.param_groups[0]["lr"], total_steps=self.steps, pct_start=0.15, cycle_momentum=False
+            )
+            for optimiser in self.optimisers
+        ]
         self.epoch = 0
         self.history: list[EpochReport] = []
         if checkpoint is not None and checkpoint.exists():
@@ -123,11 +127,19 @@ class Trainer:
                 "them with 'sdr-sc prestore --features'."
             )
 
-    def _groups(self) -> list[dict]:
-        decayed = [p for p in self.objective.student.parameters() if p.ndim > 1] + [self.objective.feature_head.weight]
-        kept = {id(p) for p in decayed}
-        others = [p for p in self.objective.parameters() if id(p) not in kept]
-        return [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    def _make_optimisers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the inner matrices; AdamW for the first and the last layer, FiLM's, and all that is no matrix."""
+        student = self.objective.student
+        others = {student.encoder.features[0][0], student.decoder.logits}
+        others |= {part for film in (student.encoder.film, student.decoder.film) for part in film.modules()}
+        layers = [m for m in student.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+        inner = [m.weight for m in layers if m not in others]
+        taken = {id(p) for p in inner}
+        rest = [p for p in self.objective.parameters() if id(p) not in taken]
+        return [
+            Muon(inner, lr=self.config.muon_learning_rate),
+            torch.optim.AdamW(rest, lr=self.config.learning_rate, weight_decay=0.0, fused=True),
+        ]
 
     def run(
         self,
@@ -163,7 +175,8 @@ class Trainer:
             batch = self.knowledge.batch(self.images[chosen], chosen, rng)
             self._step(batch, self.labels[chosen].to(self.device), generator, sums)
             if not keep_rate:
-                self.schedule.step()
+                for schedule in self.schedules:
+                    schedule.step()
             on_step()
 
     def _run_epoch(self, on_step: Callable[[], None]) -> EpochReport:
@@ -178,16 +191,17 @@ class Trainer:
 
     def _step(self, batch: Batch, labels: Tensor, generator: torch.Generator, sums: _Sums) -> None:
         losses, correct = self.objective.losses(batch, labels, generator)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.objective.zero_grad(set_to_none=True)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.objective.parameters(), 5.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self._update_average()
         sums.add(losses, correct)
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        taken = self.schedule.last_epoch
+        taken = self.schedules[0].last_epoch
         decay = min(self.config.ema_decay, (1.0 + taken) / (10.0 + taken))
         means, values = self.average.state_dict().values(), self.objective.student.state_dict().values()
         floats = [(m, v) for m, v in zip(means, values, strict=True) if m.is_floating_point()]
@@ -202,8 +216,8 @@ class Trainer:
             "history": [asdict(report) for report in self.history],
             "objective": self.objective.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
         }
         write_checkpoint(state, path)
 
@@ -221,8 +235,9 @@ class Trainer:
             )
         self.objective.load_state_dict(state["objective"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
+        for name, parts in (("optimisers", self.optimisers), ("schedules", self.schedules)):
+            for part, saved in zip(parts, state[name], strict=True):
+                part.load_state_dict(saved)
         self.history = [EpochReport(**report) for report in state["history"]]
         self.epoch = state["epoch"]
 

@@ -173,6 +173,20 @@ def draw_views(policy: ViewPolicy, item_shape: tuple[int, ...], n: int, generato
     return pack(ViewFields(flip, dy, dx, erase, np.where(erase, top, 0), np.where(erase, left, 0)))
 
 
+def every_view(policy: ViewPolicy) -> np.ndarray:
+    """All distinct views of a policy that erases nothing, uint32 (n,), the identity first; empty if it erases.
+
+    >>> len(every_view(ViewPolicy(shift=1, erase=0))), int(every_view(ViewPolicy(shift=1, erase=0))[0])
+    (18, 0)
+    """
+    if policy.erase and policy.erase_share:
+        return np.empty(0, np.uint32)
+    side = np.arange(-policy.shift, policy.shift + 1)
+    flip, dy, dx = (axis.ravel() for axis in np.meshgrid([0, 1] if policy.flip else [0], side, side, indexing="ij"))
+    none = np.zeros_like(flip)
+    return np.unique(pack(ViewFields(flip, dy, dx, none, none, none)))
+
+
 def apply_views(images: Tensor, views: np.ndarray | Tensor) -> Tensor:
     """Show images as views: flip, then move, then erase.
 

@@ -115,6 +115,19 @@ class _Separable(nn.Module):
         return torch.relu(x + y if self.skip else y)
 
 
+class _WeightedPool(nn.Module):
+    """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place tells something
+    (the global depthwise convolution of Chen et al., "MobileFaceNets", 2018)."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        mean = 1.0 / side**2
+        self.weight = nn.Parameter(mean * (1.0 + 0.5 * torch.randn(width, side, side)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight.to(x.dtype)).sum(dim=(2, 3))
+
+
 class StudentEncoder(nn.Module):
     """Image and SNR to ``k_max`` complex feature symbols, best first.
 
@@ -146,13 +159,18 @@ class StudentEncoder(nn.Module):
             self.hidden = nn.Linear(width, width)
             self.film = FiLM(width)
             self.symbols = nn.Linear(width, 2 * k_max)
+            self.pool = lambda maps: maps.mean(dim=(2, 3))  # type: ignore[assignment]
             return
         self.features = nn.Sequential(
             _conv(1, 16, 5, stride=2),
-            _conv(16, 32, stride=2),
+            nn.Conv2d(16, 32, 3, padding=1, bias=False),
+            nn.MaxPool2d(2),  # before norm and ReLU, which then work on a quarter of the map
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
             _Residual(32),
             _conv(32, self.width, stride=2),
         )
+        self.pool = _WeightedPool(self.width, 4)
         self.hidden = nn.Linear(self.width, 64)
         self.film = FiLM(64)
         self.symbols = nn.Linear(64, 2 * k_max)
@@ -162,7 +180,7 @@ class StudentEncoder(nn.Module):
 
     def pooled(self, images: Tensor) -> Tensor:
         """The part that does not depend on the SNR: feature vectors (items, width)."""
-        return self.features(images).mean(dim=(2, 3))
+        return self.pool(self.features(images))
 
     def from_pooled(self, pooled: Tensor, snr_db: Tensor) -> Tensor:
         """The part that does."""
