@@ -315,6 +315,8 @@ def test_parameters_that_make_no_sense_are_refused(make, words: str) -> None:
 def test_models_and_numerologies_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ContractError, match="k=5 is not in the list"):
         semantic_encoder(k=5)
+    with pytest.raises(ContractError, match="fits a budget of 1 symbols"):
+        semantic_encoder(max_k=1)
     with pytest.raises(ContractError, match="neither a file nor a shipped model"):
         semantic_decoder(model="none_such")
     with pytest.raises(NumerologyError, match="cannot be read"):
@@ -358,3 +360,10 @@ def test_schedule_text_round_trip() -> None:
     schedule = SnrSchedule.parse("0:25, 10:-2.5")
     assert SnrSchedule.parse(schedule.to_text()) == schedule
     assert SnrSchedule.parse("").at(3) is None
+
+
+def test_the_cam_of_the_encoder_keeps_to_its_target() -> None:
+    cam = semantic_encoder(max_k=8).cam
+    assert cam.choose(None) == 8 and cam.choose(-5.0) == 8
+    strict, lax = semantic_encoder(max_loss_points=0.1).cam, semantic_encoder(max_loss_points=10.0).cam
+    assert sum(strict.table.k) > sum(semantic_encoder().cam.table.k) > sum(lax.table.k)

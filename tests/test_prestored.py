@@ -31,7 +31,16 @@ from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.prestored import open_prestored
 from sdr_sc.distill.soft_labels import FLOOR_NATS, parse_label_codec
 from sdr_sc.distill.teacher import TeacherAnswer
-from sdr_sc.distill.views import ViewFields, ViewPolicy, apply_views, draw_views, identity_views, pack, unpack
+from sdr_sc.distill.views import (
+    ViewFields,
+    ViewPolicy,
+    apply_views,
+    draw_views,
+    every_view,
+    identity_views,
+    pack,
+    unpack,
+)
 from sdr_sc.errors import ContractError, SdrScError
 
 CLASSES, FEATURE_DIM, SIDE, ITEMS = 10, 20, 12, 23
@@ -586,3 +595,12 @@ def test_the_command_stores_measures_and_verifies(tmp_path: Path, capsys: pytest
     assert mended.returncode == 0 and "made again: shard-00000.npy" in mended.stdout
     (out / "manifest.json").write_text("{")
     assert_one_line_error(run(), "manifest.json is damaged", "delete the folder")
+
+
+def test_as_many_views_as_there_are_stores_each_once(tmp_path: Path) -> None:
+    policy = ViewPolicy(shift=1, erase=0)
+    knowledge = Prestorer(LinearTeacher(), DATA, replace(CONFIG, policy=policy, views=18), tmp_path / "x").run()
+    words = knowledge.targets(np.repeat(np.arange(2), 18), np.tile(np.arange(18), 2)).views.reshape(2, 18)
+    drawn = draw_views(policy, DATA.images.shape[1:], 2000, np.random.default_rng(1))
+    assert set(words[0]) == set(words[1]) == set(drawn) and len(set(words[0])) == 18
+    assert len(every_view(ViewPolicy(shift=1, erase=4))) == 0, "there are too many with an erased square"

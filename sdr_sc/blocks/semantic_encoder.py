@@ -15,7 +15,7 @@ from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import ChannelAdaptiveModule
+from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule
 
 _POLL_S = 0.0005
 _STALE_TIMEOUTS = 8
@@ -39,6 +39,8 @@ class semantic_encoder(gr.basic_block):
         feedback_timeout_s: after this time without feedback a frame counts as lost, and the CAM sends its most
             robust setting; so it does when the last feedback is eight times as old.
         hysteresis_db: of the CAM.
+        max_loss_points: accuracy points that the CAM may give away; negative: those that the model's table is for.
+        max_k: the most feature symbols that the CAM sends for an item; 0 for no limit.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -53,6 +55,8 @@ class semantic_encoder(gr.basic_block):
         max_frames_in_flight: int = 1,
         feedback_timeout_s: float = 0.25,
         hysteresis_db: float = 1.0,
+        max_loss_points: float = -1.0,
+        max_k: int = 0,
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
@@ -70,7 +74,8 @@ class semantic_encoder(gr.basic_block):
         self.items_per_frame = items_per_frame
         self.hysteresis_db = hysteresis_db
         self.set_k(k)
-        self.cam = ChannelAdaptiveModule(self.contract, hysteresis_db)
+        target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
+        self.cam = ChannelAdaptiveModule(self.contract, hysteresis_db, target)
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
         self.frames_sent = 0
         self.items_sent = 0
