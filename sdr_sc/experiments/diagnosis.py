@@ -12,12 +12,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.grc_compile import GRC_FOLDER, known_block_ids
 
 _SETUP = "make setup"
-_PACKAGES = ("scipy", "numba", "torch", "safetensors", "onnxruntime", "onnx", "matplotlib")
+_PACKAGES = ("scipy", "numba", "torch", "safetensors", "onnxruntime", "onnx", "tensorboard", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def diagnose() -> list[Finding]:
         ("our blocks in GRC", _blocks, _SETUP, True),
         ("Fashion-MNIST", _fashion_mnist, "sudo apt-get install dataset-fashion-mnist", True),
         ("model weights", _weights, "sdr-sc distill, or git checkout models", True),
+        ("fitted teacher, for distillation", _teacher, "sdr-sc teacher fit", False),
         ("Gtk for the companion", _gtk, "sudo apt-get install gir1.2-gtk-3.0", False),
         ("Qt flowgraphs without a display", _program("xvfb-run"), "sudo apt-get install xvfb xauth", False),
         ("UHD in GNU Radio", _uhd, "sudo apt-get install gnuradio", False),
@@ -126,6 +128,12 @@ def _weights() -> tuple[bool, str]:
 
     files = sorted(MODELS_FOLDER.glob("**/*.safetensors"))
     return bool(files), ", ".join(file.name for file in files) or f"no .safetensors in {MODELS_FOLDER}"
+
+
+def _teacher() -> tuple[bool, str]:
+    folder = Path("checkpoints")
+    files = sorted(file.name for file in folder.glob("*_teacher.safetensors"))
+    return bool(files), ", ".join(files) or f"no *_teacher.safetensors in {folder.resolve()}"
 
 
 def _gtk() -> tuple[bool, str]:
