@@ -14,13 +14,17 @@ from command import assert_one_line_error, sdr_sc
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
-from sdr_sc.distill.config import DistillConfig, from_dict
-from sdr_sc.distill.knowledge import Batch, NoTeacher
+from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.finish import ship
+from sdr_sc.distill.knowledge import Batch, NoTeacher, Prestored, TeacherInTheLoop
 from sdr_sc.distill.objective import feasibility
+from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.teacher import TeacherAnswer
 from sdr_sc.distill.train import Trainer
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 SMALL = DistillConfig(
     epochs=2,
@@ -123,6 +127,84 @@ def test_checkpoints_of_other_settings_are_refused(tmp_path: Path, data: fashion
         Trainer(data, SMALL, LABELS, checkpoint=path)
 
 
+def test_training_channel_with_an_estimate_has_the_error_of_its_formula() -> None:
+    """Against a numpy average of |h'* (x + n) / (|h'|^2 + N0) - x|^2 with h' = 1 + e."""
+    generator = torch.Generator().manual_seed(5)
+    symbols = torch.randn(40_000, 4, 2, generator=generator) / 2**0.5
+    received, _ = lmmse_channel(symbols, torch.zeros(40_000), generator, 0.0, estimate_noise=0.1)
+    error = (received - symbols).square().sum(2).mean().item()
+    rng = np.random.default_rng(6)
+
+    def circular(power: float) -> np.ndarray:
+        return (rng.standard_normal(400_000) + 1j * rng.standard_normal(400_000)) * np.sqrt(power / 2)
+
+    x, n, h = circular(1.0), circular(1.0), 1 + circular(0.1)
+    wanted = np.mean(np.abs(h.conj() * (x + n) / (np.abs(h) ** 2 + 1) - x) ** 2)
+    assert wanted > 0.52 and error == pytest.approx(wanted, rel=0.02)
+
+
+class _Pixels:
+    """A teacher that answers with a linear map of the pixels."""
+
+    name, classes, feature_dim, fingerprint = "pixels", 10, 20, "f" * 64
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(7)
+        self.logits = torch.randn(784, 10, generator=generator) / 20
+        self.features = torch.randn(784, 20, generator=generator) / 20
+
+    def ask(self, images: torch.Tensor) -> TeacherAnswer:
+        pixels = images.float().flatten(1) / 255
+        return TeacherAnswer(pixels @ self.logits, pixels @ self.features)
+
+
+def test_prestored_and_asked_knowledge_are_of_the_views_that_the_student_sees(
+    data: fashion_mnist.ImageSet, tmp_path: Path
+) -> None:
+    teacher, policy = _Pixels(), ViewPolicy(shift=1, erase=0)
+    settings = PrestoreConfig(views=3, labels="float32", features="pca4x32", policy=policy, shard_items=100)
+    stored = Prestored(Prestorer(teacher, data, settings, tmp_path / "k").run())
+    items = np.random.default_rng(8).permutation(len(data))[:64]
+    images = torch.tensor(data.images[items])
+    for knowledge in (stored, TeacherInTheLoop(teacher, policy)):
+        batch = knowledge.batch(images, items, np.random.default_rng(9))
+        wanted = torch.log_softmax(teacher.ask(batch.images).logits, 1)
+        assert batch.log_probabilities is not None and torch.allclose(batch.log_probabilities, wanted, atol=1e-4)
+        assert 5 < (batch.images != images).flatten(1).any(1).sum() < 64, "some views are the plain images"
+    assert stored.feature_dim == 4 and "3 views" in stored.name and "pca4x32" in stored.name
+
+
+def test_training_on_prestored_knowledge_resumes_and_tells_it_from_other_knowledge(
+    data: fashion_mnist.ImageSet, tmp_path: Path
+) -> None:
+    def stored(seed: int) -> Prestored:
+        settings = PrestoreConfig(views=2, features="pca4x4", seed=seed, shard_items=200)
+        return Prestored(Prestorer(_Pixels(), data, settings, tmp_path / f"k{seed}").run())
+
+    config, path = replace(SMALL, soft_weight=0.9, feature_weight=0.3), tmp_path / "c.pt"
+    whole = Trainer(data, config, stored(1)).run()
+
+    def stop(_report: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(data, config, stored(1), checkpoint=path).run(on_epoch=stop)
+    with pytest.raises(SdrScError, match="other settings or knowledge"):
+        Trainer(data, config, stored(2), checkpoint=path)
+    resumed = Trainer(data, config, stored(1), checkpoint=path).run()
+    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_without_cam_the_shipped_networks_do_not_hear_the_snr(data: fashion_mnist.ImageSet, tmp_path: Path) -> None:
+    trainer = Trainer(data, replace(SMALL, epochs=1, adaptive=False), LABELS)
+    trainer.run()
+    ship(trainer, data, tmp_path / "m.safetensors", "abc")
+    encoder, decoder = SemanticEncoder(tmp_path / "m.safetensors"), SemanticDecoder(tmp_path / "m.safetensors")
+    low, high = (encoder.encode(data.images[:5], snr_db, 8) for snr_db in (-5.0, 20.0))
+    assert np.allclose(low, high) and np.allclose(decoder.decode(low, -5.0), decoder.decode(low, 20.0))
+
+
 class _Oracle:
     """Knows the labels of a data set, and is sure of them."""
 
@@ -178,13 +260,6 @@ def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: fashion_
     assert told[0] == told[1]
 
 
-def test_settings_survive_json() -> None:
-    import json
-    from dataclasses import asdict
-
-    assert from_dict(json.loads(json.dumps(asdict(SMALL)))) == SMALL
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -225,11 +300,16 @@ def test_command_trains_and_ships_a_model_that_loads(tmp_path: Path) -> None:
     assert SemanticEncoder(out).encode(np.zeros((1, 28, 28), np.uint8), 0.0, 8).shape == (1, 8)
 
 
-@pytest.mark.parametrize("option", ["--out", "--checkpoint"])
+@pytest.mark.parametrize("option", ["--out", "--checkpoint", "--tensorboard"])
 def test_places_that_cannot_be_written_are_told_before_training(option: str, tmp_path: Path) -> None:
-    places = {"--out": str(tmp_path / "m.safetensors"), "--checkpoint": str(tmp_path / "c.pt"), option: "/proc/none/x"}
+    nowhere = "/proc/none/x.safetensors"
+    places = {"--out": str(tmp_path / "m.safetensors"), "--checkpoint": str(tmp_path / "c.pt"), option: nowhere}
     result = sdr_sc("distill", "--labels-only", *(part for pair in places.items() for part in pair))
-    assert_one_line_error(result, "/proc/none/x cannot be written")
+    assert_one_line_error(result, f"{nowhere}", "cannot be written")
+
+
+def test_a_weights_file_of_another_kind_is_refused() -> None:
+    assert_one_line_error(sdr_sc("distill", "--labels-only", "--out", "x.onnx"), "has to end in .safetensors")
 
 
 def test_the_source_of_knowledge_has_to_be_one() -> None:

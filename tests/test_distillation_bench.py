@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ TINY = Scheme(
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(TINY, 1, 6, tmp_path_factory.mktemp("runs"))
-    assert train_one(run, Sources()).startswith("trained in")
+    assert train_one(run, Sources(), "abc").startswith("trained in")
+    assert run.contract().training["git"] == "abc"
     return run
 
 
@@ -39,7 +41,7 @@ def test_schemes_differ_from_ours_in_what_their_name_says() -> None:
     assert not SCHEMES["ours_without_cam"].config(1, 40, 60_000).adaptive
     assert SCHEMES["ours_55"].config(1, 40, 60_000).limit_items == 30_250
     labels = SCHEMES["labels"].config(1, 40, 60_000)
-    assert not labels.needs_teacher and labels.bottleneck_weight == 0 and labels.adaptive
+    assert labels.soft_weight == labels.feature_weight == labels.bottleneck_weight == 0 and labels.adaptive
     assert {s.config(2, 7, 60_000).epochs for s in SCHEMES.values()} == {7}, "all have the same budget"
     with pytest.raises(SdrScError, match="'none' is unknown"):
         pick(("none",))
@@ -47,24 +49,30 @@ def test_schemes_differ_from_ours_in_what_their_name_says() -> None:
 
 def test_a_run_that_is_there_is_left_alone(tiny: Run) -> None:
     before = tiny.weights.stat().st_mtime_ns
-    assert train_one(tiny, Sources()) == "is there"
+    assert train_one(tiny, Sources(), "def") == "is there"
     assert tiny.weights.stat().st_mtime_ns == before
     assert not tiny.weights.with_suffix(".checkpoint").exists()
 
 
 def test_a_run_of_other_settings_is_refused(tiny: Run) -> None:
     with pytest.raises(SdrScError, match=r"trained with another epochs \(6, not 2\); delete it"):
-        train_one(Run(TINY, 1, 2, tiny.folder), Sources())
+        train_one(Run(TINY, 1, 2, tiny.folder), Sources(), "")
 
 
 def test_schemes_without_their_knowledge_are_told_and_others_trained(tmp_path: Path) -> None:
     said = []
-    runs = [Run(SCHEMES[name], 1, 1, tmp_path) for name in ("ours", "standard")]
-    train_all(runs, Sources(), 1, lambda run, word: said.append((run.scheme.name, word)))
-    assert said == [
-        ("ours", "not trained: no prestored knowledge is given"),
-        ("standard", "not trained: no teacher knowledge is given"),
-    ]
+    short = replace(TINY, changes={**TINY.changes, "limit_items": 512})
+    runs = [Run(scheme, 1, 1, tmp_path) for scheme in (SCHEMES["ours"], short, SCHEMES["standard"])]
+    train_all(runs, Sources(), 1, lambda run, word: said.append((run.scheme.name, word.split(":")[0][:10])))
+    assert said == [("ours", "not traine"), ("standard", "not traine"), ("labels", "trained in")]
+    assert runs[1].weights.is_file()
+
+
+def test_weights_from_other_knowledge_are_refused(tiny: Run) -> None:
+    config = TINY.config(1, 6, 60_000)
+    assert tiny.is_done(config, "none: trained on the labels alone")
+    with pytest.raises(SdrScError, match="trained with other knowledge"):
+        tiny.is_done(config, "another teacher")
 
 
 def test_points_are_measured_once(tiny: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +101,7 @@ def test_a_run_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def _found(values: dict[str, list[float]], point: str) -> accuracy.Found:
     return {
-        (scheme, seed): {point: Point(round(100 * value), 0, 10_000, 16.0)}
+        (scheme, seed): {point: Point(round(100 * value), 0, 10_000, 16.0, 32.0)}
         for scheme, row in values.items()
         for seed, value in enumerate(row, start=1)
     }
@@ -115,8 +123,8 @@ def test_goals_that_are_missed_are_told() -> None:
 def test_loss_by_the_channel_counts_frames_that_were_found() -> None:
     found = {
         ("ours", 1): {
-            key(None, 32): Point(9300, 0, 10_000, 32.0),
-            key(-5.0, 32): Point(4600, 5_000, 10_000, 32.0),
+            key(None, 32): Point(9300, 0, 10_000, 32.0, 32.0),
+            key(-5.0, 32): Point(4600, 5_000, 10_000, 32.0, 50.0),
         }
     }
     (row,) = accuracy.goal_rows(found)
@@ -128,14 +136,15 @@ def test_cam_is_held_against_the_smallest_fixed_k_that_is_as_good() -> None:
     uses = {4: 4.0, 16: 16.0, 32: 32.0, None: 5.0}
     found = {
         ("ours", 1): {
-            key(snr_db, k): Point(round(1000 * share), 0, 1000, uses[k])
+            key(snr_db, k): Point(round(1000 * share), 0, 1000, uses[k], uses[k] + 16)
             for snr_db in SWEEP_SNR_DB
             for k, share in shares.items()
         }
     }
     rows = accuracy.cam_rows(found, (4, 16, 32))
     assert rows[0].value == pytest.approx(16 / 5) and rows[0].ok is True
-    assert rows[1].value == pytest.approx(0.0, abs=1e-9)
+    assert rows[1].value == pytest.approx(32 / 21) and rows[1].ok is False
+    assert rows[2].value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_commands_tell_what_is_missing(tmp_path: Path) -> None:
@@ -149,5 +158,5 @@ def test_commands_tell_what_is_missing(tmp_path: Path) -> None:
 def test_tables_come_from_the_runs_that_are_there(tiny: Run, tmp_path: Path) -> None:
     found = points.measure_all([tiny], [(20.0, 16)], workers=1, images=100)
     rows = accuracy.scheme_rows(found)
-    assert [row.name for row in rows] == ["cross entropy alone, 20 dB k=16"]
+    assert [row.name for row in rows] == ["cross entropy alone, 20 dB k=16, of frames found"]
     assert np.isnan(rows[0].ci95[0]), "one seed has no interval"

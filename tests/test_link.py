@@ -60,11 +60,11 @@ def test_cam_spends_more_on_a_bad_channel(coder, data: fashion_mnist.ImageSet) -
 def test_steps_are_found_and_timed() -> None:
     table = weights.read_contract(weights.DEFAULT_MODEL).cam
     snr = [25.0] * 5 + [0.0] * 5 + [25.0] * 5
-    steps = find_steps(snr, [4] * 6 + [16] * 4 + [32] * 2 + [4] * 3, table)
+    steps = find_steps(snr, [2] * 6 + [16] * 4 + [32] * 2 + [2] * 3, table)
     assert [(s.frame_index, s.frames) for s in steps] == [(5, 1), (10, 2)]
-    assert find_steps(snr, [4] * 15, table)[0].frames is None
-    assert fitting_k(table, 25.0, 1.0) == {4}
-    assert 4 not in fitting_k(table, 0.0, 1.0)
+    assert find_steps(snr, [2] * 15, table)[0].frames is None
+    assert fitting_k(table, 25.0, 1.0) == {2}
+    assert 2 not in fitting_k(table, 0.0, 1.0)
 
 
 def test_evaluate_writes_the_agreed_shape(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_evaluate_fails_when_a_goal_is_missed(tmp_path: Path) -> None:
     tiny = tmp_path / "tiny.safetensors"
     made = sdr_sc(
         *["distill", "--labels-only", "--out", str(tiny), "--checkpoint", str(tmp_path / "c.pt")],
-        *["--epochs", "1", "--limit-items", "512", "--k-list", "4,16"],
+        *["--epochs", "1", "--limit-items", "512", "--validation-items", "200", "--k-list", "4,16"],
     )
     assert made.returncode == 0, made.stderr
     result = sdr_sc("evaluate", "--images", "200", "--snr", "0", "--k", "16", "--model", str(tiny))

@@ -337,9 +337,11 @@ def test_targets_are_what_the_codecs_give(tmp_path: Path, labels: str, features:
     assert np.mean(np.abs(targets.log_probabilities - expected) > 1e-5) < 0.01
     assert knowledge.feature_dim == (0 if features == "none" else targets.features.shape[1])
     if features.startswith("pca"):
-        scores = np.clip(knowledge._features.scores(answer.features.numpy()), -3, 3)
-        inside = np.abs(scores) < 3
-        assert np.abs(targets.features - scores)[inside].max() <= 3 / 16 + 1e-3
+        bits = int(features.split("x")[1])
+        clip, step = CLIP_SIGMAS[bits], 0.0 if bits == 32 else CLIP_SIGMAS[bits] / 2**bits
+        scores = np.clip(knowledge._features.scores(answer.features.numpy()), -clip, clip)
+        inside = np.abs(scores) < clip
+        assert np.abs(targets.features - scores)[inside].max() <= step + 1e-3
     elif features == "float16":
         assert np.allclose(targets.features, answer.features.numpy(), rtol=1e-3, atol=1e-3)
     else:

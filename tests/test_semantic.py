@@ -114,7 +114,7 @@ def test_partly_erased_items_are_answered(
 
 @pytest.mark.parametrize("k", [0, 5, 64])
 def test_k_outside_the_list_is_refused(encoder: SemanticEncoder, decoder: SemanticDecoder, k: int) -> None:
-    with pytest.raises(ContractError, match=r"k=\d+ is not in the list .* choose one of 4, 8, 16, 32"):
+    with pytest.raises(ContractError, match=r"k=\d+ is not in the list .* choose one of 2, 4, 8, 16, 32"):
         encoder.encode(np.zeros((1, 28, 28), np.uint8), 0.0, k)
     with pytest.raises(ContractError, match="is not in the list"):
         decoder.decode(np.zeros((1, k), np.complex64), 0.0)
@@ -134,13 +134,15 @@ def test_items_of_another_shape_are_refused(encoder: SemanticEncoder) -> None:
         ({"k_list": [4, 8]}, "CAM table that does not fit"),
         ({"model_id": "xyz"}, "16 hexadecimal digits"),
         ({"model_id": "0" * 16}, "other weights than its contract"),
-        ({"architecture": {"encoder_width": 64, "decoder_width": 160}}, "do not fit the student network"),
+        ({"architecture": {"encoder": "dense", "decoder_width": 64}}, "do not fit the student network"),
+        ({"architecture": {"encoder": "sparse", "decoder_width": 160}}, "architecture that this program does not know"),
         ({"cam": None}, "no contract that can be read"),
     ],
 )
 def test_a_contract_that_does_not_fit_is_refused(tmp_path: Path, changes: dict, sentence: str) -> None:
+    path = tampered(tmp_path, **changes)
     with pytest.raises(ContractError, match=sentence):
-        SemanticEncoder(tampered(tmp_path, **changes))
+        SemanticEncoder(path), SemanticDecoder(path)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_cam_sends_more_where_the_channel_is_worse() -> None:
 
 def test_cam_falls_back_to_the_largest_k_without_feedback() -> None:
     cam = ChannelAdaptiveModule(CONTRACT)
-    assert cam.choose(25.0) == 4
+    assert cam.choose(25.0) == 2
     assert cam.choose(None) == 32
     assert cam.choose(float("nan")) == 32
 

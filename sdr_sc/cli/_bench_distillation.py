@@ -45,7 +45,9 @@ def _distillation_options(function: Callable) -> Callable:
 @distillation.command("train")
 @_distillation_options
 @click.option("--prestored", type=click.Path(path_type=Path), help="Folder of 'sdr-sc prestore'.")
-@click.option("--uncompressed", type=click.Path(path_type=Path), help="The same with --labels float32.")
+@click.option(
+    "--uncompressed", type=click.Path(path_type=Path), help="The same with --labels float32 --features pca16x32."
+)
 @click.option("--teacher", help="For standard distillation, which asks it in every step.")
 def distillation_train(
     folder: Path,
@@ -64,7 +66,8 @@ def distillation_train(
     from sdr_sc.experiments.distillation.runs import Sources, train_all
     from sdr_sc.experiments.measurements import Row, check_writable, write_json
 
-    check_writable(folder / "x")
+    for target in (folder / "x", *([json_path] if json_path else [])):
+        check_writable(target)
     runs = _runs(folder, epochs, seeds, schemes)
     console = Console()
     train_all(
@@ -104,7 +107,7 @@ def distillation_ablations(**options: Any) -> None:
 @distillation.command("cam")
 @_distillation_options
 def distillation_cam(**options: Any) -> None:
-    """Channel uses that the CAM saves against a fixed k, SNR uniform in -5..25 dB."""
+    """Channel uses that the CAM saves against a fixed k, SNR uniform in -5..25 dB; of the scheme 'ours' alone."""
     from sdr_sc.experiments.distillation.accuracy import cam_points, cam_rows
 
     _table({**options, "schemes": ("ours",)}, cam_points, cam_rows)
@@ -147,11 +150,14 @@ def _runs(folder: Path, epochs: int, seeds: tuple[int, ...], schemes: tuple[str,
 
 def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
     """Measure the trained runs at the points that ``points`` gives for their list of k, and print ``rows``."""
+    from sdr_sc.data import fashion_mnist
     from sdr_sc.errors import SdrScError
     from sdr_sc.experiments.distillation.points import measure_all
 
     names = ("folder", "epochs", "seeds", "schemes")
-    runs = [run for run in _runs(*(options[name] for name in names)) if run.weights.is_file()]
+    asked = _runs(*(options[name] for name in names))
+    items = len(fashion_mnist.load("train"))
+    runs = [run for run in asked if run.is_done(run.scheme.config(run.seed, run.epochs, items))]
     if not runs:
         raise SdrScError(
             f"{options['folder']} has none of these runs; train them with 'sdr-sc bench distillation train'."
@@ -160,6 +166,9 @@ def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
 
     def measured(log: Callable[[str], None]) -> list[Row]:
         workers = options["workers"] or os.cpu_count() or 1
+        for run in asked:
+            if run not in runs:
+                log(f"nothing of {run.weights.name}, which is not trained")
         found = measure_all(runs, points(k_list), workers, lambda run: log(f"{run.weights.name} done"))
         return rows(found, k_list)
 

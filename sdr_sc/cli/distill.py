@@ -53,9 +53,8 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 )
 @click.option(
     "--bottleneck-weight",
-    default=_BOTTLENECK,
-    show_default=True,
-    help="Of the information bottleneck, per nat.",
+    type=float,
+    help=f"Of the information bottleneck, per nat  [default: {_BOTTLENECK:g}; 0 with --labels-only]",
 )
 @click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
 @click.option(
@@ -89,7 +88,7 @@ def command(
     soft_weight: float,
     temperature: float,
     feature_weight: float,
-    bottleneck_weight: float,
+    bottleneck_weight: float | None,
     cam: bool,
     channel: str,
     limit_items: int,
@@ -111,6 +110,8 @@ def command(
 
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
+    if bottleneck_weight is None:
+        bottleneck_weight = 0.0 if labels_only else _BOTTLENECK
     config = DistillConfig(
         seed=seed,
         epochs=epochs,
@@ -128,8 +129,10 @@ def command(
         precision=precision,
     )
     out = out or MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
+    if out.suffix != ".safetensors":
+        raise SdrScError(f"the weights file {out} has to end in .safetensors, by which it is known; rename --out.")
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.pt"
-    for target in (out, checkpoint):
+    for target in (out, checkpoint, *([tensorboard / "x"] if tensorboard else [])):
         check_writable(target)
 
     import torch
@@ -142,7 +145,7 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    console = Console()
+    console, git = Console(), git_commit()
     data = fashion_mnist.load("train")
     knowledge = open_knowledge(data, config, prestored, teacher, device)
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
@@ -151,7 +154,7 @@ def command(
         console.print(f"resumed from {checkpoint}: {trainer.epoch} of {epochs} epochs are done")
     _run(trainer, tensorboard, console)
     console.print("measuring the choice table of the channel-adaptive module ...")
-    contract = ship(trainer, data, out, git_commit())
+    contract = ship(trainer, data, out, git)
     console.print(f"wrote {out} (model id {contract.model_id}); measure it with 'sdr-sc evaluate --model {out}'")
 
 

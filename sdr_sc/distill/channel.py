@@ -39,12 +39,14 @@ def lmmse_channel(
     """
     items, k, _ = symbols.shape
     device, pairs = symbols.device, (k + 1) // 2
-    fades = torch.rand(items, 1, generator=generator, device=device) < fading_fraction
-    if bank is None:
+    if not fading_fraction:
+        faded = torch.ones(items, pairs, device=device)
+    elif bank is None:
         faded = torch.empty(items, pairs, device=device).exponential_(generator=generator)
     else:
         channel = torch.randint(bank.shape[0], (items, 1), generator=generator, device=device)
         faded = bank[channel, torch.randint(bank.shape[1], (items, pairs), generator=generator, device=device)]
+    fades = torch.rand(items, 1, generator=generator, device=device) < fading_fraction
     power = torch.where(fades, faded.clamp_min(_LEAST_GAIN), 1.0)
     noise_power = (10.0 ** (-snr_db / 10.0)).unsqueeze(1)
     gain = power.sqrt()

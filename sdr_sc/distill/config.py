@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sdr_sc.errors import SdrScError
@@ -86,25 +86,19 @@ class DistillConfig:
             )
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")
-        if not 0 <= self.soft_weight <= 1 or self.temperature <= 0:
+        rates = (self.learning_rate, self.muon_learning_rate)
+        if not all(0 < rate < 1 for rate in rates):
+            raise SdrScError(
+                f"the learning rates {rates[0]:g} and {rates[1]:g} have to be more than 0 and less than 1."
+            )
+        shares = (self.low_snr_fraction, self.fading_fraction, self.label_smoothing, self.ema_decay)
+        if not all(0 <= share <= 1 for share in shares) or self.decoder_width < 1:
+            raise SdrScError("fractions, label smoothing and decay have to be 0 to 1, the decoder's width 1 or more.")
+        if not 0 <= self.soft_weight <= 1 or not self.temperature > 0:
             raise SdrScError("the weight of the soft labels has to be 0 to 1, and the temperature more than 0.")
-        if min(self.feature_weight, self.bottleneck_weight, self.estimate_noise) < 0:
+        if not all(weight >= 0 for weight in (self.feature_weight, self.bottleneck_weight, self.estimate_noise)):
             raise SdrScError("the weights of features and bottleneck, and the estimate's noise, have to be 0 or more.")
         if self.precision not in PRECISIONS:
             raise SdrScError(f"precision {self.precision!r} is unknown; give {', '.join(PRECISIONS)}.")
         numerology = Numerology()
         parse_chain(self.channel, numerology.sample_rate_hz, self.seed, numerology)  # a mistake is told at once
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether a term of the loss asks for a teacher's knowledge."""
-        return self.soft_weight > 0 or self.feature_weight > 0
-
-
-def from_dict(values: dict[str, Any]) -> DistillConfig:
-    """The settings that `dataclasses.asdict` wrote, also after a way through JSON.
-
-    >>> from_dict(asdict(DistillConfig(seed=3))) == DistillConfig(seed=3)
-    True
-    """
-    return replace(DistillConfig(), **{**values, "k_list": tuple(values["k_list"])})

@@ -22,7 +22,7 @@ from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
 from sdr_sc.semantic.student import normalise_prefix, pad_symbols
 
 MAX_LOSS_POINTS = 0.5
-_DRAWS = 4
+_DRAWS = 2
 _BATCH = 500
 
 
@@ -98,7 +98,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
             teacher=trainer.knowledge.name,
             data_set="Fashion-MNIST, training split",
             data_set_sha256=data.sha256,
-            architecture={"encoder": "dense", "decoder_width": config.decoder_width},
+            architecture={"encoder": student.encoder.kind, "decoder_width": config.decoder_width},
             cam=measure_cam_table(student, data, config, normalisation),
             training={
                 **asdict(config),

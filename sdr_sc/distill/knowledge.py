@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Batch:
     Attributes:
         images: uint8 (items, height, width).
         log_probabilities: float32 (items, classes); None where there is no teacher.
-        features: float32 (items, feature_dim), each of about unit variance; None where there are none.
+        features: float32 (items, feature_dim), whitened, so each of unit variance; None where there are none.
     """
 
     images: Tensor
@@ -37,7 +37,7 @@ class Knowledge(Protocol):
     """Views and knowledge.
 
     Attributes:
-        name: for model contracts and cards.
+        name: for model contracts, cards and checkpoints: another name is other knowledge.
         feature_dim: length of the feature vectors; 0 where there are none.
         knows_classes: whether there are soft labels.
     """
@@ -90,14 +90,19 @@ class Prestored:
 
     def __init__(self, stored: PrestoredKnowledge) -> None:
         self._stored = stored
-        manifest = stored.manifest
-        self.name = f"{manifest.teacher} ({manifest.fingerprint[:16]}), pre-stored"
-        self.feature_dim = stored.feature_dim
+        m = stored.manifest
+        views = ", ".join(f"{name} {value:g}" for name, value in sorted(asdict(m.policy).items()))
+        self.name = (
+            f"{m.teacher} ({m.fingerprint[:16]}), pre-stored: {stored.views} views ({views}; seed {m.seed}), "
+            f"labels {m.labels}, features {m.features}"
+        )
+        # Raw features have the scale of their teacher, which no weight in the loss would fit.
+        self.feature_dim = stored.feature_dim if m.features.startswith("pca") else 0
 
     def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
         """See `Knowledge.batch`."""
         targets = self._stored.targets(items, rng.integers(self._stored.views, size=len(items)))
-        features = None if targets.features is None else torch.from_numpy(targets.features)
+        features = torch.from_numpy(targets.features) if targets.features is not None and self.feature_dim else None
         return Batch(apply_views(images, targets.views), torch.from_numpy(targets.log_probabilities), features)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdr_sc.errors import MissingDependencyError
+from sdr_sc.errors import MissingDependencyError, SdrScError
 
 if TYPE_CHECKING:
     from sdr_sc.distill.train import EpochReport
@@ -20,6 +20,7 @@ class EpochLog:
 
     Raises:
         MissingDependencyError: a folder is given, but there is no TensorBoard.
+        SdrScError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -30,7 +31,10 @@ class EpochLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingDependencyError(f"TensorBoard cannot be imported ({error}); run 'make setup'.") from error
-        self._writer = SummaryWriter(str(folder))
+        try:
+            self._writer = SummaryWriter(str(folder))
+        except OSError as error:
+            raise SdrScError(f"{folder} cannot be written ({error.strerror}); choose another --tensorboard.") from error
 
     def __enter__(self) -> EpochLog:
         return self

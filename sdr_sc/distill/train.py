@@ -90,6 +90,7 @@ class Trainer:
     ) -> None:
         self.config, self.knowledge, self.checkpoint = config, knowledge, checkpoint
         self.device = device or torch.device("cpu")
+        self.data_sha256 = data.sha256
         self._check_knowledge()
         self.items = split(data, config).training
         if len(self.items) < config.batch_items:
@@ -123,8 +124,8 @@ class Trainer:
             raise SdrScError("soft labels are to be learned, but there is no teacher; set their weight to 0.")
         if self.config.feature_weight > 0 and not self.knowledge.feature_dim:
             raise SdrScError(
-                "the teacher's features are to be learned, but none are stored; set their weight to 0, or pre-store "
-                "them with 'sdr-sc prestore --features'."
+                "the teacher's features are to be learned, but no principal components of them are stored; set their "
+                "weight to 0, or pre-store them with 'sdr-sc prestore --features pca16x4'."
             )
 
     def _make_optimisers(self) -> list[torch.optim.Optimizer]:
@@ -212,6 +213,8 @@ class Trainer:
             "version": CHECKPOINT_VERSION,
             "config": asdict(self.config),
             "knowledge": self.knowledge.name,
+            "data": self.data_sha256,
+            "mixed_precision": self.mixed_precision,
             "epoch": self.epoch,
             "history": [asdict(report) for report in self.history],
             "objective": self.objective.state_dict(),
@@ -224,14 +227,15 @@ class Trainer:
     def _load(self, path: Path) -> None:
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
-            belongs = (state["version"], state["config"], state["knowledge"])
+            belongs = [state[name] for name in ("version", "config", "knowledge", "data", "mixed_precision")]
         except Exception as error:
             raise SdrScError(
                 f"checkpoint {path} cannot be read ({type(error).__name__}); delete it to start again."
             ) from error
-        if belongs != (CHECKPOINT_VERSION, asdict(self.config), self.knowledge.name):
+        here = [CHECKPOINT_VERSION, asdict(self.config), self.knowledge.name, self.data_sha256, self.mixed_precision]
+        if belongs != here:
             raise SdrScError(
-                f"checkpoint {path} belongs to other settings; give those settings, or delete it to start again."
+                f"checkpoint {path} belongs to other settings or knowledge; give those, or delete it to start again."
             )
         self.objective.load_state_dict(state["objective"])
         self.average.load_state_dict(state["average"])

@@ -37,7 +37,7 @@ def model_rows(model: str) -> list[Row]:
     from sdr_sc.semantic.student import StudentEncoder
 
     contract = weights.read_contract(model)
-    encoder = StudentEncoder(contract.k_max, contract.architecture.get("encoder_width", 0))
+    encoder = StudentEncoder(contract.k_max)
     flops = count_flops(encoder, torch.zeros(1, 1, *contract.item_shape), torch.zeros(1))
     return [
         Row.at_most("encoder parameters", count_parameters(encoder), "", PARAMETER_GOAL),

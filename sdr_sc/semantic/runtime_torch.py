@@ -43,8 +43,9 @@ class TorchNetwork:
         self.module: StudentEncoder | StudentDecoder
         try:
             if part == "encoder":
-                # TEMPORARY: a width is in the model that ships until the distilled one does
-                self.module = StudentEncoder(contract.k_max, contract.architecture.get("encoder_width", 0))
+                if contract.architecture["encoder"] != StudentEncoder.kind:
+                    raise TypeError("another encoder")
+                self.module = StudentEncoder(contract.k_max)
             else:
                 width = contract.architecture["decoder_width"]
                 self.module = StudentDecoder(len(contract.class_names), contract.k_max, width)

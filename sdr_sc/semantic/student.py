@@ -2,7 +2,7 @@
 """The student networks: an image encoder to complex feature symbols, and a decoder to task logits.
 
 Both are conditioned on the SNR in the manner of FiLM (Perez et al., 2018). The encoder does not know how many
-of its symbols will be sent: training with a random ``k`` orders them, so that every prefix is a good prefix
+of its symbols will be sent: training with every ``k`` at once orders them, so that every prefix is a good prefix
 (nested features, as in Kusupati et al., "Matryoshka Representation Learning", 2022).
 """
 
@@ -96,25 +96,6 @@ class _Residual(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-class _Separable(nn.Module):
-    """Depthwise 3x3 then pointwise 1x1 convolution, with a skip path where the shape allows it."""
-
-    def __init__(self, n_in: int, n_out: int, stride: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(n_in, n_in, 3, stride, 1, groups=n_in, bias=False),
-            nn.BatchNorm2d(n_in),
-            nn.ReLU(),
-            nn.Conv2d(n_in, n_out, 1, bias=False),
-            nn.BatchNorm2d(n_out),
-        )
-        self.skip = stride == 1 and n_in == n_out
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.body(x)
-        return torch.relu(x + y if self.skip else y)
-
-
 class _WeightedPool(nn.Module):
     """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place tells something
     (the global depthwise convolution of Chen et al., "MobileFaceNets", 2018)."""
@@ -138,29 +119,16 @@ class StudentEncoder(nn.Module):
     Output: float32 (items, k_max, 2), not yet normalised in power (see `normalise_prefix`).
 
     Attributes:
+        kind: name of this architecture in a model's contract.
         width: length of the pooled feature vector.
     """
 
+    kind = "dense"
     width = 48
 
-    def __init__(self, k_max: int = 32, separable_width: int = 0) -> None:
+    def __init__(self, k_max: int = 32) -> None:
         super().__init__()
         self.k_max = k_max
-        if separable_width:  # TEMPORARY: the model that ships until the distilled one does
-            width = separable_width
-            self.features = nn.Sequential(
-                _conv(1, 16),
-                _conv(16, 32, stride=2),
-                _Separable(32, 64),
-                _Separable(64, width, stride=2),
-                _Separable(width, width),
-                _Separable(width, width),
-            )
-            self.hidden = nn.Linear(width, width)
-            self.film = FiLM(width)
-            self.symbols = nn.Linear(width, 2 * k_max)
-            self.pool = lambda maps: maps.mean(dim=(2, 3))  # type: ignore[assignment]
-            return
         self.features = nn.Sequential(
             _conv(1, 16, 5, stride=2),
             nn.Conv2d(16, 32, 3, padding=1, bias=False),

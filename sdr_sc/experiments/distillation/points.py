@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
 from sdr_sc.data import fashion_mnist
+from sdr_sc.distill.prestored_files import write_whole
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.distillation.runs import Run, one_thread_each
+from sdr_sc.experiments.distillation.pool import run_jobs
+from sdr_sc.experiments.distillation.runs import Run
 from sdr_sc.experiments.link import run_link
 from sdr_sc.experiments.measurements import git_commit
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 
-VERSION = 1
+VERSION = 2
 ITEMS_PER_FRAME = 50
 SWEEP_SNR_DB = tuple(float(s) for s in np.arange(-5.0, 25.1, 2.5))
 COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4))
@@ -33,12 +34,14 @@ class Point:
     Attributes:
         correct, lost, items: answered rightly, lost with their frame, and sent.
         uses_per_item: feature symbols sent for an item, on average.
+        on_air_per_item: the same with preamble, header and pilots.
     """
 
     correct: int
     lost: int
     items: int
     uses_per_item: float
+    on_air_per_item: float
 
     @property
     def accuracy(self) -> float:
@@ -74,23 +77,30 @@ def measure(run: Run, points: Sequence[tuple[float | None, int | None]], images:
     contract = run.contract()
     path = run.weights.with_suffix(".points.json")
     about = {"version": VERSION, "model_id": contract.model_id, "images": images}
-    known: dict[str, dict] = {}
-    if path.is_file():
-        stored = json.loads(path.read_text())
-        if {name: stored.get(name) for name in about} == about:
-            known = stored["points"]
+    known = _stored(path, about)
     wanted = [(snr_db, k) for snr_db, k in points if k is None or k in contract.k_list]
     missing = [point for point in wanted if key(*point) not in known]
     if missing:
         encoder, decoder = SemanticEncoder(run.weights), SemanticDecoder(run.weights)
         data = fashion_mnist.load("test")
         data = data.first(images or len(data))
-        for number, (snr_db, k) in enumerate(missing):
-            known[key(snr_db, k)] = vars(_point(encoder, decoder, data, snr_db, k, seed=1000 * run.seed + number))
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({**about, "git": git_commit(), "points": known}, indent=1) + "\n")
-        partial.replace(path)
-    return {key(*point): Point(**known[key(*point)]) for point in wanted}
+        git = git_commit()
+        for snr_db, k in missing:
+            known[key(snr_db, k)] = {**vars(_point(encoder, decoder, data, snr_db, k, run.seed)), "git": git}
+            write_whole(path, (json.dumps({**about, "points": known}, indent=1) + "\n").encode())
+    fields = Point.__dataclass_fields__
+    return {key(*point): Point(**{name: known[key(*point)][name] for name in fields}) for point in wanted}
+
+
+def _stored(path: Path, about: dict) -> dict[str, dict]:
+    """Points of a file that was written for the same model and images; none from any other."""
+    try:
+        stored = json.loads(path.read_text())
+        return dict(stored["points"]) if {name: stored.get(name) for name in about} == about else {}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SdrScError(f"{path} holds no points that can be read ({error!r}); delete it.") from error
 
 
 def _point(
@@ -109,9 +119,13 @@ def _point(
             features = encoder.encode(data.images[first : first + 500], best_db, k)
             found, _ = answers(decoder.decode(features, best_db))
             correct += int((found == data.labels[first : first + 500]).sum())
-        return Point(correct, 0, len(data), float(k))
-    result = run_link(encoder, decoder, data.images, data.labels, snr_db, k, Numerology(), ITEMS_PER_FRAME, seed=seed)
-    return Point(result.correct, result.lost, result.items, result.channel_uses / result.items)
+        return Point(correct, 0, len(data), float(k), float(k))
+    # Of the point alone, so that a figure does not depend on which others were asked for before.
+    words = (seed, round(100 * (snr_db + 1000)), k or 0)
+    noise = int(np.random.SeedSequence(words).generate_state(1)[0])
+    result = run_link(encoder, decoder, data.images, data.labels, snr_db, k, Numerology(), ITEMS_PER_FRAME, seed=noise)
+    items = result.items
+    return Point(result.correct, result.lost, items, result.channel_uses / items, result.symbols_on_air / items)
 
 
 def measure_all(
@@ -128,15 +142,11 @@ def measure_all(
     """
     for run in runs:
         run.contract()
-    found = {}
-    with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(measure, run, points, images): run for run in runs}
-        for future in as_completed(futures):
-            run = futures[future]
-            try:
-                found[run.scheme.name, run.seed] = future.result()
-            except SdrScError:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-            on_done(run)
+    found: dict[tuple[str, int], dict[str, Point]] = {}
+
+    def keep(run: Run, measured: dict[str, Point]) -> None:
+        found[run.scheme.name, run.seed] = measured
+        on_done(run)
+
+    run_jobs(measure, runs, (points, images), workers, keep)
     return found

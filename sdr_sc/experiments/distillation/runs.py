@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.distillation.pool import run_jobs
 from sdr_sc.experiments.distillation.schemes import Scheme
+from sdr_sc.experiments.measurements import git_commit
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
+
+if TYPE_CHECKING:
+    from sdr_sc.distill.knowledge import Knowledge
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class Sources:
     def has(self, scheme: Scheme) -> bool:
         """Whether a scheme can be trained."""
         return scheme.source == "labels" or getattr(self, scheme.source) is not None
+
+    def open(self, scheme: Scheme, data: ImageSet, config: DistillConfig) -> Knowledge:
+        """The knowledge that a scheme is trained from."""
+        from sdr_sc.distill.knowledge import open_knowledge
+
+        folder = {"prestored": self.prestored, "uncompressed": self.uncompressed}.get(scheme.source)
+        return open_knowledge(data, config, folder, self.teacher if scheme.source == "teacher" else None)
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,15 @@ class Run:
             raise SdrScError(f"{self.weights} is missing; train it with 'sdr-sc bench distillation train'.")
         return weights.read_contract(self.weights)
 
-    def is_done(self, config: DistillConfig) -> bool:
+    def is_done(self, config: DistillConfig, knowledge: str | None = None) -> bool:
         """Whether its weights are there.
 
+        Args:
+            config: the settings that it is to have.
+            knowledge: name of the knowledge that it is to come from; None for any.
+
         Raises:
-            SdrScError: they are there, but were trained with other settings.
+            SdrScError: they are there, but were trained with other settings or another's knowledge.
         """
         if not self.weights.is_file():
             return False
@@ -76,23 +90,12 @@ class Run:
                 f"{self.weights} was trained with another {other[0]} ({found.get(other[0])}, not {wanted[other[0]]}); "
                 "delete it, or give another folder."
             )
+        if knowledge is not None and self.contract().teacher != knowledge:
+            raise SdrScError(
+                f"{self.weights} was trained with other knowledge ({self.contract().teacher}); delete it, or give "
+                "another folder."
+            )
         return True
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let the processes that are started within have one thread each: small networks gain nothing by more."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def train_all(runs: list[Run], sources: Sources, workers: int, on_done: Callable[[Run, str], None]) -> None:
@@ -106,47 +109,40 @@ def train_all(runs: list[Run], sources: Sources, workers: int, on_done: Callable
     Raises:
         SdrScError: a run failed; those that were finished are kept, and the others go on from their checkpoints.
     """
-    with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures: dict[Future, Run] = {}
-        for run in runs:
-            if sources.has(run.scheme):
-                futures[pool.submit(train_one, run, sources)] = run
-            else:
-                on_done(run, f"not trained: no {run.scheme.source} knowledge is given")
-        try:
-            for future in as_completed(futures):
-                on_done(futures[future], future.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    from sdr_sc.data import fashion_mnist
+
+    data = fashion_mnist.load("train")
+    wanted, names = [], {}
+    for run in runs:
+        config, source = run.scheme.config(run.seed, run.epochs, len(data)), run.scheme.source
+        if source not in names:
+            names[source] = sources.open(run.scheme, data, config).name if sources.has(run.scheme) else None
+        if run.is_done(config, names[source]):
+            on_done(run, "is there")
+        elif not sources.has(run.scheme):
+            on_done(run, f"not trained: no {run.scheme.source} knowledge is given")
+        else:
+            wanted.append(run)
+    run_jobs(train_one, wanted, (sources, git_commit()), workers, on_done)
 
 
-def train_one(run: Run, sources: Sources) -> str:
+def train_one(run: Run, sources: Sources, git: str) -> str:
     """Train one run in this process unless it is there; returns a word on what happened."""
     import torch
 
     from sdr_sc.data import fashion_mnist
     from sdr_sc.distill.finish import ship
     from sdr_sc.distill.train import Trainer
-    from sdr_sc.experiments.measurements import git_commit
 
     torch.set_num_threads(1)
     data = fashion_mnist.load("train")
     config = run.scheme.config(run.seed, run.epochs, len(data))
-    if run.is_done(config):
+    knowledge = sources.open(run.scheme, data, config)
+    if run.is_done(config, knowledge.name):
         return "is there"
-    from sdr_sc.distill.knowledge import open_knowledge
-
-    stored = sources.prestored if run.scheme.source == "prestored" else sources.uncompressed
-    knowledge = open_knowledge(
-        data,
-        config,
-        prestored=stored if run.scheme.source in ("prestored", "uncompressed") else None,
-        teacher=sources.teacher if run.scheme.source == "teacher" else None,
-    )
     checkpoint = run.weights.with_suffix(".checkpoint")
     trainer = Trainer(data, config, knowledge, checkpoint=checkpoint)
     trainer.run()
-    ship(trainer, data, run.weights, git_commit())
+    ship(trainer, data, run.weights, git)
     checkpoint.unlink(missing_ok=True)
     return f"trained in {sum(report.seconds for report in trainer.history) / 60:.1f} min"

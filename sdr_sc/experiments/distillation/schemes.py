@@ -54,7 +54,7 @@ SCHEMES = {
         Scheme("ours_without_bottleneck", "ours without the bottleneck", "prestored", _PLAIN),
         Scheme("ours_without_features", "ours without features", "prestored", {"feature_weight": 0.0}),
         Scheme("ours_without_cam", "ours without CAM", "prestored", {"adaptive": False}),
-        Scheme("ours_55", "ours, 55 % of the data", "prestored", data_share=0.55),
+        Scheme("ours_55", "ours, student sees 55 % of the images (its teacher saw all)", "prestored", data_share=0.55),
         Scheme("labels_55", "cross entropy alone, 55 % of the data", "labels", _PLAIN, data_share=0.55),
         Scheme(
             "fixed_rate",
