@@ -57,9 +57,9 @@ def test_no_frame_is_lost_back_to_back() -> None:
 def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
     run_loopback(60, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path))
     k = [int(frame["k"]) for frame in frames_of(tmp_path)]
-    assert set(k[1:26]) == {4}  # frame 25 was made before anyone could know of the fall
+    assert set(k[1:26]) == {2}  # frame 25 was made before anyone could know of the fall
     assert min(k[28:50]) >= 16
-    assert set(k[53:]) == {4}
+    assert set(k[53:]) == {2}
 
 
 def test_lost_frames_are_told_as_lost(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ def test_the_command_fits_measures_and_guards_its_files(tmp_path: Path) -> None:
     done = sdr_sc(*arguments, "--device", "cpu", "--json", str(figures))
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(figures.read_text())["rows"]}
-    assert rows["accuracy, test"]["n"] == 50 and rows["accuracy, test"]["goal"] == ">= 94.5 %"
+    assert rows["accuracy, test"]["n"] == 50 and rows["accuracy, test"]["goal"] is None, "a few images have no goal"
     assert_answers(load_teacher(str(out), "cpu", classes=10), 10, 1280)
     assert_one_line_error(sdr_sc(*arguments), "t.pt is there already", "--resume")
     assert_one_line_error(sdr_sc(*arguments, "--resume", "--seed", "2"), "belongs to other settings")
