@@ -130,8 +130,9 @@ def feasibility(k_list: tuple[int, ...], snr_db: Tensor, n_classes: int) -> Tens
     proportion: errors there are mostly the channel's, and their large gradients would spoil the points that the CAM
     does choose.
 
-    >>> feasibility((2, 16), torch.tensor([-5.0, 20.0]), 10).round(decimals=2).tolist()
-    [[0.12, 1.0], [0.95, 1.0]]
+    >>> feasibility((2, 16), torch.tensor([-5.0, 20.0]), 10).numpy().round(2)
+    array([[0.12, 1.  ],
+           [0.95, 1.  ]], dtype=float32)
     """
     bits = torch.log2(1.0 + 10.0 ** (snr_db / 10.0)) * torch.tensor(k_list, device=snr_db.device).unsqueeze(1)
     return (bits / (2.0 * math.log2(n_classes))).clamp(max=1.0)
