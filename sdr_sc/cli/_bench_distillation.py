@@ -49,6 +49,11 @@ def _distillation_options(function: Callable) -> Callable:
     "--uncompressed", type=click.Path(path_type=Path), help="The same with --labels float32 --features pca16x32."
 )
 @click.option("--teacher", help="For standard distillation, which asks it in every step.")
+@click.option(
+    "--partial",
+    type=click.Path(path_type=Path),
+    help="Folder of 'sdr-sc prestore' with a teacher of 'teacher fit --limit 30250'.",
+)
 def distillation_train(
     folder: Path,
     epochs: int,
@@ -59,6 +64,7 @@ def distillation_train(
     prestored: Path | None,
     uncompressed: Path | None,
     teacher: str | None,
+    partial: Path | None,
 ) -> None:
     """Train every scheme with every seed; what is trained already is left alone, what was interrupted goes on."""
     from rich.console import Console
@@ -72,7 +78,7 @@ def distillation_train(
     console = Console()
     train_all(
         runs,
-        Sources(prestored, uncompressed, teacher),
+        Sources(prestored, uncompressed, teacher, partial),
         workers or os.cpu_count() or 1,
         lambda run, word: console.print(f"{run.scheme.name}, seed {run.seed}: {word}"),
     )
@@ -115,16 +121,24 @@ def distillation_cam(**options: Any) -> None:
 
 @distillation.command("time")
 @click.option("--prestored", required=True, type=click.Path(path_type=Path), help="Folder of 'sdr-sc prestore'.")
-@click.option("--teacher", required=True, help="The teacher that it was made with.")
+@click.option(
+    "--teacher",
+    "teachers",
+    required=True,
+    multiple=True,
+    help="The teacher that it was made with; again for the same one in another runtime.",
+)
 @click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Of a whole training.")
 @click.option("--quick", is_flag=True, help="Fewer steps.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def distillation_time(prestored: Path, teacher: str, epochs: int, quick: bool, json_path: Path | None) -> None:
+def distillation_time(
+    prestored: Path, teachers: tuple[str, ...], epochs: int, quick: bool, json_path: Path | None
+) -> None:
     """Time of an epoch and of a whole training, against the teacher in the loop."""
     from sdr_sc.experiments.distillation.cost import time_rows
 
-    config = {"prestored": str(prestored), "teacher": teacher, "epochs": epochs, "quick": quick}
-    measure_and_print(lambda log: time_rows(prestored, teacher, epochs, quick, log), json_path, config)
+    config = {"prestored": str(prestored), "teachers": list(teachers), "epochs": epochs, "quick": quick}
+    measure_and_print(lambda log: time_rows(prestored, teachers, epochs, quick, log), json_path, config)
 
 
 @distillation.command("size")

@@ -63,6 +63,12 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     help="Fading to train on, such as 'tdl_c(delay_spread_ns=300)'; models as the channel block takes them [Rayleigh].",
 )
 @click.option("--limit-items", default=0, type=click.IntRange(0), help="Train on N images only; 0 for all.")
+@click.option(
+    "--labelled-items",
+    default=0,
+    type=click.IntRange(0),
+    help="Use the labels of the first N training images only, as 'teacher fit --limit N' does; 0 for all.",
+)
 @click.option("--validation-items", default=5000, show_default=True, type=click.IntRange(1), help="Images held out.")
 @click.option(
     "--precision",
@@ -92,6 +98,7 @@ def command(
     cam: bool,
     channel: str,
     limit_items: int,
+    labelled_items: int,
     validation_items: int,
     precision: str,
     device: str,
@@ -125,6 +132,7 @@ def command(
         bottleneck_weight=bottleneck_weight,
         channel=channel,
         limit_items=limit_items,
+        labelled_items=labelled_items,
         validation_items=validation_items,
         precision=precision,
     )

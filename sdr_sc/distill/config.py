@@ -42,6 +42,8 @@ class DistillConfig:
             pre-stored views come with their own.
         validation_items: training images held out, drawn with ``validation_seed``: the CAM's table comes from them.
         limit_items: train on so many items only (0: on all but the held out), drawn with the seed.
+        labelled_items: use the labels of the first so many training items only (0: of all), which are those that
+            ``sdr-sc teacher fit --limit`` takes; for the others the teacher's most likely class counts as the label.
         precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
     """
 
@@ -72,6 +74,7 @@ class DistillConfig:
     validation_items: int = 5000
     validation_seed: int = 1
     limit_items: int = 0
+    labelled_items: int = 0
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -79,10 +82,10 @@ class DistillConfig:
             raise SdrScError("training needs 1 epoch and 2 items a batch or more; raise --epochs or --batch-items.")
         if not self.k_list or list(self.k_list) != sorted(set(self.k_list)) or self.k_list[0] < 1:
             raise SdrScError(f"the list of k {list(self.k_list)} must rise from 1 or more; give for example 4,8,16,32.")
-        if self.k_list[-1] > LARGEST_K or self.limit_items < 0 or self.validation_items < 1:
+        if self.k_list[-1] > LARGEST_K or min(self.limit_items, self.labelled_items) < 0 or self.validation_items < 1:
             raise SdrScError(
-                f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items 0 or more; "
-                "validation_items 1 or more, for the CAM's table."
+                f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items and labelled_items 0 or "
+                "more; validation_items 1 or more, for the CAM's table."
             )
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.inference_form import FusedEncoder
 from sdr_sc.distill.onnx_write import quantise, trace, with_metadata
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import onnx_file, weights
@@ -19,7 +20,7 @@ from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import Part, part_path
 from sdr_sc.semantic.runtime_onnx import INPUTS, OUTPUT
 from sdr_sc.semantic.runtime_torch import TorchNetwork
-from sdr_sc.semantic.student import normalise_prefix, pad_symbols
+from sdr_sc.semantic.student import StudentEncoder, normalise_prefix, pad_symbols
 
 Precision = Literal["float32", "int8"]
 _BATCH = 32
@@ -46,9 +47,9 @@ class StudentExporter:
             raise ContractError(f"{self.path} is an exported model already; give the weights file it was made from.")
         self.contract: ModelContract = weights.read_contract(self.path)
         threads = torch.get_num_threads()
-        self._modules: dict[Part, nn.Module] = {
-            part: TorchNetwork(self.path, part, self.contract, threads).module for part in onnx_file.PARTS
-        }
+        encoder, decoder = (TorchNetwork(self.path, part, self.contract, threads).module for part in onnx_file.PARTS)
+        assert isinstance(encoder, StudentEncoder)
+        self._modules: dict[Part, nn.Module] = {"encoder": FusedEncoder(encoder), "decoder": decoder}
 
     def float32(self, pair: Path) -> dict[Path, bytes]:
         """The two files' contents by path, as exact as the weights."""

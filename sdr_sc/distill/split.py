@@ -18,10 +18,12 @@ class Split:
 
     Attributes:
         training: int64 (n,), to learn from.
+        unlabelled: int64 (u,), those of them whose labels are not to be used.
         validation: int64 (m,), held out.
     """
 
     training: np.ndarray
+    unlabelled: np.ndarray
     validation: np.ndarray
 
 
@@ -44,12 +46,13 @@ def split(data: ImageSet, config: DistillConfig) -> Split:
         SdrScError: there are fewer items than they ask for.
     """
     training, validation = held_out(len(data), config.validation_items, config.validation_seed)
-    if len(training) < max(1, config.limit_items):
+    if len(training) < max(1, config.limit_items, config.labelled_items):
         raise SdrScError(
-            f"the data has {len(data)} items, of which {config.validation_items} are held out: {config.limit_items} "
-            "are not left to train on; use fewer."
+            f"the data has {len(data)} items, of which {config.validation_items} are held out: "
+            f"{max(config.limit_items, config.labelled_items)} are not left to train on; use fewer."
         )
+    unlabelled = training[config.labelled_items or len(training) :]
     if config.limit_items:
         chosen = np.random.default_rng((config.seed, config.limit_items)).permutation(training)
         training = np.sort(chosen[: config.limit_items])
-    return Split(training, validation)
+    return Split(training, np.intersect1d(unlabelled, training), validation)

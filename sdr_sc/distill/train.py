@@ -28,6 +28,7 @@ from sdr_sc.distill.split import split
 from sdr_sc.errors import SdrScError
 
 CHECKPOINT_VERSION = 2
+_UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,12 @@ class Trainer:
         self.device = device or torch.device("cpu")
         self.data_sha256 = data.sha256
         self._check_knowledge()
-        self.items = split(data, config).training
+        parts = split(data, config)
+        self.items = parts.training
         if len(self.items) < config.batch_items:
             raise SdrScError(f"{len(self.items)} training items do not fill one batch of {config.batch_items}.")
         self.images, self.labels = torch.tensor(data.images), torch.tensor(data.labels)
+        self.labels[parts.unlabelled] = _UNKNOWN  # so that no use of them can go unseen
         used = data.images[self.items] / np.float32(255)
         self.mean, self.std = float(used.mean()), float(used.std())
         self.mixed_precision = mixed_precision(config.precision, self.device)
@@ -120,6 +123,8 @@ class Trainer:
             self._load(checkpoint)
 
     def _check_knowledge(self) -> None:
+        if self.config.labelled_items and not self.knowledge.knows_classes:
+            raise SdrScError("items without labels can only be learned from a teacher; set labelled_items to 0.")
         if self.config.soft_weight > 0 and not self.knowledge.knows_classes:
             raise SdrScError("soft labels are to be learned, but there is no teacher; set their weight to 0.")
         if self.config.feature_weight > 0 and not self.knowledge.feature_dim:
@@ -174,7 +179,11 @@ class Trainer:
         for step in range(steps):
             chosen = order[step * self.config.batch_items : (step + 1) * self.config.batch_items]
             batch = self.knowledge.batch(self.images[chosen], chosen, rng)
-            self._step(batch, self.labels[chosen].to(self.device), generator, sums)
+            labels = self.labels[chosen]
+            if self.config.labelled_items:
+                assert batch.log_probabilities is not None
+                labels = torch.where(labels == _UNKNOWN, batch.log_probabilities.argmax(1), labels)
+            self._step(batch, labels.to(self.device), generator, sums)
             if not keep_rate:
                 for schedule in self.schedules:
                     schedule.step()

@@ -86,10 +86,11 @@ class SemanticEncoder:
         self.contract.check_item(items.shape[1:])
         if items.dtype != np.uint8:
             raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
-        symbols = self.network.run(self._normalised[items][:, None], _snr(snr_db, self.contract, len(items)))
-        kept = np.ascontiguousarray(symbols[:, :k]).view(np.complex64)[:, :, 0]
-        power = np.mean(kept.real**2 + kept.imag**2, axis=1, keepdims=True)
-        return kept / np.sqrt(power + np.float32(_LEAST_POWER))
+        pixels = self._normalised.take(items[:, None], mode="clip")  # 'raise' would check each of them
+        symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
+        kept = symbols[:, :k].reshape(len(items), -1)
+        power = np.einsum("ij,ij->i", kept, kept) / np.float32(k)
+        return (kept / np.sqrt(power + np.float32(_LEAST_POWER))[:, None]).view(np.complex64)
 
 
 class SemanticDecoder:

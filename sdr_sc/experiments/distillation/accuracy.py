@@ -57,8 +57,9 @@ def goal_rows(found: Found) -> list[Row]:
     rows += difference(found, "ours", "standard", 20.0, 16, at_least=-0.3)
     rows += difference(found, "ours", "uncompressed", 20.0, 16, at_least=-0.2)
     rows += difference(found, "ours", "uncompressed", 0.0, 16, at_least=-0.2)
-    rows += difference(found, "ours_55", "labels", 20.0, 16, at_least=0.0)
-    rows += difference(found, "ours_55", "labels", 0.0, 16, at_least=0.0)
+    for share in ("ours_55_labels", "ours_55"):
+        for snr_db, k in ((20.0, 16), (0.0, 16)):
+            rows += difference(found, share, "labels", snr_db, k, at_least=0.0)
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,13 @@ from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.student import StudentEncoder
 
 _BATCH = 256
+_SAME_PROBABILITY = 0.01
+_ASKED, _ENCODED = 5, 100  # images in a row, of the teacher and of the encoder
 
 
-def time_rows(prestored: Path, teacher: str, epochs: int, quick: bool, log: Callable[[str], None]) -> list[Row]:
+def time_rows(
+    prestored: Path, teachers: Sequence[str], epochs: int, quick: bool, log: Callable[[str], None]
+) -> list[Row]:
     """Time of an epoch and of a whole training, ours against standard distillation, on all threads.
 
     A few steps of each are timed in turn, and scaled to the steps of an epoch: an epoch with the teacher in the loop
@@ -36,64 +40,84 @@ def time_rows(prestored: Path, teacher: str, epochs: int, quick: bool, log: Call
 
     Args:
         prestored: folder of ``sdr-sc prestore``.
-        teacher: as `load_teacher` takes it.
+        teachers: as `load_teacher` takes them: one teacher, in one runtime or in several, one of which the folder was
+            made with. The pass that fills the folder is taken to use the runtime that it is compared with.
         epochs: of a whole training.
+
+    Raises:
+        SdrScError: the folder's teacher is not among them, or they are not one and the same.
     """
     data = fashion_mnist.load("train")
     stored = open_prestored(prestored, data)
-    asked = load_teacher(teacher, "auto", data.images.shape[1:], len(data.class_names))
-    _check_same(stored, asked, prestored)
-    rounds, steps = (2, 5) if quick else (6, 10)
-    ours = _trainer("ours", Prestored(stored), data)
-    standard = _trainer("standard", TeacherInTheLoop(asked, ViewPolicy()), data)
-    per_epoch: dict[str, list[float]] = {"ours": [], "standard": [], "teacher": []}
-    log(f"steps of both, {rounds} times in turn")
+    asked = {
+        _runtime(spec): load_teacher(spec, "auto", data.images.shape[1:], len(data.class_names)) for spec in teachers
+    }
     images = torch.from_numpy(data.images[: _BATCH * 2].copy())
-    for turn in range(rounds + 1):
-        found = {
-            "ours": _step_seconds(ours, 5 * steps) * ours.steps_per_epoch,
-            "standard": _step_seconds(standard, steps) * standard.steps_per_epoch,
-            "teacher": _seconds(lambda: asked.ask(images)) / len(images) * stored.items,
-        }
-        if turn:  # the first one warms up
-            for name, seconds in found.items():
-                per_epoch[name].append(seconds)
-    epoch_ratio = np.array(per_epoch["standard"]) / np.array(per_epoch["ours"])
-    whole = np.array(per_epoch["ours"]) * epochs + np.array(per_epoch["teacher"]) * stored.views
-    whole_ratio = np.array(per_epoch["standard"]) * epochs / whole
-    rows = [
-        Row.at_least(
-            "an epoch, times faster than standard distillation",
-            float(epoch_ratio.mean()),
-            "times",
-            10,
-            rounds,
-            mean_interval(epoch_ratio),
-        ),
-        Row.at_least(
-            f"{epochs} epochs and the pass over {stored.views} views, times faster than standard distillation",
-            float(whole_ratio.mean()),
-            "times",
-            5,
-            rounds,
-            mean_interval(whole_ratio),
-        ),
-    ]
-    for name, what in (
-        ("ours", "an epoch, ours"),
-        ("standard", "an epoch, standard distillation"),
-        ("teacher", "teacher over all images once"),
-    ):
-        rows.append(Row(what, float(np.mean(per_epoch[name])), "s", n=rounds, ci95=mean_interval(per_epoch[name])))
+    _check_same(stored, list(asked.values()), images[:64], prestored)
+    ours = _trainer("ours", Prestored(stored), data)
+    rows = []
+    for runtime, teacher in asked.items():
+        log(f"steps of both in turn, teacher in {runtime}")
+        rows += _time_rows(runtime, teacher, ours, stored, images, epochs, quick)
     return rows
 
 
-def _check_same(stored: PrestoredKnowledge, asked: Teacher, folder: Path) -> None:
-    if stored.manifest.fingerprint != asked.fingerprint:
-        raise SdrScError(
-            f"{folder} holds the knowledge of another teacher ({stored.manifest.teacher}) than {asked.name}; "
-            "give the one that it was made with."
+def _time_rows(
+    runtime: str,
+    teacher: Teacher,
+    ours: Trainer,
+    stored: PrestoredKnowledge,
+    images: torch.Tensor,
+    epochs: int,
+    quick: bool,
+) -> list[Row]:
+    rounds, steps = (2, 5) if quick else (6, 10)
+    standard = _trainer("standard", TeacherInTheLoop(teacher, ViewPolicy()), fashion_mnist.load("train"))
+    found = []
+    for turn in range(rounds + 1):
+        times = (
+            _step_seconds(ours, 5 * steps) * ours.steps_per_epoch,
+            _step_seconds(standard, steps) * standard.steps_per_epoch,
+            _seconds(lambda: teacher.ask(images)) / len(images) * stored.items,
         )
+        if turn:  # the first one warms up
+            found.append(times)
+    our_epoch, standard_epoch, one_pass = np.array(found).T
+    ratio = standard_epoch / our_epoch
+    whole = standard_epoch * epochs / (our_epoch * epochs + one_pass * stored.views)
+
+    def row(name: str, values: np.ndarray) -> Row:
+        return Row(f"{name} ({runtime})", float(values.mean()), "s", n=rounds, ci95=mean_interval(values))
+
+    def goal(name: str, values: np.ndarray, least: float) -> Row:
+        name = f"{name}, times faster than with the teacher in the loop, in {runtime}"
+        return Row.at_least(name, float(values.mean()), "times", least, rounds, mean_interval(values))
+
+    return [
+        goal("an epoch", ratio, 10),
+        goal(f"{epochs} epochs and the pass over {stored.views} views", whole, 5),
+        row("an epoch, ours", our_epoch),
+        row("an epoch, teacher in the loop", standard_epoch),
+        row("teacher over all images once", one_pass),
+    ]
+
+
+def _runtime(teacher: str) -> str:
+    return "onnxruntime" if teacher.endswith(".onnx") else "torch"
+
+
+def _check_same(stored: PrestoredKnowledge, asked: Sequence[Teacher], images: torch.Tensor, folder: Path) -> None:
+    if stored.manifest.fingerprint not in [teacher.fingerprint for teacher in asked]:
+        raise SdrScError(
+            f"{folder} holds the knowledge of another teacher ({stored.manifest.teacher}) than "
+            f"{', '.join(teacher.name for teacher in asked)}; give the one that it was made with."
+        )
+    probabilities = [torch.softmax(teacher.ask(images).logits.cpu().float(), dim=1) for teacher in asked]
+    for teacher, found in zip(asked, probabilities, strict=True):
+        if (found - probabilities[0]).abs().max() > _SAME_PROBABILITY:
+            raise SdrScError(
+                f"{teacher.name} and {asked[0].name} answer differently; give one teacher in several runtimes."
+            )
 
 
 def _trainer(scheme: str, knowledge: Knowledge, data: fashion_mnist.ImageSet) -> Trainer:
@@ -150,20 +174,22 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
         ):
             asked = load_teacher(teacher_spec, "cpu", contract.item_shape)
             coder = SemanticEncoder(student, threads=1)
-            rows += _latency_rows(runtime, asked, coder.encode, data.images, 20 if quick else 200)
+            rows += _latency_rows(runtime, asked, coder.encode, contract.k_max, data.images, 10 if quick else 100)
     return rows
 
 
 def _latency_rows(
-    runtime: str, asked: Teacher, encode: Callable[..., np.ndarray], images: np.ndarray, rounds: int
+    runtime: str, asked: Teacher, encode: Callable[..., np.ndarray], k: int, images: np.ndarray, rounds: int
 ) -> list[Row]:
-    def both(one: np.ndarray, tensor: torch.Tensor) -> tuple[float, float]:
-        repeats = 5  # of the short one
-        large = _seconds(lambda: asked.ask(tensor))
-        return large, _seconds(lambda: [encode(one, 10.0, 16) for _ in range(repeats)]) / repeats
+    """Both take turns, each for so many images in a row that it runs as it would alone, with its weights at hand."""
 
-    chosen = [images[i % len(images)][np.newaxis].copy() for i in range(rounds + 5)]
-    times = np.array([both(one, torch.from_numpy(one)) for one in chosen])[5:]  # the first ones warm up
+    def both(start: int) -> tuple[float, float]:
+        chosen = [images[(start + i) % len(images)][np.newaxis].copy() for i in range(_ENCODED)]
+        tensors = [torch.from_numpy(one) for one in chosen[:_ASKED]]
+        large = _seconds(lambda: [asked.ask(one) for one in tensors]) / _ASKED
+        return large, _seconds(lambda: [encode(one, 10.0, k) for one in chosen]) / _ENCODED
+
+    times = np.array([both(_ENCODED * i) for i in range(rounds + 1)])[1:]  # the first one warms up
     large, small = 1e3 * np.median(times, axis=0)
     ratio = times[:, 0] / times[:, 1]
     name = f"teacher's time for one image over the encoder's, {runtime}"

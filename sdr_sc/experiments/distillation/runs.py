@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.config import DistillConfig
@@ -28,12 +28,14 @@ class Sources:
 
     Attributes:
         prestored, uncompressed: folders of ``sdr-sc prestore``.
+        partial: the same of a teacher fitted on a part of the labels.
         teacher: as `sdr_sc.distill.teacher.load_teacher` takes it.
     """
 
     prestored: Path | None = None
     uncompressed: Path | None = None
     teacher: str | None = None
+    partial: Path | None = None
 
     def has(self, scheme: Scheme) -> bool:
         """Whether a scheme can be trained."""
@@ -43,8 +45,9 @@ class Sources:
         """The knowledge that a scheme is trained from."""
         from sdr_sc.distill.knowledge import open_knowledge
 
-        folder = {"prestored": self.prestored, "uncompressed": self.uncompressed}.get(scheme.source)
-        return open_knowledge(data, config, folder, self.teacher if scheme.source == "teacher" else None)
+        if scheme.source == "teacher":
+            return open_knowledge(data, config, teacher=self.teacher)
+        return open_knowledge(data, config, None if scheme.source == "labels" else getattr(self, scheme.source))
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,12 @@ class Run:
         """
         if not self.weights.is_file():
             return False
-        found, wanted = self.contract().training, json.loads(json.dumps(asdict(config)))
-        other = [name for name, value in wanted.items() if found.get(name) != value]
+        # A setting that was not known yet has its default, which is what was done before.
+        found, wanted = {**_plain(DistillConfig()), **self.contract().training}, _plain(config)
+        other = [name for name, value in wanted.items() if found[name] != value]
         if other:
             raise SdrScError(
-                f"{self.weights} was trained with another {other[0]} ({found.get(other[0])}, not {wanted[other[0]]}); "
+                f"{self.weights} was trained with another {other[0]} ({found[other[0]]}, not {wanted[other[0]]}); "
                 "delete it, or give another folder."
             )
         if knowledge is not None and self.contract().teacher != knowledge:
@@ -96,6 +100,11 @@ class Run:
                 "another folder."
             )
         return True
+
+
+def _plain(config: DistillConfig) -> dict[str, Any]:
+    """Settings as JSON keeps them."""
+    return json.loads(json.dumps(asdict(config)))
 
 
 def train_all(runs: list[Run], sources: Sources, workers: int, on_done: Callable[[Run, str], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sdr_sc.distill.config import RECOMMENDED, DistillConfig
 from sdr_sc.errors import SdrScError
 
-Source = Literal["labels", "teacher", "prestored", "uncompressed"]
+Source = Literal["labels", "teacher", "prestored", "uncompressed", "partial"]
 DEFAULT_SEEDS = (1, 2, 3)
 
 
@@ -20,10 +20,11 @@ class Scheme:
     Attributes:
         name: in file names and on the command line.
         title: for people.
-        source: where soft labels come from: nowhere, the teacher in the loop, the pre-stored knowledge, or the same
-            stored without compression.
+        source: where soft labels come from: nowhere, the teacher in the loop, the pre-stored knowledge, the same stored
+            without compression, or that of a teacher that was fitted on ``label_share`` of the labels.
         changes: settings that differ from those of ours.
         data_share: part of the training images that it learns from.
+        label_share: part of the training images whose labels are used, by itself and by its teacher.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Scheme:
     source: Source
     changes: dict[str, Any] = field(default_factory=dict)
     data_share: float = 1.0
+    label_share: float = 1.0
 
     def config(self, seed: int, epochs: int, items: int) -> DistillConfig:
         """Its settings; ``items`` is the size of the training set with the held-out images."""
@@ -42,6 +44,8 @@ class Scheme:
         config = replace(config, **self.changes)
         if self.data_share < 1:
             config = replace(config, limit_items=round(self.data_share * (items - config.validation_items)))
+        if self.label_share < 1:
+            config = replace(config, labelled_items=round(self.label_share * (items - config.validation_items)))
         return config
 
 
@@ -55,6 +59,12 @@ SCHEMES = {
         Scheme("ours_without_features", "ours without features", "prestored", {"feature_weight": 0.0}),
         Scheme("ours_without_cam", "ours without CAM", "prestored", {"adaptive": False}),
         Scheme("ours_55", "ours, student sees 55 % of the images (its teacher saw all)", "prestored", data_share=0.55),
+        Scheme(
+            "ours_55_labels",
+            "ours, student and teacher see 55 % of the labels",
+            "partial",
+            label_share=0.55,
+        ),
         Scheme("labels_55", "cross entropy alone, 55 % of the data", "labels", _PLAIN, data_share=0.55),
         Scheme(
             "fixed_rate",
