@@ -19,6 +19,7 @@ from sdr_sc.distill.finish import ship
 from sdr_sc.distill.knowledge import Batch, NoTeacher, Prestored, TeacherInTheLoop
 from sdr_sc.distill.objective import feasibility
 from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.split import split
 from sdr_sc.distill.teacher import TeacherAnswer
 from sdr_sc.distill.train import Trainer
 from sdr_sc.distill.views import ViewPolicy
@@ -240,7 +241,24 @@ def test_a_teacher_that_knows_the_labels_teaches_without_them(data: fashion_mnis
     assert last.losses["soft"] < 0.8 * first.losses["soft"] and last.accuracy < 0.3
 
 
+def test_labels_beyond_the_labelled_items_change_nothing(data: fashion_mnist.ImageSet) -> None:
+    config = replace(SMALL, limit_items=0, labelled_items=200, epochs=1, soft_weight=0.5, bottleneck_weight=1e-3)
+    parts = split(data, config)
+    assert len(parts.training) - len(parts.unlabelled) == 200
+    hidden, seen = data.labels.copy(), data.labels.copy()
+    hidden[parts.unlabelled] = (hidden[parts.unlabelled] + 1) % 10
+    seen[np.setdiff1d(parts.training, parts.unlabelled)[0]] += 1
+    runs = []
+    for labels in (data.labels, hidden, seen % 10):
+        trainer = Trainer(replace(data, labels=labels), config, _Oracle(data))
+        trainer.run()
+        runs.append(trainer.objective.student.encoder.symbols.weight)
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+
+
 def test_knowledge_that_the_settings_need_and_that_is_not_there_is_told(data: fashion_mnist.ImageSet) -> None:
+    with pytest.raises(SdrScError, match="can only be learned from a teacher"):
+        Trainer(data, replace(SMALL, labelled_items=100), LABELS)
     with pytest.raises(SdrScError, match="no teacher"):
         Trainer(data, replace(SMALL, soft_weight=0.5), LABELS)
     with pytest.raises(SdrScError, match="sdr-sc prestore --features"):

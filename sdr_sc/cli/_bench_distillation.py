@@ -54,6 +54,11 @@ def _distillation_options(function: Callable) -> Callable:
     type=click.Path(path_type=Path),
     help="Folder of 'sdr-sc prestore' with a teacher of 'teacher fit --limit 30250'.",
 )
+@click.option(
+    "--every-view",
+    type=click.Path(path_type=Path),
+    help="Folder of 'sdr-sc prestore --views 18 --labels float32 --features none': says what --teacher would, sooner.",
+)
 def distillation_train(
     folder: Path,
     epochs: int,
@@ -65,6 +70,7 @@ def distillation_train(
     uncompressed: Path | None,
     teacher: str | None,
     partial: Path | None,
+    every_view: Path | None,
 ) -> None:
     """Train every scheme with every seed; what is trained already is left alone, what was interrupted goes on."""
     from rich.console import Console
@@ -78,7 +84,7 @@ def distillation_train(
     console = Console()
     train_all(
         runs,
-        Sources(prestored, uncompressed, teacher, partial),
+        Sources(prestored, uncompressed, teacher, partial, every_view),
         workers or os.cpu_count() or 1,
         lambda run, word: console.print(f"{run.scheme.name}, seed {run.seed}: {word}"),
     )

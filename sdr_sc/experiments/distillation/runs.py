@@ -29,6 +29,8 @@ class Sources:
     Attributes:
         prestored, uncompressed: folders of ``sdr-sc prestore``.
         partial: the same of a teacher fitted on a part of the labels.
+        every_view: float32 labels of each distinct view, which stand for the teacher in the loop: they are what it
+            would say, asked once and not in every step.
         teacher: as `sdr_sc.distill.teacher.load_teacher` takes it.
     """
 
@@ -36,17 +38,19 @@ class Sources:
     uncompressed: Path | None = None
     teacher: str | None = None
     partial: Path | None = None
+    every_view: Path | None = None
 
     def has(self, scheme: Scheme) -> bool:
         """Whether a scheme can be trained."""
-        return scheme.source == "labels" or getattr(self, scheme.source) is not None
+        sources = {"labels": True, "teacher": self.every_view or self.teacher}
+        return bool(sources.get(scheme.source, getattr(self, scheme.source, None)))
 
     def open(self, scheme: Scheme, data: ImageSet, config: DistillConfig) -> Knowledge:
         """The knowledge that a scheme is trained from."""
         from sdr_sc.distill.knowledge import open_knowledge
 
         if scheme.source == "teacher":
-            return open_knowledge(data, config, teacher=self.teacher)
+            return open_knowledge(data, config, self.every_view, None if self.every_view else self.teacher)
         return open_knowledge(data, config, None if scheme.source == "labels" else getattr(self, scheme.source))
 
 
