@@ -23,13 +23,21 @@ FRAME_FIELDS = (
     "status",
     "correct",
     "latency_ms",
+    "air_ms",
+    "answer_ms",
 )
 ITEM_FIELDS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence", "snr_est_db")
 
 
 @dataclass
 class FrameRecord:
-    """One frame that was sent; the answer's fields stay None until it is answered."""
+    """One frame that was sent; the answer's fields stay None until it is answered.
+
+    Attributes:
+        latency_ms: from the encoder to the answer, where both have the same clock.
+        air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
+        answer_ms: from there to the answer.
+    """
 
     frame_index: int
     k: int
@@ -43,6 +51,8 @@ class FrameRecord:
     answer: np.ndarray | None = None
     confidence: np.ndarray | None = None
     latency_ms: float | None = None
+    air_ms: float | None = None
+    answer_ms: float | None = None
 
     @property
     def answers(self) -> np.ndarray:
@@ -71,6 +81,8 @@ class LinkRecord:
         self._keep_items, self._picture_stride = keep_items, 1
         self._open: OrderedDict[int, FrameRecord] = OrderedDict()
         self._truth: OrderedDict[int, float] = OrderedDict()
+        self._early: OrderedDict[int, tuple] = OrderedDict()
+        self._latest = 0
         self._files: list[IO[str]] = []
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -82,16 +94,25 @@ class LinkRecord:
     @property
     def latest_index(self) -> int:
         """Index of the frame sent last."""
-        return max(self.frames_sent - 1, 0)
+        return self._latest
 
-    def sent(self, record: FrameRecord) -> None:
-        """A frame left the encoder."""
+    def sent(self, record: FrameRecord) -> FrameRecord | None:
+        """A frame left the encoder; returns its record if its answer is there already.
+
+        The news that a frame was sent and its answer come on different ways, and either may be first. An encoder that
+        starts anew counts from 0 again.
+        """
+        if record.frame_index < self._latest:
+            self._settle_all()
+        self._latest = record.frame_index
         self.frames_sent += 1
         self.items_sent += len(record.item_id)
         record.snr_set_db = self._truth.pop(record.frame_index, None)
         self._open[record.frame_index] = record
         while next(iter(self._open)) <= record.frame_index - SETTLE_FRAMES:
             self._settle(self._open.popitem(last=False)[1])
+        early = self._early.pop(record.frame_index, None)
+        return None if early is None else self.answered(record.frame_index, *early)
 
     def truth(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""
@@ -114,6 +135,12 @@ class LinkRecord:
     ) -> FrameRecord | None:
         """A frame was answered; returns its record, or None if no such frame waits for one."""
         record = self._open.get(frame_index)
+        if record is None and (frame_index > self._latest or not self.frames_sent):
+            self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns)
+            if len(self._early) > 4 * SETTLE_FRAMES:
+                self._early.popitem(last=False)
+                self.answers_unknown += 1
+            return None
         if record is None or record.answer is not None or len(answer) != len(record.item_id):
             self.answers_unknown += 1
             return None
@@ -139,11 +166,16 @@ class LinkRecord:
 
     def close(self) -> None:
         """Settle every frame, and close the files; may be called again."""
-        while self._open:
-            self._settle(self._open.popitem(last=False)[1])
+        self._settle_all()
         for file in self._files:
             file.close()
         self._files = []
+
+    def _settle_all(self) -> None:
+        while self._open:
+            self._settle(self._open.popitem(last=False)[1])
+        self.answers_unknown += len(self._early)
+        self._early.clear()
 
     def _settle(self, record: FrameRecord) -> None:
         answers = record.answers
@@ -171,7 +203,7 @@ class LinkRecord:
             [record.frame_index]
             + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
             + [record.k, len(answers), status, int(correct.sum())]
-            + _numbers([record.latency_ms])
+            + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
         )
         confidence = np.zeros(len(answers)) if record.confidence is None else record.confidence
         for i, answer in enumerate(answers):

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._device_clock import DeviceClock
 from sdr_sc.blocks._guard import guarded
+from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks.ofdm_tx import as_numerology
@@ -21,6 +25,8 @@ from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
 _FRAMES = pmt.intern("frames")
+_RX_TIME = pmt.intern("rx_time")
+_FULL_SCALE = 0.999  # a converter's largest code is a little below 1
 
 
 class ofdm_rx(gr.basic_block):
@@ -32,10 +38,19 @@ class ofdm_rx(gr.basic_block):
     for each occupied subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of
     the machine's monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
+    Where a ``rx_time`` tag tells that samples are missing (a USRP source sets one behind an overflow), the frame in
+    progress is given out with what was lost erased, and the search starts anew: a gap is not taken for data. With
+    `set_clock`, PDUs also carry ``air_ms``: from the frame's last sample at the antenna to the giving out.
+
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
         threshold: square root of the detection metric, 0.1..0.9; lower finds weaker frames at more cost.
         snr_estimator: name of one of `sdr_sc.phy.snr.ESTIMATORS`.
+        sample_rate_hz: of the stream; 0 for the numerology's.
+
+    Attributes:
+        level: of the samples against the full scale of 1.
+        gaps, samples_missing: by the ``rx_time`` tags.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -46,20 +61,33 @@ class ofdm_rx(gr.basic_block):
         numerology: Numerology | str = "",
         threshold: float = DEFAULT_THRESHOLD,
         snr_estimator: str = DEFAULT_ESTIMATOR,
+        sample_rate_hz: float = 0.0,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_rx", in_sig=[np.complex64], out_sig=None)
-        require_number("OFDM receiver", threshold=threshold)
+        require_number("OFDM receiver", threshold=threshold, sample_rate_hz=sample_rate_hz)
         require_text("OFDM receiver", snr_estimator=snr_estimator)
         if not 0.1 <= threshold <= 0.9:
             raise BlockError(f"OFDM receiver: threshold is {threshold}; use 0.1 to 0.9.")
+        if sample_rate_hz < 0:
+            raise BlockError(f"OFDM receiver: sample_rate_hz is {sample_rate_hz}; use 0 or more.")
         self.numerology = as_numerology(numerology)
+        if sample_rate_hz:
+            self.numerology = replace(self.numerology, sample_rate_hz=sample_rate_hz)
         if snr_estimator not in ESTIMATORS:
             raise BlockError(f"OFDM receiver: snr_estimator is {snr_estimator!r}; use one of {', '.join(ESTIMATORS)}.")
+        self.level = LevelMeter(_FULL_SCALE)
+        self.gaps = self.samples_missing = 0
+        self._known_time: tuple[int, float] | None = None  # of a sample in the receiver's count, device time
+        self._clock: DeviceClock | None = None
         self.receiver = Receiver(self.numerology, threshold, snr_estimator)
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
         # before the blocks start; start() takes it back, since the scheduler would wait for that many samples.
         self.set_relative_rate(1, _CHUNK)
         self.message_port_register_out(_FRAMES)
+
+    def set_clock(self, read_s: Callable[[], float]) -> None:
+        """Where the device's time comes from, for ``air_ms``."""
+        self._clock = DeviceClock(read_s)
 
     def start(self) -> bool:
         self.set_relative_rate(1, 1)
@@ -72,14 +100,43 @@ class ofdm_rx(gr.basic_block):
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         samples = input_items[0]
-        for frame in self.receiver.push(samples):
-            self._publish(frame)
+        self.level.add(samples)
+        first, done = self.nitems_read(0), 0
+        for tag in self.get_tags_in_window(0, 0, len(samples), _RX_TIME):
+            self._push(samples[done : tag.offset - first])
+            done = tag.offset - first
+            self._note_time(pmt.to_uint64(pmt.tuple_ref(tag.value, 0)) + pmt.to_double(pmt.tuple_ref(tag.value, 1)))
+        self._push(samples[done:])
         self.consume(0, len(samples))
         return 0
 
     def stop(self) -> bool:
         self.receiver.abandon()  # the blocks that would take a last, cut frame have ended
         return True
+
+    def _push(self, samples: np.ndarray) -> None:
+        for frame in self.receiver.push(samples):
+            self._publish(frame)
+
+    def _note_time(self, time_s: float) -> None:
+        """The next sample was received at this device time."""
+        place = self.receiver.counters.samples
+        if self._known_time is not None:
+            place_before, time_before_s = self._known_time
+            missing = round((time_s - time_before_s) * self.numerology.sample_rate_hz) - (place - place_before)
+            if missing:
+                self.gaps += 1
+                self.samples_missing += max(missing, 0)
+                for frame in self.receiver.flush():
+                    self._publish(frame)
+        self._known_time = place, time_s
+
+    def _air_ms(self, frame: ReceivedFrame) -> float | None:
+        if self._clock is None or self._known_time is None:
+            return None
+        place, time_s = self._known_time
+        end = frame.start_sample + self.numerology.frame_samples(frame.header.feature_symbols)
+        return 1e3 * (self._clock.now_s() - time_s - (end - place) / self.numerology.sample_rate_hz)
 
     def _publish(self, frame: ReceivedFrame) -> None:
         header = frame.header
@@ -98,4 +155,7 @@ class ofdm_rx(gr.basic_block):
             "start_sample": frame.start_sample,
             "received_ns": time.monotonic_ns(),
         }
+        air_ms = self._air_ms(frame)
+        if air_ms is not None:
+            meta["air_ms"] = air_ms
         self.message_port_pub(_FRAMES, make_pdu(meta, frame.features.ravel()))

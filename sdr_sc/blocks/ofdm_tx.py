@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._burst_timing import BurstTiming
+from sdr_sc.blocks._device_clock import DeviceClock
 from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_whole
 from sdr_sc.blocks._pdu import END, read_pdu, require
 from sdr_sc.errors import BlockError
@@ -21,6 +25,7 @@ from sdr_sc.phy.numerology import Numerology
 
 PACKET_LEN = pmt.intern("packet_len")
 FRAME_INDEX = pmt.intern("frame_index")
+TX_TIME = pmt.intern("tx_time")
 _TAIL_SYMBOLS = 8
 _LINGER_S = 0.1
 _CHUNK = 32_768
@@ -31,7 +36,7 @@ class ofdm_tx(gr.basic_block):
 
     Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``.
     Output 0: complex64 samples. The first sample of a frame carries the tags ``packet_len`` (samples up to the next
-    frame, the gap included) and ``frame_index``.
+    frame, the gap included) and ``frame_index``; with ``lead_s`` also ``tx_time``, for a USRP sink.
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
@@ -39,23 +44,52 @@ class ofdm_tx(gr.basic_block):
             frame pushes it out.
         amplitude: factor on all samples. 1 gives occupied subcarriers of power 1; for hardware leave headroom for
             the peaks, 0.2 or less.
+        lead_s: how long before its send time a frame is handed over, s; 0 for no send times.
+        period_s: frames start at multiples of this; 0 for as soon as they may.
+        sample_rate_hz: of the device, for send times; 0 for the numerology's.
+
+    Attributes:
+        level: of the frames, without gaps, against a full scale of 1.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
     """
 
-    def __init__(self, numerology: Numerology | str = "", gap_samples: int = 160, amplitude: float = 1.0) -> None:
+    def __init__(
+        self,
+        numerology: Numerology | str = "",
+        gap_samples: int = 160,
+        amplitude: float = 1.0,
+        lead_s: float = 0.0,
+        period_s: float = 0.0,
+        sample_rate_hz: float = 0.0,
+    ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_tx", in_sig=None, out_sig=[np.complex64])
         require_whole("OFDM transmitter", gap_samples=gap_samples)
-        require_number("OFDM transmitter", amplitude=amplitude)
+        require_number(
+            "OFDM transmitter",
+            amplitude=amplitude,
+            lead_s=lead_s,
+            period_s=period_s,
+            sample_rate_hz=sample_rate_hz,
+        )
         if not 0 < amplitude <= 10:
             raise BlockError(f"OFDM transmitter: amplitude is {amplitude}; use a number above 0 up to 10.")
         self.numerology = as_numerology(numerology)
         self.gap_samples = gap_samples
         self.amplitude = amplitude
         self.frames_sent = 0
+        self.level = LevelMeter(1.0)
+        if min(lead_s, period_s, sample_rate_hz) < 0 or (period_s and not lead_s):
+            raise BlockError(
+                f"OFDM transmitter: lead_s is {lead_s}, period_s {period_s}, sample_rate_hz {sample_rate_hz}; none may "
+                "be negative, and a period needs a lead."
+            )
+        rate_hz = sample_rate_hz or self.numerology.sample_rate_hz
+        self._timing = BurstTiming(rate_hz, lead_s, period_s) if lead_s else None
+        self._clock: DeviceClock | None = None
         self._queue: deque[np.ndarray] = deque()
-        self._tags: deque[tuple[int, int]] = deque()  # frame index and length, for the frames in the queue
+        self._tags: deque[tuple[int, int, tuple[int, float] | None]] = deque()  # index, length, send time of frames
         self._place = 0
         self._ended = False
         self._builder = FrameBuilder(self.numerology)
@@ -69,14 +103,23 @@ class ofdm_tx(gr.basic_block):
         self.set_output_multiple(1)
         return True
 
+    def set_clock(self, read_s: Callable[[], float]) -> None:
+        """Where the device's time comes from, for send times; without it frames follow on one another.
+
+        Not to be set where the device's time waits for the frames.
+        """
+        self._clock = DeviceClock(read_s)
+
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
         """Build a frame and queue its samples."""
         meta, data = read_pdu(message, "frames")
         if END in meta:
-            # What is still in filters and detectors downstream gets pushed out by silence.
-            self._queue.append(np.zeros(_TAIL_SYMBOLS * self.numerology.symbol_samples, np.complex64))
-            self._tags.append((-1, 0))
+            # What is still in filters and detectors downstream gets pushed out by silence; on the air there is always
+            # something behind the last burst, and no sample may be outside of bursts.
+            if self._timing is None:
+                self._queue.append(np.zeros(_TAIL_SYMBOLS * self.numerology.symbol_samples, np.complex64))
+                self._tags.append((-1, 0, None))
             self._ended = True
             return
         require(meta, ("n_items", "k", "frame_num", "model_id"), "frames")
@@ -94,8 +137,12 @@ class ofdm_tx(gr.basic_block):
             )
         features = np.asarray(data, np.complex64).reshape(header.n_items, header.k)
         samples = self._builder.build(features, header, self.amplitude, self.gap_samples)
+        self.level.add(samples[: len(samples) - self.gap_samples])
+        send_time = None
+        if self._timing is not None:
+            send_time = self._timing.next(len(samples), None if self._clock is None else self._clock.now_s())
+        self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples), send_time))
         self._queue.append(samples)
-        self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples)))
         self.frames_sent += 1
 
     @guarded
@@ -118,11 +165,15 @@ class ofdm_tx(gr.basic_block):
         return produced
 
     def _tag(self, produced: int) -> None:
-        index, length = self._tags.popleft()
+        index, length, send_time = self._tags.popleft()
         if length:
             offset = self.nitems_written(0) + produced
             self.add_item_tag(0, offset, PACKET_LEN, pmt.from_long(length))
             self.add_item_tag(0, offset, FRAME_INDEX, pmt.from_long(index))
+            if send_time is not None:
+                seconds, fraction = send_time
+                value = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction))
+                self.add_item_tag(0, offset, TX_TIME, value)
 
 
 def as_numerology(numerology: Numerology | str) -> Numerology:

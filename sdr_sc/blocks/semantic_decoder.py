@@ -61,7 +61,7 @@ class semantic_decoder(gr.basic_block):
         logits = self._decoder.decode(np.asarray(data, np.complex64).reshape(shape), meta["snr_db"], erased)
         classes, confidence = answers(logits)
         self.frames_answered += 1
-        copied = ("frame_num", "k", "n_items", "snr_db", "cfo_hz", "received_ns")
+        copied = ("frame_num", "k", "n_items", "snr_db", "cfo_hz", "received_ns", "air_ms")
         out = {key: meta[key] for key in copied if key in meta}
         out["confidence"] = confidence
         out["inference_ms"] = 1e3 * (time.perf_counter() - began)

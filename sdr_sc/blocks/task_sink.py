@@ -60,7 +60,7 @@ class task_sink(gr.basic_block):
             self.ended = True
             return
         require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
-        self.record.sent(
+        answered = self.record.sent(
             FrameRecord(
                 frame_index=meta["frame_index"],
                 k=meta["k"],
@@ -70,6 +70,8 @@ class task_sink(gr.basic_block):
                 time_ns=meta["time_ns"],
             )
         )
+        if answered is not None:
+            self._publish(answered)
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
@@ -92,6 +94,9 @@ class task_sink(gr.basic_block):
             time.monotonic_ns(),
         )
         if record is not None:
+            record.air_ms = meta.get("air_ms")
+            if "received_ns" in meta:
+                record.answer_ms = (time.monotonic_ns() - meta["received_ns"]) / 1e6
             self._publish(record)
 
     def stop(self) -> bool:

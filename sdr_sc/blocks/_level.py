@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Level of a stream against the full scale of a converter."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+class LevelMeter:
+    """Peak, mean power and clipped samples of all samples so far.
+
+    Args:
+        full_scale: a sample whose real or imaginary part is this or more in magnitude is clipped.
+
+    >>> meter = LevelMeter(1.0)
+    >>> meter.add(np.array([0.5, 1.5j, -0.5, 0.5], np.complex64))
+    >>> meter.clipped, round(meter.peak_dbfs, 1), round(meter.mean_dbfs, 1), round(meter.papr_db, 1)
+    (1, 3.5, -1.2, 4.8)
+    """
+
+    def __init__(self, full_scale: float) -> None:
+        self.full_scale = full_scale
+        self.samples = self.clipped = 0
+        self._energy = self._peak = self._peak_power = 0.0
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take in complex64 samples (n,); those that are not finite count as clipped."""
+        if not len(samples):
+            return
+        parts = np.ascontiguousarray(samples).view(np.float32)
+        peak = max(float(parts.max()), -float(parts.min()))
+        if not peak < self.full_scale:
+            over = ~(np.abs(parts.reshape(-1, 2)) < self.full_scale)
+            self.clipped += int(np.count_nonzero(over.any(axis=1)))
+        self.samples += len(samples)
+        if math.isfinite(peak):
+            self._peak = max(self._peak, peak)
+            self._energy += float(np.vdot(samples, samples).real)
+            self._peak_power = max(self._peak_power, float(np.max(samples.real**2 + samples.imag**2)))
+
+    @property
+    def mean_dbfs(self) -> float:
+        """Mean power over that of a full-scale complex tone, dB; -inf without any."""
+        return _db(self._energy / max(self.samples, 1) / self.full_scale**2)
+
+    @property
+    def peak_dbfs(self) -> float:
+        """Largest real or imaginary part over full scale, dB."""
+        return 2.0 * _db(self._peak / self.full_scale)
+
+    @property
+    def papr_db(self) -> float:
+        """Peak power over mean power, dB; NaN without any power."""
+        return _db(self._peak_power * self.samples / self._energy) if self._energy else math.nan
+
+    def to_dict(self) -> dict[str, float | int]:
+        """For results files."""
+        return {
+            "samples": self.samples,
+            "clipped": self.clipped,
+            "mean_dbfs": self.mean_dbfs,
+            "peak_dbfs": self.peak_dbfs,
+            "papr_db": self.papr_db,
+        }
+
+
+def _db(ratio: float) -> float:
+    return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ZMQ sockets of the blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdr_sc.blocks._parameters import require_text, require_whole
+from sdr_sc.errors import BlockError
+
+DEFAULT_QUEUE = 64
+
+
+def check_address(address: str, queue: int) -> None:
+    """Raise `BlockError` unless these can be parameters of a ZMQ block."""
+    require_text("ZMQ", address=address)
+    require_whole("ZMQ", queue=queue)
+    if "://" not in address:
+        raise BlockError(f"ZMQ address {address!r} is none; use such as tcp://127.0.0.1:52001.")
+
+
+def open_socket(kind: str, address: str, bind: bool, queue: int) -> Any:
+    """A socket of ``kind`` PUSH or PULL, bound or connected.
+
+    Raises:
+        BlockError: the address is unknown, or is taken.
+    """
+    import zmq
+
+    socket: Any = zmq.Context.instance().socket(getattr(zmq, kind))
+    socket.set_hwm(max(1, queue))
+    socket.setsockopt(zmq.LINGER, 0)
+    if kind == "PUSH":
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # queue for a peer that is there, not for one that may come
+    try:
+        (socket.bind if bind else socket.connect)(address)
+    except zmq.ZMQError as error:
+        socket.close()
+        what = "bound" if bind else "connected to"
+        raise BlockError(
+            f"ZMQ address {address!r} cannot be {what} ({error.strerror}); use such as tcp://127.0.0.1:52001, "
+            "and with bind a port that is free."
+        ) from error
+    return socket

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts what a USRP tells of its streams: underflows, late bursts, overflows."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded_handler
+
+_PORT = pmt.intern("async_msgs")
+FAULTS = {
+    "underflow": "underflow: the host was too slow to send",
+    "underflow_in_packet": "underflow: the host was too slow to send",
+    "seq_error": "sequence error: a packet was lost on the way to the device",
+    "seq_error_in_burst": "sequence error: a packet was lost on the way to the device",
+    "time_error": "late burst: its send time was past",
+    "overflow": "overflow: the host was too slow to receive",
+}
+
+
+class usrp_monitor(gr.basic_block):
+    """Takes the asynchronous messages of a USRP sink or source.
+
+    GNU Radio's own lines about them (U, L, O) are limited in rate, and so no count.
+
+    Message input ``async_msgs``: pairs of ``uhd_async_msg`` and a dictionary with the list ``event_code``.
+
+    Attributes:
+        counts: messages by code, such as ``burst_ack``, ``underflow``, ``time_error``, ``overflow``.
+    """
+
+    def __init__(self) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_usrp_monitor", in_sig=None, out_sig=None)
+        self.counts: Counter[str] = Counter()
+        self.message_port_register_in(_PORT)
+        self.set_msg_handler(_PORT, self.handle_message)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Counts of what must not be, in words."""
+        found: Counter[str] = Counter()
+        for code, words in FAULTS.items():
+            if self.counts[code]:
+                found[words] += self.counts[code]
+        return dict(found)
+
+    @guarded_handler
+    def handle_message(self, message: pmt.pmt_base) -> None:
+        """Count one."""
+        for code in _codes(message):
+            self.counts[code] += 1
+
+
+def _codes(message: pmt.pmt_base) -> list[str]:
+    if not (pmt.is_pair(message) and pmt.is_dict(pmt.cdr(message))):
+        return ["unknown"]
+    listed, codes = pmt.dict_ref(pmt.cdr(message), pmt.intern("event_code"), pmt.PMT_NIL), []
+    while pmt.is_pair(listed):
+        codes.append(str(pmt.car(listed)))
+        listed = pmt.cdr(listed)
+    return codes or ["unknown"]

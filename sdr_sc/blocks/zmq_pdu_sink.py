@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs to another process or host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
+
+_LINGER_MS = 200
+
+
+class zmq_pdu_sink(gr.basic_block):
+    """Pushes PDUs over ZMQ (PUSH) to a ``zmq_pdu_source``, and never waits for it.
+
+    While nobody listens, and when the queue is full, messages are dropped and counted in ``messages_dropped``: late
+    feedback is worth nothing. GNU Radio's own message sinks wait instead, and with them the flowgraph's end.
+
+    Message input ``pdus``: any PDUs.
+
+    Args:
+        address: such as tcp://192.168.10.1:52001; with ``bind``, tcp://*:52001.
+        bind: whether this end binds and the other connects.
+        queue: messages that may wait.
+
+    Raises:
+        BlockError: the address is none; at the start: it cannot be used.
+    """
+
+    def __init__(self, address: str = "tcp://127.0.0.1:52001", bind: bool = False, queue: int = DEFAULT_QUEUE) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_sink", in_sig=None, out_sig=None)
+        self.messages_sent = self.messages_dropped = 0
+        check_address(address, queue)
+        self._address, self._bind, self._queue = address, bind, queue
+        self._socket: Any = None
+        self.message_port_register_in(pmt.intern("pdus"))
+        self.set_msg_handler(pmt.intern("pdus"), self.handle_pdu)
+
+    def start(self) -> bool:
+        self._socket = open_socket("PUSH", self._address, self._bind, self._queue)
+        return True
+
+    @guarded_handler
+    def handle_pdu(self, message: pmt.pmt_base) -> None:
+        """Send one."""
+        import zmq
+
+        try:
+            self._socket.send(pmt.serialize_str(message), zmq.DONTWAIT)
+            self.messages_sent += 1
+        except zmq.Again:
+            self.messages_dropped += 1
+
+    def stop(self) -> bool:
+        if self._socket is not None:
+            self._socket.close(linger=_LINGER_MS)
+            self._socket = None
+        return True

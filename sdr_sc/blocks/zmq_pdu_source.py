@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs from another process or host."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
+
+_POLL_MS = 50
+
+
+class zmq_pdu_source(gr.basic_block):
+    """Pulls PDUs over ZMQ (PULL) from one or more ``zmq_pdu_sink``.
+
+    What cannot be read as a PDU is dropped and counted in ``messages_refused``.
+
+    Message output ``pdus``: the PDUs.
+
+    Args: as for ``zmq_pdu_sink``.
+
+    Raises:
+        BlockError: the address is none; at the start: it cannot be used.
+    """
+
+    def __init__(self, address: str = "tcp://*:52001", bind: bool = True, queue: int = DEFAULT_QUEUE) -> None:
+        gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_source", in_sig=None, out_sig=None)
+        self.messages_received = self.messages_refused = 0
+        check_address(address, queue)
+        self._address, self._bind, self._queue = address, bind, queue
+        self._socket: Any = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.message_port_register_out(pmt.intern("pdus"))
+
+    def start(self) -> bool:
+        self._socket = open_socket("PULL", self._address, self._bind, self._queue)
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._listen, name="zmq_pdu_source", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self) -> bool:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
+            self._socket.close(linger=0)
+        return True
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            if not self._socket.poll(_POLL_MS):
+                continue
+            message = _as_pdu(self._socket.recv())
+            if message is None:
+                self.messages_refused += 1
+            else:
+                self.messages_received += 1
+                self.message_port_pub(pmt.intern("pdus"), message)
+
+
+def _as_pdu(data: bytes) -> pmt.pmt_base | None:
+    try:
+        message = pmt.deserialize_str(data)
+        is_pdu = pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))
+    except Exception:  # whatever PMT's parser throws at foreign bytes
+        return None
+    return message if is_pdu else None

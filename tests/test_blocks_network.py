@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blocks that link processes and devices: PDUs over ZMQ, send times, levels, gaps, a USRP's messages."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr
+
+from sdr_sc.blocks._burst_timing import BurstTiming
+from sdr_sc.blocks._device_clock import DeviceClock
+from sdr_sc.blocks._level import LevelMeter
+from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
+from sdr_sc.blocks._pdu import make_pdu, read_pdu
+from sdr_sc.blocks.ofdm_rx import ofdm_rx
+from sdr_sc.blocks.ofdm_tx import ofdm_tx
+from sdr_sc.blocks.usrp_monitor import usrp_monitor
+from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
+from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
+from sdr_sc.errors import BlockError
+from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.phy.framing import build_frame
+from sdr_sc.phy.header import Header
+from sdr_sc.phy.numerology import Numerology
+
+NUMEROLOGY = Numerology()
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def frame_pdu(number: int) -> pmt.pmt_base:
+    features = np.exp(1j * np.arange(16)).astype(np.complex64)
+    return make_pdu({"n_items": 2, "k": 8, "frame_num": number, "model_id": 7}, features)
+
+
+def wait_for(condition: object, limit_s: float = 5.0) -> bool:
+    end = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_pdus_cross_zmq_and_foreign_bytes_do_not() -> None:
+    import zmq
+
+    address = free_address()
+    tb = gr.top_block()
+    sink, source, got = zmq_pdu_sink(address), zmq_pdu_source(address), blocks.message_debug()
+    tb.msg_connect((source, "pdus"), (got, "store"))
+    tb.start()
+    sink.start()
+    try:
+        foreign = zmq.Context.instance().socket(zmq.PUSH)
+        foreign.connect(address)
+        foreign.send(b"no pdu")
+        foreign.close(linger=1000)
+        assert wait_for(lambda: source.messages_refused == 1)
+        for number in range(3):
+            sink.handle_pdu(frame_pdu(number))
+        assert wait_for(lambda: got.num_messages() == 3)
+    finally:
+        sink.stop()
+        tb.stop()
+        tb.wait()
+    meta, data = read_pdu(got.get_message(2), "store")
+    assert meta["frame_num"] == 2 and np.allclose(data, np.exp(1j * np.arange(16)))
+    assert sink.messages_sent + sink.messages_dropped == 3 and source.messages_received == 3
+
+
+def test_a_sink_without_a_listener_drops_and_does_not_wait() -> None:
+    sink = zmq_pdu_sink(free_address())
+    sink.start()
+    began = time.monotonic()
+    for number in range(200):
+        sink.handle_pdu(frame_pdu(number))
+    sink.stop()
+    assert sink.messages_dropped == 200 and time.monotonic() - began < 1.0
+
+
+def test_addresses_that_cannot_be_used_are_told() -> None:
+    with pytest.raises(BlockError, match="is none"):
+        zmq_pdu_sink("localhost")
+    address = free_address()
+    one, other = zmq_pdu_source(address), zmq_pdu_source(address)
+    one.start()
+    try:
+        with pytest.raises(BlockError, match="cannot be bound"):
+            other.start()
+    finally:
+        one.stop()
+
+
+def test_bursts_keep_to_their_slots_and_skip_what_is_past() -> None:
+    timing = BurstTiming(1e6, lead_s=0.01, period_s=0.1)
+    first = timing.next(1000, now_s=2.0)
+    assert first == (2, pytest.approx(0.01))
+    assert timing.next(1000, now_s=2.05) == (2, pytest.approx(0.11))
+    assert timing.next(1000, now_s=2.55) == (2, pytest.approx(0.61))  # 2.51 would leave less than the lead
+    assert timing.next(150_000, now_s=2.56) == (2, pytest.approx(0.71))
+    assert timing.next(1000, now_s=2.57) == (2, pytest.approx(0.91))  # the long one takes a slot and a half
+    without_clock = BurstTiming(1e6, lead_s=0.5)
+    assert [without_clock.next(1000) for _ in range(2)] == [(0, 0.5), (0, 0.501)]
+
+
+def test_no_rounding_adds_up_over_many_bursts() -> None:
+    timing = BurstTiming(61.44e6 / 7, lead_s=0.02)
+    for _ in range(100_000):
+        seconds, fraction = timing.next(12_345)
+    ticks = (seconds + fraction) * 61.44e6 / 7
+    assert ticks == pytest.approx(np.ceil(0.02 * 61.44e6 / 7) + 99_999 * 12_345, abs=1e-3)
+
+
+def test_the_device_clock_is_carried_on_between_questions() -> None:
+    asked = []
+    clock = DeviceClock(lambda: asked.append(1) or time.monotonic() + 100.0, refresh_s=0.05)
+    for _ in range(20):
+        assert clock.now_s() == pytest.approx(time.monotonic() + 100.0, abs=0.01)
+    assert len(asked) == 1
+    time.sleep(0.06)
+    clock.now_s()
+    assert len(asked) == 2
+
+
+def test_the_level_counts_what_a_converter_would_clip() -> None:
+    meter = LevelMeter(1.0)
+    samples = np.full(1000, 0.5 + 0.5j, np.complex64)
+    meter.add(samples)
+    assert meter.clipped == 0 and meter.mean_dbfs == pytest.approx(-3.01, abs=0.01)
+    samples[:3] = 1.2
+    samples[3] = np.nan
+    meter.add(samples)
+    assert meter.clipped == 4
+
+
+def test_frames_get_send_times() -> None:
+    tb = gr.top_block()
+    transmitter = ofdm_tx(gap_samples=100, amplitude=0.2, lead_s=0.02, period_s=0.05)
+    sink = blocks.vector_sink_c()
+    tb.connect(transmitter, sink)
+    for number in range(3):
+        transmitter.handle_frame(frame_pdu(number))
+    transmitter.handle_frame(make_pdu({"end_of_items": True}, np.empty(0, np.uint8)))
+    run_flowgraph(tb, 10.0)
+    length = NUMEROLOGY.frame_samples(16) + 100
+    tags = {pmt.symbol_to_string(t.key): [] for t in sink.tags()}
+    for tag in sink.tags():
+        tags[pmt.symbol_to_string(tag.key)].append((tag.offset, pmt.to_python(tag.value)))
+    assert [offset for offset, _ in tags["tx_time"]] == [0, length, 2 * length]
+    assert [sum(value) for _, value in tags["tx_time"]] == pytest.approx([0.02, 0.07, 0.12])
+    assert len(sink.data()) == 3 * length  # no sample is outside of a burst
+    assert transmitter.level.samples == 3 * (length - 100) and transmitter.level.clipped == 0
+    assert transmitter.level.mean_dbfs == pytest.approx(20 * np.log10(0.2) + 10 * np.log10(52 / 64), abs=0.4)
+
+
+def test_a_period_without_a_lead_is_refused() -> None:
+    with pytest.raises(BlockError, match="a period needs a lead"):
+        ofdm_tx(period_s=0.1)
+
+
+def time_tag(offset: int, time_s: float) -> gr.tag_t:
+    tag = gr.tag_t()
+    tag.offset, tag.key = offset, pmt.intern("rx_time")
+    tag.value = pmt.make_tuple(pmt.from_uint64(int(time_s)), pmt.from_double(time_s % 1))
+    return tag
+
+
+@pytest.mark.parametrize("missing", [0, 500, 5_000_000])
+def test_a_gap_in_rx_time_is_told_and_not_taken_for_data(missing: int) -> None:
+    features = np.exp(1j * np.arange(512)).astype(np.complex64).reshape(16, 32)
+    frame = build_frame(features, Header(model_id=1, k=32, n_items=16, frame_num=1), NUMEROLOGY)
+    silence = np.zeros(2000, np.complex64)
+    cut = len(silence) + len(frame) - 600
+    samples = np.concatenate((silence, frame, silence, frame, silence))
+    rng = np.random.default_rng(1)
+    samples += (0.01 * rng.standard_normal((len(samples), 2)).astype(np.float32)).view(np.complex64)[:, 0]
+    stream = np.delete(samples, slice(cut, cut + missing)) if missing < 1000 else samples
+    tags = [time_tag(0, 3.0), time_tag(cut, 3.0 + (cut + missing) / 1e6)]
+    tb = gr.top_block()
+    source, receiver = blocks.vector_source_c(stream.tolist(), False, 1, tags), ofdm_rx()
+    got = blocks.message_debug()
+    tb.connect(source, receiver)
+    tb.msg_connect((receiver, "frames"), (got, "store"))
+    run_flowgraph(tb, 20.0)
+    assert (receiver.gaps, receiver.samples_missing) == ((1, missing) if missing else (0, 0))
+    erased = [np.asarray(read_pdu(got.get_message(i), "store")[0]["erased"]) for i in range(got.num_messages())]
+    assert len(erased) == 2 and not erased[1].any()
+    assert erased[0].any() == bool(missing)
+
+
+def test_messages_of_a_usrp_are_counted_by_code() -> None:
+    monitor = usrp_monitor()
+    for codes in (["burst_ack"], ["underflow"], ["time_error", "underflow"]):
+        listed = pmt.list1(pmt.intern(codes[0]))
+        for code in codes[1:]:
+            listed = pmt.list_add(listed, pmt.intern(code))
+        body = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), listed)
+        monitor.handle_message(pmt.cons(pmt.intern("uhd_async_msg"), body))
+    monitor.handle_message(pmt.intern("something else"))
+    assert monitor.counts == {"burst_ack": 1, "underflow": 2, "time_error": 1, "unknown": 1}
+    assert {words.split(":")[0]: count for words, count in monitor.faults.items()} == {"underflow": 2, "late burst": 1}
+
+
+def sent(index: int) -> FrameRecord:
+    return FrameRecord(index, 8, np.array([index]), np.array([1]), np.zeros((1, 784), np.uint8), 0)
+
+
+def test_an_answer_may_come_before_the_news_that_its_frame_was_sent() -> None:
+    record = LinkRecord(None)
+    answer = (np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000)
+    assert record.answered(0, *answer) is None
+    found = record.sent(sent(0))
+    assert found is not None and found.answer is not None and record.frames_answered == 1
+    assert record.sent(sent(1)) is None
+    record.answered(7, *answer)
+    record.close()
+    assert (record.items_correct, record.frames_lost, record.answers_unknown) == (1, 1, 1)
+
+
+def test_an_encoder_that_starts_anew_is_followed() -> None:
+    record = LinkRecord(None)
+    for index in (500, 501, 0, 1):
+        record.sent(sent(index))
+        record.answered(index, np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000)
+    record.close()
+    assert (record.frames_sent, record.frames_answered, record.items_correct, record.answers_unknown) == (4, 4, 4, 0)
