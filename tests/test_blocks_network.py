@@ -204,8 +204,11 @@ def test_messages_of_a_usrp_are_counted_by_code() -> None:
         body = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), listed)
         monitor.handle_message(pmt.cons(pmt.intern("uhd_async_msg"), body))
     monitor.handle_message(pmt.intern("something else"))
-    assert monitor.counts == {"burst_ack": 1, "underflow": 2, "time_error": 1, "unknown": 1}
-    assert {words.split(":")[0]: count for words, count in monitor.faults.items()} == {"underflow": 2, "late burst": 1}
+    overflows = pmt.dict_add(pmt.make_dict(), pmt.intern("overflows"), pmt.from_long(3))
+    monitor.handle_message(pmt.cons(pmt.intern("uhd_async_msg"), overflows))
+    assert monitor.counts == {"burst_ack": 1, "underflow": 2, "time_error": 1, "unknown": 1, "overflow": 3}
+    faults = {words.split(":")[0]: count for words, count in monitor.faults.items()}
+    assert faults == {"underflow": 2, "late burst": 1, "overflow": 3}
 
 
 def sent(index: int) -> FrameRecord:

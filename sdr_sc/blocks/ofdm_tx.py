@@ -160,7 +160,9 @@ class ofdm_tx(gr.basic_block):
                 self._queue.popleft()
                 self._place = 0
         if produced == 0 and self._ended and not self._queue:
-            time.sleep(_LINGER_S)  # the blocks downstream end with this one: let the last frame's messages pass first
+            # The blocks downstream end with this one: let the last frame's messages pass first, and the last frame
+            # be sent.
+            time.sleep(_LINGER_S + (0.0 if self._timing is None else self._timing.lead_s))
             return -1
         return produced
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pmt
@@ -12,6 +13,9 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded_handler
 from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
 from sdr_sc.semantic import weights
+
+if TYPE_CHECKING:
+    from sdr_sc.semantic.inference import SemanticDecoder
 
 
 class semantic_decoder(gr.basic_block):
@@ -33,16 +37,22 @@ class semantic_decoder(gr.basic_block):
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.contract = weights.read_contract(model, "decoder")
         self.model = model
+        self._decoder: SemanticDecoder | None = None
         self.frames_answered = 0
         self.frames_refused = 0
         self.message_port_register_in(pmt.intern("frames"))
         self.message_port_register_out(pmt.intern("answers"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
 
-    def start(self) -> bool:
+    def load(self) -> None:
+        """Load the model, which takes seconds: before the start where a device would not wait for it."""
         from sdr_sc.semantic.inference import SemanticDecoder
 
-        self._decoder = SemanticDecoder(self.model)
+        if self._decoder is None:
+            self._decoder = SemanticDecoder(self.model)
+
+    def start(self) -> bool:
+        self.load()
         return True
 
     @guarded_handler
@@ -56,6 +66,7 @@ class semantic_decoder(gr.basic_block):
         if meta["model_id"] != self.contract.wire_id or meta["k"] not in self.contract.k_list:
             self._refuse(meta)
             return
+        assert self._decoder is not None
         shape = (meta["n_items"], meta["k"])
         erased = np.asarray(meta["erased"], bool).reshape(shape) if "erased" in meta else None
         logits = self._decoder.decode(np.asarray(data, np.complex64).reshape(shape), meta["snr_db"], erased)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pmt
@@ -16,6 +17,9 @@ from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule
+
+if TYPE_CHECKING:
+    from sdr_sc.semantic.inference import SemanticEncoder
 
 _POLL_S = 0.0005
 _STALE_TIMEOUTS = 8
@@ -71,6 +75,7 @@ class semantic_encoder(gr.basic_block):
                 "feedback_timeout_s more than 0."
             )
         self.model = model
+        self._encoder: SemanticEncoder | None = None
         self.items_per_frame = items_per_frame
         self.hysteresis_db = hysteresis_db
         self.set_k(k)
@@ -96,10 +101,15 @@ class semantic_encoder(gr.basic_block):
         """Fix k, or give the choice to the CAM with 0; may be called while the flowgraph runs."""
         self.k = k if k == 0 else self.contract.check_k(k)
 
-    def start(self) -> bool:
+    def load(self) -> None:
+        """Load the model, which takes seconds: before the start where a device would not wait for it."""
         from sdr_sc.semantic.inference import SemanticEncoder
 
-        self._encoder = SemanticEncoder(self.model)
+        if self._encoder is None:
+            self._encoder = SemanticEncoder(self.model)
+
+    def start(self) -> bool:
+        self.load()
         return True
 
     @guarded_handler
@@ -151,6 +161,7 @@ class semantic_encoder(gr.basic_block):
         fresh = now - self._snr_time <= _STALE_TIMEOUTS * self.in_flight.timeout_s
         snr_db = self._snr_db if heard and fresh else None
         k = self.k or self.cam.choose(snr_db)
+        assert self._encoder is not None
         shaped = items.reshape(len(items), *self.contract.item_shape)
         features = self._encoder.encode(shaped, self.cam.robust_snr_db if snr_db is None else snr_db, k)
         meta = {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.header import FRAME_NUM_MODULO
+
+_LINGER_S = 0.2  # the last answers may come behind the news of the end
 
 
 class task_sink(gr.basic_block):
@@ -30,6 +33,9 @@ class task_sink(gr.basic_block):
         folder: for ``frames.csv``, ``items.csv`` and ``images.npz``; '' writes nothing.
         history_frames: frames in the two history outputs.
 
+    Attributes:
+        finished: set when no more frames will come, for flowgraphs whose source would go on for ever.
+
     Raises:
         BlockError: a parameter makes no sense, or the folder cannot be written.
     """
@@ -44,6 +50,7 @@ class task_sink(gr.basic_block):
         except OSError as error:
             raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
         self.ended = self._told = False
+        self.finished = threading.Event()
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
         for port in ("results", "snr_history", "k_history"):
@@ -58,6 +65,9 @@ class task_sink(gr.basic_block):
         meta, items = read_pdu(message, "sent")
         if END in meta:
             self.ended = True
+            timer = threading.Timer(_LINGER_S, self.finished.set)
+            timer.daemon = True
+            timer.start()
             return
         require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
         answered = self.record.sent(

@@ -26,7 +26,8 @@ class usrp_monitor(gr.basic_block):
 
     GNU Radio's own lines about them (U, L, O) are limited in rate, and so no count.
 
-    Message input ``async_msgs``: pairs of ``uhd_async_msg`` and a dictionary with the list ``event_code``.
+    Message input ``async_msgs``: pairs of ``uhd_async_msg`` and a dictionary with the list ``event_code``, from a sink,
+    or the number ``overflows``, from a source.
 
     Attributes:
         counts: messages by code, such as ``burst_ack``, ``underflow``, ``time_error``, ``overflow``.
@@ -50,13 +51,15 @@ class usrp_monitor(gr.basic_block):
     @guarded_handler
     def handle_message(self, message: pmt.pmt_base) -> None:
         """Count one."""
-        for code in _codes(message):
-            self.counts[code] += 1
+        self.counts.update(_codes(message))
 
 
-def _codes(message: pmt.pmt_base) -> list[str]:
+def _codes(message: pmt.pmt_base) -> dict[str, int] | list[str]:
     if not (pmt.is_pair(message) and pmt.is_dict(pmt.cdr(message))):
         return ["unknown"]
+    overflows = pmt.dict_ref(pmt.cdr(message), pmt.intern("overflows"), pmt.PMT_NIL)
+    if pmt.is_number(overflows):  # of a source, which adds them up for a while
+        return {"overflow": int(pmt.to_python(overflows))}
     listed, codes = pmt.dict_ref(pmt.cdr(message), pmt.intern("event_code"), pmt.PMT_NIL), []
     while pmt.is_pair(listed):
         codes.append(str(pmt.car(listed)))

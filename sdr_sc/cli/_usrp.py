@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``sdr-sc tx`` and ``sdr-sc rx`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+REFRESH_HZ = 4
+
+
+def device_options(function: Callable) -> Callable:
+    """Options of the device."""
+    for option in (
+        click.option(
+            "--time-source", default="internal", show_default=True, help="Of the device: internal, external, gpsdo."
+        ),
+        click.option("--clock-source", default="internal", show_default=True, help="The same for its clock."),
+        click.option("--rate", "sample_rate_hz", default=1e6, show_default=True, help="Sample rate, Hz."),
+        click.option("--freq", "freq_hz", default=-1.0, help="Centre frequency, Hz  [simulated device: 915e6]"),
+        click.option("--args", "device_args", default="type=simusrp", show_default=True, help="UHD device arguments."),
+    ):
+        function = option(function)
+    return function
+
+
+def common_options(function: Callable) -> Callable:
+    """Options that are not the device's."""
+    for option in (
+        click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."),
+        click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results."),
+        click.option(
+            "--model", default="fashion_mnist_student", show_default=True, help="Weights file, ONNX, or name."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def new_folder(out: Path) -> Path:
+    """A new folder for a run's results.
+
+    Raises:
+        SdrScError: it cannot be made.
+    """
+    from sdr_sc.errors import SdrScError
+    from sdr_sc.experiments.demo import run_folder
+
+    try:
+        return run_folder(out)
+    except OSError as error:
+        raise SdrScError(
+            f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out."
+        ) from error
+
+
+def run_live(
+    end: Any,
+    parameters: dict[str, Any],
+    seconds: float | None,
+    console: Console,
+    table: Callable[[Any], Table],
+    warnings: Callable[[Any], list[str]],
+) -> Any:
+    """Run an end with a live table; each warning is printed once, as soon as it is due. Ctrl-C ends it as its own end
+    does, with its results."""
+    from rich.live import Live
+
+    from sdr_sc.experiments.usrp_link import run_end
+
+    seen: dict[str, Any] = {}
+    warned: set[str] = set()
+    try:
+        with Live(console=console, refresh_per_second=REFRESH_HZ, transient=True) as live:
+
+            def on_poll(tb: Any) -> None:
+                seen["tb"] = tb
+                live.update(table(tb))
+                for warning in warnings(tb):
+                    if warning not in warned:
+                        warned.add(warning)
+                        live.console.print(f"[yellow]warning:[/] {warning}")
+
+            return run_end(end, parameters, seconds, on_poll)
+    except KeyboardInterrupt:
+        if "tb" not in seen:
+            raise
+        console.print("interrupted")
+        if hasattr(seen["tb"], "results"):
+            seen["tb"].results.stop()
+        return seen["tb"]
+
+
+def level_text(level: Any) -> str:
+    """Level of a stream for a status line."""
+    if not level.samples:
+        return "-"
+    clipped = f", [red]{level.clipped} clipped[/]" if level.clipped else ""
+    return f"{level.mean_dbfs:.1f} dBFS, peak {level.peak_dbfs:.1f}, PAPR {level.papr_db:.1f} dB{clipped}"
+
+
+def faults_text(faults: dict[str, int]) -> str:
+    """Counts of faults for a status line."""
+    return ", ".join(f"[red]{count} {words.split(':')[0]}[/]" for words, count in faults.items()) or "none"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc tx``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdr_sc.cli._usrp import common_options, device_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@click.command()
+@device_options
+@click.option("--gain", "tx_gain_db", default=-1.0, help="Transmit gain, dB  [simulated device: 60]")
+@click.option("--antenna", "tx_antenna", default="TX/RX", show_default=True, help="Antenna port.")
+@click.option("--transmit", is_flag=True, help="Really transmit, on a device that is not simulated; see docs/usrp.md.")
+@click.option("--amplitude", default=0.2, show_default=True, help="Digital back-off: 1 is a mean power of full scale.")
+@click.option("--lead", "lead_s", default=0.02, show_default=True, help="From the making of a burst to its sending, s.")
+@click.option(
+    "--period", "period_s", default=0.0, show_default=True, help="Bursts start at multiples of this, s; 0: any."
+)
+@click.option("--images", default=1000, show_default=True, type=click.IntRange(0), help="Images to send; 0: no end.")
+@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
+@click.option("-k", "--k", default=0, show_default=True, help="Feature symbols per image; 0 lets the CAM choose.")
+@click.option("--frames-in-flight", "max_frames_in_flight", default=1, show_default=True, type=click.IntRange(0),
+              help="Frames sent without feedback; 0: no limit.")  # fmt: skip
+@click.option("--feedback-timeout", "feedback_timeout_s", default=0.25, show_default=True,
+              help="Until a frame counts as lost and the CAM falls back, s.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the images' order.")
+@click.option("--feedback", "feedback_address", default="tcp://*:52001", show_default=True,
+              help="ZMQ address where the receiver's SNR arrives.")  # fmt: skip
+@click.option("--sent", "sent_address", default="tcp://*:52002", show_default=True,
+              help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
+@common_options
+def command(out: Path, seconds: float | None, **parameters: Any) -> None:
+    """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
+    from rich.console import Console
+
+    from sdr_sc.cli._usrp import new_folder, run_live
+    from sdr_sc.experiments.measurements import Row, print_rows, write_json
+    from sdr_sc.experiments.usrp_link import transmitter_status
+
+    console = Console()
+    parameters["transmit"] = int(parameters["transmit"])
+    _check(parameters)
+    folder = new_folder(out)
+    tb = run_live("tx", parameters, seconds, console, _table, _warnings)
+    status = transmitter_status(tb)
+    rows = [
+        Row("frames sent", status["frames_sent"], "frames"),
+        Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
+        Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
+        Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
+        *(Row(words, count, "") for words, count in status["faults"].items()),
+    ]
+    write_json(folder / "summary.json", "sdr-sc tx", rows, {"config": parameters, "transmitter": status})
+    print_rows(rows, console=console)
+    console.print(f"results: {folder}", soft_wrap=True)
+
+
+def _check(parameters: dict[str, Any]) -> None:
+    """Tell mistakes before anything is compiled."""
+    from sdr_sc.usrp import usrp_settings
+
+    usrp_settings(
+        parameters["device_args"],
+        parameters["freq_hz"],
+        tx_gain_db=parameters["tx_gain_db"],
+        transmit=bool(parameters["transmit"]),
+    )
+
+
+def _table(tb: Any) -> Table:
+    from rich.table import Table
+
+    from sdr_sc.cli._usrp import faults_text, level_text
+
+    encoder, snr_db = tb.encoder, tb.encoder._snr_db
+    table = Table(title=f"{encoder.items_sent} images in {encoder.frames_sent} frames sent", show_header=False)
+    table.add_row("bursts acknowledged", str(tb.tx_monitor.counts["burst_ack"]))
+    table.add_row("SNR fed back", "none yet" if snr_db is None else f"{snr_db:.1f} dB")
+    table.add_row("frames without feedback", str(encoder.in_flight.given_up))
+    table.add_row("level", level_text(tb.transmitter.level))
+    table.add_row("faults", faults_text(tb.tx_monitor.faults))
+    return table
+
+
+def _warnings(tb: Any) -> list[str]:
+    clipped = ["samples clip at the transmitter; lower --amplitude."] if tb.transmitter.level.clipped else []
+    return clipped + [f"{words}." for words in tb.tx_monitor.faults]

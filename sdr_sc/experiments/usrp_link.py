@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The USRP flowgraphs as the command line uses them: one end of a link, run to its end and accounted for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from sdr_sc.blocks import _errors
+from sdr_sc.errors import FlowgraphError, SdrScError
+from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.loopback import FLOWGRAPHS
+from sdr_sc.experiments.measurements import Row, clustered_interval
+from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.usrp.settings import SIMULATED, device_arguments
+
+End = Literal["tx", "rx", "loopback"]
+_STAGES = (
+    ("latency_ms", "encoder to answer"),
+    ("air_ms", "last sample at the antenna to end of reception"),
+    ("answer_ms", "end of reception to answer"),
+)
+
+
+def run_end(
+    end: End,
+    parameters: dict[str, Any],
+    deadline_s: float | None,
+    on_poll: Callable[[Any], None] = lambda tb: None,
+) -> Any:
+    """Compile ``flowgraphs/usrp_END.grc`` and run it to its end in this process; returns the top block.
+
+    Args:
+        parameters: the flowgraph's parameters by name.
+        deadline_s: after which it is stopped, which is then its end; None waits as long as it takes.
+        on_poll: called with the top block every 20 ms while it runs.
+
+    Raises:
+        SdrScError: the device, the flowgraph or a parameter cannot be used; in one sentence.
+    """
+    path = FLOWGRAPHS / f"usrp_{end}.grc"
+    if not path.is_file():
+        raise FlowgraphError(f"flowgraph {path} is missing; run from a clone of the repository with its flowgraphs.")
+    prepare_uhd(parameters["device_args"])
+    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
+        generated = compile_flowgraph(path, Path(folder))
+        module = load_module(generated)
+        tb = _built(top_block_class(module, generated), parameters)
+        module.snippets_main_after_init(tb)
+        over = None if deadline_s is None else time.monotonic() + deadline_s
+
+        def poll() -> bool:
+            on_poll(tb)
+            if hasattr(tb, "results") and tb.results.finished.is_set():
+                return True  # the source would go on for ever
+            return over is not None and time.monotonic() > over
+
+        watch_flowgraph(tb, None, until=poll)
+        if hasattr(tb, "results"):
+            tb.results.stop()
+    return tb
+
+
+def prepare_uhd(device_args: str) -> None:
+    """Quieten libuhd, and let it find the simulated device if that is asked for; before libuhd is loaded.
+
+    Raises:
+        SdrScError: the simulated device is not built, or the arguments are none.
+    """
+    os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "warning")
+    os.environ.setdefault("UHD_LOG_FASTPATH_DISABLE", "1")  # U, L and O are counted and shown
+    if device_arguments(device_args).get("type") == SIMULATED:
+        from sdr_sc.simusrp import build as simusrp
+
+        simusrp.enable()
+
+
+def _built(cls: Any, parameters: dict[str, Any]) -> Any:
+    try:
+        return build(cls, parameters)
+    except FlowgraphError as error:
+        if "No devices found" in str(error):
+            raise SdrScError(
+                f"no device answers to {parameters['device_args']!r}; check cable and power, and what uhd_find_devices "
+                "lists."
+            ) from error
+        raise
+
+
+def transmitter_status(tb: Any) -> dict[str, Any]:
+    """Counters of the transmitting end."""
+    encoder, level = tb.encoder, tb.transmitter.level
+    status = {
+        "frames_sent": encoder.frames_sent,
+        "items_sent": encoder.items_sent,
+        "frames_without_feedback": encoder.in_flight.given_up,
+        "bursts_acknowledged": tb.tx_monitor.counts["burst_ack"],
+        "faults": tb.tx_monitor.faults,
+        "level": level.to_dict(),
+    }
+    if hasattr(tb, "feedback"):
+        status["feedback_received"] = tb.feedback.messages_received
+        status["feedback_refused"] = tb.feedback.messages_refused
+        status["sent_dropped"] = tb.sent.messages_dropped
+    return status
+
+
+def receiver_status(tb: Any) -> dict[str, Any]:
+    """Counters of the receiving end."""
+    record, receiver = tb.results.record, tb.receiver
+    status = {
+        "frames_sent": record.frames_sent,
+        "frames_answered": record.frames_answered,
+        "frames_lost": record.frames_lost,
+        "frames_refused": tb.decoder.frames_refused,
+        "answers_unknown": record.answers_unknown,
+        "items_sent": record.items_sent,
+        "items_answered": record.items_answered,
+        "items_correct": record.items_correct,
+        "items_lost": record.items_lost,
+        "gaps": receiver.gaps,
+        "samples_missing": receiver.samples_missing,
+        "faults": tb.rx_monitor.faults,
+        "level": receiver.level.to_dict(),
+        "receiver": receiver.receiver.counters.to_dict(),
+    }
+    if hasattr(tb, "feedback") and hasattr(tb.feedback, "messages_dropped"):
+        status["feedback_sent"] = tb.feedback.messages_sent
+        status["feedback_dropped"] = tb.feedback.messages_dropped
+    return status
+
+
+def receiver_rows(status: dict[str, Any], frames: list[dict[str, str]]) -> list[Row]:
+    """Figures of the receiving end.
+
+    Args:
+        status: of `receiver_status`.
+        frames: rows of ``frames.csv``.
+    """
+    rows = []
+    if frames:
+        interval = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
+        accuracy = 100 * status["items_correct"] / max(status["items_sent"], 1)
+        low, high = (100 * bound for bound in interval)
+        rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_sent"], ci95=(low, high)))
+    rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
+    snr = [float(f["snr_est_db"]) for f in frames if f["snr_est_db"]]
+    if snr:
+        rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))
+    uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
+    if frames:
+        rows.append(Row("channel uses per image", uses / status["items_sent"], "symbols", n=status["items_sent"]))
+    for field, name in _STAGES:
+        values = [float(f[field]) for f in frames if f[field]]
+        if values:
+            median, tail = np.quantile(values, (0.5, 0.99))
+            rows.append(Row(f"{name}, median", float(median), "ms", n=len(values)))
+            rows.append(Row(f"{name}, 99th percentile", float(tail), "ms", n=len(values)))
+    both = [float(f["air_ms"]) + float(f["answer_ms"]) for f in frames if f["air_ms"] and f["answer_ms"]]
+    if both:
+        median, tail = np.quantile(both, (0.5, 0.99))
+        rows.append(Row("last sample at the antenna to answer, median", float(median), "ms", n=len(both)))
+        rows.append(Row("last sample at the antenna to answer, 99th percentile", float(tail), "ms", n=len(both)))
+    for words, count in status["faults"].items():
+        rows.append(Row(words, count, ""))
+    return rows

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What flowgraphs with a USRP need besides GNU Radio's own blocks: safe settings, and the device's clock."""
+
+from sdr_sc.usrp.settings import UsrpSettings, attach_clock, end_with, usrp_settings
+
+__all__ = ["UsrpSettings", "attach_clock", "end_with", "usrp_settings"]
