@@ -91,11 +91,11 @@ def test_a_mistake_in_the_channel_is_told_before_training() -> None:
 
 
 def test_augmentation_moves_and_keeps_content() -> None:
-    images = torch.zeros(400, 1, 28, 28)
-    images[:, 0, 14, 10] = 1.0
-    moved = augment(images, torch.Generator().manual_seed(4), erase=0)
-    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(400))
-    rows, columns = moved[:, 0].nonzero()[:, 1], moved[:, 0].nonzero()[:, 2]
+    images = torch.zeros(400, 28, 28, dtype=torch.uint8)
+    images[:, 14, 10] = 1
+    moved = augment(images, torch.Generator().manual_seed(4), shift=2, erase=0)
+    assert torch.equal(moved.sum(dim=(1, 2)), torch.ones(400))
+    rows, columns = moved.nonzero()[:, 1], moved.nonzero()[:, 2]
     assert set(rows.tolist()) == {12, 13, 14, 15, 16}
     assert {8, 12} <= set(columns.tolist()) and {15, 19} <= set(columns.tolist())  # with and without the flip
 

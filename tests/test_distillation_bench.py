@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import assert_one_line_error, sdr_sc
+from command import assert_one_line_error
 
+from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.distillation import accuracy, points
-from sdr_sc.experiments.distillation.points import SWEEP_SNR_DB, Point, key, measure
+from sdr_sc.experiments.distillation import accuracy, points, runs
+from sdr_sc.experiments.distillation.points import QUICK_IMAGES, Point, measure
 from sdr_sc.experiments.distillation.runs import Run, Sources, train_all, train_one
 from sdr_sc.experiments.distillation.schemes import SCHEMES, Scheme, pick
 
@@ -21,13 +24,19 @@ TINY = Scheme(
     "labels",
     "tiny",
     "labels",
-    {"limit_items": 2048, "validation_items": 200, "k_list": (4, 16), "bottleneck_weight": 0},
+    {"limit_items": 1024, "batch_items": 64, "validation_items": 200, "k_list": (4, 16), "bottleneck_weight": 0},
 )
+
+
+def in_this_process(function, jobs, arguments, _workers, on_done) -> None:
+    """`sdr_sc.experiments.distillation.pool.run_jobs`, with jobs and arguments as they are on the way to a process."""
+    for job in jobs:
+        on_done(job, function(*pickle.loads(pickle.dumps((job, *arguments)))))
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run(TINY, 1, 6, tmp_path_factory.mktemp("runs"))
+    run = Run(TINY, 1, 3, tmp_path_factory.mktemp("runs"))
     assert train_one(run, Sources(), "abc").startswith("trained in")
     assert run.contract().training["git"] == "abc"
     return run
@@ -55,21 +64,24 @@ def test_a_run_that_is_there_is_left_alone(tiny: Run) -> None:
 
 
 def test_a_run_of_other_settings_is_refused(tiny: Run) -> None:
-    with pytest.raises(SdrScError, match=r"trained with another epochs \(6, not 2\); delete it"):
+    with pytest.raises(SdrScError, match=r"trained with another epochs \(3, not 2\); delete it"):
         train_one(Run(TINY, 1, 2, tiny.folder), Sources(), "")
 
 
-def test_schemes_without_their_knowledge_are_told_and_others_trained(tmp_path: Path) -> None:
+def test_schemes_without_their_knowledge_are_told_and_others_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "run_jobs", in_this_process)
     said = []
     short = replace(TINY, changes={**TINY.changes, "limit_items": 512})
-    runs = [Run(scheme, 1, 1, tmp_path) for scheme in (SCHEMES["ours"], short, SCHEMES["standard"])]
-    train_all(runs, Sources(), 1, lambda run, word: said.append((run.scheme.name, word.split(":")[0][:10])))
+    wanted = [Run(scheme, 1, 1, tmp_path) for scheme in (SCHEMES["ours"], short, SCHEMES["standard"])]
+    train_all(wanted, Sources(), 1, lambda run, word: said.append((run.scheme.name, word.split(":")[0][:10])))
     assert said == [("ours", "not traine"), ("standard", "not traine"), ("labels", "trained in")]
-    assert runs[1].weights.is_file()
+    assert wanted[1].weights.is_file()
 
 
 def test_weights_from_other_knowledge_are_refused(tiny: Run) -> None:
-    config = TINY.config(1, 6, 60_000)
+    config = TINY.config(1, 3, 60_000)
     assert tiny.is_done(config, "none: trained on the labels alone")
     with pytest.raises(SdrScError, match="trained with other knowledge"):
         tiny.is_done(config, "another teacher")
@@ -86,7 +98,7 @@ def test_points_are_measured_once(tiny: Run, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_points_of_another_model_are_not_taken(tiny: Run) -> None:
-    path = tiny.weights.with_suffix(".points.json")
+    path = tiny.weights.with_suffix(".points50.json")
     measure(tiny, [(None, 4)], images=50)
     stored = json.loads(path.read_text())
     stored["model_id"], stored["points"]["no channel k=4"]["correct"] = "0" * 16, 1
@@ -99,60 +111,47 @@ def test_a_run_that_is_missing_is_named(tmp_path: Path) -> None:
         measure(Run(TINY, 3, 1, tmp_path), [(None, 4)])
 
 
-def _found(values: dict[str, list[float]], point: str) -> accuracy.Found:
-    return {
-        (scheme, seed): {point: Point(round(100 * value), 0, 10_000, 16.0, 32.0)}
-        for scheme, row in values.items()
-        for seed, value in enumerate(row, start=1)
-    }
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess:
+    """The command in this process."""
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "distillation", *arguments])
+    return subprocess.CompletedProcess([], int(stop.value.code or 0), *capsys.readouterr())
 
 
-def test_gains_are_paired_by_seed() -> None:
-    found = _found({"ours": [93.0, 94.0, 95.0], "labels": [92.0, 93.0, 94.0]}, key(20.0, 16))
-    (row,) = accuracy.difference(found, "ours", "labels", 20.0, 16, at_least=0.5)
-    assert row.value == pytest.approx(1.0) and row.ok is True and row.n == 3
-    assert row.ci95 == pytest.approx((1.0, 1.0)), "the seeds' own scatter is not the gain's"
-    assert accuracy.difference(found, "ours", "standard", 20.0, 16) == []
-
-
-def test_goals_that_are_missed_are_told() -> None:
-    rows = accuracy.goal_rows(_found({"ours": [92.9, 92.8]}, key(20.0, 16)))
-    assert [(row.ok, row.n) for row in rows] == [(False, 2)]
-
-
-def test_loss_by_the_channel_counts_frames_that_were_found() -> None:
-    found = {
-        ("ours", 1): {
-            key(None, 32): Point(9300, 0, 10_000, 32.0, 32.0),
-            key(-5.0, 32): Point(4600, 5_000, 10_000, 32.0, 50.0),
-        }
-    }
-    (row,) = accuracy.goal_rows(found)
-    assert row.value == pytest.approx(93.0 - 92.0) and row.name.startswith("ours, loss by the channel, -5 dB")
-
-
-def test_cam_is_held_against_the_smallest_fixed_k_that_is_as_good() -> None:
-    shares = {4: 0.80, 16: 0.92, 32: 0.93, None: 0.92}
-    uses = {4: 4.0, 16: 16.0, 32: 32.0, None: 5.0}
-    found = {
-        ("ours", 1): {
-            key(snr_db, k): Point(round(1000 * share), 0, 1000, uses[k], uses[k] + 16)
-            for snr_db in SWEEP_SNR_DB
-            for k, share in shares.items()
-        }
-    }
-    rows = accuracy.cam_rows(found, (4, 16, 32))
-    assert rows[0].value == pytest.approx(16 / 5) and rows[0].ok is True
-    assert rows[1].value == pytest.approx(32 / 21) and rows[1].ok is False
-    assert rows[2].value == pytest.approx(0.0, abs=1e-9)
-
-
-def test_commands_tell_what_is_missing(tmp_path: Path) -> None:
+def test_commands_tell_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("accuracy", "ablations", "cam"):
-        result = sdr_sc("bench", "distillation", verb, "--folder", str(tmp_path))
+        result = run(capsys, verb, "--folder", str(tmp_path))
         assert_one_line_error(result, f"{tmp_path} has none of these runs", "bench distillation train")
-    result = sdr_sc("bench", "distillation", "train", "--folder", str(tmp_path), "--scheme", "nothing")
+    result = run(capsys, "train", "--folder", str(tmp_path), "--scheme", "nothing")
     assert_one_line_error(result, "scheme 'nothing' is unknown")
+
+
+@pytest.mark.parametrize("verb", ["accuracy", "ablations", "cam"])
+def test_quick_tables_have_the_same_rows_and_leave_the_points_of_all_images_alone(
+    verb: str, tiny: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def half_right(_encoder, _decoder, data, _snr_db, k, _seed) -> Point:
+        return Point(len(data) // 2, 0, len(data), float(k or 5), 40.0)
+
+    monkeypatch.setattr(points, "run_jobs", in_this_process)
+    monkeypatch.setattr(points, "_point", half_right)
+    for name in ("labels", "ours"):
+        monkeypatch.setitem(SCHEMES, name, replace(TINY, name=name))
+        (tmp_path / f"{name}_seed1.safetensors").write_bytes(tiny.weights.read_bytes())
+    written = []
+    for options in ([], ["--quick"]):
+        figures = ["--json", str(tmp_path / "figures.json"), "--folder", str(tmp_path)]
+        assert run(capsys, verb, "--epochs", "3", "--seed", "1", *figures, *options).stderr == ""
+        written.append(json.loads((tmp_path / "figures.json").read_text()))
+    assert [row["name"] for row in written[0]["rows"]] == [row["name"] for row in written[1]["rows"]]
+    assert sum(row["value"] is not None for row in written[0]["rows"]) >= 5
+    assert [(one["config"]["quick"], one["config"]["images"]) for one in written] == [
+        (False, 10_000),
+        (True, QUICK_IMAGES),
+    ]
+    for file, images in (("ours_seed1.points.json", 10_000), (f"ours_seed1.points{QUICK_IMAGES}.json", QUICK_IMAGES)):
+        kept = json.loads((tmp_path / file).read_text())["points"].values()
+        assert kept and {point["items"] for point in kept} == {images}
 
 
 def test_tables_come_from_the_runs_that_are_there(tiny: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sdr_sc.cli._measure import summary
 from sdr_sc.experiments import phy_data, phy_fading, phy_link_rows, phy_snr_rows
-from sdr_sc.experiments.measurements import Row
+from sdr_sc.experiments.measurements import NOT_MEASURED, Row
 from sdr_sc.experiments.phy_fading import Fading
 from sdr_sc.experiments.phy_snr_rows import quantile_interval
 from sdr_sc.experiments.phy_trials import HUNDRED_SYMBOLS, Trial, run_trial, run_trials
@@ -149,7 +149,7 @@ def test_measured_channels_that_are_not_there_are_told(monkeypatch, tmp_path) ->
     assert phy_data.SHARED_DATA.parts[-2:] == ("shared", "data")
     monkeypatch.setattr(phy_fading, "SHARED_DATA", tmp_path)
     rows = phy_snr_rows.fading_snr_estimate_rows(True, 1, quiet, Boastful)
-    for row in by_name(rows, "measured office", phy_data.NOT_MEASURED):
+    for row in by_name(rows, "measured office", NOT_MEASURED):
         assert np.isnan(row.value) and row.ok is None
     for row in by_name(rows, "TDL"):
         assert row.value == pytest.approx(2, abs=0.5) and row.ok is False

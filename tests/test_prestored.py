@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
+from sdr_sc import files
 from sdr_sc.cli.main import main
 from sdr_sc.data.fashion_mnist import ImageSet
-from sdr_sc.distill import prestored_files
 from sdr_sc.distill.augment import augment
 from sdr_sc.distill.feature_code import CLIP_SIGMAS, PcaFeatures, parse_feature_codec
 from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
@@ -44,7 +44,7 @@ from sdr_sc.distill.views import (
 from sdr_sc.errors import ContractError, SdrScError
 
 CLASSES, FEATURE_DIM, SIDE, ITEMS = 10, 20, 12, 23
-CONFIG = PrestoreConfig(views=3, features="pca6x4", shard_items=8, policy=ViewPolicy(erase=4))
+CONFIG = PrestoreConfig(views=3, features="pca6x4", shard_items=8, policy=ViewPolicy(2, 4))
 HALF_STEP = FLOOR_NATS / 255 / 2
 
 
@@ -66,19 +66,6 @@ class LinearTeacher:
         # Row by row: the answer to an image must not depend on its batch.
         features = torch.stack([(row.double() / 255 @ self.body.double()).float() for row in images.flatten(1)])
         return TeacherAnswer(features @ self.head, features)
-
-
-class Module(torch.nn.Module):
-    """The command's teacher, by import path."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.body, self.head = torch.nn.Linear(784, 24), torch.nn.Linear(24, 10)
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features = self.body(images.flatten(1) / 255.0)
-        return self.head(features), features
 
 
 @pytest.fixture(autouse=True)
@@ -179,8 +166,8 @@ def test_views_are_those_of_augment(erase: int) -> None:
     image = torch.arange(1, 13, dtype=torch.uint8).reshape(1, height, width)
     many = image.repeat(8000, 1, 1)
     drawn = draw_views(ViewPolicy(1, erase, 0.5), (height, width), 8000, np.random.default_rng(1))
-    floats = augment(many.unsqueeze(1).float(), torch.Generator().manual_seed(1), 1, erase).squeeze(1)
-    theirs = {shown.tobytes() for shown in floats.byte().numpy()}
+    fitted = augment(many, torch.Generator().manual_seed(1), 1, erase)
+    theirs = {shown.tobytes() for shown in fitted.numpy()}
     # `augment` draws no square that hangs over the bottom or the right edge; all others it does.
     fields = unpack(drawn)
     shared = (fields.erase == 0) | ((fields.top < height - 2 * half) & (fields.left < width - 2 * half))
@@ -192,6 +179,26 @@ def test_views_are_those_of_augment(erase: int) -> None:
         inside = fields.erase > 0
         assert set(fields.top[inside]) == set(range(-half, height - half))
         assert set(fields.left[inside]) == set(range(-half, width - half))
+
+
+def test_draws_are_those_that_models_and_teachers_were_made_with() -> None:
+    """Runs that were interrupted before a change of the code have to go on as they would have."""
+
+    def told(content: np.ndarray) -> str:
+        return hashlib.sha256(np.ascontiguousarray(content).tobytes()).hexdigest()[:16]
+
+    for policy, digest in ((ViewPolicy(1, 0), "699fde7dbd60add1"), (ViewPolicy(2, 8), "42d95423b2a95d27")):
+        assert told(draw_views(policy, (28, 28), 200, np.random.default_rng(3)).astype("<u4")) == digest
+    images = torch.from_numpy(np.random.default_rng(5).integers(0, 256, (40, 28, 28)).astype(np.uint8))
+    for shift, erase, digest, drawn_next in (
+        (2, 8, "f61fb026d70d19bf", 276),
+        (1, 0, "42b73038b3e09e74", 855),
+        (0, 5, "71d4b55f6ec3208c", 276),
+        (2, 3, "bc506c405f48678e", 276),
+    ):
+        generator = torch.Generator().manual_seed(11)
+        assert told(augment(images, generator, shift, erase).numpy()) == digest
+        assert torch.randint(1000, (1,), generator=generator).item() == drawn_next
 
 
 def test_policies_are_kept_and_checked() -> None:
@@ -416,13 +423,13 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
         with monkeypatch.context() as patch:
             if when == "while writing":
-                patch.setattr(prestored_files.os, "fsync", killer(os.fsync, before=True))
+                patch.setattr(files.os, "fsync", killer(os.fsync, before=True))
             else:
-                patch.setattr(prestored_files.os, "replace", killer(os.replace, before="before" in when))
+                patch.setattr(files.os, "replace", killer(os.replace, before="before" in when))
             with pytest.raises(KeyboardInterrupt):
                 Prestorer(LinearTeacher(), DATA, config, path).run()
-        for partial in path.glob("*.partial"):
-            partial.write_bytes(partial.read_bytes()[:100])  # as of a write that was cut
+        if path.exists() and not (number == writes and "after" in when):
+            (path / ".shard-00001.npy.1.partial").write_bytes(b"\x93NUMPY")  # as of a write that a kill cut
         done: list[int] = []
         prestorer = Prestorer(LinearTeacher(), DATA, config, path)
         before = prestorer.items_done
@@ -450,7 +457,7 @@ def test_a_full_disc_is_told_and_gone_on_from(reference: Path, tmp_path: Path, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(prestored_files.os, "fsync", full)
+        patch.setattr(files.os, "fsync", full)
         with pytest.raises(SdrScError, match="basis.npz cannot be written .No space left on device.; mend that"):
             Prestorer(LinearTeacher(), DATA, CONFIG, tmp_path / "x").run()
     Prestorer(LinearTeacher(), DATA, CONFIG, tmp_path / "x").run()
@@ -531,7 +538,7 @@ def test_knowledge_of_other_data_is_refused(reference: Path) -> None:
         (LinearTeacher(), make_data(2), {}, "data_set_sha256"),
         (LinearTeacher(), DATA.first(9), {}, "items 23 there, 9 here"),
         (LinearTeacher(), DATA, {"seed": 2, "views": 4}, "views 3 there, 4 here; seed 1 there, 2 here"),
-        (LinearTeacher(), DATA, {"policy": ViewPolicy()}, "erase 4 there, 8 here"),
+        (LinearTeacher(), DATA, {"policy": ViewPolicy(2, 8)}, "erase 4 there, 8 here"),
         (LinearTeacher(), DATA, {"labels": "full8"}, "labels top4 there, full8 here"),
         (LinearTeacher(), DATA, {"features": "none"}, "features pca6x4 there, none here"),
         (LinearTeacher(), DATA, {"shard_items": 9}, "shard_items 8 there, 9 here"),
@@ -572,7 +579,7 @@ def test_places_teachers_and_settings_that_do_not_fit_are_refused(tmp_path: Path
 
 def test_the_command_stores_measures_and_verifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, figures = tmp_path / "cache", tmp_path / "figures.json"
-    arguments = ["prestore", "--teacher", "test_prestored:Module", "--out", str(out), "--limit", "50", "--views", "2"]
+    arguments = ["prestore", "--teacher", "teachers:Linear", "--out", str(out), "--limit", "50", "--views", "2"]
     done = sdr_sc(*arguments, "--threads", 1, "--device", "cpu", "--json", figures, cwd=ROOT / "tests")
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(figures.read_text())["rows"]}

@@ -310,7 +310,8 @@ def test_held_out_images_are_not_trained_on(data: fashion_mnist.ImageSet) -> Non
 
 
 @pytest.mark.parametrize(
-    "settings", [{"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}, {"label_smoothing": 1.0}, {"limit": -1}]
+    "settings",
+    [{"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}, {"label_smoothing": 1.0}, {"limit": -1}, {"erase": 64}],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict) -> None:
     with pytest.raises(SdrScError):

@@ -8,7 +8,7 @@ import pytest
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import wifi_captures
-from sdr_sc.experiments.phy_data import NOT_MEASURED
+from sdr_sc.experiments.measurements import NOT_MEASURED
 from sdr_sc.experiments.wifi_captures import (
     CAPTURES,
     FOLDER,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class ofdm_tx(gr.basic_block):
 
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
+        finished: set when the last frame has left.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -92,6 +94,7 @@ class ofdm_tx(gr.basic_block):
         self._tags: deque[tuple[int, int, tuple[int, float] | None]] = deque()  # index, length, send time of frames
         self._place = 0
         self._ended = False
+        self.finished = threading.Event()
         self._builder = FrameBuilder(self.numerology)
         # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
         # the blocks start; start() takes it back, since a frame need not fill it.
@@ -163,6 +166,7 @@ class ofdm_tx(gr.basic_block):
             # The blocks downstream end with this one: let the last frame's messages pass first, and the last frame
             # be sent.
             time.sleep(_LINGER_S + (0.0 if self._timing is None else self._timing.lead_s))
+            self.finished.set()
             return -1
         return produced
 

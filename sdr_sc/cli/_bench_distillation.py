@@ -97,27 +97,38 @@ def distillation_train(
         write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows)
 
 
+def _quick_option(function: Callable) -> Callable:
+    return click.option("--quick", is_flag=True, help="The same rows on fewer test images, in under a minute.")(
+        function
+    )
+
+
 @distillation.command("accuracy")
 @_distillation_options
+@_quick_option
 def distillation_accuracy(**options: Any) -> None:
     """Accuracy of every scheme through the physical layer, over the seeds."""
     from sdr_sc.experiments.distillation.accuracy import ACCURACY_POINTS, goal_rows, scheme_rows
 
-    _table(options, lambda _k: ACCURACY_POINTS, lambda found, _k: [*goal_rows(found), *scheme_rows(found)])
+    _table(
+        options, lambda _k: ACCURACY_POINTS, lambda found, _k, asked: [*goal_rows(found, asked), *scheme_rows(found)]
+    )
 
 
 @distillation.command("ablations")
 @_distillation_options
+@_quick_option
 def distillation_ablations(**options: Any) -> None:
     """What the bottleneck, the features, the CAM and the teacher gain, each with its interval over the seeds."""
     from sdr_sc.experiments.distillation.accuracy import ablation_rows
     from sdr_sc.experiments.distillation.points import COMPARED
 
-    _table(options, lambda _k: COMPARED, lambda found, _k: ablation_rows(found))
+    _table(options, lambda _k: COMPARED, lambda found, _k, _asked: ablation_rows(found))
 
 
 @distillation.command("cam")
 @_distillation_options
+@_quick_option
 def distillation_cam(**options: Any) -> None:
     """Channel uses that the CAM saves against a fixed k, SNR uniform in -5..25 dB; of the scheme 'ours' alone."""
     from sdr_sc.experiments.distillation.accuracy import cam_points, cam_rows
@@ -169,10 +180,15 @@ def _runs(folder: Path, epochs: int, seeds: tuple[int, ...], schemes: tuple[str,
 
 
 def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
-    """Measure the trained runs at the points that ``points`` gives for their list of k, and print ``rows``."""
+    """Measure the trained runs and print what ``rows`` makes of them.
+
+    Args:
+        points: gives the points for the runs' list of k.
+        rows: gives the rows for the results, the list of k, and the schemes and seeds that were asked for.
+    """
     from sdr_sc.data import fashion_mnist
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.distillation.points import measure_all
+    from sdr_sc.experiments.distillation.points import QUICK_IMAGES, measure_all
 
     names = ("folder", "epochs", "seeds", "schemes")
     asked = _runs(*(options[name] for name in names))
@@ -183,13 +199,15 @@ def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
             f"{options['folder']} has none of these runs; train them with 'sdr-sc bench distillation train'."
         )
     k_list = max((run.contract().k_list for run in runs), key=len)
+    images = QUICK_IMAGES if options["quick"] else 0
 
     def measured(log: Callable[[str], None]) -> list[Row]:
         workers = options["workers"] or os.cpu_count() or 1
         for run in asked:
             if run not in runs:
                 log(f"nothing of {run.weights.name}, which is not trained")
-        found = measure_all(runs, points(k_list), workers, lambda run: log(f"{run.weights.name} done"))
-        return rows(found, k_list)
+        found = measure_all(runs, points(k_list), workers, lambda run: log(f"{run.weights.name} done"), images)
+        return rows(found, k_list, [(run.scheme.name, run.seed) for run in asked])
 
-    measure_and_print(measured, options["json_path"], {name: options[name] for name in names}, goals_first=True)
+    config = {name: options[name] for name in (*names, "quick")} | {"images": images or len(fashion_mnist.load("test"))}
+    measure_and_print(measured, options["json_path"], config, goals_first=True)

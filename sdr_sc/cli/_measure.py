@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def summary(rows: list[Row]) -> list[str]:
     """Lines on what was not measured and why, and on how many goals are met."""
-    from sdr_sc.experiments.phy_data import NOT_MEASURED
+    from sdr_sc.experiments.measurements import NOT_MEASURED
 
     missing = [row.name for row in rows if NOT_MEASURED in row.name]
     goals = [row for row in rows if row.goal is not None]

@@ -40,21 +40,19 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
 @click.option(
     "--soft-weight",
-    default=_SOFT,
-    show_default=True,
-    help="Part of the loss from the teacher's soft labels.",
+    type=float,
+    help=f"Part of the loss from the teacher's soft labels.  [default: {_SOFT:g}; 0 with --labels-only]",
 )
 @click.option("--temperature", default=2.0, show_default=True, help="Of the soft labels.")
 @click.option(
     "--feature-weight",
-    default=_FEATURE,
-    show_default=True,
-    help="Of the teacher's features in the loss.",
+    type=float,
+    help=f"Of the teacher's features in the loss.  [default: {_FEATURE:g}; 0 without --prestored]",
 )
 @click.option(
     "--bottleneck-weight",
     type=float,
-    help=f"Of the information bottleneck, per nat  [default: {_BOTTLENECK:g}; 0 with --labels-only]",
+    help=f"Of the information bottleneck, per nat.  [default: {_BOTTLENECK:g}; 0 with --labels-only]",
 )
 @click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
 @click.option(
@@ -91,9 +89,9 @@ def command(
     batch_items: int,
     learning_rate: float,
     k_list: tuple[int, ...],
-    soft_weight: float,
+    soft_weight: float | None,
     temperature: float,
-    feature_weight: float,
+    feature_weight: float | None,
     bottleneck_weight: float | None,
     cam: bool,
     channel: str,
@@ -117,6 +115,18 @@ def command(
 
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
+    if labels_only and (soft_weight or feature_weight):
+        raise SdrScError(
+            "with --labels-only there is no teacher to learn from; leave out --soft-weight and --feature-weight."
+        )
+    if teacher and feature_weight:
+        raise SdrScError(
+            "features are learned from pre-stored knowledge alone; leave out --feature-weight, or give --prestored."
+        )
+    if soft_weight is None:
+        soft_weight = 0.0 if labels_only else _SOFT
+    if feature_weight is None:
+        feature_weight = _FEATURE if prestored else 0.0
     if bottleneck_weight is None:
         bottleneck_weight = 0.0 if labels_only else _BOTTLENECK
     config = DistillConfig(
@@ -126,9 +136,9 @@ def command(
         learning_rate=learning_rate,
         k_list=k_list,
         adaptive=cam,
-        soft_weight=0.0 if labels_only else soft_weight,
+        soft_weight=soft_weight,
         temperature=temperature,
-        feature_weight=feature_weight if prestored else 0.0,
+        feature_weight=feature_weight,
         bottleneck_weight=bottleneck_weight,
         channel=channel,
         limit_items=limit_items,

@@ -12,8 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from sdr_sc.data.fashion_mnist import ImageSet
-    from sdr_sc.distill.onnx_check import Agreement, Coder
     from sdr_sc.experiments.measurements import Row
+    from sdr_sc.experiments.onnx_check import Agreement, Coder
 
 SNR_DB = (20.0, 0.0)
 GOAL_POINTS = 0.5
@@ -73,9 +73,9 @@ def command(
     test = fashion_mnist.load("test").first(check_images)
     train = fashion_mnist.load("train").first(calibration_images) if precision == "int8" else None
 
-    from sdr_sc.distill.onnx_check import Coder, agreement, check_agreement
     from sdr_sc.distill.onnx_export import StudentExporter
-    from sdr_sc.distill.onnx_write import write_whole
+    from sdr_sc.experiments.onnx_check import Coder, agreement, check_agreement
+    from sdr_sc.files import write_whole
     from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
     def coder(name: str, source: str | Path) -> Coder:
@@ -100,7 +100,7 @@ def command(
         written = dict(zip((onnx_file.part_path(out, part) for part in onnx_file.PARTS), files.values(), strict=True))
         console.print(f"measuring {len(test)} test images ...")
         rows = [*_agreement_rows(found), *_accuracy_rows(coders, test), *_latency_rows(coders, test)]
-    write_whole(written)
+    write_whole(written, "choose another --out")
     sizes = {exporter.path: exporter.path.stat().st_size} | {path: len(content) for path, content in written.items()}
     rows += [measurements.Row(f"size of {path.name}", size / 1e3, "kB") for path, size in sizes.items()]
     measurements.print_rows(rows, f"{exporter.contract.name} as ONNX, {precision}", console)
@@ -115,8 +115,8 @@ def command(
 
 
 def _agreement_rows(found: Agreement) -> list[Row]:
-    from sdr_sc.distill.onnx_check import TOLERANCE
     from sdr_sc.experiments.measurements import Row
+    from sdr_sc.experiments.onnx_check import TOLERANCE
 
     return [
         Row.at_most("symbols, largest difference to torch", found.symbols, "", TOLERANCE, found.items),
@@ -125,8 +125,8 @@ def _agreement_rows(found: Agreement) -> list[Row]:
 
 
 def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
-    from sdr_sc.distill.onnx_check import accuracy
     from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval
+    from sdr_sc.experiments.onnx_check import accuracy
 
     rows, items = [], len(test)
     for snr_db in SNR_DB:
@@ -144,8 +144,8 @@ def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
 
 
 def _latency_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
-    from sdr_sc.distill.onnx_check import latency_ms
     from sdr_sc.experiments.measurements import Row
+    from sdr_sc.experiments.onnx_check import latency_ms
 
     rows = []
     for coder in coders:

@@ -1,38 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image augmentation on whole batches."""
+"""The views that a teacher is fitted on."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from sdr_sc.distill.views import ViewFields, apply_views, check_item_shape, pack
 
-def augment(images: Tensor, generator: torch.Generator, shift: int = 2, erase: int = 8) -> Tensor:
+
+def augment(images: Tensor, generator: torch.Generator, shift: int, erase: int) -> Tensor:
     """Flip half of the images left to right, move each by up to ``shift`` pixels, and erase a square in half of them.
 
+    The draws, and the squares, which hang over the top and the left edge alone, are those of all fits so far: a resumed
+    one equals an uninterrupted one. `sdr_sc.distill.views.draw_views` draws otherwise.
+
     Args:
-        images: float32 (items, 1, height, width), zero is background.
+        images: uint8 (items, height, width), zero is background.
         shift: largest move, pixels.
         erase: side of the erased square, pixels; 0 for none.
 
     Returns:
-        A new tensor of the same shape.
+        A new tensor of the same shape and type.
     """
-    items, _, height, width = images.shape
+    items = len(images)
+    height, width = check_item_shape(tuple(images.shape[1:]))
 
-    def draw(high: int) -> Tensor:
-        return torch.randint(high, (items, 1, 1), generator=generator)
+    def draw(high: int) -> np.ndarray:
+        return torch.randint(high, (items,), generator=generator).numpy()
 
-    flip = draw(2).bool()
-    rows = torch.arange(height).view(1, height, 1)
-    columns = torch.arange(width).view(1, 1, width)
-    columns = torch.where(flip, width - 1 - columns, columns.expand(items, 1, width))
-    padded = torch.nn.functional.pad(images, (shift,) * 4).squeeze(1)
-    index = torch.arange(items).view(items, 1, 1)
-    moved = padded[index, rows + draw(2 * shift + 1), columns + draw(2 * shift + 1)]
+    flip, up, left = draw(2), draw(2 * shift + 1) - shift, draw(2 * shift + 1) - shift
+    square: list[Any] = [0, 0, 0]
     if erase:
-        top, left = draw(height - erase // 2) - erase // 2, draw(width - erase // 2) - erase // 2
-        rows, columns = torch.arange(height).view(1, height, 1), torch.arange(width).view(1, 1, width)
-        inside = (rows >= top) & (rows < top + erase) & (columns >= left) & (columns < left + erase)
-        moved = moved.masked_fill(inside & draw(2).bool(), 0.0)
-    return moved.unsqueeze(1)
+        half = erase // 2
+        row, column, some = draw(height - half) - half, draw(width - half) - half, draw(2)
+        square = [erase * some, row * some, column * some]
+    # The move comes after the flip in a view; here it came before.
+    return apply_views(images, pack(ViewFields(flip, -up, np.where(flip, left, -left), *square)))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, fingerprint, joined
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.files import write_whole
 
 ARCHITECTURE = "efficientnet_lite2"
 FEATURE_DIM = 1280
@@ -137,16 +137,16 @@ def _pad_inside(convolution: nn.Module) -> None:
 
 
 def save(path: Path, network: EfficientNetLite2, card: TeacherCard) -> TeacherCard:
-    """Write weights and card as safetensors, whole or not at all; returns the card as written."""
-    from safetensors.torch import save_file
+    """Write weights and card as safetensors, whole or not at all; returns the card as written.
+
+    Raises:
+        SdrScError: the file cannot be written.
+    """
+    from safetensors.torch import save as to_bytes
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     card = TeacherCard(**{**asdict(card), "weights_sha256": fingerprint(tensors, network.preprocessing())})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".partial")
-    save_file(tensors, partial, metadata={TEACHER_KEY: json.dumps(asdict(card))})
-    partial.chmod(0o644)  # the library writes files that only their owner can read
-    os.replace(partial, path)
+    write_whole({path: to_bytes(tensors, metadata={TEACHER_KEY: json.dumps(asdict(card))})})
     return card
 
 

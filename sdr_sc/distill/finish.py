@@ -16,6 +16,7 @@ from sdr_sc.distill.model_card import model_card
 from sdr_sc.distill.objective import Student
 from sdr_sc.distill.split import split
 from sdr_sc.distill.train import Trainer
+from sdr_sc.files import write_whole
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
@@ -71,6 +72,9 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
 
     Returns:
         The contract as written.
+
+    Raises:
+        SdrScError: a file cannot be written.
     """
     student, config, normalisation = trainer.average.cpu().eval(), trainer.config, (trainer.mean, trainer.std)
     if not config.adaptive:  # it has never seen another SNR than the one that it was told
@@ -109,6 +113,6 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
             },
         ),
     )
-    out.with_suffix(".contract.json").write_text(contract.to_json() + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(model_card(student, contract, out), encoding="utf-8")
+    beside = {".contract.json": contract.to_json() + "\n", ".md": model_card(student, contract, out)}
+    write_whole({out.with_suffix(suffix): text.encode() for suffix, text in beside.items()})
     return contract

@@ -106,6 +106,11 @@ class Prestored:
         return Batch(apply_views(images, targets.views), torch.from_numpy(targets.log_probabilities), features)
 
 
+def training_policy(config: DistillConfig) -> ViewPolicy:
+    """How views are drawn in training where none are stored."""
+    return ViewPolicy(shift=config.shift, erase=config.erase)
+
+
 def open_knowledge(
     data: ImageSet,
     config: DistillConfig,
@@ -127,7 +132,7 @@ def open_knowledge(
     """
     if prestored is not None:
         return Prestored(open_prestored(prestored, data))
-    policy = ViewPolicy(shift=config.shift, erase=config.erase)
+    policy = training_policy(config)
     if teacher is None:
         return NoTeacher(policy)
     return TeacherInTheLoop(load_teacher(teacher, device, data.images.shape[1:], len(data.class_names)), policy)

@@ -60,7 +60,9 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         "## Use and limits",
         "",
         "For research on semantic communication. `sdr-sc evaluate` measures it on the test set, through the whole",
-        "physical layer. It knows these ten classes alone, and answers with one of them whatever it is shown.",
+        f"physical layer. It knows {len(contract.class_names)} classes alone, and answers with one of them whatever it "
+        "is shown:",
+        f"{', '.join(contract.class_names)}.",
         "",
     ]
     return "\n".join(lines)
@@ -74,7 +76,9 @@ def _fading(contract: ModelContract) -> str:
 def _items_used(contract: ModelContract) -> str:
     """How much of the data set was used."""
     limit, held_out = contract.training["limit_items"], contract.training["validation_items"]
-    return f"{limit} items" if limit else f"all but {held_out} items, which are held out"
+    labelled = contract.training.get("labelled_items")  # older contracts do not have it
+    items = f"{limit} items" if limit else f"all but {held_out} items, which are held out"
+    return f"{items}; labels of the first {labelled} alone" if labelled else items
 
 
 def _loss(contract: ModelContract) -> str:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a torch module to the bytes of an ONNX file, in float32 or quantised to int8, and onto the disk."""
+"""From a torch module to the bytes of an ONNX file, in float32 or quantised to int8."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.errors import MissingDependencyError, SdrScError
+from sdr_sc.errors import MissingDependencyError
 
 OPSET = 17
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -148,24 +147,3 @@ def _kept_in_float(graph: Any, data_input: str) -> set[str]:
             else:
                 wanted |= set(node.input)
     return kept
-
-
-def write_whole(files: Mapping[Path, bytes]) -> None:
-    """Write files, none of them in part, and none of them if one cannot be written.
-
-    Raises:
-        SdrScError: a folder or file cannot be written.
-    """
-    partials = {path: path.with_name(f".{path.name}.{os.getpid()}.partial") for path in files}
-    try:
-        for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partials[path].write_bytes(content)
-        for path, partial in partials.items():
-            os.replace(partial, path)
-    except OSError as error:
-        raise SdrScError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
-    finally:
-        for partial in partials.values():
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from scipy.special import log_softmax
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.feature_code import PcaFeatures
 from sdr_sc.distill.prestored import PrestoredKnowledge, open_prestored
-from sdr_sc.distill.prestored_files import locked, read_whole, write_whole
+from sdr_sc.distill.prestored_files import AGAIN, locked, read_whole, remove_partials
 from sdr_sc.distill.prestored_manifest import (
     BASIS_FILE,
     MANIFEST_FILE,
@@ -31,6 +31,7 @@ from sdr_sc.distill.prestored_manifest import (
 from sdr_sc.distill.teacher import Teacher
 from sdr_sc.distill.views import ViewPolicy, apply_views, check_item_shape, draw_views, every_view, identity_views
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.files import write_whole
 
 BASIS_ITEMS = 4000
 """Plain images that the basis of features is fitted on, at most."""
@@ -139,6 +140,7 @@ class Prestorer:
         """
         if not self.complete:
             with locked(self._folder):
+                remove_partials(self._folder)
                 self._fit_basis()
                 done = {shard.file for shard in self._manifest.shards}
                 for number in range(self._manifest.shard_count):
@@ -207,7 +209,7 @@ class Prestorer:
                 f"delete the folder {self._folder} and run 'sdr-sc prestore' again."
             )
         self._features, self._manifest = fitted, replace(self._manifest, basis_sha256=sha256)
-        write_whole(self._folder / BASIS_FILE, content)
+        self._write(BASIS_FILE, content)
         self._write_manifest()
 
     def _make_shard(self, number: int, on_items: Callable[[int], None]) -> Shard:
@@ -243,7 +245,7 @@ class Prestorer:
         target = io.BytesIO()
         np.save(target, records, allow_pickle=False)
         content = target.getvalue()
-        write_whole(self._folder / shard_file(number), content)
+        self._write(shard_file(number), content)
         sha256 = hashlib.sha256(content).hexdigest()
         return Shard(shard_file(number), first, items, len(content), sha256, agreeing, kl_nats, correct)
 
@@ -256,4 +258,7 @@ class Prestorer:
         return logits, features
 
     def _write_manifest(self) -> None:
-        write_whole(self._folder / MANIFEST_FILE, self._manifest.to_json())
+        self._write(MANIFEST_FILE, self._manifest.to_json())
+
+    def _write(self, file: str, content: bytes) -> None:
+        write_whole({self._folder / file: content}, f"mend that and {AGAIN} to go on")

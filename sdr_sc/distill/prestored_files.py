@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of pre-stored knowledge: read checked, written whole or not at all, by one process at a time."""
+"""Files of pre-stored knowledge: read checked, and written by one process at a time."""
 
 from __future__ import annotations
 
@@ -33,23 +33,11 @@ def read_whole(path: Path, sha256: str, size: int | None = None) -> bytes:
     return content
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file; a kill while writing leaves what was there before, and a ``.partial`` that the next write replaces.
-
-    Raises:
-        SdrScError: it cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with open(partial, "wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise SdrScError(
-            f"{path} cannot be written ({error.strerror or error}); mend that and {AGAIN} to go on."
-        ) from error
+def remove_partials(folder: Path) -> None:
+    """Remove what a kill left of a file that was being written; only under `locked`."""
+    for partial in folder.glob("*.partial"):
+        with contextlib.suppress(OSError):  # the next write tells
+            partial.unlink()
 
 
 @contextlib.contextmanager

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.efficientnet import EfficientNetLite2, EfficientNetTeacher, load
-from sdr_sc.distill.onnx_write import trace, with_metadata, write_whole
+from sdr_sc.distill.onnx_write import trace, with_metadata
 from sdr_sc.distill.teacher import Teacher
 from sdr_sc.distill.teacher_onnx import OnnxTeacher
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.files import write_whole
 
 TOLERANCE = 1e-3
 CARD_KEY = "sdr_sc_teacher_card"
@@ -93,7 +94,7 @@ def export_teacher(source: Path, out: Path, images: Tensor) -> TeacherAgreement:
             f"{out} was not written, because its logits differ from the teacher's by {found.logits:.2g}, more than "
             f"{TOLERANCE:g}; report this with the teacher."
         )
-    write_whole({out: content})
+    write_whole({out: content}, "choose another --out")
     return found
 
 

@@ -22,6 +22,7 @@ from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.efficientnet import EfficientNetLite2
 from sdr_sc.distill.split import held_out
 from sdr_sc.distill.teacher import CHUNK
+from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 
 CHECKPOINT_VERSION = 1
@@ -73,6 +74,7 @@ class FitConfig:
             raise SdrScError(
                 f"label smoothing {self.label_smoothing:g} is not 0 or more and below 1; 0.05 is a good one."
             )
+        ViewPolicy(self.shift, self.erase)  # refuses what no view can have
 
 
 class FitTrainer:
@@ -171,8 +173,8 @@ class FitTrainer:
         chosen = order[position * self.config.batch_size : (position + 1) * self.config.batch_size]
         generator = _generator(self.config.seed, _STEP, self.step)
         torch.manual_seed(generator.initial_seed())  # dropout and stochastic depth know no other generator
-        images = self.images[chosen].float().unsqueeze(1)
-        images = augment(images, generator, self.config.shift, self.config.erase).to(self.device)
+        images = augment(self.images[chosen], generator, self.config.shift, self.config.erase)
+        images = images.float().unsqueeze(1).to(self.device)
         labels = self.labels[chosen].to(self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.step) * group["scale"]

@@ -25,7 +25,7 @@ _DY, _DX, _ERASE, _ROW, _COLUMN, _END = 1, 6, 11, 17, 24, 31  # first bit of eac
 
 @dataclass(frozen=True)
 class ViewPolicy:
-    """How views are drawn: as by `sdr_sc.distill.augment.augment`, but a square may hang over any of the four edges.
+    """How views are drawn: flipped or not, moved, and with a square erased that may hang over any of the four edges.
 
     Attributes:
         shift: largest move in each direction, pixels.
@@ -37,8 +37,8 @@ class ViewPolicy:
         SdrScError: a value is out of what a view's word can hold.
     """
 
-    shift: int = 2
-    erase: int = 8
+    shift: int = 1
+    erase: int = 0
     erase_share: float = 0.5
     flip: bool = True
 
@@ -158,7 +158,7 @@ def draw_views(policy: ViewPolicy, item_shape: tuple[int, ...], n: int, generato
     Raises:
         ContractError: the images are too large for a view's word.
 
-    >>> fields = unpack(draw_views(ViewPolicy(), (28, 28), 1000, np.random.default_rng(1)))
+    >>> fields = unpack(draw_views(ViewPolicy(2, 8), (28, 28), 1000, np.random.default_rng(1)))
     >>> int(fields.dy.min()), int(fields.dy.max()), int(fields.top.min()), int(fields.top.max())
     (-2, 2, -4, 23)
     """

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -17,6 +16,7 @@ import numpy as np
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.provenance import git_commit, machine
+from sdr_sc.files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,8 @@ _RESERVED = ("command", "git", "machine", "rows")
 
 
 SNR_BIAS_GOAL_DB = 1.0
+NOT_MEASURED = ", not measured: "
+"""In the name of a row without a figure, between what it would have told and why it does not."""
 Interval = tuple[float, float] | None
 
 
@@ -228,16 +230,7 @@ def write_json(
         **_plain(extra or {}),
     }
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise SdrScError(f"The measurements cannot be written to {target}: {error.strerror or error}.") from error
+    write_whole({Path(path): text.encode()})
 
 
 def check_writable(path: str | Path) -> None:

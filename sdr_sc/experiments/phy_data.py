@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdr_sc.experiments.measurements import NOT_MEASURED
+
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Beside the repository; measurements tell which of their rows need a file that is not there."""
 MEASURED_CHANNELS = "measured_channels"
 WIFI_CAPTURES = "wifi_captures"
-NOT_MEASURED = ", not measured: "
-"""In the name of a row without a figure, between what it would have told and why it does not."""
 
 
 def absent(what: str, path: Path) -> str:

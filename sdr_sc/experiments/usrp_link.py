@@ -54,12 +54,13 @@ def run_end(
         module = load_module(generated)
         tb = _built(top_block_class(module, generated), parameters)
         module.snippets_main_after_init(tb)
+        last = tb.transmitter if end == "tx" else tb.results
         over = None if deadline_s is None else time.monotonic() + deadline_s
 
         def poll() -> bool:
             on_poll(tb)
-            if hasattr(tb, "results") and tb.results.finished.is_set():
-                return True  # the source would go on for ever
+            if last.finished.is_set():
+                return True  # a USRP source and blocks of messages would go on for ever
             return over is not None and time.monotonic() > over
 
         watch_flowgraph(tb, None, until=poll)

@@ -33,7 +33,7 @@ class Network(Protocol):
 
 def _load(model: str | Path, part: Part, threads: int) -> tuple[ModelContract, Network]:
     path = weights.resolve(model, part)
-    contract = weights.read_contract(path, part)
+    contract = weights.read_contract(model, part)  # of what was named, not of its file: a pair has to be one
     if onnx_file.is_onnx(path):
         from sdr_sc.semantic.runtime_onnx import OnnxNetwork
 

@@ -122,14 +122,15 @@ def read(path: Path, part: Part | None = None) -> OnnxFile:
 def check_pair(model: str | Path, folder: Path) -> None:
     """Raise `ContractError` if a pair's two files come from different models; one file alone is fine."""
     for path in (Path(model), folder / model):
-        files = [part_path(path, part) for part in PARTS]
-        if not path.is_file() and all(file.is_file() for file in files):
-            encoder, decoder = (read(file, part).contract_json for file, part in zip(files, PARTS, strict=True))
-            if encoder != decoder:
-                raise ContractError(
-                    f"{files[0]} and {files[1]} were exported from different models; make the pair again with "
-                    "'sdr-sc export'."
-                )
+        if path.is_file():
+            return
+        files = {part: part_path(path, part) for part in PARTS if part_path(path, part).is_file()}
+        if len(files) == 2 and len({read(file, part).contract_json for part, file in files.items()}) == 2:
+            raise ContractError(
+                f"{files['encoder']} and {files['decoder']} were exported from different models; make the pair again "
+                "with 'sdr-sc export'."
+            )
+        if files:  # as `find`: the first place that has anything is the one
             return
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdr_sc.errors import ContractError
+from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
@@ -101,12 +102,17 @@ def model_id(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def save(path: Path, tensors: dict[str, np.ndarray], contract: ModelContract) -> ModelContract:
-    """Write weights and contract, with the contract's ``model_id`` set from the weights; returns that contract."""
-    from safetensors.numpy import save_file
+    """Write weights and contract, whole or not at all, with the contract's ``model_id`` set from the weights.
+
+    Returns:
+        The contract as written.
+
+    Raises:
+        SdrScError: the file cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
 
     contract = replace(contract, model_id=model_id(tensors))
-    path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    save_file(contiguous, path, metadata={CONTRACT_KEY: contract.to_json()})
-    path.chmod(0o644)  # the library writes files that only their owner can read
+    write_whole({path: to_bytes(contiguous, metadata={CONTRACT_KEY: contract.to_json()})})
     return contract

@@ -109,14 +109,15 @@ def usrp_settings(
     )
 
 
-def end_with(tb: Any, sink: Any) -> None:
-    """Stop a running flowgraph, whose USRP source would go on for ever, when its task sink is finished."""
+def end_with(tb: Any, block: Any) -> None:
+    """Stop a running flowgraph when a block says that it is finished: the task sink, or the transmitter where there is
+    none. A USRP source and blocks of messages would go on for ever."""
 
     def wait() -> None:
-        sink.finished.wait()
+        block.finished.wait()
         tb.stop()
 
-    threading.Thread(target=wait, name="end-with-results", daemon=True).start()
+    threading.Thread(target=wait, name="end-with", daemon=True).start()
 
 
 class _Clocked(Protocol):

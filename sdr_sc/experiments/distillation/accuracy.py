@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from sdr_sc.experiments.distillation.points import COMPARED, SWEEP_SNR_DB, Point, key
 from sdr_sc.experiments.distillation.schemes import SCHEMES
-from sdr_sc.experiments.measurements import Row, mean_interval
+from sdr_sc.experiments.measurements import NOT_MEASURED, Row, mean_interval
 
 CAM_TOLERANCE_POINTS = 0.1
 """What the noise's draw moves the mean accuracy of the sweep: 13 points of 10,000 images, the same ones for all k."""
 Found = dict[tuple[str, int], dict[str, Point]]
+"""Results by scheme and seed."""
+Asked = Collection[tuple[str, int]]
+"""Schemes and seeds that were asked for, trained or not."""
 ACCURACY_POINTS: tuple[tuple[float | None, int | None], ...] = (*COMPARED, (None, 16), (None, 32))
 
 
@@ -41,25 +45,40 @@ def scheme_rows(found: Found) -> list[Row]:
     return rows
 
 
-def goal_rows(found: Found) -> list[Row]:
-    """The figures of ours that have a goal, as far as they were measured."""
+def not_measured(name: str, unit: str, found: Found, asked: Asked, *schemes: str) -> list[Row]:
+    """A row without a figure that names the runs of these schemes that were asked for and are not trained; none if all
+    are, or if one of the schemes was not asked for."""
+    runs = [run for run in asked if run[0] in schemes]
+    missing = [f"{scheme}_seed{seed}" for scheme, seed in runs if (scheme, seed) not in found]
+    if not missing or {scheme for scheme, _ in runs} != set(schemes):
+        return []
+    some = any(all((scheme, seed) in found for scheme in schemes) for _, seed in runs)
+    name = f"{name}, other seeds" if some else name
+    verb = "is" if len(missing) == 1 else "are"
+    return [Row(f"{name}{NOT_MEASURED}{', '.join(missing)} {verb} not trained", math.nan, unit)]
+
+
+def goal_rows(found: Found, asked: Asked = ()) -> list[Row]:
+    """The figures of ours that have a goal; of what was asked for and is not trained, a row without a figure."""
     rows: list[Row] = []
-    top = _values(found, "ours", key(20.0, 16))
+    name, top = "ours, AWGN 20 dB, k=16", _values(found, "ours", key(20.0, 16))
     if len(top):
-        rows.append(Row.at_least("ours, AWGN 20 dB, k=16", float(top.mean()), "%", 93.0, len(top), mean_interval(top)))
+        rows.append(Row.at_least(name, float(top.mean()), "%", 93.0, len(top), mean_interval(top)))
+    rows += not_measured(name, "%", found, asked, "ours")
     for snr_db, k, points in ((0.0, 16, 0.5), (-5.0, 32, 1.0)):
         loss = _values(found, "ours", key(None, k)) - _values(found, "ours", key(snr_db, k), given_found=True)
+        name = f"ours, loss by the channel, {snr_db:g} dB, k={k}, of frames found"
         if len(loss):
-            name = f"ours, loss by the channel, {snr_db:g} dB, k={k}, of frames found"
             rows.append(Row.at_most(name, float(loss.mean()), "points", points, len(loss), mean_interval(loss)))
+        rows += not_measured(name, "points", found, asked, "ours")
     for snr_db, k, points in ((20.0, 16, 0.5), (0.0, 16, 1.0), (-5.0, 32, 1.0)):
-        rows += difference(found, "ours", "labels", snr_db, k, at_least=points)
-    rows += difference(found, "ours", "standard", 20.0, 16, at_least=-0.3)
-    rows += difference(found, "ours", "uncompressed", 20.0, 16, at_least=-0.2)
-    rows += difference(found, "ours", "uncompressed", 0.0, 16, at_least=-0.2)
+        rows += difference(found, "ours", "labels", snr_db, k, points, asked)
+    rows += difference(found, "ours", "standard", 20.0, 16, -0.3, asked)
+    rows += difference(found, "ours", "uncompressed", 20.0, 16, -0.2, asked)
+    rows += difference(found, "ours", "uncompressed", 0.0, 16, -0.2, asked)
     for share in ("ours_55_labels", "ours_55"):
         for snr_db, k in ((20.0, 16), (0.0, 16)):
-            rows += difference(found, share, "labels", snr_db, k, at_least=0.0)
+            rows += difference(found, share, "labels", snr_db, k, 0.0, asked)
     return rows
 
 
@@ -72,22 +91,36 @@ def ablation_rows(found: Found) -> list[Row]:
     return rows
 
 
-def difference(found: Found, one: str, other: str, snr_db: float, k: int, at_least: float | None = None) -> list[Row]:
-    """Accuracy of one scheme less that of another with the same seed, of the items whose frame was found."""
+def difference(
+    found: Found,
+    one: str,
+    other: str,
+    snr_db: float,
+    k: int,
+    at_least: float | None = None,
+    asked: Asked = (),
+) -> list[Row]:
+    """Accuracy of one scheme less that of another with the same seed, of the items whose frame was found.
+
+    Args:
+        at_least: the goal; None for none.
+        asked: schemes and seeds of which a row without a figure tells where they are not trained.
+    """
     point = key(snr_db, k)
     seeds = [s for name, s in sorted(found) if name == one and (other, s) in found]
     pairs = [(found[one, s].get(point), found[other, s].get(point)) for s in seeds]
     gain = np.array([a.accuracy_found - b.accuracy_found for a, b in pairs if a is not None and b is not None])
-    if not len(gain):
-        return []
     name = f"{SCHEMES[one].title}, gain over {SCHEMES[other].title}, {point}"
+    missing = not_measured(name, "points", found, asked, one, other)
+    if not len(gain):
+        return missing
     value, interval = float(gain.mean()), mean_interval(gain)
     if at_least is None:
-        return [Row(name, value, "points", n=len(gain), ci95=interval)]
-    return [Row.at_least(name, value, "points", at_least, len(gain), interval)]
+        return [Row(name, value, "points", n=len(gain), ci95=interval), *missing]
+    return [Row.at_least(name, value, "points", at_least, len(gain), interval), *missing]
 
 
-def cam_rows(found: Found, k_list: Sequence[int]) -> list[Row]:
+def cam_rows(found: Found, k_list: Sequence[int], asked: Asked = ()) -> list[Row]:
     """The CAM against every fixed k, SNR uniform over the sweep, of the items whose frame was found: a frame is lost by
     its header, whatever k is.
 
@@ -111,17 +144,11 @@ def cam_rows(found: Found, k_list: Sequence[int]) -> list[Row]:
         losses.append(best[0] - mean[None][0])
     if not losses:
         return []
-    first = [
-        Row.at_least(
-            f"channel uses of the best fixed k over the CAM's, {what}",
-            float(np.mean(factors)),
-            "times",
-            2.5,
-            len(factors),
-            mean_interval(factors),
-        )
-        for what, factors in savings.items()
-    ]
+    first: list[Row] = []
+    for what, factors in savings.items():
+        name = f"channel uses of the best fixed k over the CAM's, {what}"
+        first.append(Row.at_least(name, float(np.mean(factors)), "times", 2.5, len(factors), mean_interval(factors)))
+        first += not_measured(name, "times", found, asked, "ours")
     first.append(Row("accuracy of that fixed k less the CAM's", float(np.mean(losses)), "points", n=len(losses)))
     return [*first, *rows]
 

@@ -13,27 +13,34 @@ import torch
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill import efficientnet
-from sdr_sc.distill.knowledge import Knowledge, Prestored, TeacherInTheLoop
+from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.knowledge import Prestored, TeacherInTheLoop, training_policy
 from sdr_sc.distill.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.teacher import Teacher, load_teacher
 from sdr_sc.distill.train import Trainer
-from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.distillation.schemes import SCHEMES
 from sdr_sc.experiments.measurements import Row, mean_interval
+from sdr_sc.files import write_whole
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.student import StudentEncoder
 
 _BATCH = 256
+_DEVICE = "cpu"
 _SAME_PROBABILITY = 0.01
+_ROUNDS, _STEPS, _QUICK_ROUNDS, _QUICK_STEPS = 6, 10, 2, 5
+_STUDENT_STEPS = 5  # for each step with the teacher in the loop
+_LATENCY_ROUNDS, _QUICK_LATENCY_ROUNDS = 100, 10
 _ASKED, _ENCODED = 5, 100  # images in a row, of the teacher and of the encoder
 
 
 def time_rows(
     prestored: Path, teachers: Sequence[str], epochs: int, quick: bool, log: Callable[[str], None]
 ) -> list[Row]:
-    """Time of an epoch and of a whole training, ours against standard distillation, on all threads.
+    """Time of an epoch and of a whole training, ours against standard distillation.
+
+    Teacher and student both run on all threads of the CPU, also where there is a GPU.
 
     A few steps of each are timed in turn, and scaled to the steps of an epoch: an epoch with the teacher in the loop
     takes many minutes.
@@ -45,20 +52,26 @@ def time_rows(
         epochs: of a whole training.
 
     Raises:
-        SdrScError: the folder's teacher is not among them, or they are not one and the same.
+        SdrScError: the folder's teacher is not among them, they are not one and the same, or share a runtime.
     """
     data = fashion_mnist.load("train")
     stored = open_prestored(prestored, data)
     asked = {
-        _runtime(spec): load_teacher(spec, "auto", data.images.shape[1:], len(data.class_names)) for spec in teachers
+        _runtime(spec): load_teacher(spec, _DEVICE, data.images.shape[1:], len(data.class_names)) for spec in teachers
     }
+    if len(asked) < len(teachers):
+        raise SdrScError(
+            f"two of {', '.join(teachers)} run in one and the same runtime; give the teacher once for each."
+        )
     images = torch.from_numpy(data.images[: _BATCH * 2].copy())
     _check_same(stored, list(asked.values()), images[:64], prestored)
-    ours = _trainer("ours", Prestored(stored), data)
+    ours = Trainer(data, _config("ours", data), Prestored(stored), torch.device(_DEVICE))
     rows = []
     for runtime, teacher in asked.items():
-        log(f"steps of both in turn, teacher in {runtime}")
-        rows += _time_rows(runtime, teacher, ours, stored, images, epochs, quick)
+        log(f"steps of both in turn, teacher in {runtime}, both on the CPU with {torch.get_num_threads()} threads")
+        config = _config("standard", data)
+        standard = Trainer(data, config, TeacherInTheLoop(teacher, training_policy(config)), torch.device(_DEVICE))
+        rows += _time_rows(runtime, teacher, ours, standard, stored, images, epochs, quick)
     return rows
 
 
@@ -66,17 +79,17 @@ def _time_rows(
     runtime: str,
     teacher: Teacher,
     ours: Trainer,
+    standard: Trainer,
     stored: PrestoredKnowledge,
     images: torch.Tensor,
     epochs: int,
     quick: bool,
 ) -> list[Row]:
-    rounds, steps = (2, 5) if quick else (6, 10)
-    standard = _trainer("standard", TeacherInTheLoop(teacher, ViewPolicy()), fashion_mnist.load("train"))
+    rounds, steps = (_QUICK_ROUNDS, _QUICK_STEPS) if quick else (_ROUNDS, _STEPS)
     found = []
     for turn in range(rounds + 1):
         times = (
-            _step_seconds(ours, 5 * steps) * ours.steps_per_epoch,
+            _step_seconds(ours, _STUDENT_STEPS * steps) * ours.steps_per_epoch,
             _step_seconds(standard, steps) * standard.steps_per_epoch,
             _seconds(lambda: teacher.ask(images)) / len(images) * stored.items,
         )
@@ -120,8 +133,8 @@ def _check_same(stored: PrestoredKnowledge, asked: Sequence[Teacher], images: to
             )
 
 
-def _trainer(scheme: str, knowledge: Knowledge, data: fashion_mnist.ImageSet) -> Trainer:
-    return Trainer(data, SCHEMES[scheme].config(seed=1, epochs=2, items=len(data)), knowledge)
+def _config(scheme: str, data: fashion_mnist.ImageSet) -> DistillConfig:
+    return SCHEMES[scheme].config(seed=1, epochs=2, items=len(data))
 
 
 def _step_seconds(trainer: Trainer, steps: int) -> float:
@@ -165,16 +178,16 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
         log("exporting teacher and student to ONNX")
         export_teacher(teacher, exported, torch.from_numpy(data.images[:64].copy()))
         pair = Path(folder) / "student.onnx"
-        for path, content in StudentExporter(model).float32(pair).items():
-            path.write_bytes(content)
-        log("timing one image in turn")
+        write_whole(StudentExporter(model).float32(pair))
+        log("timing one image in turn, on one thread of the CPU")
+        rounds = _QUICK_LATENCY_ROUNDS if quick else _LATENCY_ROUNDS
         for runtime, teacher_spec, student in (
             ("onnxruntime", str(exported), str(pair)),
             ("torch", str(teacher), model),
         ):
             asked = load_teacher(teacher_spec, "cpu", contract.item_shape)
             coder = SemanticEncoder(student, threads=1)
-            rows += _latency_rows(runtime, asked, coder.encode, contract.k_max, data.images, 10 if quick else 100)
+            rows += _latency_rows(runtime, asked, coder.encode, contract.k_max, data.images, rounds)
     return rows
 
 

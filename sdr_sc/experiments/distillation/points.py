@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.prestored_files import write_whole
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.distillation.pool import run_jobs
 from sdr_sc.experiments.distillation.runs import Run
 from sdr_sc.experiments.link import run_link
 from sdr_sc.experiments.measurements import git_commit
+from sdr_sc.files import write_whole
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 
 VERSION = 2
+QUICK_IMAGES = 500
 ITEMS_PER_FRAME = 50
 SWEEP_SNR_DB = tuple(float(s) for s in np.arange(-5.0, 25.1, 2.5))
 COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4))
@@ -65,17 +66,17 @@ def key(snr_db: float | None, k: int | None) -> str:
 
 
 def measure(run: Run, points: Sequence[tuple[float | None, int | None]], images: int = 0) -> dict[str, Point]:
-    """Results at the points, from the file beside the weights where it has them.
+    """Results at the points, from the file beside the weights where it has them; another one for part of the images.
 
     Args:
         points: (SNR in dB or None, k or None), as for `key`; a k that the model has not is left out.
-        images: test images; 0 for all.
+        images: the first test images alone; 0 for all.
 
     Raises:
         SdrScError: the run has not been trained.
     """
     contract = run.contract()
-    path = run.weights.with_suffix(".points.json")
+    path = run.weights.with_suffix(f".points{images or ''}.json")
     about = {"version": VERSION, "model_id": contract.model_id, "images": images}
     known = _stored(path, about)
     wanted = [(snr_db, k) for snr_db, k in points if k is None or k in contract.k_list]
@@ -87,7 +88,7 @@ def measure(run: Run, points: Sequence[tuple[float | None, int | None]], images:
         git = git_commit()
         for snr_db, k in missing:
             known[key(snr_db, k)] = {**vars(_point(encoder, decoder, data, snr_db, k, run.seed)), "git": git}
-            write_whole(path, (json.dumps({**about, "points": known}, indent=1) + "\n").encode())
+            write_whole({path: (json.dumps({**about, "points": known}, indent=1) + "\n").encode()})
     fields = Point.__dataclass_fields__
     return {key(*point): Point(**{name: known[key(*point)][name] for name in fields}) for point in wanted}
 
