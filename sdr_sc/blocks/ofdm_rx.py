@@ -89,9 +89,13 @@ class ofdm_rx(gr.basic_block):
         """Where the device's time comes from, for ``air_ms``."""
         self._clock = DeviceClock(read_s)
 
+    def load(self) -> None:
+        """Load the compiled kernels, which takes a second: before the start where a device would not wait for it."""
+        warm_up(self.numerology)
+
     def start(self) -> bool:
         self.set_relative_rate(1, 1)
-        warm_up(self.numerology)
+        self.load()
         return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:

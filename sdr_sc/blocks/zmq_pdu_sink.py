@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pmt
@@ -12,6 +13,7 @@ from sdr_sc.blocks._guard import guarded_handler
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
 
 _LINGER_MS = 200
+_POLL_MS = 50
 
 
 class zmq_pdu_sink(gr.basic_block):
@@ -40,9 +42,28 @@ class zmq_pdu_sink(gr.basic_block):
         self.message_port_register_in(pmt.intern("pdus"))
         self.set_msg_handler(pmt.intern("pdus"), self.handle_pdu)
 
-    def start(self) -> bool:
-        self._socket = open_socket("PUSH", self._address, self._bind, self._queue)
+    def wait_for_listener(self, limit_s: float) -> bool:
+        """Open the socket before the flowgraph starts, and wait until somebody listens; False if nobody does in time.
+
+        Raises:
+            BlockError: the address cannot be used.
+        """
+        import zmq
+
+        self._open()
+        over = time.monotonic() + limit_s
+        while not self._socket.poll(_POLL_MS, zmq.POLLOUT):
+            if time.monotonic() > over:
+                return False
         return True
+
+    def start(self) -> bool:
+        self._open()
+        return True
+
+    def _open(self) -> None:
+        if self._socket is None:
+            self._socket = open_socket("PUSH", self._address, self._bind, self._queue)
 
     @guarded_handler
     def handle_pdu(self, message: pmt.pmt_base) -> None:

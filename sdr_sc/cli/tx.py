@@ -36,6 +36,8 @@ if TYPE_CHECKING:
               help="ZMQ address where the receiver's SNR arrives.")  # fmt: skip
 @click.option("--sent", "sent_address", default="tcp://*:52002", show_default=True,
               help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
+@click.option("--wait", "wait_s", default=30.0, show_default=True, type=click.FloatRange(0),
+              help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
@@ -49,6 +51,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
     folder = new_folder(out)
+    console.print(f"waiting for a receiver, at most {parameters['wait_s']:g} s ...")
     tb = run_live("tx", parameters, seconds, console, _table, _warnings)
     status = transmitter_status(tb)
     rows = [
