@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.errors import FlowgraphError, MissingDependencyError
+from sdr_sc.simusrp import build as simusrp
 
 GRC_FOLDER = Path(__file__).resolve().parent.parent / "grc"
 """Where the package keeps its ``*.block.yml``."""
@@ -22,8 +23,9 @@ _CHILD = Path(__file__).with_name("grc_child.py")
 
 
 def grc_environment() -> dict[str, str]:
-    """The process environment with our block folder in front of ``GRC_BLOCKS_PATH``."""
-    environment = dict(os.environ)
+    """The process environment with our block folder in front of ``GRC_BLOCKS_PATH``, and with the simulated USRP where
+    it is built."""
+    environment = simusrp.environment() if simusrp.is_built() else dict(os.environ)
     others = environment.get("GRC_BLOCKS_PATH", "")
     folders = [str(GRC_FOLDER)] + [
         folder for folder in others.split(os.pathsep) if folder and folder != str(GRC_FOLDER)

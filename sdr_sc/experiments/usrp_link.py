@@ -22,6 +22,7 @@ from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
+_RATE_HZ, _RATE_TOLERANCE = 1e6, 1e-6
 _STAGES = (
     ("latency_ms", "encoder to answer"),
     ("air_ms", "last sample at the antenna to end of reception"),
@@ -53,6 +54,7 @@ def run_end(
         generated = compile_flowgraph(path, Path(folder))
         module = load_module(generated)
         tb = _built(top_block_class(module, generated), parameters)
+        _check_rate(tb, parameters.get("sample_rate_hz", _RATE_HZ))
         module.snippets_main_after_init(tb)
         last = tb.transmitter if end == "tx" else tb.results
         over = None if deadline_s is None else time.monotonic() + deadline_s
@@ -93,6 +95,16 @@ def _built(cls: Any, parameters: dict[str, Any]) -> Any:
                 "lists."
             ) from error
         raise
+
+
+def _check_rate(tb: Any, wanted_hz: float) -> None:
+    for name in ("usrp_sink", "usrp_source"):
+        usrp = getattr(tb, name, None)
+        if usrp is not None and abs(usrp.get_samp_rate() / wanted_hz - 1.0) > _RATE_TOLERANCE:
+            raise SdrScError(
+                f"the device cannot do {wanted_hz:.10g} samples/s, the nearest is {usrp.get_samp_rate():.10g}; give "
+                "that as --rate at both ends."
+            )
 
 
 def transmitter_status(tb: Any) -> dict[str, Any]:

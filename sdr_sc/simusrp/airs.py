@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at the airs in shared memory, and clear away what killed processes left."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import mmap
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdr_sc.simusrp.build import SimusrpError
+from sdr_sc.simusrp.layout import LIVE_KEYS, PACES, RX_STATES, TX_STATES, AirHeader, DeviceSlot, Owner, fits
+
+FOLDER = Path("/dev/shm")
+LOCK_LIMIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A transmitter's channel or a receiver: ``direction`` is ``tx`` or ``rx``, ``index`` its place in samples."""
+
+    direction: str
+    state: str
+    rate_hz: float
+    freq_hz: float
+    gain_db: float
+    index: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device on an air, with its live values as they are now."""
+
+    name: str
+    pid: int
+    channels: int
+    ppm: float
+    values: dict[str, float]
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True)
+class AirState:
+    """An air: ``now_s`` is its time, ``bytes`` what it takes of the shared memory."""
+
+    name: str
+    pace: str
+    now_s: float
+    bytes: int
+    devices: tuple[Device, ...]
+
+
+def prefix() -> str:
+    """How the names of this user's files begin."""
+    return f"sdr_sc-simusrp-{os.getuid()}-"
+
+
+def air_names() -> list[str]:
+    """Airs that have files, also those that nobody uses any more."""
+    pattern = re.compile(re.escape(prefix()) + r"([A-Za-z0-9_-]+)(\.ring-\d+)?")
+    matches = [pattern.fullmatch(file.name) for file in FOLDER.glob(prefix() + "*")]
+    return sorted({match.group(1) for match in matches if match})
+
+
+def is_alive(owner: Owner) -> bool:
+    """Whether the process lives; its start time tells it from a later one with the same pid."""
+    try:
+        text = Path(f"/proc/{owner.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    fields = text.rpartition(")")[2].split()
+    return fields[0] not in "ZX" and int(fields[19]) == owner.start_ticks
+
+
+@contextmanager
+def opened(air: str, lock: bool = False) -> Iterator[AirHeader]:
+    """The air's header, mapped.
+
+    Args:
+        air: its name.
+        lock: hold its lock, which guards the registry.
+
+    Raises:
+        SimusrpError: there is no such air, another version made it, or the lock cannot be had.
+    """
+    path = FOLDER / (prefix() + air)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        known = ", ".join(air_names())
+        raise SimusrpError(
+            f"there is no air '{air}': no program has a simulated USRP open on it; "
+            + (f"there are: {known}." if known else "start one first.")
+        ) from None
+    except OSError as error:
+        raise SimusrpError(f"air '{air}' cannot be opened: {error.strerror}; look at {path}.") from error
+    try:
+        if lock:
+            _lock(descriptor, air)
+        if os.fstat(descriptor).st_size != ctypes.sizeof(AirHeader):
+            raise _other_version(air)
+        # The mapping lives as long as somebody holds a part of the header.
+        header = AirHeader.from_buffer(mmap.mmap(descriptor, ctypes.sizeof(AirHeader)))
+        if not fits(header):
+            raise _other_version(air)
+        yield header
+    finally:
+        os.close(descriptor)
+
+
+def _other_version(air: str) -> SimusrpError:
+    return SimusrpError(
+        f"air '{air}' was made by another version of the simulated USRP; end the programs that use it and run "
+        "'sdr-sc simusrp clean'."
+    )
+
+
+def _lock(descriptor: int, air: str) -> None:
+    end = time.monotonic() + LOCK_LIMIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise SimusrpError(f"air '{air}' is locked by another process; end it and try again.") from None
+            time.sleep(0.001)
+
+
+def now_ps(header: AirHeader) -> int:
+    """The air's time in picoseconds."""
+    return int(header.now_ps) if header.pace == 1 else (time.monotonic_ns() - int(header.epoch_ns)) * 1000
+
+
+def live_values(slot: DeviceSlot, at_ps: int) -> dict[str, float]:
+    """Values of a device at a moment of the air."""
+    values = dict(zip(LIVE_KEYS, slot.initial, strict=True))
+    since = dict.fromkeys(LIVE_KEYS, -(2**63))
+    count = slot.change_count
+    for number in range(max(0, count - len(slot.changes)), count):
+        change = slot.changes[number % len(slot.changes)]
+        key = LIVE_KEYS[change.key]
+        if since[key] <= change.at_ps <= at_ps:
+            since[key], values[key] = change.at_ps, change.value
+    return values
+
+
+def read_air(air: str) -> AirState:
+    """What is on an air now.
+
+    Raises:
+        SimusrpError: as `opened`.
+    """
+    with opened(air) as header:
+        time_ps = now_ps(header)
+        devices = []
+        for place, slot in enumerate(header.devices):
+            if not slot.used or not is_alive(slot.owner):
+                continue
+            streams = [
+                Stream("tx", TX_STATES[tx.state], tx.rate_hz, tx.freq_hz, tx.gain_db, tx.declared)
+                for tx in header.tx
+                if tx.state in (1, 2) and tx.device == place
+            ] + [
+                Stream("rx", RX_STATES[rx.state], rx.rate_hz, rx.freq_hz, rx.gain_db, rx.claimed)
+                for rx in header.rx
+                if rx.state != 0 and rx.device == place
+            ]
+            values = live_values(slot, time_ps)
+            name = slot.name.decode(errors="replace")
+            devices.append(Device(name, slot.owner.pid, slot.channels, slot.ppm, values, tuple(streams)))
+        pace = PACES[header.pace] if header.pace < len(PACES) else "none"
+    return AirState(air, pace, time_ps * 1e-12, sum(_bytes(file) for file in _files(air)), tuple(devices))
+
+
+def clean() -> list[str]:
+    """Remove the files of airs that no living process uses.
+
+    Returns:
+        Names of the airs that were removed.
+    """
+    removed = []
+    for air in air_names():
+        try:
+            with opened(air, lock=True) as header:
+                is_used = any(slot.used and is_alive(slot.owner) for slot in header.devices)
+        except SimusrpError:
+            # Another version's, or only rings: in use if any process has one of the files mapped.
+            is_used = _is_mapped(air)
+        if not is_used:
+            for file in _files(air):
+                file.unlink(missing_ok=True)
+            removed.append(air)
+    return removed
+
+
+def _files(air: str) -> list[Path]:
+    main = FOLDER / (prefix() + air)
+    return [file for file in (main, *FOLDER.glob(main.name + ".ring-*")) if file.exists()]
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_blocks * 512
+    except OSError:
+        return 0
+
+
+def _is_mapped(air: str) -> bool:
+    names = {str(file) for file in _files(air)}
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            text = maps.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if any(name in text for name in names):
+            return True
+    return False

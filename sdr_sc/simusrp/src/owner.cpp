@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "owner.hpp"
+
+#include <unistd.h>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace simusrp {
+namespace {
+
+/// Start time from /proc/<pid>/stat; 0 if there is no such process, or only what is left of one.
+uint64_t start_ticks(uint32_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    if (!std::getline(file, line))
+        return 0;
+    // The second field, the program's name in parentheses, may hold anything.
+    const size_t after_name = line.rfind(')');
+    if (after_name == std::string::npos)
+        return 0;
+    std::istringstream fields(line.substr(after_name + 1));
+    std::string field, state;
+    fields >> state;
+    if (state == "Z" || state == "X")
+        return 0;
+    for (int i = 4; i <= 22; ++i)
+        fields >> field;
+    return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+} // namespace
+
+Owner this_process()
+{
+    const auto pid = static_cast<uint32_t>(getpid());
+    return Owner{pid, 0, start_ticks(pid)};
+}
+
+bool is_alive(const Owner& owner)
+{
+    return owner.start_ticks != 0 && start_ticks(owner.pid) == owner.start_ticks;
+}
+
+} // namespace simusrp

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whether the process that owns something in shared memory still lives.
+#pragma once
+
+#include "air_layout.hpp"
+
+namespace simusrp {
+
+/// This process.
+Owner this_process();
+
+/// False if the process has gone, is a zombie, or its pid is another process's now.
+bool is_alive(const Owner& owner);
+
+} // namespace simusrp
