@@ -55,6 +55,20 @@ def guarded_handler(method: Method) -> Method:
     return call  # type: ignore[return-value]
 
 
+def guarded_start(method: Method) -> Method:
+    """For ``start``, which runs in the block's own thread: an exception there would leave the flowgraph hanging."""
+
+    @functools.wraps(method)
+    def call(self: Any) -> bool:
+        try:
+            return method(self)
+        except Exception as error:
+            _fail(self, error)
+            return True
+
+    return call  # type: ignore[return-value]
+
+
 def post_done(block: Any) -> None:
     """End a message-only block as if it had done its work; GNU Radio passes this on to the blocks downstream."""
     import pmt

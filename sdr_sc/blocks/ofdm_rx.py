@@ -12,7 +12,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._guard import guarded
+from sdr_sc.blocks._guard import guarded, guarded_start
 from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import make_pdu
@@ -93,6 +93,7 @@ class ofdm_rx(gr.basic_block):
         """Load the compiled kernels, which takes a second: before the start where a device would not wait for it."""
         warm_up(self.numerology)
 
+    @guarded_start
     def start(self) -> bool:
         self.set_relative_rate(1, 1)
         self.load()

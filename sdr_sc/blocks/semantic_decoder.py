@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._guard import guarded_handler, guarded_start
 from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
 from sdr_sc.semantic import weights
 
@@ -51,6 +51,7 @@ class semantic_decoder(gr.basic_block):
         if self._decoder is None:
             self._decoder = SemanticDecoder(self.model)
 
+    @guarded_start
     def start(self) -> bool:
         self.load()
         return True

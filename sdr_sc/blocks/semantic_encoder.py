@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks._in_flight import InFlight
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require
 from sdr_sc.errors import BlockError, ContractError
@@ -108,6 +108,7 @@ class semantic_encoder(gr.basic_block):
         if self._encoder is None:
             self._encoder = SemanticEncoder(self.model)
 
+    @guarded_start
     def start(self) -> bool:
         self.load()
         return True

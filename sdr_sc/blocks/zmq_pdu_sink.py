@@ -9,7 +9,7 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._guard import guarded_handler, guarded_start
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
 
 _LINGER_MS = 200
@@ -57,6 +57,7 @@ class zmq_pdu_sink(gr.basic_block):
                 return False
         return True
 
+    @guarded_start
     def start(self) -> bool:
         self._open()
         return True

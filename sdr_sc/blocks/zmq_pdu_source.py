@@ -9,6 +9,7 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._guard import guarded_start
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
 
 _POLL_MS = 50
@@ -37,6 +38,7 @@ class zmq_pdu_source(gr.basic_block):
         self._thread: threading.Thread | None = None
         self.message_port_register_out(pmt.intern("pdus"))
 
+    @guarded_start
     def start(self) -> bool:
         self._socket = open_socket("PULL", self._address, self._bind, self._queue)
         self._stop.clear()
