@@ -30,6 +30,7 @@ TX_TIME = pmt.intern("tx_time")
 _TAIL_SYMBOLS = 8
 _LINGER_S = 0.1
 _CHUNK = 32_768
+_RECENT = 512
 
 
 class ofdm_tx(gr.basic_block):
@@ -52,6 +53,7 @@ class ofdm_tx(gr.basic_block):
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
         finished: set when the last frame has left.
+        recent: send time in s of device time, and k, of the latest frames that have a send time.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -88,6 +90,7 @@ class ofdm_tx(gr.basic_block):
                 "be negative, and a period needs a lead."
             )
         rate_hz = sample_rate_hz or self.numerology.sample_rate_hz
+        self.recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
         self._timing = BurstTiming(rate_hz, lead_s, period_s) if lead_s else None
         self._clock: DeviceClock | None = None
         self._queue: deque[np.ndarray] = deque()
@@ -144,6 +147,7 @@ class ofdm_tx(gr.basic_block):
         send_time = None
         if self._timing is not None:
             send_time = self._timing.next(len(samples), None if self._clock is None else self._clock.now_s())
+            self.recent.append((sum(send_time), header.k))
         self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples), send_time))
         self._queue.append(samples)
         self.frames_sent += 1

@@ -101,6 +101,10 @@ class semantic_encoder(gr.basic_block):
         """Fix k, or give the choice to the CAM with 0; may be called while the flowgraph runs."""
         self.k = k if k == 0 else self.contract.check_k(k)
 
+    def finish(self) -> None:
+        """Send no more, as if the items were used up: frames on their way are waited for, then the end is told."""
+        self._ending = True
+
     def load(self) -> None:
         """Load the model, which takes seconds: before the start where a device would not wait for it."""
         from sdr_sc.semantic.inference import SemanticEncoder

@@ -51,4 +51,20 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("usrp")
+@click.option("--seconds", default=600.0, show_default=True, help="Of the long run at 1 MS/s.")
+@click.option("--quick", is_flag=True, help="The same rows on runs of a few seconds.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def usrp(seconds: float, quick: bool, json_path: Path | None) -> None:
+    """The link over the simulated USRP and the real UHD driver: endurance, latency, highest rate, CAM response, SNR.
+
+    Real-time figures need an idle machine. Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_usrp import bench_usrp
+
+    measure_and_print(
+        lambda log: bench_usrp(seconds, quick, log), json_path, {"seconds": seconds, "quick": quick}, goals_first=True
+    )
+
+
 command.add_command(distillation)

@@ -22,6 +22,7 @@ from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
+_FINISH_LIMIT_S = 30.0
 _RATE_HZ, _RATE_TOLERANCE = 1e6, 1e-6
 _STAGES = (
     ("latency_ms", "encoder to answer"),
@@ -40,7 +41,7 @@ def run_end(
 
     Args:
         parameters: the flowgraph's parameters by name.
-        deadline_s: after which it is stopped, which is then its end; None waits as long as it takes.
+        deadline_s: after which it comes to its end: it sends no more, or is stopped; None waits as long as it takes.
         on_poll: called with the top block every 20 ms while it runs.
 
     Raises:
@@ -63,7 +64,12 @@ def run_end(
             on_poll(tb)
             if last.finished.is_set():
                 return True  # a USRP source and blocks of messages would go on for ever
-            return over is not None and time.monotonic() > over
+            if over is None or time.monotonic() < over:
+                return False
+            if end == "rx":
+                return True
+            tb.encoder.finish()
+            return time.monotonic() > over + _FINISH_LIMIT_S
 
         watch_flowgraph(tb, None, until=poll)
         if hasattr(tb, "results"):
