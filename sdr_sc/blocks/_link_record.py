@@ -13,6 +13,11 @@ from typing import IO
 import numpy as np
 
 SETTLE_FRAMES = 16
+"""A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
+
+OPEN_FRAMES = 256
+"""A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
+
 FRAME_FIELDS = (
     "frame_index",
     "snr_set_db",
@@ -63,7 +68,8 @@ class FrameRecord:
 class LinkRecord:
     """Matches answers to what was sent, counts, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
-    A frame settles when a frame well behind it was sent, or at `close`; only then is one without an answer lost.
+    A frame settles when a later one was answered (``SETTLE_FRAMES``), when many more were sent (``OPEN_FRAMES``), or at
+    `close`; only then is one without an answer lost.
     Memory holds the frames that have not settled, and a bounded history.
 
     Args:
@@ -109,8 +115,7 @@ class LinkRecord:
         self.items_sent += len(record.item_id)
         record.snr_set_db = self._truth.pop(record.frame_index, None)
         self._open[record.frame_index] = record
-        while next(iter(self._open)) <= record.frame_index - SETTLE_FRAMES:
-            self._settle(self._open.popitem(last=False)[1])
+        self._settle_until(record.frame_index - OPEN_FRAMES)
         early = self._early.pop(record.frame_index, None)
         return None if early is None else self.answered(record.frame_index, *early)
 
@@ -121,7 +126,7 @@ class LinkRecord:
             record.snr_set_db = snr_db
         else:
             self._truth[frame_index] = snr_db
-            if len(self._truth) > 4 * SETTLE_FRAMES:
+            if len(self._truth) > OPEN_FRAMES:
                 self._truth.popitem(last=False)
 
     def answered(
@@ -137,7 +142,7 @@ class LinkRecord:
         record = self._open.get(frame_index)
         if record is None and (frame_index > self._latest or not self.frames_sent):
             self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns)
-            if len(self._early) > 4 * SETTLE_FRAMES:
+            if len(self._early) > OPEN_FRAMES:
                 self._early.popitem(last=False)
                 self.answers_unknown += 1
             return None
@@ -148,7 +153,13 @@ class LinkRecord:
         record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
         record.latency_ms = (time_ns - record.time_ns) / 1e6
         self.frames_answered += 1
+        self._settle_until(frame_index - SETTLE_FRAMES)
         return record
+
+    @property
+    def frames_open(self) -> int:
+        """Frames that were sent, and are neither answered nor lost."""
+        return sum(record.answer is None for record in self._open.values())
 
     def recent(self) -> list[FrameRecord]:
         """The latest answered frames, settled or not, oldest first."""
@@ -170,6 +181,10 @@ class LinkRecord:
         for file in self._files:
             file.close()
         self._files = []
+
+    def _settle_until(self, frame_index: int) -> None:
+        while self._open and next(iter(self._open)) <= frame_index:
+            self._settle(self._open.popitem(last=False)[1])
 
     def _settle_all(self) -> None:
         while self._open:

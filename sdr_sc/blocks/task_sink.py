@@ -17,7 +17,7 @@ from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 
-_LINGER_S = 0.2  # the last answers may come behind the news of the end
+_LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames
 
 
 class task_sink(gr.basic_block):
@@ -51,6 +51,7 @@ class task_sink(gr.basic_block):
             raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
         self.ended = self._told = False
         self.finished = threading.Event()
+        self._timer: threading.Timer | None = None
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
         for port in ("results", "snr_history", "k_history"):
@@ -65,9 +66,7 @@ class task_sink(gr.basic_block):
         meta, items = read_pdu(message, "sent")
         if END in meta:
             self.ended = True
-            timer = threading.Timer(_LINGER_S, self.finished.set)
-            timer.daemon = True
-            timer.start()
+            self._finish_soon()
             return
         require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
         answered = self.record.sent(
@@ -103,11 +102,24 @@ class task_sink(gr.basic_block):
             meta.get("cfo_hz"),
             time.monotonic_ns(),
         )
+        if self.ended:
+            self._finish_soon()
         if record is not None:
             record.air_ms = meta.get("air_ms")
             if "received_ns" in meta:
                 record.answer_ms = (time.monotonic_ns() - meta["received_ns"]) / 1e6
             self._publish(record)
+
+    def _finish_soon(self) -> None:
+        """Finished once every frame is answered, or when no more answers come."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.record.frames_open == 0:
+            self.finished.set()
+            return
+        self._timer = threading.Timer(_LINGER_S, self.finished.set)
+        self._timer.daemon = True
+        self._timer.start()
 
     def stop(self) -> bool:
         self.record.close()

@@ -109,6 +109,4 @@ def path_loss_for_snr(
     >>> round(path_loss_for_snr(5.0, -12.0, 1e6), 1)
     70.0
     """
-    return -snr_db + expected_snr_db(
-        rms_dbfs, sample_rate_hz, tx_gain_db, rx_gain_db, 0.0, noise_figure_db, occupied
-    )
+    return -snr_db + expected_snr_db(rms_dbfs, sample_rate_hz, tx_gain_db, rx_gain_db, 0.0, noise_figure_db, occupied)

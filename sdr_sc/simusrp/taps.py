@@ -103,9 +103,7 @@ def _linear_models(channel: Any) -> list[ChannelModel]:
     return models
 
 
-def _impulse_responses(
-    models: list[ChannelModel], snapshots: int, interval: int, sample_rate_hz: float
-) -> np.ndarray:
+def _impulse_responses(models: list[ChannelModel], snapshots: int, interval: int, sample_rate_hz: float) -> np.ndarray:
     """complex64 (snapshots, lags): what becomes of impulses that follow one another at the interval."""
     for model in models:
         if isinstance(model, PathChannel) and abs(model.sample_rate_hz - sample_rate_hz) > 1e-6 * sample_rate_hz:

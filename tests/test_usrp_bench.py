@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows on the link over the simulated USRP: what counts as a fault, and the response to a step of the SNR."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import environment
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments import bench_usrp, usrp_pair
+from sdr_sc.experiments.usrp_pair import PairResult
+
+CLEAN_RX = {"faults": {}, "gaps": 0, "frames_lost": 0, "answers_unknown": 0, "frames_refused": 0}
+
+
+def result(statuses: str, tx: dict | None = None, rx: dict | None = None) -> PairResult:
+    """``statuses``: d for a frame that was delivered, l for a lost one."""
+    frames = [{"status": {"d": "delivered", "l": "lost"}[s]} for s in statuses]
+    receiver = {**CLEAN_RX, "frames_lost": statuses.count("l"), **(rx or {})}
+    return PairResult({"faults": {}, "frames_without_feedback": 0, **(tx or {})}, receiver, {}, frames)
+
+
+def test_every_loss_counts_but_those_of_the_stop() -> None:
+    assert bench_usrp._without_last(result("dddd")) == {}
+    assert bench_usrp._without_last(result("dlddll")) == {"frames lost": 1}
+    found = result("dd", {"faults": {"late burst: x": 2}, "frames_without_feedback": 1}, {"gaps": 3})
+    assert bench_usrp._without_last(found) == {"late burst: x": 2, "gaps": 3, "frames without feedback": 1}
+
+
+def test_an_end_that_fails_is_told_with_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SdrScError, match=r"sdr-sc tx failed: .*amplitude is 99"):
+        usrp_pair.run_pair(tmp_path, None, ["--amplitude", "99"], [])
+
+
+def test_the_cam_follows_a_step_on_the_air() -> None:
+    code = "from sdr_sc.experiments.usrp_step import step_response; print(step_response(2))"
+    run = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=90)
+    assert run.returncode == 0, run.stderr
+    took = eval(run.stdout.splitlines()[-1])
+    assert len(took) == 2 and all(
+        0 < seconds < 2.0 for seconds in took
+    )  # the figure is the bench's, on an idle machine
