@@ -15,7 +15,7 @@ from gnuradio import gr
 
 from sdr_sc.blocks._burst_timing import BurstTiming
 from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_whole
 from sdr_sc.blocks._pdu import END, read_pdu, require
@@ -105,8 +105,14 @@ class ofdm_tx(gr.basic_block):
         self.message_port_register_in(pmt.intern("frames"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
 
+    def load(self) -> None:
+        """Load the compiled kernels, which takes a moment: before the start where a device would not wait for it."""
+        self._builder.build(np.zeros((1, 1), np.complex64), Header(model_id=0, k=1, n_items=1, frame_num=0), 1.0, 0)
+
+    @guarded_start
     def start(self) -> bool:
         self.set_output_multiple(1)
+        self.load()
         return True
 
     def set_clock(self, read_s: Callable[[], float]) -> None:
