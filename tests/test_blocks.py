@@ -325,11 +325,14 @@ def test_models_and_numerologies_that_do_not_fit_are_refused() -> None:
 
 def test_window_of_frames_in_flight() -> None:
     window = InFlight(limit=2, timeout_s=1.0, modulo=4096)
+    assert not window.acknowledge(0)  # nothing was sent
     for index in (4095, 4096):
         assert window.may_send(0.0)
         window.sent(index, 0.0)
     assert not window.may_send(0.5)
-    window.acknowledge(0)  # frame 4096; 4095 will not be answered any more
+    assert not window.acknowledge(1) and not window.acknowledge(3000)  # another transmitter's
+    assert not window.settled(0.5) and window.given_up == 0
+    assert window.acknowledge(0)  # frame 4096; 4095 will not be answered any more
     assert window.settled(0.5) and window.given_up == 1
     window.sent(4097, 0.6)
     assert not window.settled(1.5) and window.settled(1.7)

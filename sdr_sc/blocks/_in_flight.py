@@ -7,6 +7,8 @@ from collections import OrderedDict
 
 from sdr_sc.blocks._pdu import unwrap
 
+_RECENT_FRAMES = 256  # feedback may come behind its time-out
+
 
 class InFlight:
     """Frames that were sent and are neither acknowledged nor given up.
@@ -25,19 +27,25 @@ class InFlight:
         self.given_up = 0
         self._modulo = modulo
         self._sent_at: OrderedDict[int, float] = OrderedDict()
-        self._latest = 0
+        self._latest = -1  # nothing sent
 
     def sent(self, index: int, now: float) -> None:
         """Frame ``index`` (counted without wrapping) leaves at time ``now``, s."""
         self._sent_at[index] = now
         self._latest = index
 
-    def acknowledge(self, frame_num: int) -> None:
-        """Feedback for a frame arrived; frames before it that had none will get none."""
+    def acknowledge(self, frame_num: int) -> bool:
+        """Feedback for a frame arrived; frames before it that had none will get none.
+
+        Returns False, and does nothing, if no such frame was sent lately: another transmitter's.
+        """
         index = unwrap(frame_num, self._latest, self._modulo)
+        if self._latest < 0 or not 0 <= self._latest - index <= _RECENT_FRAMES:
+            return False
         while self._sent_at and next(iter(self._sent_at)) <= index:
             oldest, _ = self._sent_at.popitem(last=False)
             self.given_up += int(oldest != index)
+        return True
 
     def may_send(self, now: float) -> bool:
         """Whether another frame may leave."""

@@ -84,6 +84,7 @@ class semantic_encoder(gr.basic_block):
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
         self.frames_sent = 0
         self.items_sent = 0
+        self.feedback_unknown = 0
         self._snr_db: float | None = None
         self._snr_time = -np.inf
         self._given_up_before = 0
@@ -122,9 +123,10 @@ class semantic_encoder(gr.basic_block):
         """Feedback: the SNR for the next frames, and the news that a frame arrived."""
         meta, _ = read_pdu(message, "snr")
         require(meta, ("snr_db", "frame_num"), "snr")
-        now = time.monotonic()
-        self._snr_db, self._snr_time = float(meta["snr_db"]), now
-        self.in_flight.acknowledge(int(meta["frame_num"]))
+        if not self.in_flight.acknowledge(int(meta["frame_num"])):
+            self.feedback_unknown += 1
+            return
+        self._snr_db, self._snr_time = float(meta["snr_db"]), time.monotonic()
         self._given_up_before = self.in_flight.given_up
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--antenna", "tx_antenna", default="TX/RX", show_default=True, help="Antenna port.")
 @click.option("--transmit", is_flag=True, help="Really transmit, on a device that is not simulated; see docs/usrp.md.")
 @click.option("--amplitude", default=0.2, show_default=True, help="Digital back-off: 1 is a mean power of full scale.")
-@click.option("--lead", "lead_s", default=0.02, show_default=True, help="From the making of a burst to its sending, s.")
+@click.option("--lead", "lead_s", default=0.05, show_default=True, help="From the making of a burst to its sending, s.")
 @click.option(
     "--period", "period_s", default=0.0, show_default=True, help="Bursts start at multiples of this, s; 0: any."
 )
