@@ -34,7 +34,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
-@click.option("--epochs", default=40, show_default=True, help="Passes over the training set.")
+@click.option("--epochs", default=60, show_default=True, help="Passes over the training set.")
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")

@@ -48,7 +48,7 @@ class DistillConfig:
     """
 
     seed: int = 1
-    epochs: int = 40
+    epochs: int = 60
     batch_items: int = 256
     learning_rate: float = 4e-3
     muon_learning_rate: float = 0.02
@@ -61,7 +61,7 @@ class DistillConfig:
     bottleneck_weight: float = 0.0
     snr_min_db: float = -7.0
     snr_max_db: float = 25.0
-    low_snr_fraction: float = 0.4
+    low_snr_fraction: float = 0.7
     fading_fraction: float = 0.25
     channel: str = ""
     estimate_noise: float = 0.04
