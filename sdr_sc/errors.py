@@ -25,6 +25,10 @@ class ChannelError(SdrScError, ValueError):
     """A channel model's parameter, or a file of measured channels, makes no sense."""
 
 
+class CaptureError(SdrScError):
+    """A recording cannot be read or written, or contradicts itself."""
+
+
 class MissingDependencyError(SdrScError):
     """A program, library, device or package that is needed is not installed."""
 

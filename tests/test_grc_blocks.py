@@ -74,7 +74,7 @@ def test_defaults_are_those_of_the_constructor_or_run(name: str) -> None:
     values = {}
     for parameter in description(name).get("parameters", []):
         text = str(parameter["default"])
-        is_text = parameter["dtype"] in ("string", "file_open")
+        is_text = parameter["dtype"] in ("string", "file_open", "file_save")
         values[parameter["id"]] = text if is_text else eval(text)
     cls(**values)
 

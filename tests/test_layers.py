@@ -12,17 +12,23 @@ import sdr_sc
 
 PACKAGE = Path(sdr_sc.__file__).parent
 BELOW = {
-    "cli": {"experiments", "blocks", "distill", "semantic", "phy", "data", "simusrp", "usrp"},
-    "experiments": {"blocks", "distill", "semantic", "phy", "data", "simusrp", "usrp"},
-    "blocks": {"semantic", "phy", "data"},
+    "cli": {"experiments", "blocks", "distill", "semantic", "phy", "data", "capture", "simusrp", "usrp"},
+    "experiments": {"blocks", "distill", "semantic", "phy", "data", "capture", "simusrp", "usrp"},
+    "blocks": {"semantic", "phy", "data", "capture"},
     "distill": {"semantic", "phy", "data"},
     "semantic": set(),
     "phy": set(),
     "data": set(),
+    "capture": set(),
     "simusrp": {"phy"},
     "usrp": set(),
 }
-FORBIDDEN = {"phy": {"gnuradio", "pmt", "torch"}, "semantic": {"gnuradio", "pmt"}, "data": {"gnuradio", "pmt", "torch"}}
+FORBIDDEN = {
+    "phy": {"gnuradio", "pmt", "torch"},
+    "semantic": {"gnuradio", "pmt"},
+    "data": {"gnuradio", "pmt", "torch"},
+    "capture": {"gnuradio", "pmt", "torch"},
+}
 
 
 def imported(path: Path) -> set[str]:

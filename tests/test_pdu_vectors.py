@@ -43,6 +43,19 @@ def test_strided_arrays_are_taken_as_they_read() -> None:
     assert np.array_equal(from_vector(to_vector(array)), array)
 
 
+def test_the_fast_way_reads_dictionaries_as_the_slow_one() -> None:
+    from sdr_sc.blocks._vectors import read_dict
+
+    meta = {"k": 3, "big": -(2**40), "snr_db": 1.5, "no": False, "yes": True, "": -1, "v": values(np.int32, 5)}
+    meta |= {f"v{np.dtype(kind).name}": values(kind, 3) for kind in (np.uint8, np.float32, np.complex64)}
+    dictionary = pmt.car(make_pdu(meta, values(np.uint8, 1)))
+    quick, slow = read_dict(dictionary), pmt.to_python(dictionary)
+    assert quick is not None and set(quick) == set(slow) == set(meta)
+    for key, value in slow.items():
+        assert np.array_equal(quick[key], value) and np.asarray(quick[key]).dtype == np.asarray(value).dtype
+    assert read_dict(pmt.to_pmt({"name": "text"})) is None and read_dict(pmt.make_dict()) == {}
+
+
 def test_pdu_keeps_its_metadata() -> None:
     meta = {
         "k": 3,

@@ -137,6 +137,41 @@ def test_a_stalled_host_is_told_and_its_gap_is_not_taken_for_data(tmp_path: Path
         assert "overflow" in ends.log("rx").read_text()
 
 
+def test_late_bursts_are_told_and_their_frames_lost(tmp_path: Path) -> None:
+    with Ends(tmp_path, "rt") as ends:
+        rx = ends.start("rx")
+        tx = ends.start("tx", "--images", 40, "--lead", 1e-5)
+        assert ends.wait(tx) == 0 and ends.wait(rx) == 0
+        sent = ends.summary("tx")["transmitter"]
+        late = sum(count for words, count in sent["faults"].items() if words.startswith("late burst"))
+        assert late > 5 and sent["bursts_acknowledged"] + late == sent["frames_sent"] == 10
+        found = ends.summary("rx")["accounting"]
+        assert found["frames_lost"] == late == sent["frames_without_feedback"]
+        assert found["frames_answered"] + found["frames_lost"] == found["frames_sent"] == 10
+        assert "late burst" in ends.log("tx").read_text()
+
+
+def test_another_transmitter_on_the_frequency_is_told_and_not_taken_for_ours(tmp_path: Path) -> None:
+    with Ends(tmp_path, "rt") as ends, Ends(tmp_path / "others", "rt", ends.air) as others:
+        rx = ends.start("rx")
+        tx = ends.start("tx", "--images", 0, "-k", 8)
+        ends.wait_for_frames(10)
+        other = others.start("tx", "--images", 120, "-k", 16, "--wait", 0, device=",name=other")
+        assert others.wait(other) == 0
+        before = len(ends.frames())
+        ends.wait_for_frames(before + 30)
+        tx.send_signal(signal.SIGINT)
+        assert ends.wait(tx) == 0
+        rx.send_signal(signal.SIGINT)  # it would wait for the transmitter to come back
+        assert ends.wait(rx) == 0
+        found, frames = ends.summary("rx")["accounting"], ends.frames()
+        assert found["answers_unknown"] > 5 and "not sent by the transmitter" in ends.log("rx").read_text()
+        assert found["frames_answered"] + found["frames_lost"] == found["frames_sent"] == len(frames)
+        assert found["items_correct"] > 0.85 * found["items_answered"]
+        assert {frame["status"] for frame in frames[-20:-2]} == {"delivered"}
+        assert ends.summary("tx")["transmitter"]["feedback_unknown"] > 0
+
+
 def test_what_would_harm_on_real_hardware_has_to_be_asked_for() -> None:
     assert_one_line_error(sdr_sc("tx", "--args", "type=b200"), "frequency has no default")
     assert_one_line_error(sdr_sc("rx", "--args", "type=b200", "--freq", "1e9"), "gain has no default")

@@ -76,9 +76,17 @@ class LinkRecord:
         folder: where to write; None writes nothing.
         history_frames: latest frames kept for plots.
         keep_items: items kept with their picture for `pictures`, spread over the run by thinning out.
+        open_frames: a frame is lost when so many were sent after it.
     """
 
-    def __init__(self, folder: Path | None, history_frames: int = 200, keep_items: int = 48) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        history_frames: int = 200,
+        keep_items: int = 48,
+        open_frames: int = OPEN_FRAMES,
+    ) -> None:
+        self._open_frames = open_frames
         self.frames_sent = self.frames_answered = self.frames_lost = 0
         self.items_sent = self.items_answered = self.items_lost = self.items_correct = 0
         self.answers_unknown = 0
@@ -115,7 +123,7 @@ class LinkRecord:
         self.items_sent += len(record.item_id)
         record.snr_set_db = self._truth.pop(record.frame_index, None)
         self._open[record.frame_index] = record
-        self._settle_until(record.frame_index - OPEN_FRAMES)
+        self._settle_until(record.frame_index - self._open_frames)
         early = self._early.pop(record.frame_index, None)
         return None if early is None else self.answered(record.frame_index, *early)
 
@@ -126,7 +134,7 @@ class LinkRecord:
             record.snr_set_db = snr_db
         else:
             self._truth[frame_index] = snr_db
-            if len(self._truth) > OPEN_FRAMES:
+            if len(self._truth) > self._open_frames:
                 self._truth.popitem(last=False)
 
     def answered(
@@ -137,16 +145,21 @@ class LinkRecord:
         snr_est_db: float,
         cfo_hz: float | None,
         time_ns: int,
+        k: int | None = None,
     ) -> FrameRecord | None:
-        """A frame was answered; returns its record, or None if no such frame waits for one."""
+        """A frame was answered; returns its record, or None if no such frame waits for one.
+
+        What was received with another ``k`` than the frame was sent with is another transmitter's.
+        """
         record = self._open.get(frame_index)
         if record is None and (frame_index > self._latest or not self.frames_sent):
-            self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns)
-            if len(self._early) > OPEN_FRAMES:
+            self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
+            if len(self._early) > self._open_frames:
                 self._early.popitem(last=False)
                 self.answers_unknown += 1
             return None
-        if record is None or record.answer is not None or len(answer) != len(record.item_id):
+        fits = record is not None and len(answer) == len(record.item_id) and k in (None, record.k)
+        if record is None or record.answer is not None or not fits:
             self.answers_unknown += 1
             return None
         record.answer, record.confidence = answer, confidence
@@ -195,7 +208,7 @@ class LinkRecord:
     def _settle(self, record: FrameRecord) -> None:
         answers = record.answers
         lost = answers < 0
-        correct = answers == record.label
+        correct = (answers == record.label) & ~lost
         self.frames_lost += int(record.answer is None)
         self.items_lost += int(lost.sum())
         self.items_answered += int((~lost).sum())
@@ -206,7 +219,7 @@ class LinkRecord:
             self._write(record, answers, correct)
 
     def _keep_pictures(self, record: FrameRecord) -> None:
-        if record.frame_index % self._picture_stride:
+        if record.frame_index % self._picture_stride or not record.items.size:
             return
         self.pictures.append((int(record.item_id[0]), record.items[0]))
         if len(self.pictures) > self._keep_items:
@@ -214,16 +227,18 @@ class LinkRecord:
 
     def _write(self, record: FrameRecord, answers: np.ndarray, correct: np.ndarray) -> None:
         status = "lost" if record.answer is None else "delivered"
+        known = record.label >= 0  # without a truth nothing is right or wrong
         self._frame_rows.writerow(
             [record.frame_index]
             + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
-            + [record.k, len(answers), status, int(correct.sum())]
+            + [record.k, len(answers), status, int(correct.sum()) if known.any() else ""]
             + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
         )
         confidence = np.zeros(len(answers)) if record.confidence is None else record.confidence
         for i, answer in enumerate(answers):
             self._item_rows.writerow(
-                [record.item_id[i], record.frame_index, record.label[i], answer, record.k, int(correct[i])]
+                [record.item_id[i], record.frame_index, record.label[i], answer, record.k]
+                + [int(correct[i]) if known[i] else ""]
                 + _numbers([float(confidence[i]), record.snr_est_db])
             )
 

@@ -19,8 +19,21 @@ import pmt
 _TRUE, _FALSE, _SYMBOL, _NULL, _PAIR, _DICT = b"\x00", b"\x01", b"\x02", b"\x06", b"\x07", b"\x09"
 _INT32, _DOUBLE, _INT64 = struct.Struct(">bi"), struct.Struct(">bd"), struct.Struct(">bq")
 _VECTOR = struct.Struct(">BBIBB")  # tag, type, length, number of padding bytes, one byte of padding
-_TYPES = {np.dtype(np.uint8): 0x00, np.dtype(np.float32): 0x08, np.dtype(np.complex64): 0x0A}
-_READERS = ((pmt.is_c32vector, np.complex64), (pmt.is_f32vector, np.float32), (pmt.is_u8vector, np.uint8))
+_TYPES = {
+    np.dtype(np.uint8): 0x00,
+    np.dtype(np.int32): 0x05,
+    np.dtype(np.float32): 0x08,
+    np.dtype(np.complex64): 0x0A,
+}
+_KINDS: dict[int, Any] = {code: kind for kind, code in _TYPES.items()}
+_READERS = (
+    (pmt.is_c32vector, np.complex64),
+    (pmt.is_f32vector, np.float32),
+    (pmt.is_u8vector, np.uint8),
+    (pmt.is_s32vector, np.int32),
+)
+_ENTRY = _DICT + _PAIR + _SYMBOL
+_VECTOR_HEAD = struct.Struct(">BIB")  # type, length, number of padding bytes
 
 
 def to_vector(values: np.ndarray) -> pmt.pmt_base:
@@ -80,6 +93,46 @@ def from_vector(vector: pmt.pmt_base) -> np.ndarray:
             # Behind the header comes padding of a length that the header tells; the values are the rest.
             return _big_endian(np.frombuffer(raw, np.uint8)[len(raw) - size :].view(kind)).copy()
     return pmt.to_python(vector)
+
+
+def read_dict(dictionary: pmt.pmt_base) -> dict[str, Any] | None:
+    """A dictionary with text as keys; None where it holds something that this does not read."""
+    raw = pmt.serialize_str(dictionary)
+    found: dict[str, Any] = {}
+    place = 0
+    while raw[place : place + 3] == _ENTRY:
+        begin = place + 5
+        stop = begin + int.from_bytes(raw[place + 3 : begin], "big")
+        value, place = _read_value(raw, stop)
+        if place < 0:
+            return None
+        found.setdefault(_text(raw[begin:stop]), value)  # the entry in front holds
+    return found if raw[place:] == _NULL else None
+
+
+def _read_value(raw: bytes, place: int) -> tuple[Any, int]:
+    """A value, and the place behind it; -1 for one that is not known here."""
+    tag = raw[place]
+    if tag == 0x03:
+        return _INT32.unpack_from(raw, place)[1], place + 5
+    if tag == 0x04:
+        return _DOUBLE.unpack_from(raw, place)[1], place + 9
+    if tag == 0x0D:
+        return _INT64.unpack_from(raw, place)[1], place + 9
+    if tag == 0x0A:
+        code, length, padding = _VECTOR_HEAD.unpack_from(raw, place + 1)
+        kind = _KINDS.get(code)
+        if kind is not None:
+            begin = place + 7 + padding
+            return _big_endian(np.frombuffer(raw, kind, length, begin)).copy(), begin + length * kind.itemsize
+    if tag in (0x00, 0x01):
+        return tag == 0x00, place + 1
+    return None, -1
+
+
+@lru_cache(maxsize=256)
+def _text(raw: bytes) -> str:
+    return raw.decode()
 
 
 def _big_endian(values: np.ndarray) -> np.ndarray:

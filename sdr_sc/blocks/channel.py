@@ -10,7 +10,9 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded, guarded_handler
 from sdr_sc.blocks._parameters import require_number, require_text, require_whole
 from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks._rx_time import RX_TIME, time_value
 from sdr_sc.blocks._schedule import SnrSchedule
+from sdr_sc.blocks._told_gaps import told_gaps
 from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError, ChannelError
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, delay, parse_chain
@@ -22,7 +24,8 @@ _FRAME_INDEX = pmt.intern("frame_index")
 class channel(gr.basic_block):
     """Adds delay, fading, hardware impairments, carrier offset and noise; SNR and offset can change while it runs.
 
-    Input 0, output 0: complex64 samples; no tag passes. Clock offset and gaps give another number of samples.
+    Input 0, output 0: complex64 samples; no tag passes. Clock offset and gaps give another number of samples. Gaps that
+    are told (``gaps(..., told=True)``) have ``rx_time`` tags behind them, as a USRP source sets them after an overflow.
     Message input ``set``: a dictionary with ``snr_db`` or ``cfo_hz``.
     Message output ``truth``: a PDU with ``frame_index``, ``snr_db`` and ``cfo_hz`` for each frame that the input's tags
     announce.
@@ -67,9 +70,10 @@ class channel(gr.basic_block):
             self._noise = Awgn(snr_db, seed, parsed.subcarrier_power)
             self._offset = CarrierOffset(cfo_hz, sample_rate_hz)
             first = [delay(delay_samples)] if delay_samples else []
+            self._chain = Chain([*first, *parsed.before.models, self._offset, self._noise, *parsed.after.models])
+            self._gaps = told_gaps(self._chain.models, sample_rate_hz)
         except ChannelError as error:
             raise BlockError(str(error)) from error
-        self._chain = Chain([*first, *parsed.before.models, self._offset, self._noise, *parsed.after.models])
         self._pending = np.empty(0, np.complex64)  # came out of the chain, and found no room yet
         self.frames_seen = 0
         self.set_tag_propagation_policy(gr.TPP_DONT)
@@ -114,6 +118,8 @@ class channel(gr.basic_block):
             self.consume(0, count)
         made = min(len(self._pending), len(out))
         out[:made] = self._pending[:made]
+        for offset, time in self._gaps.times(self.nitems_written(0) + made):
+            self.add_item_tag(0, offset, RX_TIME, time_value(time))
         self._pending = self._pending[made:]
         return made
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import time as clock
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +16,8 @@ from sdr_sc.blocks._guard import guarded, guarded_start
 from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks._rx_time import RX_TIME, DeviceTime, read_time, samples_missing
+from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD
@@ -25,7 +27,6 @@ from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
 _FRAMES = pmt.intern("frames")
-_RX_TIME = pmt.intern("rx_time")
 _FULL_SCALE = 0.999  # a converter's largest code is a little below 1
 
 
@@ -51,6 +52,7 @@ class ofdm_rx(gr.basic_block):
     Attributes:
         level: of the samples against the full scale of 1.
         gaps, samples_missing: by the ``rx_time`` tags.
+        stream_end: where it stops to take samples, for recordings that have to end where the receiver does.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -77,7 +79,8 @@ class ofdm_rx(gr.basic_block):
             raise BlockError(f"OFDM receiver: snr_estimator is {snr_estimator!r}; use one of {', '.join(ESTIMATORS)}.")
         self.level = LevelMeter(_FULL_SCALE)
         self.gaps = self.samples_missing = 0
-        self._known_time: tuple[int, float] | None = None  # of a sample in the receiver's count, device time
+        self._known_time: tuple[int, DeviceTime] | None = None  # of a sample in the receiver's count
+        self.stream_end = StreamEnd()
         self._clock: DeviceClock | None = None
         self.receiver = Receiver(self.numerology, threshold, snr_estimator)
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
@@ -104,15 +107,16 @@ class ofdm_rx(gr.basic_block):
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
-        samples = input_items[0]
-        self.level.add(samples)
         first, done = self.nitems_read(0), 0
-        for tag in self.get_tags_in_window(0, 0, len(samples), _RX_TIME):
+        samples, consumed = self.stream_end.take(input_items[0], first)
+        self.level.add(samples)
+        for tag in self.get_tags_in_window(0, 0, len(samples), RX_TIME):
             self._push(samples[done : tag.offset - first])
             done = tag.offset - first
-            self._note_time(pmt.to_uint64(pmt.tuple_ref(tag.value, 0)) + pmt.to_double(pmt.tuple_ref(tag.value, 1)))
+            self._note_time(read_time(tag.value))
         self._push(samples[done:])
-        self.consume(0, len(samples))
+        self.stream_end.done = self.stream_end.taken
+        self.consume(0, consumed)
         return 0
 
     def stop(self) -> bool:
@@ -123,25 +127,24 @@ class ofdm_rx(gr.basic_block):
         for frame in self.receiver.push(samples):
             self._publish(frame)
 
-    def _note_time(self, time_s: float) -> None:
+    def _note_time(self, time: DeviceTime) -> None:
         """The next sample was received at this device time."""
         place = self.receiver.counters.samples
         if self._known_time is not None:
-            place_before, time_before_s = self._known_time
-            missing = round((time_s - time_before_s) * self.numerology.sample_rate_hz) - (place - place_before)
+            missing = samples_missing(self._known_time, (place, time), self.numerology.sample_rate_hz)
             if missing:
                 self.gaps += 1
                 self.samples_missing += max(missing, 0)
                 for frame in self.receiver.flush():
                     self._publish(frame)
-        self._known_time = place, time_s
+        self._known_time = place, time
 
     def _air_ms(self, frame: ReceivedFrame) -> float | None:
         if self._clock is None or self._known_time is None:
             return None
-        place, time_s = self._known_time
+        place, time = self._known_time
         end = frame.start_sample + self.numerology.frame_samples(frame.header.feature_symbols)
-        return 1e3 * (self._clock.now_s() - time_s - (end - place) / self.numerology.sample_rate_hz)
+        return 1e3 * (self._clock.now_s() - sum(time) - (end - place) / self.numerology.sample_rate_hz)
 
     def _publish(self, frame: ReceivedFrame) -> None:
         header = frame.header
@@ -158,7 +161,7 @@ class ofdm_rx(gr.basic_block):
             "erased": frame.erased.ravel().astype(np.uint8),
             "channel": frame.channel,
             "start_sample": frame.start_sample,
-            "received_ns": time.monotonic_ns(),
+            "received_ns": clock.monotonic_ns(),
         }
         air_ms = self._air_ms(frame)
         if air_ms is not None:

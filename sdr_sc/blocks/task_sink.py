@@ -12,11 +12,12 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded_handler
-from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
+from sdr_sc.blocks._link_record import OPEN_FRAMES, FrameRecord, LinkRecord
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 
+_RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
 _LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames
 
 
@@ -32,30 +33,44 @@ class task_sink(gr.basic_block):
     Args:
         folder: for ``frames.csv``, ``items.csv`` and ``images.npz``; '' writes nothing.
         history_frames: frames in the two history outputs.
+        open_frames: a frame is lost when so many were sent after it; more where the news of what was sent runs ahead,
+            as in a replay.
+        without_truth: nobody tells what was sent: every answer is taken down, none counts as right.
 
     Attributes:
         finished: set when no more frames will come, for flowgraphs whose source would go on for ever.
+        answers_taken: answers that have come in.
 
     Raises:
         BlockError: a parameter makes no sense, or the folder cannot be written.
     """
 
-    def __init__(self, folder: str = "", history_frames: int = 200) -> None:
+    def __init__(
+        self,
+        folder: str = "",
+        history_frames: int = 200,
+        open_frames: int = OPEN_FRAMES,
+        without_truth: bool = False,
+    ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_task_sink", in_sig=None, out_sig=None)
         if history_frames < 1:
             raise BlockError(f"task sink: history_frames is {history_frames}; use 1 or more.")
+        if not 1 <= open_frames < FRAME_NUM_MODULO // 2:
+            raise BlockError(f"task sink: open_frames is {open_frames}; use 1 to {FRAME_NUM_MODULO // 2 - 1}.")
         self._folder = Path(folder) if folder else None
         try:
-            self.record = LinkRecord(self._folder, history_frames)
+            self.record = LinkRecord(self._folder, history_frames, open_frames=open_frames)
         except OSError as error:
             raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
+        self._without_truth = bool(without_truth)
+        self.answers_taken = 0
         self.ended = self._told = False
         self.finished = threading.Event()
         self._timer: threading.Timer | None = None
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
-        for port in ("results", "snr_history", "k_history"):
-            self.message_port_register_out(pmt.intern(port))
+        for port in (_RESULTS, _SNR_HISTORY, _K_HISTORY):
+            self.message_port_register_out(port)
         self.set_msg_handler(pmt.intern("answers"), self.handle_answers)
         self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
         self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
@@ -94,13 +109,19 @@ class task_sink(gr.basic_block):
         """Set a frame's answers against its labels."""
         meta, answer = read_pdu(message, "answers")
         require(meta, ("frame_num", "confidence", "snr_db"), "answers")
+        if self._without_truth:
+            self.record.sent(self._untold(meta, len(answer)))
+            index = self.record.latest_index
+        else:
+            index = unwrap(meta["frame_num"], self.record.latest_index, FRAME_NUM_MODULO)
         record = self.record.answered(
-            unwrap(meta["frame_num"], self.record.latest_index, FRAME_NUM_MODULO),
+            index,
             np.asarray(answer),
             np.asarray(meta["confidence"]),
             float(meta["snr_db"]),
             meta.get("cfo_hz"),
             time.monotonic_ns(),
+            meta.get("k"),
         )
         if self.ended:
             self._finish_soon()
@@ -109,6 +130,14 @@ class task_sink(gr.basic_block):
             if "received_ns" in meta:
                 record.answer_ms = (time.monotonic_ns() - meta["received_ns"]) / 1e6
             self._publish(record)
+        self.answers_taken += 1
+
+    def _untold(self, meta: dict, n_items: int) -> FrameRecord:
+        """An answered frame of which nobody told, with the numbers that come next."""
+        unknown = np.full(n_items, -1)
+        items = self.record.items_sent + np.arange(n_items)
+        none = np.empty((n_items, 0), np.uint8)
+        return FrameRecord(self.record.frames_sent, meta.get("k", 0), items, unknown, none, time.monotonic_ns())
 
     def _finish_soon(self) -> None:
         """Finished once every frame is answered, or when no more answers come."""
@@ -134,6 +163,16 @@ class task_sink(gr.basic_block):
         return True
 
     def _publish(self, record: FrameRecord) -> None:
+        # Nobody listens as a rule, and the histories cost more than all the rest.
+        if self._listened(_RESULTS):
+            self._publish_result(record)
+        if self._listened(_SNR_HISTORY) or self._listened(_K_HISTORY):
+            self._publish_histories()
+
+    def _listened(self, port: pmt.pmt_base) -> bool:
+        return not pmt.is_null(self.message_subscribers(port))
+
+    def _publish_result(self, record: FrameRecord) -> None:
         meta = {
             "frame_index": record.frame_index,
             "k": record.k,
@@ -143,11 +182,13 @@ class task_sink(gr.basic_block):
             "confidence": record.confidence,
             "snr_db": record.snr_est_db,
         }
-        self.message_port_pub(pmt.intern("results"), make_pdu(meta, record.items.ravel()))
+        self.message_port_pub(_RESULTS, make_pdu(meta, record.items.ravel()))
+
+    def _publish_histories(self) -> None:
         recent = self.record.recent()
         snr = np.array([complex(_or_nan(r.snr_set_db), _or_nan(r.snr_est_db)) for r in recent], np.complex64)
-        self.message_port_pub(pmt.intern("snr_history"), make_pdu({}, snr))
-        self.message_port_pub(pmt.intern("k_history"), make_pdu({}, np.array([r.k for r in recent], np.float32)))
+        self.message_port_pub(_SNR_HISTORY, make_pdu({}, snr))
+        self.message_port_pub(_K_HISTORY, make_pdu({}, np.array([r.k for r in recent], np.float32)))
 
 
 def _or_nan(value: float | None) -> float:

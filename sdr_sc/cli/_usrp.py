@@ -68,6 +68,7 @@ def run_live(
     console: Console,
     table: Callable[[Any], Table],
     warnings: Callable[[Any], list[str]],
+    prepare: Callable[[Any], None] = lambda tb: None,
 ) -> Any:
     """Run an end with a live table; each warning is printed once, as soon as it is due. Ctrl-C ends it as its own end
     does, with its results."""
@@ -88,7 +89,7 @@ def run_live(
                         warned.add(warning)
                         live.console.print(f"[yellow]warning:[/] {warning}")
 
-            return run_end(end, parameters, seconds, on_poll)
+            return run_end(end, parameters, seconds, on_poll, prepare)
     except KeyboardInterrupt:
         if "tb" not in seen:
             raise

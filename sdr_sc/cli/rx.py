@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_FEW = 3  # what the frames of a transmitter that was started anew leave behind
+
+
 @click.command()
 @device_options
 @click.option("--gain", "rx_gain_db", default=-1.0, help="Receive gain, dB  [simulated device: 40]")
@@ -23,8 +27,20 @@ if TYPE_CHECKING:
               help="ZMQ address of the transmitter, for the SNR.")  # fmt: skip
 @click.option("--sent", "sent_address", default="tcp://127.0.0.1:52002", show_default=True,
               help="ZMQ address of the transmitter, which tells what it sent.")  # fmt: skip
+@click.option("--record", "record_file", type=click.Path(path_type=Path),
+              help="Record the samples too, with frames and answers, as this SigMF pair.")  # fmt: skip
+@click.option("--record-datatype", type=click.Choice(("cf32_le", "ci16_le")), default="cf32_le", show_default=True,
+              help="Format of the recording.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite a recording of that name.")
 @common_options
-def command(out: Path, seconds: float | None, **parameters: Any) -> None:
+def command(
+    out: Path,
+    seconds: float | None,
+    record_file: Path | None,
+    record_datatype: str,
+    force: bool,
+    **parameters: Any,
+) -> None:
     """Receive images on a USRP, or on a simulated one, answer them, and feed the SNR back to 'sdr-sc tx'.
 
     Ends when the transmitter does.
@@ -39,13 +55,52 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
 
     console = Console()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
+    prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out)
-    tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings)
+    tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
     status = receiver_status(tb)
     rows = receiver_rows(status, read_frames(folder))
     write_json(folder / "summary.json", "sdr-sc rx", rows, {"config": parameters, "accounting": status})
     print_rows(rows, console=console)
     console.print(f"results: {folder}", soft_wrap=True)
+    if record_file is not None:
+        from sdr_sc.experiments.record import Recorded, described
+
+        tb.recorder.stop()
+        recorded = Recorded.of(tb.recorder, record_file)
+        console.print(f"recorded: {described(recorded)}", soft_wrap=True)
+        console.print(f"file: {recorded.path}", soft_wrap=True)
+
+
+def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:
+    """What adds a recorder to the flowgraph, if one is wanted."""
+    if file is None:
+        return lambda tb: None
+
+    from sdr_sc.experiments.provenance import git_commit
+    from sdr_sc.experiments.record import check_target
+    from sdr_sc.experiments.record_live import attach_recorder, hardware_of
+
+    check_target(file, force)
+
+    def attach(tb: Any) -> None:
+        from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
+
+        hardware = hardware_of(tb.usrp_source, parameters["device_args"])
+        recorder = sigmf_recorder(
+            str(file),
+            parameters["sample_rate_hz"],
+            tb.settings.freq_hz,
+            datatype,
+            hardware=hardware,
+            description="Receiver of sdr_sc on a USRP.",
+            force=force,
+        )
+        settings = {name: value for name, value in parameters.items() if not name.endswith("_address")}
+        recorder.set_origin({"flowgraph": "usrp_rx.grc", **settings}, git_commit(), hardware)
+        attach_recorder(tb, recorder)
+
+    return attach
 
 
 def _table(tb: Any) -> Table:
@@ -70,4 +125,6 @@ def _table(tb: Any) -> Table:
 
 def _warnings(tb: Any) -> list[str]:
     clipped = ["samples clip at the receiver; lower --gain."] if tb.receiver.level.clipped else []
+    if tb.results.record.answers_unknown > _FEW:
+        clipped.append("frames arrive that were not sent by the transmitter; another one is on the frequency.")
     return clipped + [f"{words}." for words in tb.rx_monitor.faults]

@@ -102,6 +102,8 @@ def account(tb: Any) -> Accounting:
 def run_loopback(
     deadline_s: float,
     on_poll: Callable[[Any], None] = lambda tb: None,
+    flowgraph: Path = LOOPBACK,
+    prepare: Callable[[Any], None] = lambda tb: None,
     **parameters: Any,
 ) -> Accounting:
     """Compile the loopback flowgraph, run it to its end in this process, and account for every frame.
@@ -109,14 +111,16 @@ def run_loopback(
     Args:
         deadline_s: after which it is stopped with an error.
         on_poll: called with the top block every 20 ms while it runs.
+        flowgraph: another that holds the same blocks under the same names.
+        prepare: called with the top block before it starts.
         parameters: the flowgraph's parameters by name.
 
     Raises:
         SdrScError: the flowgraph is missing, or does not compile, build or run; in one sentence.
     """
-    if not LOOPBACK.is_file():
+    if not flowgraph.is_file():
         raise FlowgraphError(
-            f"flowgraph {LOOPBACK} is missing; run from a clone of the repository with its flowgraphs."
+            f"flowgraph {flowgraph} is missing; run from a clone of the repository with its flowgraphs."
         )
 
     def poll() -> bool:
@@ -124,8 +128,9 @@ def run_loopback(
         return False
 
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
-        generated = compile_flowgraph(LOOPBACK, Path(folder))
+        generated = compile_flowgraph(flowgraph, Path(folder))
         tb = build(top_block_class(load_module(generated), generated), parameters)
+        prepare(tb)
         watch_flowgraph(tb, deadline_s, until=poll)
         tb.results.stop()
         return account(tb)

@@ -36,6 +36,7 @@ def run_end(
     parameters: dict[str, Any],
     deadline_s: float | None,
     on_poll: Callable[[Any], None] = lambda tb: None,
+    prepare: Callable[[Any], None] = lambda tb: None,
 ) -> Any:
     """Compile ``flowgraphs/usrp_END.grc`` and run it to its end in this process; returns the top block.
 
@@ -43,6 +44,7 @@ def run_end(
         parameters: the flowgraph's parameters by name.
         deadline_s: after which it comes to its end: it sends no more, or is stopped; None waits as long as it takes.
         on_poll: called with the top block every 20 ms while it runs.
+        prepare: called with the top block before it starts.
 
     Raises:
         SdrScError: the device, the flowgraph or a parameter cannot be used; in one sentence.
@@ -54,9 +56,10 @@ def run_end(
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
         generated = compile_flowgraph(path, Path(folder))
         module = load_module(generated)
-        tb = _built(top_block_class(module, generated), parameters)
-        _check_rate(tb, parameters.get("sample_rate_hz", _RATE_HZ))
+        tb = built_for_usrp(top_block_class(module, generated), parameters)
+        check_rate(tb, parameters.get("sample_rate_hz", _RATE_HZ))
         module.snippets_main_after_init(tb)
+        prepare(tb)
         last = tb.transmitter if end == "tx" else tb.results
         over = None if deadline_s is None else time.monotonic() + deadline_s
 
@@ -91,7 +94,12 @@ def prepare_uhd(device_args: str) -> None:
         simusrp.enable()
 
 
-def _built(cls: Any, parameters: dict[str, Any]) -> Any:
+def built_for_usrp(cls: Any, parameters: dict[str, Any]) -> Any:
+    """A top block with USRP blocks, by its parameters.
+
+    Raises:
+        SdrScError: there is no such device, or the flowgraph cannot be built.
+    """
     try:
         return build(cls, parameters)
     except FlowgraphError as error:
@@ -103,7 +111,8 @@ def _built(cls: Any, parameters: dict[str, Any]) -> Any:
         raise
 
 
-def _check_rate(tb: Any, wanted_hz: float) -> None:
+def check_rate(tb: Any, wanted_hz: float) -> None:
+    """Raise `SdrScError` unless the device runs at the rate that it was asked for."""
     for name in ("usrp_sink", "usrp_source"):
         usrp = getattr(tb, name, None)
         if usrp is not None and abs(usrp.get_samp_rate() / wanted_hz - 1.0) > _RATE_TOLERANCE:
@@ -120,6 +129,7 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
         "frames_sent": encoder.frames_sent,
         "items_sent": encoder.items_sent,
         "frames_without_feedback": encoder.in_flight.given_up,
+        "feedback_unknown": encoder.feedback_unknown,
         "bursts_acknowledged": tb.tx_monitor.counts["burst_ack"],
         "faults": tb.tx_monitor.faults,
         "level": level.to_dict(),
@@ -164,8 +174,9 @@ def receiver_rows(status: dict[str, Any], frames: list[dict[str, str]]) -> list[
         frames: rows of ``frames.csv``.
     """
     rows = []
-    if frames:
-        interval = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
+    told = [f for f in frames if f["correct"]]  # not so where nobody knows the truth
+    if told:
+        interval = clustered_interval([int(f["correct"]) for f in told], [int(f["n_items"]) for f in told])
         accuracy = 100 * status["items_correct"] / max(status["items_sent"], 1)
         low, high = (100 * bound for bound in interval)
         rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_sent"], ci95=(low, high)))
@@ -187,6 +198,9 @@ def receiver_rows(status: dict[str, Any], frames: list[dict[str, str]]) -> list[
         median, tail = np.quantile(both, (0.5, 0.99))
         rows.append(Row("last sample at the antenna to answer, median", float(median), "ms", n=len(both)))
         rows.append(Row("last sample at the antenna to answer, 99th percentile", float(tail), "ms", n=len(both)))
+    if status["answers_unknown"]:
+        name = "answers to no frame that was sent: another transmitter, or false detections"
+        rows.append(Row(name, status["answers_unknown"], "frames"))
     for words, count in status["faults"].items():
         rows.append(Row(words, count, ""))
     return rows

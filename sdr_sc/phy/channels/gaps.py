@@ -13,13 +13,14 @@ from sdr_sc.phy.channels.base import check, generator
 
 @dataclass
 class SampleGaps:
-    """Drops runs of samples at random places, like an overflow that nobody tells of.
+    """Drops runs of samples at random places, like an overflow.
 
     Attributes:
         gap_samples: samples lost each time.
         every_samples: mean distance from the beginning of one gap to that of the next, input samples; what is kept in
             between is exponentially distributed, at least 1 sample.
         seed: of the places.
+        told: whether the channel block tells the receiver of the gaps, by the tags that a USRP source sets.
         starts: input samples at which gaps began so far.
 
     Raises:
@@ -34,6 +35,7 @@ class SampleGaps:
     gap_samples: int
     every_samples: int
     seed: int = 0
+    told: bool = False
     starts: list[int] = field(default_factory=list, init=False, repr=False)
 
     mean_power = 1.0

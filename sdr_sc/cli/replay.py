@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc replay``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sdr_sc.cli._part import part_options
+
+if TYPE_CHECKING:
+    from sdr_sc.experiments.measurements import Row
+    from sdr_sc.experiments.replay import ReplayConfig, ReplayResult
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", "models", multiple=True, default=("fashion_mnist_student",), show_default=True,
+              help="Weights file, ONNX, or name; give it again for further ones on the same frames.")  # fmt: skip
+@click.option("--pace", type=click.Choice(("fast", "real")), default="fast", show_default=True,
+              help="As fast as the receiver, or in real time.")  # fmt: skip
+@part_options
+@click.option("--snr-db", type=float, help="Add noise until the noted frames have this SNR in the mean, dB.")
+@click.option("--noise-dbfs", type=float, help="Add noise of this power against full scale, dB.")
+@click.option("--cfo-hz", default=0.0, show_default=True, help="Add a carrier offset, Hz.")
+@click.option("--channel", "channel_models", default="", help="Send it through channel models, such as 'tdl_c()'.")
+@click.option("--decimate", "decimation", default=1, show_default=True, type=click.IntRange(1, 64),
+              help="Receive at so much lower a rate.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of what is added.")
+@click.option("--chunk", default=131072, show_default=True, type=click.IntRange(1, 1 << 20),
+              help="Most samples in one piece; the answers are the same with any.")  # fmt: skip
+@click.option("--datatype", default="", help="Format of a plain file, such as ci16_le.")
+@click.option("--rate", "rate_hz", default=0.0, help="Sample rate of a plain file, Hz.")
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results.")
+def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Send the recording FILE through the receiver once more, and answer its frames.
+
+    FILE is a SigMF pair, a .sigmf archive, or a plain file of samples with --datatype and --rate. Without options
+    that add anything the answers are those of the live run, bit for bit.
+    """
+    from rich.console import Console
+
+    from sdr_sc.cli._usrp import new_folder
+    from sdr_sc.experiments.measurements import print_rows, write_json
+    from sdr_sc.experiments.replay import replay
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    models = tuple(dict.fromkeys(models))
+    config = _config(file, models, options)
+    run = new_folder(out)
+    folders = [run] if len(models) == 1 else [run / Path(model).stem for model in models]
+    if len(set(folders)) < len(models):  # files of one name in several folders
+        folders = [run / str(number) for number in range(1, len(models) + 1)]
+    results = replay(config, folders)
+    for result, folder in zip(results, folders, strict=True):
+        rows = _rows(result, folder)
+        details = {"config": _details(config, result.model), "accounting": result.status}
+        write_json(folder / "summary.json", ["sdr-sc", *sys.argv[1:]], rows, details)
+        print_rows(rows, result.model if len(models) > 1 else None, console)
+        for warning in result.warnings:
+            console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+    console.print(f"results: {run}", soft_wrap=True)
+
+
+def _config(file: Path, models: tuple[str, ...], options: dict[str, Any]) -> ReplayConfig:
+    from sdr_sc.capture.span import span
+    from sdr_sc.errors import CaptureError
+    from sdr_sc.experiments.received_frames import noise_for_snr
+    from sdr_sc.experiments.replay import ReplayConfig, opened
+
+    part = {name: options.pop(name) for name in ("samples", "seconds", "frames")}
+    snr_db, noise_dbfs = options.pop("snr_db"), options.pop("noise_dbfs")
+    if snr_db is not None and noise_dbfs is not None:
+        raise CaptureError("--snr-db and --noise-dbfs both say how much noise; give one of them.")
+    plain = ReplayConfig(str(file), datatype=options["datatype"], rate_hz=options["rate_hz"])
+    with opened(plain) as capture:
+        start, stop = span(capture, **part)
+        noise = 0.0 if noise_dbfs is None else 10.0 ** (noise_dbfs / 10.0)
+        if snr_db is not None:
+            noise = noise_for_snr(capture, snr_db)
+    return ReplayConfig(str(file), models, start_sample=start, stop_sample=stop, noise_power=noise, **options)
+
+
+def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from sdr_sc.experiments.replay import opened
+
+    with opened(config) as capture:
+        about = {"sha512": capture.info.sha512, "made_with": dict(capture.info.config)}
+    return {**asdict(config), "models": [model], "recording": about}
+
+
+def _rows(result: ReplayResult, folder: Path) -> list[Row]:
+    from sdr_sc.experiments.demo import read_frames
+    from sdr_sc.experiments.measurements import Row
+    from sdr_sc.experiments.usrp_link import receiver_rows
+
+    status = result.status
+    rows = receiver_rows(status, read_frames(folder))
+    if not result.truth:
+        # Every answer made its own frame: nothing can be lost that nobody knows of.
+        rows = [row for row in rows if row.name != "frames lost"]
+        rows.insert(0, Row("images answered, truth not known", status["items_answered"], "images"))
+    own = [row for row in rows if not row.name.startswith(("encoder to answer", "end of reception"))]
+    own.append(Row("frames received", status["receiver"]["delivered"], "frames"))
+    if status["gaps"]:
+        own.append(Row("gaps", status["gaps"], "", n=result.samples))
+        own.append(Row("samples missing in them", status["samples_missing"], "samples"))
+    own.append(
+        Row("speed, first sample to last answer", result.samples / 1e6 / result.seconds, "MS/s", n=result.samples)
+    )
+    return own

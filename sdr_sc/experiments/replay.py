@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replays: a recording through the receiver blocks of a live run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sdr_sc.blocks import _errors
+from sdr_sc.capture import Capture, Finding, open_capture
+from sdr_sc.errors import FlowgraphError
+from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.loopback import FLOWGRAPHS
+from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.semantic import weights
+
+REPLAY = FLOWGRAPHS / "replay.grc"
+OPEN_FRAMES = 2000  # as in replay.grc
+_BLOCK = 131_072
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """What is replayed, and how.
+
+    Attributes:
+        file: the recording.
+        models: decoders; each gets the same received frames.
+        pace: ``fast`` or ``real``.
+        start_sample, stop_sample: the part; 0 as stop: up to the end.
+        chunk: the most samples in one piece.
+        noise_power: of the noise that is added, mean power of a sample, full scale 1; 0 for none.
+        cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
+        seed: of what is added.
+        datatype, rate_hz: of a plain file; '' and 0 for what the metadata tells.
+    """
+
+    file: str
+    models: tuple[str, ...] = (weights.DEFAULT_MODEL,)
+    pace: str = "fast"
+    start_sample: int = 0
+    stop_sample: int = 0
+    chunk: int = _BLOCK
+    noise_power: float = 0.0
+    cfo_hz: float = 0.0
+    channel_models: str = ""
+    decimation: int = 1
+    seed: int = 1
+    datatype: str = ""
+    rate_hz: float = 0.0
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the receiver gets the recorded samples as they are."""
+        return not (self.noise_power or self.cfo_hz or self.channel_models) and self.decimation == 1
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replay gave with one model.
+
+    Attributes:
+        folder: where ``frames.csv`` and ``items.csv`` are; None where none were written.
+        status: the counters, as of a live receiver.
+        samples: that were replayed.
+        seconds: from the first sample to the last answer.
+        truth: whether the recording tells what was sent; without it no answer counts as right or wrong.
+    """
+
+    model: str
+    folder: Path | None
+    status: dict[str, Any]
+    samples: int
+    seconds: float
+    truth: bool
+    warnings: tuple[str, ...] = field(default=())
+
+
+def replay(
+    config: ReplayConfig,
+    folders: Sequence[Path | None] = (None,),
+    deadline_s: float | None = None,
+    on_poll: Callable[[Any], None] = lambda tb: None,
+) -> list[ReplayResult]:
+    """Send a recording through ``flowgraphs/replay.grc``; a result for each model.
+
+    Args:
+        config: what and how.
+        folders: for the results of each model; None writes nothing.
+        deadline_s: after which it is stopped with an error.
+        on_poll: called with the top block every 20 ms while it runs.
+
+    Raises:
+        SdrScError: the recording, a model or a parameter cannot be used; in one sentence.
+    """
+    with opened(config) as capture:
+        truth, problems = tells_truth(capture), capture.problems
+    for model in config.models:
+        weights.read_contract(model, "decoder")  # a mistake is told before anything is compiled
+    with _errors.watching():
+        module, cls = _flowgraph()
+        parameters = {
+            "file": str(config.file),
+            "model": config.models[0],
+            "folder": "" if folders[0] is None else str(folders[0]),
+            "without_truth": int(not truth),
+            **{
+                name: getattr(config, name)
+                for name in (
+                    *("pace", "start_sample", "stop_sample", "chunk", "noise_power", "cfo_hz", "channel_models"),
+                    *("decimation", "seed", "datatype", "rate_hz"),
+                )
+            },
+        }
+        tb = build(cls, parameters)
+        module.snippets_main_after_init(tb)
+        ends = [(tb.decoder, tb.results), *_more_ends(tb, config.models[1:], folders[1:], truth)]
+        tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
+        for decoder, _ in ends:
+            decoder.load()
+        tb.receiver.load()
+
+        def poll() -> bool:
+            on_poll(tb)
+            return False
+
+        watch_flowgraph(tb, deadline_s, until=poll)
+        results = []
+        for model, folder, (decoder, sink) in zip(config.models, folders, ends, strict=True):
+            sink.stop()
+            results.append(
+                ReplayResult(
+                    model,
+                    folder,
+                    _status(tb, decoder, sink),
+                    tb.source.samples_sent,
+                    tb.source.seconds,
+                    truth,
+                    _warnings(decoder, tb, problems),
+                )
+            )
+    return results
+
+
+@lru_cache(maxsize=1)
+def _flowgraph() -> tuple[Any, Any]:
+    """Module and class of ``replay.grc``: compiling it takes longer than many a replay."""
+    if not REPLAY.is_file():
+        raise FlowgraphError(f"flowgraph {REPLAY} is missing; run from a clone of the repository with its flowgraphs.")
+    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+        generated = compile_flowgraph(REPLAY, Path(scratch))
+        module = load_module(generated)
+        return module, top_block_class(module, generated)
+
+
+def opened(config: ReplayConfig) -> Capture:
+    """The recording of a configuration.
+
+    Raises:
+        CaptureError: it cannot be read.
+    """
+    return open_capture(config.file, datatype=config.datatype or None, sample_rate_hz=config.rate_hz or None)
+
+
+def tells_truth(capture: Capture) -> bool:
+    """Whether a recording tells what was sent."""
+    return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
+
+
+def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], truth: bool) -> list[tuple[Any, Any]]:
+    """Further decoders and sinks on the same receiver."""
+    from sdr_sc.blocks.semantic_decoder import semantic_decoder
+    from sdr_sc.blocks.task_sink import task_sink
+
+    ends = []
+    for number, (model, folder) in enumerate(zip(models, folders, strict=True), start=2):
+        decoder = semantic_decoder(model)
+        sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
+        setattr(tb, f"decoder_{number}", decoder)
+        setattr(tb, f"results_{number}", sink)
+        tb.msg_connect((tb.receiver, "frames"), (decoder, "frames"))
+        tb.msg_connect((decoder, "answers"), (sink, "answers"))
+        for port in ("sent", "truth"):
+            tb.msg_connect((tb.source, port), (sink, port))
+        ends.append((decoder, sink))
+    return ends
+
+
+def _status(tb: Any, decoder: Any, sink: Any) -> dict[str, Any]:
+    """Counters as `sdr_sc.experiments.usrp_link.receiver_status` gives them, as far as there are any."""
+    record, receiver = sink.record, tb.receiver
+    names = "frames_sent frames_answered frames_lost answers_unknown items_sent items_answered items_correct items_lost"
+    return {
+        **{name: getattr(record, name) for name in names.split()},
+        "frames_refused": decoder.frames_refused,
+        "gaps": receiver.gaps,
+        "samples_missing": receiver.samples_missing,
+        "faults": {},
+        "level": receiver.level.to_dict(),
+        "receiver": receiver.receiver.counters.to_dict(),
+    }
+
+
+def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding]) -> tuple[str, ...]:
+    found = []
+    delivered = tb.receiver.receiver.counters.delivered
+    if decoder.frames_refused:
+        wire = decoder.contract.wire_id
+        found.append(
+            f"{decoder.frames_refused} of {delivered} frames were made for another model than {decoder.model} "
+            f"({wire:04x}) and were not answered."
+        )
+    if not delivered:
+        rate = tb.receiver.numerology.sample_rate_hz
+        found.append(f"no frame was found at {rate:.10g} samples/s; 'sdr-sc capture info' tells what is recorded.")
+    found += [f"{finding.where}: {finding.text}" for finding in problems]
+    return tuple(found)
