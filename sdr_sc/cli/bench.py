@@ -67,4 +67,50 @@ def usrp(seconds: float, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("sweep")
+@click.option("--quick", is_flag=True, help="The same rows on fewer items, in under a minute.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def sweep(quick: bool, json_path: Path | None) -> None:
+    """Speed of sweeps: the whole test set over 13 SNRs and 4 k on two workers, and two workers against one.
+
+    Needs an idle machine. Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_sweep import bench_sweep
+
+    measure_and_print(lambda log: bench_sweep(quick, log), json_path, {"quick": quick}, goals_first=True)
+
+
+@command.command("coding")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of bits and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on fewer codewords, in under a minute.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def coding(seed: int, quick: bool, json_path: Path | None) -> None:
+    """The baselines' LDPC codes with QPSK and 16-QAM against a published curve, and what the receiver costs them.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_coding import bench_coding
+
+    measure_and_print(lambda log: bench_coding(quick, seed, log), json_path, {"seed": seed, "quick": quick})
+
+
+@command.command("capture")
+@click.option("--seconds", default=60.0, show_default=True, help="Of the recordings at 10 MS/s.")
+@click.option("--quick", is_flag=True, help="The same rows on less data: 3 s, and a large file of 2 GB.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def capture(seconds: float, quick: bool, json_path: Path | None) -> None:
+    """Recordings: replay against the live run, recording at 10 MS/s, speed, memory on 20 GB, SigMF's own validation.
+
+    Real-time figures need an idle machine, and 6 GB in TMPDIR. Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_capture import bench_capture
+
+    measure_and_print(
+        lambda log: bench_capture(seconds, quick, log),
+        json_path,
+        {"seconds": seconds, "quick": quick},
+        goals_first=True,
+    )
+
+
 command.add_command(distillation)

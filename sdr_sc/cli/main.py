@@ -23,12 +23,16 @@ VERBS = {
     "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
     "tx": "Transmit images from a USRP, real or simulated, as the fed-back SNR calls for.",
     "rx": "Receive and answer them, and feed the SNR back.",
+    "capture": "Recordings (SigMF): look at them, check, cut, convert and draw them.",
+    "record": "Record the simulated link, a USRP or ZMQ samples as SigMF, with what is known of the frames.",
+    "replay": "Send a recording through the receiver once more: the same answers, or a worse channel.",
     "simusrp": "The simulated USRP: build it, list, change and clean up; run UHD programs on it.",
     "teacher": "Fit the large network that students are distilled from.",
     "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
     "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
     "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
     "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
+    "sweep": "Measure schemes over channels, SNR, k and seeds, on all cores or a Dask cluster.",
     "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",
 }
 """Verb -> its line in ``--help``. Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""

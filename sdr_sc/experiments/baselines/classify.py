@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Classifiers of whole images: any teacher, or the shipped student without a channel where no teacher is given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.semantic import weights
+
+CHUNK = 250
+_MEMORY = 500_000
+
+
+class ImageClassifier:
+    """Classes of images; each image is asked about once, as sweeps come back to the same ones at every SNR.
+
+    Args:
+        teacher: as `sdr_sc.distill.teacher.load_teacher` takes it; '' for the shipped student, whose encoder and
+            decoder then stand at the same place with nothing between them.
+        item_shape: of an image.
+
+    Attributes:
+        name: for people.
+        fingerprint: of weights and preprocessing.
+
+    Raises:
+        SdrScError: there is no such teacher, or it does not fit.
+    """
+
+    def __init__(self, teacher: str = "", item_shape: tuple[int, int] = (28, 28)) -> None:
+        self._known: dict[bytes, int] = {}
+        self._ask, self.name, self.fingerprint = _student() if not teacher else _teacher(teacher, item_shape)
+
+    def classes(self, images: np.ndarray) -> np.ndarray:
+        """int64 (n,) for uint8 images (n, height, width)."""
+        keys = [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in images]
+        places = {key: i for i, key in enumerate(keys) if key not in self._known}
+        new = list(places.values())
+        for first in range(0, len(new), CHUNK):
+            chunk = new[first : first + CHUNK]
+            for i, found in zip(chunk, self._ask(images[chunk]), strict=True):
+                self._known[keys[i]] = int(found)
+        out = np.array([self._known[key] for key in keys], np.int64)
+        if len(self._known) > _MEMORY:
+            self._known.clear()
+        return out
+
+
+def _student() -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:
+    from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+
+    encoder, decoder = SemanticEncoder(weights.DEFAULT_MODEL), SemanticDecoder(weights.DEFAULT_MODEL)
+    contract = encoder.contract
+    best_db = contract.training_snr_db[1]
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        return answers(decoder.decode(encoder.encode(images, best_db, contract.k_max), best_db))[0]
+
+    return ask, f"student {contract.name} (no teacher was given)", contract.model_id
+
+
+def _teacher(spec: str, item_shape: tuple[int, int]) -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:
+    import torch
+
+    from sdr_sc.data.fashion_mnist import CLASS_NAMES
+    from sdr_sc.distill.teacher import load_teacher
+
+    teacher = load_teacher(spec, "cpu", item_shape, len(CLASS_NAMES))
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        logits = teacher.ask(torch.from_numpy(np.ascontiguousarray(images))).logits
+        if not bool(logits.isfinite().all()):
+            raise SdrScError(f"teacher {spec} answers with values that are not finite; take another one.")
+        return logits.argmax(1).cpu().numpy()
+
+    return ask, f"teacher {teacher.name}", teacher.fingerprint

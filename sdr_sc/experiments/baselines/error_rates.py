@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often a codeword is lost, by mode, length and SNR estimate: measured through frames, channel and receiver.
+
+The transmitter of a coded scheme chooses its mode by these tables. They hold what a real link would learn by counting:
+the share of codewords lost when the receiver's estimate of the frame before was in a given decibel.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.coding import MODES
+
+FILE = Path(__file__).with_name("error_rates.json")
+FORMAT_VERSION = 1
+UNKNOWN_DB = -3.0
+"""Assumed before the first estimate: robust, and decodable at any SNR above."""
+LOWEST_DB = -6.0
+"""Below it no mode works, and to choose among them would mean nothing."""
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """Of one channel.
+
+    Attributes:
+        channel: as text; '' is noise alone.
+        snr_db: int (bins,), lower edges of bins of 1 dB of the SNR estimate, rising by 1.
+        symbols: int (lengths,), symbols of a codeword, rising.
+        rate: float64 (lengths, modes, bins), share of codewords lost, falling with the SNR.
+    """
+
+    channel: str
+    snr_db: np.ndarray
+    symbols: np.ndarray
+    rate: np.ndarray
+
+    def of(self, snr_db: float | None, symbols: int) -> np.ndarray:
+        """float64 (modes,): share of codewords of the nearest length that are lost.
+
+        Args:
+            snr_db: the estimate, dB; None where there is none.
+            symbols: of a codeword.
+        """
+        length = int(np.argmin(np.abs(np.log(self.symbols / symbols))))
+        return self.rate[length, :, self.place(snr_db)]
+
+    def place(self, snr_db: float | None) -> int:
+        """The bin of an estimate; of `UNKNOWN_DB` where there is none."""
+        known = UNKNOWN_DB if snr_db is None else max(snr_db, LOWEST_DB)
+        return int(np.clip(np.floor(known) - self.snr_db[0], 0, len(self.snr_db) - 1))
+
+
+@lru_cache(maxsize=4)
+def read_tables(path: Path = FILE) -> dict[str, ErrorRates]:
+    """All tables of a file, by channel.
+
+    Raises:
+        SdrScError: it cannot be read, or was written for other modes.
+    """
+    remedy = "get it again, or make it with 'python -m sdr_sc.experiments.baselines.learn'"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["format_version"] != FORMAT_VERSION or raw["modes"] != [mode.name for mode in MODES]:
+            raise SdrScError(f"{path} was written for other modes than this program has; {remedy}.")
+        tables = {}
+        for one in raw["tables"]:
+            rate = np.array(one["rate"], float)
+            table = ErrorRates(one["channel"], np.array(one["snr_db"]), np.array(one["symbols"]), rate)
+            if rate.shape != (len(table.symbols), len(MODES), len(table.snr_db)):
+                raise ValueError(f"a table of shape {rate.shape}")
+            tables[table.channel] = table
+        return tables
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SdrScError(f"{path} holds no error rates that can be read ({error!r}); {remedy}.") from error
+
+
+def rates_for(channel: str) -> ErrorRates:
+    """The channel's table; that of noise alone where it has none."""
+    tables = read_tables()
+    return tables.get(channel, tables[""])
+
+
+def to_json(tables: list[ErrorRates]) -> str:
+    """The file's text."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "modes": [mode.name for mode in MODES],
+        "tables": [
+            {
+                "channel": one.channel,
+                "snr_db": one.snr_db.tolist(),
+                "symbols": one.symbols.tolist(),
+                "rate": np.round(one.rate, 4).tolist(),
+            }
+            for one in tables
+        ],
+    }
+    return json.dumps(content) + "\n"

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small grey images as JPEG and WebP, less the bytes that both ends can agree on beforehand.
+
+Of a JPEG file only the entropy-coded data and one byte of quality are sent: markers, sizes, quantisation and Huffman
+tables follow from the quality and the image's shape. Of a WebP file the container's and the frame's fixed fields are
+left out likewise. A file's own headers would be several times as long as an image of 28 x 28 pixels; leaving them out
+favours these baselines.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+
+import numpy as np
+from PIL import Image
+
+from sdr_sc.errors import MissingDependencyError, SdrScError
+
+_CACHE_IMAGES = 20_000
+_EOI = b"\xff\xd9"
+_SOS = b"\xff\xda"
+
+
+class ImageCodec:
+    """A lossy image format with the qualities that it is used at.
+
+    Attributes:
+        qualities: rising; what is sent tells which one by its place in one byte.
+    """
+
+    name = ""
+    qualities: tuple[int, ...] = ()
+
+    def __init__(self) -> None:
+        self._cache: OrderedDict[bytes, dict[int, bytes]] = OrderedDict()
+
+    def pack(self, image: np.ndarray, quality: int) -> bytes:
+        """What has to be sent of an image, less the byte for the quality.
+
+        Args:
+            image: uint8 (height, width).
+        """
+        raise NotImplementedError
+
+    def unpack(self, data: bytes, quality: int, shape: tuple[int, int]) -> np.ndarray:
+        """The image of what `pack` returned; uint8 ``shape``.
+
+        Raises:
+            ValueError: the bytes are no image.
+        """
+        raise NotImplementedError
+
+    def fit(self, image: np.ndarray, most_bytes: int) -> bytes | None:
+        """The image at the highest quality that fits, its first byte telling which; None where none does."""
+        known = self._known(image)
+        low, high, best = 0, len(self.qualities) - 1, None
+        while low <= high:  # sizes rise with the quality, but for a byte here and there
+            place = (low + high) // 2
+            if place not in known:
+                known[place] = self.pack(image, self.qualities[place])
+            if len(known[place]) + 1 <= most_bytes:
+                best, low = place, place + 1
+            else:
+                high = place - 1
+        return None if best is None else bytes([best]) + known[best]
+
+    def restore(self, data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
+        """The image of what `fit` returned, zeros behind it allowed; None where it is none."""
+        if not data or data[0] >= len(self.qualities):
+            return None
+        try:
+            return self.unpack(data[1:], self.qualities[data[0]], shape)
+        except (ValueError, OSError, SyntaxError):
+            return None
+
+    def _known(self, image: np.ndarray) -> dict[int, bytes]:
+        key = image.tobytes()
+        found = self._cache.setdefault(key, {})
+        self._cache.move_to_end(key)
+        if len(self._cache) > _CACHE_IMAGES:
+            self._cache.popitem(last=False)
+        return found
+
+
+class Jpeg(ImageCodec):
+    """Baseline JPEG with the standard's Huffman tables (ITU-T T.81, annex K)."""
+
+    name = "jpeg"
+    qualities = (1, 2, 3, 4, 5, 7, 10, 14, 19, 25, 32, 40, 50, 60, 70, 80, 87, 92, 95)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heads: dict[tuple[int, tuple[int, int]], bytes] = {}
+
+    def pack(self, image: np.ndarray, quality: int) -> bytes:
+        """See `ImageCodec.pack`."""
+        content = _jpeg(image, quality)
+        return content[_scan_start(content) : -len(_EOI)]
+
+    def unpack(self, data: bytes, quality: int, shape: tuple[int, int]) -> np.ndarray:
+        """See `ImageCodec.unpack`."""
+        if (quality, shape) not in self._heads:
+            content = _jpeg(np.zeros(shape, np.uint8), quality)
+            self._heads[quality, shape] = content[: _scan_start(content)]
+        return _pixels(self._heads[quality, shape] + data + _EOI, shape)
+
+
+class WebP(ImageCodec):
+    """Lossy WebP (VP8, RFC 6386)."""
+
+    name = "webp"
+    qualities = (0, 2, 4, 6, 8, 11, 15, 20, 26, 33, 41, 50, 60, 70, 78, 85, 90, 95)
+    _CONTAINER = 20  # "RIFF", size, "WEBP", "VP8 ", size
+    _FIXED = slice(3, 10)  # of the frame: start code, width, height
+
+    def __init__(self) -> None:
+        from PIL import features
+
+        super().__init__()
+        if not features.check("webp"):
+            raise MissingDependencyError(
+                "this Pillow has no WebP; install python3-pil from apt, or use the scheme jpeg_ldpc."
+            )
+
+    def pack(self, image: np.ndarray, quality: int) -> bytes:
+        """See `ImageCodec.pack`."""
+        buffer = io.BytesIO()
+        Image.fromarray(image).convert("RGB").save(buffer, "WEBP", quality=quality, method=6)
+        content = buffer.getvalue()
+        length = int.from_bytes(content[16:20], "little")
+        frame = content[self._CONTAINER : self._CONTAINER + length]
+        return frame[: self._FIXED.start] + frame[self._FIXED.stop :]
+
+    def unpack(self, data: bytes, quality: int, shape: tuple[int, int]) -> np.ndarray:
+        """See `ImageCodec.unpack`."""
+        height, width = shape
+        fixed = b"\x9d\x01\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little")
+        frame = data[: self._FIXED.start] + fixed + data[self._FIXED.start :]
+        padded = frame + b"\0" * (len(frame) % 2)
+        chunk = b"VP8 " + len(frame).to_bytes(4, "little") + padded
+        return _pixels(b"RIFF" + (len(chunk) + 4).to_bytes(4, "little") + b"WEBP" + chunk, shape)
+
+
+_CODECS: dict[str, type[ImageCodec]] = {"jpeg": Jpeg, "webp": WebP}
+CODEC_NAMES = tuple(_CODECS)
+
+
+def make_codec(name: str) -> ImageCodec:
+    """The codec ``jpeg`` or ``webp``.
+
+    >>> codec = make_codec("jpeg")
+    >>> image = np.full((28, 28), 200, np.uint8)
+    >>> int(abs(codec.restore(codec.fit(image, 100), (28, 28)) - 200.0).max()) < 5
+    True
+    """
+    if name not in _CODECS:
+        raise SdrScError(f"image format {name!r} is unknown; use {' or '.join(CODEC_NAMES)}.")
+    return _CODECS[name]()
+
+
+def _jpeg(image: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _scan_start(content: bytes) -> int:
+    """Where a JPEG file's entropy-coded data begins."""
+    marker = content.index(_SOS)
+    return marker + 2 + int.from_bytes(content[marker + 2 : marker + 4], "big")
+
+
+def _pixels(content: bytes, shape: tuple[int, int]) -> np.ndarray:
+    with Image.open(io.BytesIO(content)) as image:
+        pixels = np.asarray(image.convert("L"))
+    if pixels.shape != shape:
+        raise ValueError(f"an image of shape {pixels.shape}")
+    return pixels

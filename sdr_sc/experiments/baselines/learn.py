@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learn `error_rates` of channels: random bits in frames, never an image, at seeds that no sweep uses.
+
+Run as ``python -m sdr_sc.experiments.baselines.learn [CHANNEL ...]`` it renews or adds tables in the file that comes
+with the package; a channel is a line of `sdr_sc.phy.channels.parse_chain`, '' noise alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from scipy.special import ndtr
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES, code_for, unbiased, with_crc
+from sdr_sc.experiments.baselines.error_rates import FILE, ErrorRates, read_tables, to_json
+from sdr_sc.experiments.baselines.link import GAP_SAMPLES, noisy_channel
+from sdr_sc.experiments.baselines.scheme import as_matrix
+from sdr_sc.files import write_whole
+from sdr_sc.phy.framing import build_frame
+from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+
+LENGTHS = (48, 128, 512, 2048)
+SNR_DB = np.arange(-8, 30)
+FRAME_SYMBOLS = 4096
+SEED = 7_000_000
+"""Far from the small seeds of sweeps."""
+_FRAMES = 40
+_BATCH = 256
+_POOL = 100
+_ABOVE_DB, _BELOW_DB = 2.0, 13.0
+_CFO_HZ = 700.0
+
+
+def needed_db(mode: int) -> float:
+    """About what a mode needs over noise alone: Shannon's bound and 2 dB."""
+    return 10 * float(np.log10(2 ** MODES[mode].bits_per_use - 1)) + 2.0
+
+
+class _Counter:
+    """Codewords sent and received, kept until all of a mode are decoded together."""
+
+    def __init__(self, symbols: int, pools: dict[int, np.ndarray]) -> None:
+        self.symbols, self.pools = symbols, pools
+        self._kept: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = defaultdict(list)
+        self.lost = np.zeros((len(MODES), len(SNR_DB)))
+        self.sent = np.zeros((len(MODES), len(SNR_DB)))
+
+    def keep(self, modes: np.ndarray, told_db: float, received: ReceivedFrame) -> None:
+        count = self.symbols * len(modes)
+        symbols = unbiased(received.features, received.noise_variance).ravel()[:count].reshape(len(modes), -1)
+        variance = received.noise_variance.ravel()[:count].reshape(len(modes), -1)
+        place = int(np.clip(np.floor(told_db) - SNR_DB[0], 0, len(SNR_DB) - 1))
+        for i, mode in enumerate(modes):
+            self._kept[mode].append((place, symbols[i].copy(), variance[i].copy()))
+            if len(self._kept[mode]) == _BATCH:
+                self.decode(mode)
+
+    def decode(self, mode: int) -> None:
+        kept = self._kept.pop(mode, [])
+        if kept:
+            code = code_for(MODES[mode].info_bits(self.symbols), self.symbols, MODES[mode].bits_per_symbol)
+            _, right = code.decode(np.stack([one[1] for one in kept]), np.stack([one[2] for one in kept]))
+            places = [one[0] for one in kept]
+            np.add.at(self.sent[mode], places, 1)
+            np.add.at(self.lost[mode], places, ~right)
+
+    def rates(self) -> np.ndarray:
+        """float64 (modes, bins), falling with the SNR."""
+        for mode in list(self._kept):
+            self.decode(mode)
+        return np.stack([waterfall(self.lost[m], self.sent[m], needed_db(m)) for m in range(len(MODES))])
+
+
+def waterfall(lost: np.ndarray, sent: np.ndarray, needed_db: float) -> np.ndarray:
+    """The likeliest curve ``Q((SNR - threshold) / width)`` for counts by SNR: smooth, and falling where few are lost.
+
+    Threshold and width have weak priors, around what the mode is known to need and 1 dB, for bins without counts.
+
+    Args:
+        lost, sent: float64 (bins,), codewords by bin of `SNR_DB`.
+        needed_db: dB.
+
+    Returns:
+        float64 (bins,).
+
+    >>> sent = np.full(len(SNR_DB), 100.0)
+    >>> curve = waterfall(sent * (SNR_DB < 5), sent, 5.0)
+    >>> [round(float(curve[SNR_DB == snr_db][0]), 2) for snr_db in (3, 4, 5, 6)]
+    [1.0, 0.95, 0.05, 0.0]
+    """
+    middle = SNR_DB + 0.5
+    thresholds, widths = np.arange(-12.0, 36.0, 0.1), np.geomspace(0.3, 6.0, 16)
+    rate = ndtr((thresholds[:, None, None] - middle) / widths[:, None]).clip(1e-4, 1 - 1e-4)
+    likelihood = (lost * np.log(rate) + (sent - lost) * np.log1p(-rate)).sum(axis=2)
+    prior = -(((thresholds - needed_db) / 3) ** 2)[:, None] / 2 - (np.log(widths) / 0.7) ** 2 / 2
+    best = np.unravel_index(np.argmax(likelihood + prior), likelihood.shape)
+    return ndtr((thresholds[best[0]] - middle) / widths[best[1]])
+
+
+def learn(channel: str, frames: int = _FRAMES, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
+    """Measure the table of one channel.
+
+    Args:
+        channel: a line of `sdr_sc.phy.channels.parse_chain`.
+        frames: at every decibel, for every length.
+        lengths: symbols of a codeword, rising.
+    """
+    rng = np.random.default_rng(seed)
+    rates: list[np.ndarray] = []
+    known: list[np.ndarray] = []
+    for symbols in lengths:
+        possible = np.array([mode for mode in range(len(MODES)) if MODES[mode].info_bits(symbols)])
+        counter = _Counter(symbols, {mode: _codewords(mode, symbols, rng) for mode in possible})
+        for step, snr_db in enumerate(SNR_DB):
+            _one_level(counter, possible, channel, float(snr_db) + 0.5, frames, seed + step, rng)
+        rates.append(counter.rates())
+        known.append(np.isin(np.arange(len(MODES)), possible))
+    for mode in range(len(MODES)):  # where a length has no code: as the nearest that has one
+        having = [i for i in range(len(lengths)) if known[i][mode]]
+        for i in range(len(lengths)):
+            if having:
+                rates[i][mode] = rates[min(having, key=lambda j: abs(j - i))][mode]
+    return ErrorRates(channel, SNR_DB, np.array(lengths), np.stack(rates))
+
+
+def _one_level(
+    counter: _Counter,
+    possible: np.ndarray,
+    channel: str,
+    snr_db: float,
+    frames: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> None:
+    numerology = Numerology()
+    air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, seed, numerology), Receiver(numerology)
+    gap = np.zeros(GAP_SAMPLES, np.complex64)
+    needed = np.array([needed_db(mode) for mode in possible])
+    told_db: float | None = None
+    for frame in range(frames):
+        near_db = snr_db if told_db is None else told_db
+        wanted = possible[(needed < near_db + _ABOVE_DB) & (needed > near_db - _BELOW_DB)]
+        if not len(wanted):
+            wanted = possible[:1]
+        modes = rng.permutation(wanted)[: FRAME_SYMBOLS // counter.symbols]
+        payload = as_matrix(np.concatenate([counter.pools[mode][rng.integers(_POOL)] for mode in modes]))
+        header = Header(1, payload.shape[1], payload.shape[0], frame % FRAME_NUM_MODULO)
+        samples = np.concatenate((build_frame(payload, header, numerology), gap))
+        received = [one for one in receiver.push(air.process(samples)) if one.header == header]
+        if received and told_db is not None:
+            counter.keep(modes, told_db, received[0])
+        told_db = received[0].snr_db if received else None
+
+
+def _codewords(mode: int, symbols: int, rng: np.random.Generator) -> np.ndarray:
+    """complex64 (`_POOL`, symbols): codewords of random messages, to draw from."""
+    bits = MODES[mode].info_bits(symbols)
+    messages = rng.integers(0, 2, (_POOL, bits - CRC_BITS), np.uint8)
+    words = np.stack([with_crc(message, bits) for message in messages])
+    return code_for(bits, symbols, MODES[mode].bits_per_symbol).encode(words)
+
+
+def main(channels: list[str], path: Path = FILE) -> None:
+    """Learn channels and write them among the tables that the file has."""
+    try:
+        tables = dict(read_tables(path)) if path.exists() else {}
+    except SdrScError:
+        tables = {}
+    for channel in channels:
+        tables[channel] = learn(channel)
+        print(f"learned {channel!r}", flush=True)
+    write_whole({path: to_json(list(tables.values())).encode()})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or [""])

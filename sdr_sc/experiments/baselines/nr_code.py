@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The LDPC codes of 5G NR: matrices, encoder and rate matching of 3GPP TS 38.212, sections 5.2.2, 5.3.2 and 5.4.2.
+
+Tables and formulas of the standard; the decoder is the library's, see `coding`. One code block, redundancy version 0.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+TABLES = Path(__file__).with_name("nr_base_graphs.csv")
+MOST_INFO_BITS = 8448
+_MOST_INFO_BITS_2 = 3840
+_INFO_COLUMNS = {1: 22, 2: 10}
+_ROWS = {1: 46, 2: 42}
+_CORE_ROWS = 4
+_PUNCTURED_COLUMNS = 2
+_LIFTING = tuple(tuple(a << j for j in range(9) if a << j <= 384) for a in (2, 3, 5, 7, 9, 11, 13, 15))
+"""Table 5.3.2-1: the sizes of each set."""
+
+
+@lru_cache(maxsize=1)
+def _tables() -> np.ndarray:
+    return np.loadtxt(TABLES, np.int64, delimiter=",")
+
+
+def base_graph(info_bits: int, rate: float) -> int:
+    """1 or 2, by section 7.2.2."""
+    return 2 if info_bits <= 292 or (info_bits <= 3824 and rate <= 0.67) or rate <= 0.25 else 1
+
+
+class NrCode:
+    """One code, from information bits to the bits that are sent.
+
+    Args:
+        info_bits: 1..8448, or ..3840 with base graph 2.
+        sent_bits: coded bits that are sent, a multiple of ``bits_per_symbol``.
+        bits_per_symbol: for the bit interleaver.
+
+    Attributes:
+        matrix: scipy CSR uint8 (checks, bits), the checks that touch what is sent; its bits are the information bits
+            and those parity bits that these checks need.
+        position: int64 (sent_bits,), bit of ``matrix`` that each sent bit is; some twice where the rate is very low.
+
+    Raises:
+        ValueError: the standard has no such code.
+
+    >>> code = NrCode(100, 200, 2)
+    >>> code.matrix.shape, int((code.matrix @ code.codeword(np.ones((1, 100), np.uint8))[0] % 2).sum())
+    ((136, 236), 0)
+    """
+
+    def __init__(self, info_bits: int, sent_bits: int, bits_per_symbol: int) -> None:
+        if not 1 <= info_bits < sent_bits or sent_bits % bits_per_symbol:
+            raise ValueError(f"no code of {info_bits} bits in {sent_bits} with {bits_per_symbol} bits a symbol")
+        self.graph = base_graph(info_bits, info_bits / sent_bits)
+        if info_bits > (MOST_INFO_BITS if self.graph == 1 else _MOST_INFO_BITS_2):
+            raise ValueError(f"base graph {self.graph} has no block of {info_bits} information bits")
+        self.info_bits, self.sent_bits = info_bits, sent_bits
+        columns = _INFO_COLUMNS[self.graph]
+        used = columns
+        if self.graph == 2 and info_bits <= 640:
+            used = 9 if info_bits > 560 else 8 if info_bits > 192 else 6
+        self.size, chosen = min((z, i) for i, sizes in enumerate(_LIFTING) for z in sizes if used * z >= info_bits)
+        table = _tables()
+        table = table[table[:, 0] == self.graph]
+        self._entries = [(int(r), int(c), int(s) % self.size) for r, c, s in table[:, [1, 2, 3 + chosen]]]
+        # Of the mother code: columns of `size` bits, information first; filler bits behind the information are zero.
+        z, filler = self.size, columns * self.size - info_bits
+        mother = np.arange(_PUNCTURED_COLUMNS * z, (columns + _ROWS[self.graph]) * z)
+        mother = mother[(mother < info_bits) | (mother >= columns * z)]
+        taken = mother[np.arange(sent_bits) % len(mother)]
+        order = np.arange(sent_bits).reshape(bits_per_symbol, -1).T.ravel()  # section 5.4.2.2
+        taken = taken[order]
+        highest = int(taken.max())
+        self.rows = max(_CORE_ROWS, -(-(highest + 1 - columns * z) // z))
+        self.position = np.where(taken < info_bits, taken, taken - filler)
+        full = self._full_matrix(columns)
+        kept_rows = _CORE_ROWS * z + max(0, highest + 1 - (columns + _CORE_ROWS) * z)
+        kept_bits = np.r_[0:info_bits, columns * z : columns * z + kept_rows]
+        self.matrix = full[:kept_rows][:, kept_bits].tocsr()
+
+    def _full_matrix(self, columns: int) -> sparse.csr_matrix:
+        """All bits of the rows that are used, filler bits included."""
+        z, within = self.size, np.arange(self.size)
+        entries = [(r, c, s) for r, c, s in self._entries if r < self.rows]
+        row = np.concatenate([r * z + within for r, _, _ in entries])
+        column = np.concatenate([c * z + (within + s) % z for _, c, s in entries])
+        shape = (self.rows * z, (columns + self.rows) * z)
+        return sparse.csr_matrix((np.ones(len(row), np.uint8), (row, column)), shape)
+
+    def codeword(self, bits: np.ndarray) -> np.ndarray:
+        """uint8 (n, bits of ``matrix``) for information bits, uint8 (n, info_bits) of 0 and 1."""
+        z, columns, n = self.size, _INFO_COLUMNS[self.graph], len(bits)
+        blocks = np.zeros((columns + self.rows, n, z), np.uint8)
+        padded = np.zeros((n, columns * z), np.uint8)
+        padded[:, : self.info_bits] = bits
+        blocks[:columns] = padded.reshape(n, columns, z).transpose(1, 0, 2)
+        sums = np.zeros((self.rows, n, z), np.uint8)
+        first = columns  # the core's first parity column; its three shifts are s, t and s, so the core's sum leaves t
+        shifts = {r: s for r, c, s in self._entries if c == first and r < _CORE_ROWS}
+        for r, c, s in self._entries:
+            if r < self.rows and c < columns:
+                sums[r] ^= np.roll(blocks[c], -s, axis=1)
+        values = list(shifts.values())
+        left = next(s for s in values if values.count(s) % 2)
+        blocks[first] = np.roll(np.bitwise_xor.reduce(sums[:_CORE_ROWS], axis=0), left, axis=1)
+        for r, s in shifts.items():
+            sums[r] ^= np.roll(blocks[first], -s, axis=1)
+        running = np.zeros((n, z), np.uint8)
+        for r in range(_CORE_ROWS - 1):  # the core's other columns: two unshifted blocks each, on a double diagonal
+            running = running ^ sums[r]
+            blocks[first + 1 + r] = running
+        for r, c, s in self._entries:
+            if _CORE_ROWS <= r < self.rows and columns <= c < columns + _CORE_ROWS:
+                sums[r] ^= np.roll(blocks[c], -s, axis=1)
+        blocks[first + _CORE_ROWS :] = sums[_CORE_ROWS:]
+        parity = blocks[columns:].transpose(1, 0, 2).reshape(n, -1)
+        return np.concatenate((bits, parity[:, : self.matrix.shape[0]]), axis=1).astype(np.uint8)
+
+    def encode(self, bits: np.ndarray) -> np.ndarray:
+        """uint8 (n, sent_bits) for information bits, uint8 (n, info_bits)."""
+        return self.codeword(bits)[:, self.position]
+
+    def collect(self, llrs: np.ndarray) -> np.ndarray:
+        """float64 (n, bits of ``matrix``): log-likelihood ratios of the sent bits at their places, 0 elsewhere."""
+        out = np.zeros((self.matrix.shape[1], len(llrs)))
+        np.add.at(out, self.position, llrs.T)
+        return out.T

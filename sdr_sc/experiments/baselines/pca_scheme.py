@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Principal components sent as analog symbols: the classical linear baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.pca import K_LIST, SHIPPED, PcaModel
+from sdr_sc.experiments.baselines.scheme import BaseScheme, Transmission, wire_id
+from sdr_sc.phy.receiver import ReceivedFrame
+
+
+class PcaScheme(BaseScheme):
+    """One row of the payload an item; the power is even over a frame, so that an item's own contrast is kept.
+
+    It has no rule for k: without one, the largest is sent.
+
+    Args:
+        model: components and classifier.
+        name: what results call it.
+        source: where the model comes from, for `describe`.
+    """
+
+    def __init__(self, model: PcaModel, name: str = "pca", source: str = "") -> None:
+        self.name, self._model, self._source = name, model, source
+        k_max = model.basis.shape[1] // 2
+        self._ks = tuple(k for k in K_LIST if k <= k_max)
+        self.k_list = self._ks
+        self._id = wire_id(name)
+
+    @classmethod
+    def load(cls, file: str | Path = "", name: str = "pca") -> PcaScheme:
+        """The scheme of a file, '' for the one that comes with the package.
+
+        Raises:
+            ContractError: the file cannot be read.
+        """
+        path = Path(file) if file else SHIPPED
+        return cls(PcaModel.read(path), name, path.name)
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """One frame."""
+        if k is not None and k not in self._ks:
+            raise SdrScError(
+                f"k={k} is not in the list of scheme {self.name}; choose one of {', '.join(map(str, self._ks))}."
+            )
+        features = self._model.encode(images, k or self._ks[-1])
+        return [Transmission(features, slice(0, len(images)), self._id)]
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The classifier's answers, -1 for an item of which every symbol is erased."""
+        found = self._model.logits(received.features, received.snr_db).argmax(axis=1)
+        return np.where(received.erased.all(axis=1), -1, found).astype(np.int64)
+
+    def describe(self) -> dict[str, Any]:
+        """Components and file."""
+        return {
+            "scheme": self.name,
+            "kind": "principal components as analog symbols + a network of two hidden layers",
+            "components": int(self._model.basis.shape[1]),
+            "file": self._source,
+        }

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transmitter's choice of code rate, modulation and budget for an SNR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sdr_sc.experiments.baselines.coding import MODES
+from sdr_sc.experiments.baselines.error_rates import ErrorRates
+
+MAX_LOSS_POINTS = 0.5
+"""Accuracy points that the choice of k may give away for fewer symbols, as in our model's own table."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to send.
+
+    Attributes:
+        mode: place in `MODES`.
+        k: budget of payload symbols per item.
+        symbols: of a codeword.
+        info_bits: of a codeword, its check included.
+        expected: accuracy that is expected, 0..1.
+    """
+
+    mode: int
+    k: int
+    symbols: int
+    info_bits: int
+    expected: float
+
+
+def best_for(
+    k: int, symbols: int, snr_db: float | None, rates: ErrorRates, accuracy_of: Callable[[int], float]
+) -> Plan | None:
+    """The mode with which most items are expected to be answered rightly, the more robust of equal ones.
+
+    Args:
+        k: budget that the codeword belongs to.
+        symbols: of a codeword.
+        snr_db: what the receiver has told; None for nothing.
+        accuracy_of: accuracy with a codeword that arrives, by its information bits.
+
+    Returns:
+        None where no mode has a code of that length.
+    """
+    lost = rates.of(snr_db, symbols)
+    best: Plan | None = None
+    for place, mode in enumerate(MODES):
+        bits = mode.info_bits(symbols)
+        if bits:
+            expected = accuracy_of(bits) * (1.0 - float(lost[place]))
+            if best is None or expected > best.expected:
+                best = Plan(place, k, symbols, bits, expected)
+    return best
+
+
+def cheapest(plans: Sequence[Plan]) -> Plan:
+    """Of plans by rising k, the first that gives away no more than `MAX_LOSS_POINTS` against the best.
+
+    >>> cheapest([Plan(4, 64, 64, 64, 0.5), Plan(4, 128, 128, 128, 0.898), Plan(4, 256, 256, 256, 0.9)]).k
+    128
+    """
+    most = max(plan.expected for plan in plans)
+    return next(plan for plan in plans if plan.expected >= most - MAX_LOSS_POINTS / 100)

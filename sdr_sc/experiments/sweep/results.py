@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results files of sweeps: Parquet, one row a point, the whole configuration in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.measurements import clustered_interval, wilson_interval
+from sdr_sc.experiments.sweep.config import CAM
+from sdr_sc.experiments.sweep.grid import Point
+from sdr_sc.experiments.sweep.points import PointResult
+from sdr_sc.files import write_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = 1
+METADATA_KEY = b"sdr_sc_sweep"
+_POINT = tuple(field.name for field in fields(Point))
+_LISTS = ("correct_by_frame", "items_by_frame", "correct_by_block", "items_by_block", "confusion", "sample_item",
+          "sample_answer")  # fmt: skip
+_TEXT, _FLOATS = ("scheme", "channel", "air", "git"), ("snr_db", "snr_est_mean_db", "seconds")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a results file holds.
+
+    Attributes:
+        about: what was measured and with what, see docs/sweeps.md.
+        points: results by point.
+    """
+
+    about: dict[str, Any]
+    points: dict[Point, PointResult]
+
+
+def columns(result: PointResult) -> dict[str, Any]:
+    """A result as the row of a table, in plain types."""
+    row: dict[str, Any] = {name: getattr(result.point, name) for name in _POINT}
+    for field in fields(PointResult):
+        if field.name != "point":
+            value = getattr(result, field.name)
+            row[field.name] = value.ravel().tolist() if isinstance(value, np.ndarray) else value
+    return row
+
+
+def from_columns(row: Mapping[str, Any]) -> PointResult:
+    """A result from a row of `columns`.
+
+    Raises:
+        KeyError, ValueError, TypeError: the row is not one.
+    """
+    values = {name: row[name] for name in (field.name for field in fields(PointResult)) if name != "point"}
+    for name in _LISTS:
+        values[name] = np.array(row[name], np.int32)
+    classes = 10
+    values["confusion"] = values["confusion"].reshape(classes, classes + 1)
+    return PointResult(point=Point(**{name: row[name] for name in _POINT}), **values)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    def kind(name: str) -> pa.DataType:
+        if name in _LISTS:
+            return pa.list_(pa.int32())
+        if name in _TEXT:
+            return pa.string()
+        return pa.float64() if name in _FLOATS else pa.int64()
+
+    names = [*_POINT, *(field.name for field in fields(PointResult) if field.name != "point")]
+    return pa.schema([pa.field(name, kind(name), nullable=name in ("k", "snr_est_mean_db")) for name in names])
+
+
+def write_results(path: Path, about: Mapping[str, Any], results: Iterable[PointResult]) -> None:
+    """Write a results file, whole or not at all.
+
+    Raises:
+        SdrScError: it cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema().with_metadata({METADATA_KEY: json.dumps(dict(about), ensure_ascii=False).encode()})
+    table = pa.Table.from_pylist([columns(result) for result in results], schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_whole({path: sink.getvalue().to_pybytes()}, "make room there, and run the sweep again: its points are kept")
+
+
+def read_results(path: str | Path) -> Results:
+    """Read a results file.
+
+    Raises:
+        SdrScError: it is not there, is no results file, or one of another version; in one sentence.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise SdrScError(f"{path} is not there; make it with 'sdr-sc sweep'.")
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        raw = metadata.get(METADATA_KEY)
+        about = None if raw is None else json.loads(raw)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise SdrScError(f"{path} is no results file that can be read ({reason}); get it again.") from error
+    if not isinstance(about, dict):
+        raise SdrScError(f"{path} is Parquet, but no results of a sweep; give a file made by 'sdr-sc sweep'.")
+    check_version(about, path)
+    try:
+        rows = pq.read_table(path).to_pylist()
+        found = [from_columns(row) for row in rows]
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise SdrScError(f"{path} is damaged ({error!r}); get it again, or measure anew with --force.") from error
+    return Results(about, {result.point: result for result in found})
+
+
+def check_version(about: Mapping[str, Any], path: Path) -> None:
+    """Raise `SdrScError` unless a file's version is ours."""
+    version = about.get("version")
+    if version != VERSION:
+        program = about.get("versions", {}).get("sdr_sc", "unknown")
+        raise SdrScError(
+            f"{path} has results of version {version} (sdr_sc {program}) where "
+            f"this program has version {VERSION}; give another --out, or measure anew with --force."
+        )
+
+
+def check_same_sweep(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
+    """Raise `SdrScError` unless points of one sweep can stand beside those of the other.
+
+    The grid may differ: a sweep may grow. What a scheme's or channel's name stands for, and the settings that all
+    points share, may not.
+    """
+    mend = "give another --out, or measure anew with --force"
+    for name, value in new["settings"].items():
+        if old["settings"].get(name) != value:
+            was = old["settings"].get(name)
+            raise SdrScError(f"{path} was measured with {name} {was}, not {value}; {mend}.")
+    if old["data_set_sha256"] != new["data_set_sha256"]:
+        raise SdrScError(f"{path} was measured on another data set; {mend}.")
+    for kind in ("schemes", "channels"):
+        for label, spec in new[kind].items():
+            was = old[kind].get(label, spec)
+            for name, value in spec.items():
+                if was.get(name) != value:
+                    raise SdrScError(f"{path} knows {label!r} with {name} {was.get(name)!r}, not {value!r}; {mend}.")
+
+
+def pooled_interval(results: Sequence[PointResult], different_items: int) -> tuple[float, float]:
+    """95 % interval of the accuracy at one operating point over its seeds, as fractions.
+
+    Over blocks of items that share a channel, see `clustered_interval`; but seeds that send the same images again make
+    nothing known of other images, so it is never narrower than the interval of ``different_items`` images.
+
+    Args:
+        different_items: images in the test set.
+    """
+    correct = np.concatenate([result.correct_by_block for result in results])
+    sizes = np.concatenate([result.items_by_block for result in results])
+    low, high = clustered_interval(correct, sizes)
+    different = min(int(sizes.sum()), different_items)
+    least = wilson_interval(round(different * float(correct.sum() / sizes.sum())), different)
+    return min(low, least[0]), max(high, least[1])
+
+
+def title(point: Point) -> str:
+    """Name of a figure at a point, over all seeds.
+
+    >>> title(Point("ours", "awgn", 10.0, 4, 1))
+    'ours, awgn 10 dB, k=4'
+    """
+    return f"{point.scheme}, {point.channel} {point.snr_db:g} dB, k={CAM if point.k is None else point.k}"

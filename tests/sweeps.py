@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small sweeps for tests, and results that nobody measured."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.experiments.sweep.config import SweepConfig, config_from
+from sdr_sc.experiments.sweep.grid import Point, Task, make_tasks
+from sdr_sc.experiments.sweep.points import PointResult
+from sdr_sc.experiments.sweep.results import columns
+
+SMALL: dict[str, Any] = {
+    "schemes": ["ours"],
+    "channels": {"awgn": ""},
+    "snr_db": [0, 10],
+    "k": [4, "cam"],
+    "items": 100,
+    "items_per_frame": 50,
+}
+MARKS = "SDR_SC_TEST_MARKS"
+"""Variable with a folder in which workers leave a file before they end."""
+
+
+def small(**changes: Any) -> SweepConfig:
+    """A sweep of seconds."""
+    return config_from({**SMALL, **changes})
+
+
+def tasks_of(config: SweepConfig) -> list[Task]:
+    """Its tasks, for models with the shipped student's list of k."""
+    return list(make_tasks(config, dict.fromkeys((s.label for s in config.schemes), (2, 4, 8, 16, 32)), "abc").values())
+
+
+def one_task(**changes: Any) -> Task:
+    """The task of a sweep with one point."""
+    (task,) = tasks_of(small(**{"snr_db": [10], "k": [8], **changes}))
+    return task
+
+
+def made_up(task: Task) -> PointResult:
+    """A result without any measurement."""
+    sizes = np.array([50, 50], np.int32)
+    correct = np.array([45, 40], np.int32)
+    confusion = np.zeros((10, 11), np.int32)
+    confusion[0, 0], confusion[0, 10] = 85, 15
+    few = np.arange(3, dtype=np.int32)
+    return PointResult(
+        task.point, "phy", 100, 85, 15, 2, 0, 800, 2000, 9.5, correct, sizes, correct, sizes, confusion, few, few, 0.5,
+        task.git,
+    )  # fmt: skip
+
+
+def exact(results: dict[Point, PointResult]) -> dict[Point, dict[str, Any]]:
+    """Results without what differs from run to run."""
+    return {point: {**columns(result), "seconds": 0, "git": ""} for point, result in results.items()}
+
+
+def slowly(task: Task) -> PointResult:
+    """Measures nothing, in its time."""
+    time.sleep(0.3)
+    return made_up(task)
+
+
+def killed_once(task: Task) -> PointResult:
+    """The worker that has the second point is killed, the first time."""
+    mark = Path(os.environ[MARKS]) / "killed"
+    if task.point.snr_db == 10 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.1)
+    return made_up(task)
+
+
+def killed_always(task: Task) -> PointResult:
+    """No worker survives this."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def another_git(result: PointResult) -> PointResult:
+    """The same, by another commit."""
+    return replace(result, git="other")

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Baselines over the same frames as ours: what they answer, what they count, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdr_sc.data import fashion_mnist
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines import error_rates
+from sdr_sc.experiments.baselines.catalogue import SCHEME_NAMES, check_scheme, make_scheme
+from sdr_sc.experiments.baselines.image_accuracy import BUDGETS_BYTES, measure
+from sdr_sc.experiments.baselines.image_scheme import K_LIST, ImageScheme
+from sdr_sc.experiments.baselines.images import make_codec
+from sdr_sc.experiments.baselines.learn import learn
+from sdr_sc.experiments.baselines.link import LinkResult, run_scheme
+from sdr_sc.experiments.baselines.pca import PcaModel, fit
+from sdr_sc.experiments.baselines.pca_scheme import PcaScheme
+from sdr_sc.experiments.baselines.scheme import Scheme
+from sdr_sc.phy.numerology import Numerology
+
+ACCURACY = np.linspace(0.3, 0.9, len(BUDGETS_BYTES))
+
+
+@pytest.fixture(scope="module")
+def data() -> fashion_mnist.ImageSet:
+    return fashion_mnist.load("test").first(400)
+
+
+@pytest.fixture(scope="module")
+def jpeg() -> Scheme:
+    return ImageScheme("jpeg", "", 4096, "jpeg_ldpc", ACCURACY)
+
+
+def run(scheme: Scheme, data: fashion_mnist.ImageSet, snr_db: float, k: int | None, items: int, **more) -> LinkResult:
+    result = run_scheme(scheme, data.images[:items], data.labels[:items], "", snr_db, k, Numerology(), seed=3, **more)
+    assert result.items == items == result.confusion.sum() == result.items_by_frame.sum()
+    assert result.correct == np.trace(result.confusion) == result.correct_by_frame.sum()
+    assert result.lost == result.confusion[:, -1].sum()
+    return result
+
+
+def test_accuracy_and_uses_of_each_scheme_at_20_db(data: fashion_mnist.ImageSet) -> None:
+    ours = run(make_scheme("ours"), data, 20.0, 16, 300)
+    features = run(make_scheme("features_ldpc"), data, 20.0, None, 300)
+    label = run(make_scheme("label_ldpc"), data, 20.0, None, 300)
+    pca = run(make_scheme("pca"), data, 20.0, 16, 300)
+    for result, least in ((ours, 0.88), (features, 0.86), (label, 0.88), (pca, 0.78)):
+        assert result.lost == 0 and result.correct / result.items > least
+    assert ours.channel_uses == pca.channel_uses == 300 * 16
+    assert ours.symbols_on_air == pca.symbols_on_air
+    assert label.channel_uses < features.channel_uses < ours.channel_uses
+    # Preamble and header: 14 symbols of 52 subcarriers a frame, for all of them; 48 of the 52 carry payload.
+    assert ours.symbols_on_air == 6 * (14 + -(-50 * 16 // 48)) * 52
+    assert (label.symbols_on_air - label.frames * 14 * 52) * 48 / 52 >= label.channel_uses
+
+
+def test_images_arrive_and_cost_more_symbols(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+    result = run(jpeg, data, 15.0, 2048, 25)
+    assert result.lost == 0 and result.correct / 25 > 0.8
+    assert result.channel_uses == 25 * 2048
+    assert result.items_by_frame.tolist() == [2] * 12 + [1]
+
+
+def test_what_cannot_be_decoded_is_wrong_and_counted(data: fashion_mnist.ImageSet) -> None:
+    """The transmitter is told of a good channel that has turned bad: frames arrive, codewords do not."""
+
+    class Deceived(ImageScheme):
+        def plan(self, snr_db, k):
+            return super().plan(20.0, k)
+
+    result = run(Deceived("jpeg", "", 4096, "jpeg_ldpc", ACCURACY), data, 3.0, 256, 40)
+    assert result.frames_lost == 0
+    assert result.lost == 40 and result.correct == 0
+
+
+def test_lost_frames_answer_nothing(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+    for scheme in (jpeg, make_scheme("pca")):
+        result = run(scheme, data, -25.0, None, 20)
+        assert (result.frames_lost, result.lost, result.correct) == (result.frames, 20, 0)
+
+
+def test_an_image_that_fits_at_no_quality_is_lost(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+    result = run(jpeg, data, 0.0, 64, 20)
+    assert result.frames_lost == 0 and result.lost == 20
+
+
+def test_bad_channels_get_robust_modes_and_large_budgets(jpeg: ImageScheme) -> None:
+    modes = [jpeg.plan(float(snr_db), 1024).mode for snr_db in range(-5, 26, 3)]
+    assert modes == sorted(modes) and modes[0] < 3 and modes[-1] > 6
+    budgets = [jpeg.plan(float(snr_db), None).k for snr_db in range(-5, 26, 3)]
+    assert budgets[0] > 2 * budgets[-1]
+    assert jpeg.plan(None, 1024) == jpeg.plan(-3.0, 1024) and jpeg.plan(-30.0, 1024) == jpeg.plan(-6.0, 1024)
+    jpeg.begin("")
+    assert [jpeg.frame_items(25.0, k, 50) for k in (4096, 64, 4096, 256)] == [1, 50, 1, 16]
+
+
+def test_the_first_frame_of_coded_schemes_risks_little(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
+    jpeg.begin("")
+    assert [jpeg.frame_items(snr_db, 64, 50) for snr_db in (None, None, 20.0)] == [5, 50, 50]
+    result = run(make_scheme("label_ldpc"), data, 10.0, None, 60)
+    assert result.items_by_frame.tolist() == [5, 50, 5] and result.lost == 0
+
+
+def test_same_seed_gives_every_scheme_the_same_noise(data: fashion_mnist.ImageSet) -> None:
+    ours, pca = (run(make_scheme(name), data, 10.0, 8, 200) for name in ("ours", "pca"))
+    assert np.abs(ours.snr_estimates_db - pca.snr_estimates_db).max() < 0.7
+    again = run(make_scheme("pca"), data, 10.0, 8, 200)
+    assert (again.snr_estimates_db == pca.snr_estimates_db).all() and (again.confusion == pca.confusion).all()
+
+
+def test_a_channel_as_text_is_in_front_of_the_noise(data: fashion_mnist.ImageSet) -> None:
+    scheme, numerology = make_scheme("ours"), Numerology()
+    faded = run_scheme(
+        scheme, data.images, data.labels, "rayleigh(doppler_hz=50)", 10.0, 4, numerology, items_per_frame=10, seed=4
+    )
+    assert np.std(faded.snr_estimates_db) > 2.0  # noise alone: half a decibel
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp"])
+def test_images_without_their_headers(name: str, data: fashion_mnist.ImageSet) -> None:
+    codec = make_codec(name)
+    for image in data.images[:20]:
+        errors, sizes = [], []
+        for most in (60, 120, 400):
+            packed = codec.fit(image, most)
+            if packed is None:
+                continue
+            assert len(packed) <= most
+            restored = codec.restore(packed + bytes(3), (28, 28))
+            errors.append(float(np.abs(restored.astype(float) - image).mean()))
+            sizes.append(len(packed))
+        assert len(sizes) > 1 and errors == sorted(errors, reverse=True) and errors[-1] < 12
+    assert codec.fit(data.images[0], 5) is None
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp"])
+def test_no_bytes_break_an_image_decoder(name: str) -> None:
+    codec, rng = make_codec(name), np.random.default_rng(7)
+    for length in (0, 1, 2, 30, 300):
+        for _ in range(20):
+            restored = codec.restore(rng.bytes(length), (28, 28))
+            assert restored is None or restored.shape == (28, 28)
+    assert codec.restore(b"\xff" + bytes(30), (28, 28)) is None
+
+
+def test_more_bytes_are_worth_no_less(data: fashion_mnist.ImageSet) -> None:
+    class Median:  # a classifier that the test knows
+        name = fingerprint = "median"
+
+        def classes(self, images: np.ndarray) -> np.ndarray:
+            return (np.median(images, axis=(1, 2)) > 20).astype(np.int64)
+
+    images = data.images[:40]
+    shares = measure(make_codec("jpeg"), Median(), images, Median().classes(images))  # type: ignore[arg-type]
+    assert (np.diff(shares) >= 0).all() and shares[0] < 0.2 and shares[-1] > 0.9
+
+
+def test_pca_learns_from_little_and_survives_its_file(tmp_path, data: fashion_mnist.ImageSet) -> None:
+    training = fashion_mnist.load("train").first(3000)
+    model = fit(training.images, training.labels, (8,), epochs=6)
+    model.save(tmp_path / "pca.safetensors")
+    result = run(PcaScheme.load(tmp_path / "pca.safetensors"), data, 20.0, 8, 300)
+    assert result.correct / 300 > 0.6
+    sent = model.encode(data.images[:50], 8)
+    assert np.mean(np.abs(sent) ** 2) == pytest.approx(1.0, abs=1e-3)
+    again = PcaModel.read(tmp_path / "pca.safetensors")
+    np.testing.assert_allclose(again.encode(data.images[:50], 8), sent, atol=0.02)
+    (tmp_path / "pca.safetensors").write_bytes(b"nothing")
+    with pytest.raises(SdrScError, match="no PCA baseline"):
+        PcaScheme.load(tmp_path / "pca.safetensors")
+
+
+def test_error_rates_are_learned_through_frames() -> None:
+    table = learn("", frames=3, lengths=(64,))
+    middle = [int(table.snr_db[np.argmax(rate < 0.5)]) for rate in table.rate[0]]
+    shipped = error_rates.rates_for("")
+    assert (np.diff(table.rate, axis=2) <= 1e-12).all() and (np.diff(shipped.rate, axis=2) <= 1e-9).all()
+    for mode, snr_db in enumerate(middle):
+        assert abs(snr_db - int(shipped.snr_db[np.argmax(shipped.rate[0, mode] < 0.5)])) <= 3
+
+
+def test_damaged_error_rates_are_one_sentence(tmp_path) -> None:
+    for number, text in enumerate(("{", "{}", '{"format_version": 1, "modes": [], "tables": []}')):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        with pytest.raises(SdrScError, match="error rates|other modes"):
+            error_rates.read_tables(path)
+
+
+@pytest.mark.parametrize(
+    "scheme, parameters, words",
+    [
+        ("bpg_ldpc", {}, "scheme 'bpg_ldpc' is unknown; use one of ours, fixed_rate, jpeg_ldpc"),
+        ("ours", {"modle": "x"}, "no parameter 'modle'; its parameters are: model, name"),
+        ("ours", {"model": 3}, "model of scheme ours is 3; give text"),
+        ("jpeg_ldpc", {"frame_symbols": "many"}, "give a whole number"),
+        ("fixed_rate", {}, "needs the parameter model"),
+    ],
+)
+def test_catalogue_tells_a_mistake(scheme: str, parameters: dict, words: str) -> None:
+    with pytest.raises(SdrScError, match=words):
+        check_scheme(scheme, parameters)
+    with pytest.raises(SdrScError, match=words):
+        make_scheme(scheme, **parameters)
+
+
+def test_schemes_refuse_what_they_cannot_do(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
+    images, labels = data.images[:2], data.labels[:2]
+    with pytest.raises(SdrScError, match="k=5 is not a budget of scheme jpeg_ldpc; choose one of 64"):
+        jpeg.send(images, labels, 10.0, 5)
+    with pytest.raises(SdrScError, match="scheme label_ldpc has no k"):
+        make_scheme("label_ldpc").send(images, labels, 10.0, 4)
+    with pytest.raises(SdrScError, match="k=5 is not in the list of scheme pca"):
+        make_scheme("pca").send(images, labels, 10.0, 5)
+    with pytest.raises(SdrScError, match="teacher file none.onnx is missing"):
+        make_scheme("webp_ldpc", teacher="none.onnx")
+    with pytest.raises(SdrScError, match="frame_symbols of scheme jpeg_ldpc is 100; give 4096 to 16384"):
+        make_scheme("jpeg_ldpc", frame_symbols=100)
+
+
+def test_every_scheme_says_what_it_is(jpeg: Scheme) -> None:
+    schemes = [jpeg, *(make_scheme(name) for name in ("ours", "label_ldpc", "pca"))]
+    for scheme in schemes:
+        about = scheme.describe()
+        assert about["scheme"] == scheme.name and about["kind"]
+        assert scheme.name in SCHEME_NAMES
+    assert "no teacher was given" in jpeg.describe()["classifier"]
+    assert "bound" in schemes[2].describe()["told"]
+    assert jpeg.k_list == K_LIST

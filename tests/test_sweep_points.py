@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points of a sweep: paired, counted honestly, stopped in time, and the same wherever they are measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sweeps import exact, one_task, small, tasks_of
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.link import run_scheme
+from sdr_sc.experiments.sweep import points
+from sdr_sc.experiments.sweep.points import PointResult, describe, items_of, load_scheme, measure, test_set
+from sdr_sc.phy.numerology import Numerology
+
+
+def same(one: PointResult, other: PointResult) -> bool:
+    return exact({one.point: one}) == exact({other.point: other})
+
+
+def test_a_point_is_counted_honestly() -> None:
+    result = measure(one_task(items=500))
+    assert result.items == result.confusion.sum() == result.items_by_frame.sum() == 500
+    assert result.correct == np.trace(result.confusion[:, :10]) == result.correct_by_frame.sum() > 440
+    assert result.lost == result.confusion[:, 10].sum() == result.frames_lost == 0
+    assert (result.frames, result.channel_uses) == (10, 8 * 500)
+    numerology = Numerology()
+    symbols = numerology.frame_samples(8 * 50) / numerology.symbol_samples
+    assert result.symbols_on_air == 10 * symbols * numerology.used > result.channel_uses
+    assert result.snr_est_mean_db == pytest.approx(10, abs=0.3)
+    low, high = result.interval
+    assert low < result.correct / 500 < high
+    order = items_of(1, 500)
+    assert result.sample_item.tolist() == order[:24].tolist()
+    right = result.sample_answer == test_set().labels[order[:24]]
+    assert right[:24].sum() <= result.correct_by_frame[0] and right.mean() > 0.7
+    truth = np.bincount(test_set().labels[order], minlength=10)
+    assert np.array_equal(result.confusion.sum(axis=1), truth)
+
+
+def test_lost_frames_are_wrong_and_told() -> None:
+    result = measure(one_task(snr_db=[-20]))
+    assert (result.correct, result.lost, result.frames_lost, result.snr_est_mean_db) == (0, 100, 2, None)
+    assert result.confusion[:, 10].sum() == 100
+
+
+def test_a_point_is_what_the_link_alone_gives() -> None:
+    """Another way through the same link: no sounding frame, another draw of the noise."""
+    task = one_task(items=1000, snr_db=[0])
+    result, data, order = measure(task), test_set(), items_of(1, 1000)
+    scheme = load_scheme(task.scheme)
+    alone = run_scheme(scheme, data.images[order], data.labels[order], "", 0.0, 8, Numerology(), 50, 99)
+    low, high = result.interval
+    assert low <= alone.correct / 1000 <= high
+    assert (alone.channel_uses, alone.symbols_on_air) == (result.channel_uses, result.symbols_on_air)
+
+
+@pytest.mark.parametrize("channel", ["", "rayleigh(doppler_hz=5)"])
+def test_schemes_k_and_snr_meet_the_same_items_channels_and_noise(
+    channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: dict[object, list[int]] = {}
+    truth: dict[object, list[int]] = {}
+    real = points.noisy_channel
+
+    def noted(models: str, snr_db: float, cfo_hz: float, seed: int, numerology: Numerology):
+        seeds.setdefault(task.point, []).append(seed)
+        assert models == channel
+        return real(models, snr_db, cfo_hz, seed, numerology)
+
+    monkeypatch.setattr(points, "noisy_channel", noted)
+    schemes = ["ours", {"scheme": "ours", "name": "the same"}]
+    for task in tasks_of(small(schemes=schemes, channels={"c": channel}, k=[4, 16], seeds=[1, 2], items=150)):
+        result = measure(task)
+        truth[task.point] = result.confusion.sum(axis=1).tolist() + result.sample_item.tolist()
+    for seed in (1, 2):
+        of_seed = [point for point in seeds if point.seed == seed]
+        assert len(of_seed) == 8
+        assert len({tuple(seeds[point]) for point in of_seed}) == len({tuple(truth[p]) for p in of_seed}) == 1
+        assert len(set(seeds[of_seed[0]])) == (3 if channel else 1), "one draw a frame, or one for all"
+    assert len({tuple(found) for found in seeds.values()}) == len({tuple(found) for found in truth.values()}) == 2
+
+
+def test_the_same_scheme_by_two_names_gives_the_same_figures() -> None:
+    """Nothing of a scheme's name gets into the noise, so differences between schemes are theirs."""
+    schemes = ["ours", {"scheme": "ours", "name": "twin"}]
+    one, twin = (measure(task) for task in tasks_of(small(schemes=schemes, snr_db=[-1], k=["cam"], items=200)))
+    assert np.array_equal(one.correct_by_frame, twin.correct_by_frame)
+    assert np.array_equal(one.confusion, twin.confusion) and one.channel_uses == twin.channel_uses
+
+
+def test_what_a_process_measured_before_changes_nothing() -> None:
+    task = one_task(k=["cam"], snr_db=[3], channels={"r": "rayleigh(doppler_hz=20)"}, items=150)
+    first = measure(task)
+    measure(one_task(k=["cam"], snr_db=[-10], seeds=[5]))
+    assert same(measure(task), first)
+
+
+def test_the_start_of_a_link_is_not_counted() -> None:
+    """The CAM knows the SNR when the first counted frame goes out: no frame has the robust k of 32."""
+    for channel in ("", "multipath(taps=[1])"):
+        result = measure(one_task(k=["cam"], snr_db=[25], channels={"c": channel}, items=200))
+        assert result.channel_uses == 2 * 200
+
+
+def test_a_scheme_that_begins_with_a_small_frame_has_had_it_when_the_count_begins() -> None:
+    result = measure(one_task(schemes=["label_ldpc"], k=["cam"], channels={"c": "rayleigh(doppler_hz=1)"}))
+    assert result.items_by_frame.tolist() == [50, 50]
+
+
+def test_a_fading_channel_is_drawn_anew_and_intervals_rest_on_its_draws() -> None:
+    fading = {"models": "rayleigh(doppler_hz=1)", "realisation_items": 100}
+    anew = measure(one_task(channels={"c": fading}, items=500, snr_db=[5]))
+    assert anew.items_by_block.tolist() == [100] * 5 and anew.items_by_frame.tolist() == [50] * 10
+    assert anew.correct_by_block.tolist() == anew.correct_by_frame.reshape(5, 2).sum(axis=1).tolist()
+    on = measure(one_task(channels={"c": {**fading, "realisation_items": 0}}, items=500, snr_db=[5]))
+    assert np.array_equal(on.items_by_block, on.items_by_frame)
+
+
+def test_a_point_stops_when_its_interval_is_narrow_enough() -> None:
+    whole = measure(one_task(items=2000))
+    stop = {"interval_points": 5.0, "minimum_items": 300}
+    stopped = measure(one_task(items=2000, stop=stop))
+    low, high = stopped.interval
+    assert 100 * (high - low) <= 5.0 and 300 <= stopped.items < 2000
+    assert np.array_equal(stopped.correct_by_frame, whole.correct_by_frame[: stopped.frames]), "a part of the same"
+    assert measure(one_task(items=500, stop={"interval_points": 0.1})).items == 500
+    drawn = one_task(items=2000, stop=stop, channels={"c": "rayleigh(doppler_hz=1)"}, snr_db=[25])
+    assert measure(drawn).items < 2000
+
+
+def test_another_program_is_refused() -> None:
+    task = replace(one_task(), fingerprint="sdr_sc 0.0, commit x, data y")
+    with pytest.raises(SdrScError, match="a worker runs sdr_sc .* where this program is sdr_sc 0.0, commit x"):
+        measure(task)
+
+
+def test_a_model_that_was_replaced_under_way_is_refused() -> None:
+    task = one_task()
+    assert measure(replace(task, described=describe(load_scheme(task.scheme)))).items == 100
+    with pytest.raises(SdrScError, match="the scheme's model_id is '.*' at a worker, and '0000' where the sweep began"):
+        measure(replace(task, described={"model_id": "0000"}))
+
+
+def test_what_a_scheme_says_of_itself_does_not_depend_on_its_last_channel() -> None:
+    task = one_task(schemes=["features_ldpc"], k=["cam"], channels={"c": "tdl_c(delay_spread_ns=300, doppler_hz=5)"})
+    before = describe(load_scheme(task.scheme))
+    assert measure(replace(task, described=before)).items == 100
+    assert describe(load_scheme(task.scheme)) == before
