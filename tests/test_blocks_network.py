@@ -110,15 +110,26 @@ def test_bursts_keep_to_their_slots_and_skip_what_is_past() -> None:
     assert timing.next(150_000, now_s=2.56) == (2, pytest.approx(0.71))
     assert timing.next(1000, now_s=2.57) == (2, pytest.approx(0.91))  # the long one takes a slot and a half
     without_clock = BurstTiming(1e6, lead_s=0.5)
-    assert [without_clock.next(1000) for _ in range(2)] == [(0, 0.5), (0, 0.501)]
+    assert [without_clock.next(1000) for _ in range(2)] == [(0, 0.5), (0, 0.50102)]  # a device ends a burst in 20 us
+
+
+def test_device_time_that_steps_back_is_followed() -> None:
+    timing = BurstTiming(1e6, lead_s=0.01)
+    timing.next(1000, now_s=1e9)
+    assert timing.ahead_s(1e9) == pytest.approx(0.011, abs=1e-6)
+    assert timing.next(1000, now_s=0.5) == (0, pytest.approx(0.51))
+    timing = BurstTiming(1e6, lead_s=0.01)
+    timing.next(1000, now_s=1e9)
+    assert timing.ahead_s(0.5) == 0.0  # nobody may wait until the old time comes again
 
 
 def test_no_rounding_adds_up_over_many_bursts() -> None:
     timing = BurstTiming(61.44e6 / 7, lead_s=0.02)
     for _ in range(100_000):
         seconds, fraction = timing.next(12_345)
+    length = 12_345 + 176  # and 20 us
     ticks = (seconds + fraction) * 61.44e6 / 7
-    assert ticks == pytest.approx(np.ceil(0.02 * 61.44e6 / 7) + 99_999 * 12_345, abs=1e-3)
+    assert ticks == pytest.approx(np.ceil(0.02 * 61.44e6 / 7) + 99_999 * length, abs=1e-3)
 
 
 def test_the_device_clock_is_carried_on_between_questions() -> None:
@@ -132,6 +143,22 @@ def test_the_device_clock_is_carried_on_between_questions() -> None:
     assert len(asked) == 2
 
 
+def test_the_clock_of_a_device_that_is_gone_goes_on() -> None:
+    answers = [100.0]
+
+    def read() -> float:
+        if not answers:
+            raise RuntimeError("no device")
+        return answers.pop()
+
+    clock = DeviceClock(read, refresh_s=0.01)
+    clock.now_s()
+    time.sleep(0.02)
+    assert 100.01 < clock.now_s() < 101.0
+    with pytest.raises(RuntimeError):
+        DeviceClock(read).now_s()
+
+
 def test_the_level_counts_what_a_converter_would_clip() -> None:
     meter = LevelMeter(1.0)
     samples = np.full(1000, 0.5 + 0.5j, np.complex64)
@@ -141,6 +168,20 @@ def test_the_level_counts_what_a_converter_would_clip() -> None:
     samples[3] = np.nan
     meter.add(samples)
     assert meter.clipped == 4
+
+
+def test_the_level_of_now_forgets_what_the_totals_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("sdr_sc.blocks._level.time.monotonic", lambda: now[0])
+    meter = LevelMeter(1.0)
+    meter.skip(1500)
+    meter.add(np.full(1000, 9.0, np.complex64))  # settling
+    meter.add(np.concatenate((np.full(500, 9.0), np.full(100, 2.0))).astype(np.complex64))
+    assert (meter.samples, meter.clipped) == (100, 100)
+    for now[0] in (0.4, 0.8, 1.2, 1.6):
+        meter.add(np.full(100, 0.5, np.complex64))
+    assert meter.recent().clipped == 0 and meter.recent().peak_dbfs == pytest.approx(-6.02, abs=0.01)
+    assert (meter.samples, meter.clipped) == (500, 100) and meter.peak_dbfs == pytest.approx(6.02, abs=0.01)
 
 
 def test_frames_get_send_times() -> None:

@@ -54,8 +54,11 @@ def test_no_frame_is_lost_back_to_back() -> None:
     assert done.discrepancies == []
 
 
+PATIENT = {"feedback_timeout_s": 20.0}  # a loaded machine must not make the encoder give a frame up
+
+
 def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
-    run_loopback(60, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path))
+    run_loopback(60, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path), **PATIENT)
     k = [int(frame["k"]) for frame in frames_of(tmp_path)]
     assert set(k[1:26]) == {2}  # frame 25 was made before anyone could know of the fall
     assert min(k[28:50]) >= 16
@@ -76,7 +79,7 @@ WALL_CLOCK = {"latency_ms", "answer_ms"}
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     runs = []
     for name in ("one", "two"):
-        run_loopback(60, images=60, items_per_frame=2, snr_db=3.0, seed=5, folder=str(tmp_path / name))
+        run_loopback(60, images=60, items_per_frame=2, snr_db=3.0, seed=5, folder=str(tmp_path / name), **PATIENT)
         runs.append([{k: v for k, v in f.items() if k not in WALL_CLOCK} for f in frames_of(tmp_path / name)])
     assert runs[0] == runs[1]
 

@@ -47,6 +47,8 @@ class raising_work(gr.sync_block):  # noqa: N801
 class raising_handler(gr.basic_block):  # noqa: N801
     """Passes two messages on and raises at the third."""
 
+    passes = 2
+
     def __init__(self):
         gr.basic_block.__init__(self, "raising_handler", None, None)
         self.message_port_register_in(pmt.intern("in"))
@@ -57,7 +59,7 @@ class raising_handler(gr.basic_block):  # noqa: N801
     @guarded_handler
     def handle(self, message):
         self.calls += 1
-        if self.calls > 2:
+        if self.calls > self.passes:
             raise KeyError("third")
         self.message_port_pub(pmt.intern("out"), message)
 
@@ -212,7 +214,9 @@ def test_block_that_does_not_stop(monkeypatch):
 
 
 def test_until_ends_a_flowgraph_with_success():
-    tb = chain(raising_handler())
+    block = raising_handler()
+    block.passes = 1_000_000
+    tb = chain(block)
     run_flowgraph(tb, 10, until=lambda: tb.store.num_messages() > 0)
     assert tb.store.num_messages() > 0
 

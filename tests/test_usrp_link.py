@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import ROOT, assert_one_line_error, sdr_sc
@@ -100,12 +101,16 @@ def test_a_transmitter_that_is_killed_can_be_started_again(tmp_path: Path) -> No
         ends.wait_for_frames(20)
         tx.kill()
         tx.wait()
+        over = time.monotonic() + 30
+        while "nothing from the transmitter" not in ends.log("rx").read_text() and time.monotonic() < over:
+            time.sleep(0.1)
         again = ends.start("tx", "--images", 80)
         assert ends.wait(again) == 0 and ends.wait(rx) == 0
         indices = [int(frame["frame_index"]) for frame in ends.frames()]
         assert indices[-20:] == list(range(20)) and len(indices) > 20
         assert all(frame["status"] == "delivered" for frame in ends.frames()[-20:])
         assert ends.summary("rx")["accounting"]["answers_unknown"] <= 1
+        assert ends.log("rx").read_text().count("nothing from the transmitter") == 1
 
 
 def test_without_feedback_the_most_robust_setting_is_sent(tmp_path: Path) -> None:
@@ -189,3 +194,22 @@ def test_devices_and_settings_that_are_not_there_are_told(tmp_path: Path) -> Non
     assert_one_line_error(sdr_sc("rx", "--antenna", "RX9", *out), "RX9")
     taken = sdr_sc("tx", "--feedback", "tcp://256.0.0.1:1", "--wait", "0", *out)
     assert_one_line_error(taken, "ZMQ address")
+
+
+def test_settings_that_the_device_would_clip_are_refused(tmp_path: Path) -> None:
+    def end(*words: object) -> Any:
+        device = f"type=simusrp,name=only,air=clip{tmp_path.name}"
+        return sdr_sc(words[0], "--args", device, "--out", tmp_path / "runs", *words[1:])
+
+    assert_one_line_error(end("tx", "--gain", 200), "has no gain of 200 dB; give 0 to")
+    assert_one_line_error(end("rx", "--freq", "100e9"), "has no frequency of 1e+11 Hz")
+    assert_one_line_error(end("rx", "--clock-source", "sun"), "no clock source 'sun'")
+    for words, error in (
+        (("tx", "--gain", "nan"), "no number"),
+        (("tx", "--lead", 0), "--lead is 0 s"),
+        (("tx", "--lead", 0.4), "no time for feedback"),
+        (("tx", "--feedback-timeout", "nan"), "--feedback-timeout is nan s"),
+    ):
+        assert_one_line_error(end(*words), error)
+    assert sdr_sc("rx", "--rate", 0).returncode == 2
+    assert not list((tmp_path / "runs").glob("*/summary.json"))

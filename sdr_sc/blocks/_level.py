@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 
+_HALF_WINDOW_S = 0.5
 
-class LevelMeter:
-    """Peak, mean power and clipped samples of all samples so far.
+
+class Level:
+    """Peak, mean power and clipped samples of some samples.
 
     Args:
         full_scale: a sample whose real or imaginary part is this or more in magnitude is clipped.
-
-    >>> meter = LevelMeter(1.0)
-    >>> meter.add(np.array([0.5, 1.5j, -0.5, 0.5], np.complex64))
-    >>> meter.clipped, round(meter.peak_dbfs, 1), round(meter.mean_dbfs, 1), round(meter.papr_db, 1)
-    (1, 3.5, -1.2, 4.8)
     """
 
     def __init__(self, full_scale: float) -> None:
@@ -25,10 +23,14 @@ class LevelMeter:
         self.samples = self.clipped = 0
         self._energy = self._peak = self._peak_power = 0.0
 
-    def add(self, samples: np.ndarray) -> None:
-        """Take in complex64 samples (n,); those that are not finite count as clipped."""
-        if not len(samples):
-            return
+    def _include(self, other: Level) -> None:
+        self.samples += other.samples
+        self.clipped += other.clipped
+        self._energy += other._energy
+        self._peak = max(self._peak, other._peak)
+        self._peak_power = max(self._peak_power, other._peak_power)
+
+    def _measure(self, samples: np.ndarray) -> None:
         parts = np.ascontiguousarray(samples).view(np.float32)
         peak = max(float(parts.max()), -float(parts.min()))
         if not peak < self.full_scale:
@@ -64,6 +66,52 @@ class LevelMeter:
             "peak_dbfs": self.peak_dbfs,
             "papr_db": self.papr_db,
         }
+
+
+class LevelMeter(Level):
+    """The level of all samples so far, and that of the latest.
+
+    Args: as for `Level`.
+
+    >>> meter = LevelMeter(1.0)
+    >>> meter.add(np.array([0.5, 1.5j, -0.5, 0.5], np.complex64))
+    >>> meter.clipped, round(meter.peak_dbfs, 1), round(meter.mean_dbfs, 1), round(meter.papr_db, 1)
+    (1, 3.5, -1.2, 4.8)
+    """
+
+    def __init__(self, full_scale: float) -> None:
+        super().__init__(full_scale)
+        self._skip = 0
+        self._halves = [Level(full_scale), Level(full_scale)]
+        self._since = -math.inf
+
+    def skip(self, samples: int) -> None:
+        """Leave so many of the next samples out: a front end that settles is no level."""
+        self._skip = samples
+
+    def recent(self) -> Level:
+        """Of the last 0.5 to 1 s in which there were samples, by the machine's clock."""
+        found = Level(self.full_scale)
+        for half in self._halves:
+            found._include(half)
+        return found
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take in complex64 samples (n,); those that are not finite count as clipped."""
+        if self._skip:
+            rest = samples[self._skip :]
+            self._skip -= len(samples) - len(rest)
+            samples = rest
+        if not len(samples):
+            return
+        now = time.monotonic()
+        if now - self._since > _HALF_WINDOW_S:
+            self._halves = [self._halves[1], Level(self.full_scale)]
+            self._since = now
+        latest = Level(self.full_scale)
+        latest._measure(samples)
+        self._include(latest)
+        self._halves[1]._include(latest)
 
 
 def _db(ratio: float) -> float:

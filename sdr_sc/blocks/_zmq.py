@@ -20,7 +20,10 @@ def check_address(address: str, queue: int) -> None:
 
 
 def open_socket(kind: str, address: str, bind: bool, queue: int) -> Any:
-    """A socket of ``kind`` PUSH or PULL, bound or connected.
+    """A socket, bound or connected.
+
+    Args:
+        kind: PUSH and PULL, which give a message to one peer; XPUB and SUB, which give it to all.
 
     Raises:
         BlockError: the address is unknown, or is taken.
@@ -32,6 +35,11 @@ def open_socket(kind: str, address: str, bind: bool, queue: int) -> Any:
     socket.setsockopt(zmq.LINGER, 0)
     if kind == "PUSH":
         socket.setsockopt(zmq.IMMEDIATE, 1)  # queue for a peer that is there, not for one that may come
+    if kind == "XPUB":
+        socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of each peer that comes and goes
+        socket.setsockopt(zmq.XPUB_NODROP, 1)  # say so if a peer's queue is full
+    if kind == "SUB":
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
     try:
         (socket.bind if bind else socket.connect)(address)
     except zmq.ZMQError as error:

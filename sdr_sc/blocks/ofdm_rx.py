@@ -92,6 +92,11 @@ class ofdm_rx(gr.basic_block):
         """Where the device's time comes from, for ``air_ms``."""
         self._clock = DeviceClock(read_s)
 
+    @property
+    def samples_taken(self) -> int:
+        """Samples that have come in."""
+        return self.receiver.counters.samples
+
     def load(self) -> None:
         """Load the compiled kernels, which takes a second: before the start where a device would not wait for it."""
         warm_up(self.numerology)

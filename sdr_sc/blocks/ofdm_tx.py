@@ -13,6 +13,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._air_queue import AirQueue
 from sdr_sc.blocks._burst_timing import BurstTiming
 from sdr_sc.blocks._device_clock import DeviceClock
 from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
@@ -52,7 +53,7 @@ class ofdm_tx(gr.basic_block):
 
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
-        finished: set when the last frame has left.
+        finished: set when the last frame has left, and is off the air as far as the device tells.
         recent: send time in s of device time, and k, of the latest frames that have a send time.
 
     Raises:
@@ -91,8 +92,7 @@ class ofdm_tx(gr.basic_block):
             )
         rate_hz = sample_rate_hz or self.numerology.sample_rate_hz
         self.recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
-        self._timing = BurstTiming(rate_hz, lead_s, period_s) if lead_s else None
-        self._clock: DeviceClock | None = None
+        self._air = AirQueue(BurstTiming(rate_hz, lead_s, period_s)) if lead_s else None
         self._queue: deque[np.ndarray] = deque()
         self._tags: deque[tuple[int, int, tuple[int, float] | None]] = deque()  # index, length, send time of frames
         self._place = 0
@@ -104,6 +104,7 @@ class ofdm_tx(gr.basic_block):
         self.set_output_multiple(_CHUNK)
         self.message_port_register_in(pmt.intern("frames"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
+        self.set_msg_handler(pmt.intern("system"), self.handle_system)
 
     def load(self) -> None:
         """Load the compiled kernels, which takes a moment: before the start where a device would not wait for it."""
@@ -120,7 +121,25 @@ class ofdm_tx(gr.basic_block):
 
         Not to be set where the device's time waits for the frames.
         """
-        self._clock = DeviceClock(read_s)
+        if self._air is not None:
+            self._air.clock = DeviceClock(read_s)
+
+    def set_answers(self, read: Callable[[], int]) -> None:
+        """Where the number of bursts comes from whose end the device has told, see `usrp_monitor.bursts_answered`."""
+        if self._air is not None:
+            self._air.answers = read
+
+    def is_full(self, frames_made: int) -> bool:
+        """Whether so much waits for the air that the encoder should make no more frames for now.
+
+        Args:
+            frames_made: by the encoder; those that this block has not seen yet wait in its message queue.
+        """
+        return self._air is not None and self._air.is_full(frames_made)
+
+    def handle_system(self, message: pmt.pmt_base) -> None:
+        """The block that sends frames has ended: this one goes on until the last of them is off the air."""
+        self._ended = True
 
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
@@ -129,7 +148,7 @@ class ofdm_tx(gr.basic_block):
         if END in meta:
             # What is still in filters and detectors downstream gets pushed out by silence; on the air there is always
             # something behind the last burst, and no sample may be outside of bursts.
-            if self._timing is None:
+            if self._air is None:
                 self._queue.append(np.zeros(_TAIL_SYMBOLS * self.numerology.symbol_samples, np.complex64))
                 self._tags.append((-1, 0, None))
             self._ended = True
@@ -151,8 +170,8 @@ class ofdm_tx(gr.basic_block):
         samples = self._builder.build(features, header, self.amplitude, self.gap_samples)
         self.level.add(samples[: len(samples) - self.gap_samples])
         send_time = None
-        if self._timing is not None:
-            send_time = self._timing.next(len(samples), None if self._clock is None else self._clock.now_s())
+        if self._air is not None:
+            send_time = self._air.next(len(samples))
             self.recent.append((sum(send_time), header.k))
         self._tags.append((meta.get("frame_index", meta["frame_num"]), len(samples), send_time))
         self._queue.append(samples)
@@ -173,9 +192,10 @@ class ofdm_tx(gr.basic_block):
                 self._queue.popleft()
                 self._place = 0
         if produced == 0 and self._ended and not self._queue:
-            # The blocks downstream end with this one: let the last frame's messages pass first, and the last frame
-            # be sent.
-            time.sleep(_LINGER_S + (0.0 if self._timing is None else self._timing.lead_s))
+            if self._air is not None and not self._air.wait():
+                return 0  # in slices, so that a stop gets through
+            # The blocks downstream end with this one: let the last frame's messages pass first.
+            time.sleep(_LINGER_S)
             self.finished.set()
             return -1
         return produced

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks._in_flight import InFlight
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require
+from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
@@ -69,7 +70,7 @@ class semantic_encoder(gr.basic_block):
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
         if self.contract.k_max > MAX_K:
             raise ContractError(f"model {model!r} sends up to {self.contract.k_max} symbols an item, a frame {MAX_K}.")
-        if max_frames_in_flight < 0 or feedback_timeout_s <= 0 or hysteresis_db < 0:
+        if max_frames_in_flight < 0 or not 0 < feedback_timeout_s < np.inf or not hysteresis_db >= 0:
             raise BlockError(
                 "semantic encoder: max_frames_in_flight and hysteresis_db have to be 0 or more, "
                 "feedback_timeout_s more than 0."
@@ -88,7 +89,8 @@ class semantic_encoder(gr.basic_block):
         self._snr_db: float | None = None
         self._snr_time = -np.inf
         self._given_up_before = 0
-        self._ending = False
+        self._ending = self._at_once = False
+        self._is_full: Callable[[int], bool] = lambda frames_made: False
         self._end_told: float | None = None
         self._held = 0
         self._sent_time = -np.inf
@@ -102,9 +104,18 @@ class semantic_encoder(gr.basic_block):
         """Fix k, or give the choice to the CAM with 0; may be called while the flowgraph runs."""
         self.k = k if k == 0 else self.contract.check_k(k)
 
-    def finish(self) -> None:
-        """Send no more, as if the items were used up: frames on their way are waited for, then the end is told."""
+    def finish(self, at_once: bool = False) -> None:
+        """Send no more, as if the items were used up, and tell the end.
+
+        Args:
+            at_once: wait for no feedback first.
+        """
+        self._at_once = self._at_once or at_once
         self._ending = True
+
+    def set_brake(self, is_full: Callable[[int], bool]) -> None:
+        """Make no frame while ``is_full`` says so, which is asked with the number of frames made so far."""
+        self._is_full = is_full
 
     def load(self) -> None:
         """Load the model, which takes seconds: before the start where a device would not wait for it."""
@@ -121,12 +132,21 @@ class semantic_encoder(gr.basic_block):
     @guarded_handler
     def handle_snr(self, message: pmt.pmt_base) -> None:
         """Feedback: the SNR for the next frames, and the news that a frame arrived."""
-        meta, _ = read_pdu(message, "snr")
-        require(meta, ("snr_db", "frame_num"), "snr")
-        if not self.in_flight.acknowledge(int(meta["frame_num"])):
+        # Any host may send PDUs here: one that is no feedback must not end the transmitter.
+        try:
+            meta, _ = read_pdu(message, "snr")
+        except BlockError:
+            raise  # no PDU at all: a connection in the flowgraph that makes no sense
+        except Exception:  # whatever PMT says to foreign content
+            meta = {}
+        snr_db, number = meta.get("snr_db"), meta.get("frame_num")
+        if not (isinstance(snr_db, (int, float)) and np.isfinite(snr_db) and isinstance(number, int)):
             self.feedback_unknown += 1
             return
-        self._snr_db, self._snr_time = float(meta["snr_db"]), time.monotonic()
+        if not self.in_flight.acknowledge(number):
+            self.feedback_unknown += 1
+            return
+        self._snr_db, self._snr_time = float(snr_db), time.monotonic()
         self._given_up_before = self.in_flight.given_up
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
@@ -146,7 +166,8 @@ class semantic_encoder(gr.basic_block):
             self._waiting, self._waiting_since = len(waiting), now
         last = self._tags("last_item", len(waiting))
         stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
-        if not self.in_flight.may_send(now) or not (len(waiting) >= self.items_per_frame or last or stalled):
+        ready = len(waiting) >= self.items_per_frame or last or stalled
+        if not (self.in_flight.may_send(now) and ready) or self._is_full(self.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
             quiet = now - max(self._snr_time, self._sent_time) > _LINGER_S
             if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
@@ -197,7 +218,7 @@ class semantic_encoder(gr.basic_block):
     def _end(self, now: float) -> int:
         """Wait until every frame is answered or counts as lost, tell the blocks downstream, and end after them."""
         if self._end_told is None:
-            if self.in_flight.settled(now):
+            if self._at_once or self.in_flight.settled(now):
                 end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
                 self.message_port_pub(pmt.intern("sent"), end)
                 self.message_port_pub(pmt.intern("frames"), end)

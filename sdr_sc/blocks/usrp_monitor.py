@@ -9,6 +9,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._lifetime import keep_until_exit
 
 _PORT = pmt.intern("async_msgs")
 FAULTS = {
@@ -38,6 +39,18 @@ class usrp_monitor(gr.basic_block):
         self.counts: Counter[str] = Counter()
         self.message_port_register_in(_PORT)
         self.set_msg_handler(_PORT, self.handle_message)
+        self._kept = False
+
+    def start(self) -> bool:
+        if not self._kept:
+            self._kept = True
+            keep_until_exit(self)  # a sink's thread goes on to send while the flowgraph is taken apart
+        return True
+
+    @property
+    def bursts_answered(self) -> int:
+        """Bursts of a sink whose end is known: sent to their end, or dropped because they came late."""
+        return self.counts["burst_ack"] + self.counts["time_error"]
 
     @property
     def faults(self) -> dict[str, int]:

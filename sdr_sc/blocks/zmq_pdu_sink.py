@@ -17,10 +17,12 @@ _POLL_MS = 50
 
 
 class zmq_pdu_sink(gr.basic_block):
-    """Pushes PDUs over ZMQ (PUSH) to a ``zmq_pdu_source``, and never waits for it.
+    """Sends PDUs over ZMQ to ``zmq_pdu_source``, and never waits for it.
 
-    While nobody listens, and when the queue is full, messages are dropped and counted in ``messages_dropped``: late
-    feedback is worth nothing. GNU Radio's own message sinks wait instead, and with them the flowgraph's end.
+    With ``bind``, every source that connects gets every PDU (XPUB); otherwise the one source does (PUSH), which
+    gets those of other sinks, too. While nobody listens, and when a listener's queue is full, messages are dropped
+    and counted in ``messages_dropped``: late feedback is worth nothing. GNU Radio's own message sinks wait instead,
+    and with them the flowgraph's end.
 
     Message input ``pdus``: any PDUs.
 
@@ -39,6 +41,7 @@ class zmq_pdu_sink(gr.basic_block):
         check_address(address, queue)
         self._address, self._bind, self._queue = address, bind, queue
         self._socket: Any = None
+        self._listeners = 0
         self.message_port_register_in(pmt.intern("pdus"))
         self.set_msg_handler(pmt.intern("pdus"), self.handle_pdu)
 
@@ -52,7 +55,9 @@ class zmq_pdu_sink(gr.basic_block):
 
         self._open()
         over = time.monotonic() + limit_s
-        while not self._socket.poll(_POLL_MS, zmq.POLLOUT):
+        # A publisher may always send; it is told of a listener by a message.
+        wanted = zmq.POLLIN if self._bind else zmq.POLLOUT
+        while not self._socket.poll(_POLL_MS, wanted):
             if time.monotonic() > over:
                 return False
         return True
@@ -64,18 +69,37 @@ class zmq_pdu_sink(gr.basic_block):
 
     def _open(self) -> None:
         if self._socket is None:
-            self._socket = open_socket("PUSH", self._address, self._bind, self._queue)
+            self._socket = open_socket("XPUB" if self._bind else "PUSH", self._address, self._bind, self._queue)
+            self._listeners = 0
+
+    def _is_heard(self) -> bool:
+        """Whether a publisher has listeners: each tells when it comes and, or its connection, when it goes."""
+        import zmq
+
+        try:
+            while True:
+                self._listeners += {b"\x01": 1, b"\x00": -1}.get(self._socket.recv(zmq.DONTWAIT)[:1], 0)
+        except zmq.Again:
+            return self._listeners > 0
 
     @guarded_handler
     def handle_pdu(self, message: pmt.pmt_base) -> None:
         """Send one."""
         import zmq
 
+        data = pmt.serialize_str(message)
+        if self._bind and not self._is_heard():
+            self.messages_dropped += 1
+            return
         try:
-            self._socket.send(pmt.serialize_str(message), zmq.DONTWAIT)
+            self._socket.send(data, zmq.DONTWAIT)
             self.messages_sent += 1
         except zmq.Again:
             self.messages_dropped += 1
+            if self._bind:  # one of them does not keep up: the others must not lose it, too
+                self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+                self._socket.send(data, zmq.DONTWAIT)
+                self._socket.setsockopt(zmq.XPUB_NODROP, 1)
 
     def stop(self) -> bool:
         if self._socket is not None:

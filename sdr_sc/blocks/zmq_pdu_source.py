@@ -16,7 +16,10 @@ _POLL_MS = 50
 
 
 class zmq_pdu_source(gr.basic_block):
-    """Pulls PDUs over ZMQ (PULL) from one or more ``zmq_pdu_sink``.
+    """Takes PDUs over ZMQ from ``zmq_pdu_sink``.
+
+    With ``bind``, those of every sink that connects (PULL); otherwise those of the one sink that binds (SUB), which all
+    its sources get.
 
     What cannot be read as a PDU is dropped and counted in ``messages_refused``.
 
@@ -34,13 +37,32 @@ class zmq_pdu_source(gr.basic_block):
         check_address(address, queue)
         self._address, self._bind, self._queue = address, bind, queue
         self._socket: Any = None
+        self._monitor: Any = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.message_port_register_out(pmt.intern("pdus"))
 
+    def wait_for_sender(self, limit_s: float) -> bool:
+        """Open the socket before the flowgraph starts, and wait until a sink has connected; False if none does in time.
+
+        A sink drops what it has to say while it is not connected, which it tries ten times a second.
+
+        Raises:
+            BlockError: the address cannot be used.
+        """
+        self._open()
+        return bool(self._monitor.poll(round(1e3 * limit_s)))
+
+    def _open(self) -> None:
+        import zmq
+
+        if self._socket is None:
+            self._socket = open_socket("PULL" if self._bind else "SUB", self._address, self._bind, self._queue)
+            self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+
     @guarded_start
     def start(self) -> bool:
-        self._socket = open_socket("PULL", self._address, self._bind, self._queue)
+        self._open()
         self._stop.clear()
         self._thread = threading.Thread(target=self._listen, name="zmq_pdu_source", daemon=True)
         self._thread.start()
@@ -51,7 +73,11 @@ class zmq_pdu_source(gr.basic_block):
         if self._thread is not None:
             self._thread.join(timeout=1.0)
             self._thread = None
+        if self._socket is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
             self._socket.close(linger=0)
+            self._socket = None
         return True
 
     def _listen(self) -> None:

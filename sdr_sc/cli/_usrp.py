@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,16 @@ REFRESH_HZ = 4
 def device_options(function: Callable) -> Callable:
     """Options of the device."""
     for option in (
+        click.option("--time-source", default="", help="internal, external, gpsdo  [the device's own choice]"),
+        click.option("--clock-source", default="", help="The same for its clock."),
         click.option(
-            "--time-source", default="internal", show_default=True, help="Of the device: internal, external, gpsdo."
-        ),
-        click.option("--clock-source", default="internal", show_default=True, help="The same for its clock."),
-        click.option("--rate", "sample_rate_hz", default=1e6, show_default=True, help="Sample rate, Hz."),
+            "--rate",
+            "sample_rate_hz",
+            default=1e6,
+            show_default=True,
+            help="Sample rate, Hz.",
+            type=click.FloatRange(1.0),
+        ),  # fmt: skip
         click.option("--freq", "freq_hz", default=-1.0, help="Centre frequency, Hz  [simulated device: 915e6]"),
         click.option("--args", "device_args", default="type=simusrp", show_default=True, help="UHD device arguments."),
     ):
@@ -70,37 +76,61 @@ def run_live(
     warnings: Callable[[Any], list[str]],
     prepare: Callable[[Any], None] = lambda tb: None,
 ) -> Any:
-    """Run an end with a live table; each warning is printed once, as soon as it is due. Ctrl-C ends it as its own end
-    does, with its results."""
+    """Run an end with a live table; each warning is printed once, as soon as it is due.
+
+    Ctrl-C, SIGTERM and SIGHUP end it as its own end does, with its results. A device that is lost does so, too: then
+    the top block's attribute ``lost`` tells it, see `raise_if_lost`.
+    """
     from rich.live import Live
 
-    from sdr_sc.experiments.usrp_link import run_end
+    from sdr_sc.cli._signals import StopSignals
+    from sdr_sc.experiments.usrp_link import run_end, transmitter_status, unsent_warning
 
-    seen: dict[str, Any] = {}
     warned: set[str] = set()
-    try:
+
+    def warn(warning: str) -> None:
+        if warning not in warned:
+            warned.add(warning)
+            console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+
+    with StopSignals() as signals:
+
+        def prepare_and_arm(tb: Any) -> None:
+            prepare(tb)
+            signals.arm()
+
         with Live(console=console, refresh_per_second=REFRESH_HZ, transient=True) as live:
 
             def on_poll(tb: Any) -> None:
-                seen["tb"] = tb
                 live.update(table(tb))
                 for warning in warnings(tb):
-                    if warning not in warned:
-                        warned.add(warning)
-                        live.console.print(f"[yellow]warning:[/] {warning}")
+                    warn(warning)
 
-            return run_end(end, parameters, seconds, on_poll, prepare)
-    except KeyboardInterrupt:
-        if "tb" not in seen:
-            raise
+            tb = run_end(end, parameters, seconds, on_poll, prepare_and_arm, lambda: signals.count, warn)
+    if signals.count:
         console.print("interrupted")
-        if hasattr(seen["tb"], "results"):
-            seen["tb"].results.stop()
-        return seen["tb"]
+    if end == "tx" and not tb.lost:
+        unsent = unsent_warning(transmitter_status(tb))
+        if unsent:
+            warn(unsent)
+    return tb
+
+
+def raise_if_lost(tb: Any) -> None:
+    """Tell at the end of a command, when its results are written, that the device was lost.
+
+    Raises:
+        SdrScError: it was.
+    """
+    from sdr_sc.errors import SdrScError
+
+    if tb.lost:
+        raise SdrScError(tb.lost)
 
 
 def level_text(level: Any) -> str:
-    """Level of a stream for a status line."""
+    """Level of a stream in the last second, for a status line."""
+    level = level.recent()
     if not level.samples:
         return "-"
     clipped = f", [red]{level.clipped} clipped[/]" if level.clipped else ""
@@ -110,3 +140,13 @@ def level_text(level: Any) -> str:
 def faults_text(faults: dict[str, int]) -> str:
     """Counts of faults for a status line."""
     return ", ".join(f"[red]{count} {words.split(':')[0]}[/]" for words, count in faults.items()) or "none"
+
+
+@contextmanager
+def kept_if_used(folder: Path) -> Iterator[Path]:
+    """Leave no empty folder behind when a run is refused."""
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # only an empty one can be removed

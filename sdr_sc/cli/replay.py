@@ -95,12 +95,12 @@ def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
 
 
 def _rows(result: ReplayResult, folder: Path) -> list[Row]:
-    from sdr_sc.experiments.demo import read_frames
+    from sdr_sc.experiments.frame_columns import read_columns
     from sdr_sc.experiments.measurements import Row
     from sdr_sc.experiments.usrp_link import receiver_rows
 
     status = result.status
-    rows = receiver_rows(status, read_frames(folder))
+    rows = receiver_rows(status, read_columns(folder))
     if not result.truth:
         # Every answer made its own frame: nothing can be lost that nobody knows of.
         rows = [row for row in rows if row.name != "frames lost"]

@@ -47,20 +47,23 @@ def command(
     """
     from rich.console import Console
 
-    from sdr_sc.cli._usrp import new_folder, run_live
-    from sdr_sc.experiments.demo import read_frames
+    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
+    from sdr_sc.experiments.frame_columns import read_columns
     from sdr_sc.experiments.measurements import print_rows, write_json
     from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
-    from sdr_sc.usrp import usrp_settings
+    from sdr_sc.usrp import device_report, usrp_settings
 
     console = Console()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out)
-    tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
+    with kept_if_used(folder):
+        tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
     status = receiver_status(tb)
-    rows = receiver_rows(status, read_frames(folder))
-    write_json(folder / "summary.json", "sdr-sc rx", rows, {"config": parameters, "accounting": status})
+    details = {"config": parameters, "device": device_report(tb.usrp_source), "accounting": status}
+    write_json(folder / "summary.json", "sdr-sc rx", [], details)  # the counters, before a long file is read
+    rows = receiver_rows(status, read_columns(folder))
+    write_json(folder / "summary.json", "sdr-sc rx", rows, details)
     print_rows(rows, console=console)
     console.print(f"results: {folder}", soft_wrap=True)
     if record_file is not None:
@@ -70,6 +73,7 @@ def command(
         recorded = Recorded.of(tb.recorder, record_file)
         console.print(f"recorded: {described(recorded)}", soft_wrap=True)
         console.print(f"file: {recorded.path}", soft_wrap=True)
+    raise_if_lost(tb)
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--antenna", "tx_antenna", default="TX/RX", show_default=True, help="Antenna port.")
 @click.option("--transmit", is_flag=True, help="Really transmit, on a device that is not simulated; see docs/usrp.md.")
 @click.option("--amplitude", default=0.2, show_default=True, help="Digital back-off: 1 is a mean power of full scale.")
-@click.option("--lead", "lead_s", default=0.05, show_default=True, help="From the making of a burst to its sending, s.")
+@click.option("--lead", "lead_s", default=0.02, show_default=True, help="From the making of a burst to its sending, s.")
 @click.option(
     "--period", "period_s", default=0.0, show_default=True, help="Bursts start at multiples of this, s; 0: any."
 )
@@ -43,16 +44,19 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
     from rich.console import Console
 
-    from sdr_sc.cli._usrp import new_folder, run_live
+    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
     from sdr_sc.experiments.usrp_link import transmitter_status
+    from sdr_sc.usrp import device_report
 
     console = Console()
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
     folder = new_folder(out)
-    console.print(f"waiting for a receiver, at most {parameters['wait_s']:g} s ...")
-    tb = run_live("tx", parameters, seconds, console, _table, _warnings)
+    if parameters["wait_s"]:
+        console.print(f"opening the device, then waiting for a receiver, at most {parameters['wait_s']:g} s ...")
+    with kept_if_used(folder):
+        tb = run_live("tx", parameters, seconds, console, _table, _warnings)
     status = transmitter_status(tb)
     rows = [
         Row("frames sent", status["frames_sent"], "frames"),
@@ -61,13 +65,18 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
         Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
         *(Row(words, count, "") for words, count in status["faults"].items()),
     ]
-    write_json(folder / "summary.json", "sdr-sc tx", rows, {"config": parameters, "transmitter": status})
+    device = device_report(tb.usrp_sink)
+    write_json(
+        folder / "summary.json", "sdr-sc tx", rows, {"config": parameters, "device": device, "transmitter": status}
+    )
     print_rows(rows, console=console)
     console.print(f"results: {folder}", soft_wrap=True)
+    raise_if_lost(tb)
 
 
 def _check(parameters: dict[str, Any]) -> None:
     """Tell mistakes before anything is compiled."""
+    from sdr_sc.errors import SdrScError
     from sdr_sc.usrp import usrp_settings
 
     usrp_settings(
@@ -76,6 +85,17 @@ def _check(parameters: dict[str, Any]) -> None:
         tx_gain_db=parameters["tx_gain_db"],
         transmit=bool(parameters["transmit"]),
     )
+    lead_s, period_s, timeout_s = (parameters[name] for name in ("lead_s", "period_s", "feedback_timeout_s"))
+    for option, value in (("--lead", lead_s), ("--feedback-timeout", timeout_s)):
+        if not 0 < value < math.inf:
+            raise SdrScError(f"{option} is {value:g} s; give more than 0.")
+    if not 0 <= period_s < math.inf:
+        raise SdrScError(f"--period is {period_s:g} s; give 0 or more.")
+    if lead_s >= timeout_s:
+        raise SdrScError(
+            f"--lead of {lead_s:g} s leaves no time for feedback within --feedback-timeout of {timeout_s:g} s; every "
+            "frame would count as unanswered; give a longer time-out."
+        )
 
 
 def _table(tb: Any) -> Table:

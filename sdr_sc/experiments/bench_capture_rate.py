@@ -65,7 +65,7 @@ def _missing(file: Path) -> int:
 
 def _record(file: Path, seconds: float, datatype: str) -> tuple[float, float]:
     """Growth of the process' memory after the first fifth of the time, and its peak, MiB."""
-    args = f"type=simusrp,air=bench{uuid.uuid4().hex[:8]},pace=rt"
+    args = f"type=simusrp,air=bench{uuid.uuid4().hex[:8]},pace=rt,rx_buffer_ms=500"  # as num_recv_frames on a device
     command = [sys.executable, "-m", "sdr_sc.cli.main", "record", "usrp", str(file), "--args", args]
     command += ["--rate", str(RATE_HZ), "--seconds", str(seconds), "--datatype", datatype]
     memory: list[tuple[float, float]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.experiments.machine_pauses import MachinePauses
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.usrp_pair import PairResult, run_pair
 from sdr_sc.simusrp.levels import expected_snr_db, path_loss_for_snr
@@ -20,7 +21,9 @@ _OCCUPIED = 52 / 64
 _RMS_DBFS = -14.9  # of frames with amplitude 0.2
 _RATES_HZ = (1e6, 2e6, 5e6, 8e6, 10e6, 15e6, 20e6)
 _LEVELS = ((60, 40, 62), (75, 40, 62), (60, 76, 60), (40, 60, 50), (90, 50, 88))
-_FAST = ["--frames-in-flight", "4"]
+_ROBUST = ["--lead", "0.2", "--feedback-timeout", "1"]  # against pauses of the machine
+_RX_BUFFER = ",rx_buffer_ms=500"  # as long as num_recv_frames or socket buffers give a real device
+_STEADY, _FAST = ["--frames-in-flight", "6"], ["--frames-in-flight", "32"]
 
 
 def bench_usrp(seconds: float, quick: bool, log: Callable[[str], None]) -> list[Row]:
@@ -87,7 +90,9 @@ def endurance_rows(folder: Path, seconds: float, log: Callable[[str], None]) -> 
     """A long run at 1 MS/s and 25 dB, and its latencies."""
     log(f"1 MS/s for {seconds:g} s")
     loss = path_loss_for_snr(25.0, _RMS_DBFS, 1e6, occupied=_OCCUPIED)
-    result = run_pair(folder / "endurance", seconds, ["--images", "0"], [], "", f",path_loss_db={loss:.2f}")
+    device = f",path_loss_db={loss:.2f}{_RX_BUFFER}"
+    with MachinePauses() as pauses:
+        result = run_pair(folder / "endurance", seconds, ["--images", "0", *_STEADY, *_ROBUST], [], "", device)
     name = f"1 MS/s, {seconds:g} s, 25 dB"
     faults = _without_last(result)
     total = sum(faults.values())
@@ -103,7 +108,7 @@ def endurance_rows(folder: Path, seconds: float, log: Callable[[str], None]) -> 
     stages = [(n, v) for n, v in result.rows.items() if n.endswith(("median", "percentile")) and prefix not in n]
     rows += [Row(stage, value, "ms", n=len(result.frames)) for stage, value in stages]
     rows.append(Row("SNR estimated", result.rows["SNR estimated, mean"], "dB", n=len(result.frames)))
-    return rows
+    return [*rows, *_pause_rows(name, pauses)]
 
 
 def rate_rows(folder: Path, seconds: float, log: Callable[[str], None]) -> list[Row]:
@@ -113,17 +118,29 @@ def rate_rows(folder: Path, seconds: float, log: Callable[[str], None]) -> list[
         log(f"{rate_hz / 1e6:g} MS/s for {seconds:g} s")
         loss = path_loss_for_snr(25.0, _RMS_DBFS, rate_hz, occupied=_OCCUPIED)
         rate = ["--rate", str(rate_hz)]
-        options = ["--images", "0", *_FAST, *rate]
-        result = run_pair(folder / f"rate_{rate_hz:.0f}", seconds, options, rate, "", f",path_loss_db={loss:.2f}")
+        options = ["--images", "0", *_FAST, *_ROBUST, *rate]
+        device = f",path_loss_db={loss:.2f}{_RX_BUFFER}"
+        with MachinePauses() as pauses:
+            result = run_pair(folder / f"rate_{rate_hz:.0f}", seconds, options, rate, "", device)
         faults = _without_last(result)
         told = ", ".join(f"{count} {words.split(':')[0]}" for words, count in faults.items()) or "no fault"
         images = result.receiver["items_answered"] / seconds
-        rows.append(Row(f"{rate_hz / 1e6:g} MS/s, {seconds:g} s: {told}; images answered", images, "images/s"))
+        name = f"{rate_hz / 1e6:g} MS/s, {seconds:g} s"
+        rows.append(Row(f"{name}: {told}; images answered", images, "images/s"))
+        rows += _pause_rows(name, pauses)
         if faults:
             break
         highest = rate_hz
     first = Row.at_least(f"highest rate without a fault for {seconds:g} s", highest / 1e6, "MS/s", 5.0)
     return [first, *rows]
+
+
+def _pause_rows(name: str, pauses: MachinePauses) -> list[Row]:
+    """What the machine itself did meanwhile: faults beside long pauses are its own."""
+    rows = [Row(f"{name}: longest pause of the machine itself", pauses.longest_ms, "ms")]
+    if pauses.steal_percent is not None:
+        rows.append(Row(f"{name}: time taken by other virtual machines", pauses.steal_percent, "%"))
+    return rows
 
 
 def _without_last(result: PairResult) -> dict[str, int]:

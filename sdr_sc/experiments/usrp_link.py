@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -14,15 +13,18 @@ import numpy as np
 
 from sdr_sc.blocks import _errors
 from sdr_sc.errors import FlowgraphError, SdrScError
+from sdr_sc.experiments.frame_columns import FrameColumns
 from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.harness import StuckError, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.experiments.usrp_watch import EndRun
+from sdr_sc.usrp.bursts import attach_bursts
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
-_FINISH_LIMIT_S = 30.0
+_WARM_UP_S = 0.1  # of a receiver: what it hears while it settles is no level
 _RATE_HZ, _RATE_TOLERANCE = 1e6, 1e-6
 _STAGES = (
     ("latency_ms", "encoder to answer"),
@@ -37,14 +39,21 @@ def run_end(
     deadline_s: float | None,
     on_poll: Callable[[Any], None] = lambda tb: None,
     prepare: Callable[[Any], None] = lambda tb: None,
+    asked_to_stop: Callable[[], int] = lambda: 0,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Compile ``flowgraphs/usrp_END.grc`` and run it to its end in this process; returns the top block.
+
+    Its attribute ``lost`` is '' or the sentence that tells how the device was lost, which also ends it.
 
     Args:
         parameters: the flowgraph's parameters by name.
         deadline_s: after which it comes to its end: it sends no more, or is stopped; None waits as long as it takes.
         on_poll: called with the top block every 20 ms while it runs.
         prepare: called with the top block before it starts.
+        asked_to_stop: how often somebody has asked for the end by now. A transmitter then sends what it has made and
+            tells its receivers, for which it takes some seconds at most; asked again, it stops at once.
+        warn: called with a sentence for the user while it runs.
 
     Raises:
         SdrScError: the device, the flowgraph or a parameter cannot be used; in one sentence.
@@ -53,28 +62,26 @@ def run_end(
     if not path.is_file():
         raise FlowgraphError(f"flowgraph {path} is missing; run from a clone of the repository with its flowgraphs.")
     prepare_uhd(parameters["device_args"])
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
-        generated = compile_flowgraph(path, Path(folder))
-        module = load_module(generated)
-        tb = built_for_usrp(top_block_class(module, generated), parameters)
+    with _errors.watching():
+        with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:  # gone before a signal may end the process
+            generated = compile_flowgraph(path, Path(folder))
+            module = load_module(generated)
+            cls = top_block_class(module, generated)
+        tb = built_for_usrp(cls, parameters)
         check_rate(tb, parameters.get("sample_rate_hz", _RATE_HZ))
         module.snippets_main_after_init(tb)
+        tb.lost = ""
+        if end != "rx":
+            attach_bursts(tb.encoder, tb.transmitter, tb.tx_monitor)
+        if end != "tx" and not tb.settings.lock_step:
+            tb.receiver.level.skip(round(_WARM_UP_S * tb.usrp_source.get_samp_rate()))
         prepare(tb)
-        last = tb.transmitter if end == "tx" else tb.results
-        over = None if deadline_s is None else time.monotonic() + deadline_s
-
-        def poll() -> bool:
-            on_poll(tb)
-            if last.finished.is_set():
-                return True  # a USRP source and blocks of messages would go on for ever
-            if over is None or time.monotonic() < over:
-                return False
-            if end == "rx":
-                return True
-            tb.encoder.finish()
-            return time.monotonic() > over + _FINISH_LIMIT_S
-
-        watch_flowgraph(tb, None, until=poll)
+        run = EndRun(tb, end, deadline_s, on_poll, asked_to_stop, warn)
+        try:
+            watch_flowgraph(tb, None, until=run.poll)
+        except StuckError:
+            if not tb.lost:  # a driver whose device is gone may well be stuck
+                raise
         if hasattr(tb, "results"):
             tb.results.stop()
     return tb
@@ -141,6 +148,21 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
     return status
 
 
+def unsent_warning(status: dict[str, Any]) -> str:
+    """One sentence if the device did not send all bursts as far as it has told; '' if it did.
+
+    Args:
+        status: of `transmitter_status`, at the end of a run.
+    """
+    sent, told = status["frames_sent"], status["bursts_acknowledged"]
+    if told >= sent:
+        return ""
+    return (
+        f"{sent} frames were made and the device acknowledges {told} bursts; {sent - told} came late, were broken off, "
+        "or were not sent."
+    )
+
+
 def receiver_status(tb: Any) -> dict[str, Any]:
     """Counters of the receiving end."""
     record, receiver = tb.results.record, tb.receiver
@@ -166,35 +188,35 @@ def receiver_status(tb: Any) -> dict[str, Any]:
     return status
 
 
-def receiver_rows(status: dict[str, Any], frames: list[dict[str, str]]) -> list[Row]:
+def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
     """Figures of the receiving end.
 
     Args:
         status: of `receiver_status`.
-        frames: rows of ``frames.csv``.
+        frames: of ``frames.csv``.
     """
     rows = []
-    told = [f for f in frames if f["correct"]]  # not so where nobody knows the truth
-    if told:
-        interval = clustered_interval([int(f["correct"]) for f in told], [int(f["n_items"]) for f in told])
+    told = frames.correct >= 0  # not so where nobody knows the truth
+    if told.any():
+        interval = clustered_interval(frames.correct[told], frames.n_items[told])
         accuracy = 100 * status["items_correct"] / max(status["items_sent"], 1)
         low, high = (100 * bound for bound in interval)
         rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_sent"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
-    snr = [float(f["snr_est_db"]) for f in frames if f["snr_est_db"]]
-    if snr:
+    snr = _known(frames.snr_est_db)
+    if len(snr):
         rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))
-    uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
-    if frames:
+    if len(frames):
+        uses = int(np.dot(frames.k.astype(np.int64), frames.n_items.astype(np.int64)))
         rows.append(Row("channel uses per image", uses / status["items_sent"], "symbols", n=status["items_sent"]))
     for field, name in _STAGES:
-        values = [float(f[field]) for f in frames if f[field]]
-        if values:
+        values = _known(getattr(frames, field))
+        if len(values):
             median, tail = np.quantile(values, (0.5, 0.99))
             rows.append(Row(f"{name}, median", float(median), "ms", n=len(values)))
             rows.append(Row(f"{name}, 99th percentile", float(tail), "ms", n=len(values)))
-    both = [float(f["air_ms"]) + float(f["answer_ms"]) for f in frames if f["air_ms"] and f["answer_ms"]]
-    if both:
+    both = _known(frames.air_ms + frames.answer_ms)
+    if len(both):
         median, tail = np.quantile(both, (0.5, 0.99))
         rows.append(Row("last sample at the antenna to answer, median", float(median), "ms", n=len(both)))
         rows.append(Row("last sample at the antenna to answer, 99th percentile", float(tail), "ms", n=len(both)))
@@ -204,3 +226,7 @@ def receiver_rows(status: dict[str, Any], frames: list[dict[str, str]]) -> list[
     for words, count in status["faults"].items():
         rows.append(Row(words, count, ""))
     return rows
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]

@@ -80,17 +80,23 @@ def usrp_settings(
 
     >>> usrp_settings("type=simusrp,pace=step", tx_gain_db=UNSET).lock_step
     True
-    >>> usrp_settings("type=b200", tx_gain_db=10.0)
+    >>> usrp_settings("type=b200", tx_gain_db=10.0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    sdr_sc.errors.SdrScError: 'type=b200' is not simulated, so its frequency has no default; give it (freq_hz).
+    sdr_sc.errors.SdrScError: 'type=b200' is not simulated, so its frequency has no default; give --freq, ...
     """
     arguments = device_arguments(device_args)
     simulated = arguments.get("type") == SIMULATED
     lock_step = simulated and arguments.get("pace") == "step"
     told = (("frequency", "freq_hz", freq_hz), ("gain", "tx_gain_db", tx_gain_db), ("gain", "rx_gain_db", rx_gain_db))
     for what, name, value in told:
-        if value is not None and not simulated and (value == UNSET or not math.isfinite(value)):
-            raise SdrScError(f"{device_args!r} is not simulated, so its {what} has no default; give it ({name}).")
+        option = "--freq" if what == "frequency" else "--gain"
+        if value is not None and not math.isfinite(value):
+            raise SdrScError(f"the {what} {value} is no number; give {option}, or {name} of the flowgraph.")
+        if value == UNSET and not simulated:
+            raise SdrScError(
+                f"{device_args!r} is not simulated, so its {what} has no default; give {option}, or {name} of the "
+                "flowgraph."
+            )
     if tx_gain_db is not None and not simulated and not transmit:
         raise SdrScError(
             f"transmitting from {device_args!r} has to be asked for with --transmit: it needs a licence for the "

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""While an end of a USRP link runs: whether device and other end are still there, and when it has come to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Hashable
+from typing import Any
+
+DEVICE_LIMIT_S = 5.0
+"""Silence after which a device counts as gone."""
+PEER_LIMIT_S = 5.0
+"""Silence of the transmitter that is worth a word."""
+_LONGEST_STEP_S = 0.5
+_FINISH_LIMIT_S = 30.0
+_HURRY_LIMIT_S = 3.0
+_INTERVALS = 3.0
+
+
+class Silence:
+    """For how long a count has stood still while this process was awake, s.
+
+    >>> silence = Silence()
+    >>> [silence.look(count, now_s) for count, now_s in ((1, 0.0), (1, 0.4), (2, 0.8), (2, 1.0))]
+    [0.0, 0.4, 0.0, 0.2]
+    >>> silence.look(2, 100.0)  # stopped for a while, and so was the count
+    0.7
+    """
+
+    def __init__(self) -> None:
+        self._count: Hashable = None
+        self._at_s = -math.inf
+        self.longest_s = 0.0
+        """Until now, where it came to an end."""
+        self._still_s = 0.0
+
+    def look(self, count: Hashable, now_s: float) -> float:
+        """Take in the count of now."""
+        if count != self._count or self._at_s == -math.inf:
+            self.longest_s = max(self.longest_s, self._still_s)
+            self._still_s = 0.0
+        else:
+            self._still_s += min(now_s - self._at_s, _LONGEST_STEP_S)
+        self._count, self._at_s = count, now_s
+        return round(self._still_s, 6)
+
+
+class LinkWatch:
+    """What has to go on while an end runs.
+
+    Where device time waits for the transmitter (``pace=step``), a device may be silent for as long as it likes.
+
+    Args:
+        tb: of ``flowgraphs/usrp_*.grc``, running.
+    """
+
+    def __init__(self, tb: Any) -> None:
+        self._tb = tb
+        self._samples, self._answers, self._peer = Silence(), Silence(), Silence()
+        self._answered, self._frames_then = 0, 0
+
+    def device_problem(self, now_s: float) -> str:
+        """One sentence once the device counts as gone; '' as long as it does not."""
+        tb = self._tb
+        if tb.settings.lock_step:
+            return ""
+        if hasattr(tb, "usrp_source"):
+            if self._samples.look(tb.receiver.samples_taken, now_s) >= DEVICE_LIMIT_S:
+                return (
+                    f"the device has sent no samples for {DEVICE_LIMIT_S:g} s; check its cable and power. The results "
+                    "up to then are written."
+                )
+        if hasattr(tb, "usrp_sink"):
+            return self._burst_problem(now_s)
+        return ""
+
+    def _burst_problem(self, now_s: float) -> str:
+        tb, answers = self._tb, sum(self._tb.tx_monitor.counts.values())
+        if answers != self._answered:
+            self._answered, self._frames_then = answers, tb.transmitter.frames_sent
+        waits = tb.transmitter.frames_sent > self._frames_then
+        limit_s = DEVICE_LIMIT_S + 2.0 * (tb.lead_s + tb.settings.period_s)
+        if waits and self._answers.look((answers, waits), now_s) >= limit_s:
+            return (
+                f"the device has told nothing of the bursts of the last {limit_s:.3g} s; check its cable and power. "
+                "The results up to then are written."
+            )
+        if not waits:
+            self._answers.look((answers, waits), now_s)
+        return ""
+
+    def peer_problem(self, now_s: float) -> str:
+        """One sentence while a transmitter that was there is not heard any more."""
+        tb = self._tb
+        if not hasattr(tb, "sent") or not hasattr(tb, "results") or tb.results.ended:
+            return ""
+        told = tb.sent.messages_received
+        still_s = self._peer.look(told, now_s)
+        if not told:
+            self._peer = Silence()  # it has not been started yet
+            return ""
+        limit_s = max(PEER_LIMIT_S, _INTERVALS * self._peer.longest_s)
+        if still_s < limit_s:
+            return ""
+        return (
+            f"nothing from the transmitter for {limit_s:.3g} s; it is gone, or --sent does not get through. A "
+            "transmitter that starts anew is followed; Ctrl-C ends."
+        )
+
+
+class EndRun:
+    """Decides when an end has come to its end.
+
+    Args:
+        tb: of ``flowgraphs/usrp_END.grc``, with the attribute ``lost``.
+        end: ``tx``, ``rx`` or ``loopback``.
+        deadline_s, on_poll, asked_to_stop, warn: of `sdr_sc.experiments.usrp_link.run_end`.
+    """
+
+    def __init__(
+        self,
+        tb: Any,
+        end: str,
+        deadline_s: float | None,
+        on_poll: Callable[[Any], None],
+        asked_to_stop: Callable[[], int],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._tb, self._end, self._on_poll, self._asked, self._warn = tb, end, on_poll, asked_to_stop, warn
+        self._last = tb.transmitter if end == "tx" else tb.results
+        self._over = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        self._grace_s = _FINISH_LIMIT_S
+        self._watch, self._warned = LinkWatch(tb), False
+        self._stops = 0
+
+    def poll(self) -> bool:
+        """Whether to stop the flowgraph now."""
+        tb, now = self._tb, time.monotonic()
+        self._on_poll(tb)
+        if self._last.finished.is_set():
+            return True  # a USRP source and blocks of messages would go on for ever
+        tb.lost = self._watch.device_problem(now)
+        if tb.lost:
+            return True
+        problem = "" if self._warned else self._watch.peer_problem(now)
+        if problem:
+            self._warned = True
+            self._warn(problem)
+        if self._asked() > self._stops:
+            if self._stops or self._end == "rx":
+                return True
+            self._stops, self._over, self._grace_s = self._asked(), now, _HURRY_LIMIT_S
+            tb.encoder.finish(at_once=True)
+        if now < self._over:
+            return False
+        if self._end == "rx":
+            return True
+        tb.encoder.finish()
+        return now > self._over + self._grace_s
