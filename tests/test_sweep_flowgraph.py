@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from sweeps import one_task
 
@@ -22,7 +24,9 @@ def test_the_flowgraph_agrees_with_the_physical_layer_within_their_intervals() -
     (low, high), (other_low, other_high) = phy.interval, flowgraph.interval
     assert max(low, other_low) <= min(high, other_high), (phy.interval, flowgraph.interval)
     assert 0.6 < phy.correct / 600 < 0.9, "far from both ends, where any two would agree"
-    assert flowgraph.snr_est_mean_db == pytest.approx(phy.snr_est_mean_db, abs=0.3)
+    # Single estimates at 0 dB spread by 0.4 dB: means of so few frames may differ by 3.5 standard deviations.
+    spread_db = 0.4 * math.sqrt(2 / phy.frames)
+    assert flowgraph.snr_est_mean_db == pytest.approx(phy.snr_est_mean_db, abs=3.5 * spread_db)
     for name in ("items", "frames", "channel_uses", "symbols_on_air"):
         assert getattr(phy, name) == getattr(flowgraph, name), name
     assert phy.sample_item.tolist() == flowgraph.sample_item.tolist()
