@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -174,3 +175,11 @@ def test_printed_rows() -> None:
 @pytest.mark.parametrize("value, text", [(0, "0"), (-0.5, "-0.5"), (12345.6, "12,346"), (None, "–"), (1e20, "1e+20")])
 def test_formatted(value: float | None, text: str) -> None:
     assert format_value(value) == text
+
+
+def test_no_stored_figure_names_a_place_on_one_machine() -> None:
+    root = Path(__file__).resolve().parents[1]
+    files = [*(root / "benchmarks").rglob("*.json"), *(root / "captures").glob("*.sigmf-meta")]
+    assert len(files) > 10
+    for path in files:
+        assert not re.search(r"[\"' =]/[a-z]+/", path.read_text()), path

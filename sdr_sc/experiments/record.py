@@ -127,7 +127,7 @@ def record_usrp(
     Raises:
         SdrScError: the device or the recording cannot be used.
     """
-    from sdr_sc.experiments.usrp_link import built_for_usrp, check_rate, prepare_uhd
+    from sdr_sc.experiments.usrp_link import built_for_usrp, prepare_uhd
 
     check_target(file, bool(parameters.get("force")))
     prepare_uhd(parameters["device_args"])
@@ -135,7 +135,6 @@ def record_usrp(
         generated = compile_flowgraph(RECORD_USRP, Path(folder))
         module = load_module(generated)
         tb = built_for_usrp(top_block_class(module, generated), {**parameters, "file": str(file)})
-        check_rate(tb, parameters["sample_rate_hz"])
         module.snippets_main_after_init(tb)
         settings = {name: value for name, value in parameters.items() if name not in ("description", "force")}
         hardware = hardware_of(tb.usrp_source, parameters["device_args"])

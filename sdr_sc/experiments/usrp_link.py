@@ -20,12 +20,10 @@ from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.experiments.usrp_watch import EndRun
-from sdr_sc.usrp.bursts import attach_bursts
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
 _WARM_UP_S = 0.1  # of a receiver: what it hears while it settles is no level
-_RATE_HZ, _RATE_TOLERANCE = 1e6, 1e-6
 _STAGES = (
     ("latency_ms", "encoder to answer"),
     ("air_ms", "last sample at the antenna to end of reception"),
@@ -68,11 +66,8 @@ def run_end(
             module = load_module(generated)
             cls = top_block_class(module, generated)
         tb = built_for_usrp(cls, parameters)
-        check_rate(tb, parameters.get("sample_rate_hz", _RATE_HZ))
         module.snippets_main_after_init(tb)
         tb.lost = ""
-        if end != "rx":
-            attach_bursts(tb.encoder, tb.transmitter, tb.tx_monitor)
         if end != "tx" and not tb.settings.lock_step:
             tb.receiver.level.skip(round(_WARM_UP_S * tb.usrp_source.get_samp_rate()))
         prepare(tb)
@@ -116,17 +111,6 @@ def built_for_usrp(cls: Any, parameters: dict[str, Any]) -> Any:
                 "lists."
             ) from error
         raise
-
-
-def check_rate(tb: Any, wanted_hz: float) -> None:
-    """Raise `SdrScError` unless the device runs at the rate that it was asked for."""
-    for name in ("usrp_sink", "usrp_source"):
-        usrp = getattr(tb, name, None)
-        if usrp is not None and abs(usrp.get_samp_rate() / wanted_hz - 1.0) > _RATE_TOLERANCE:
-            raise SdrScError(
-                f"the device cannot do {wanted_hz:.10g} samples/s, the nearest is {usrp.get_samp_rate():.10g}; give "
-                "that as --rate at both ends."
-            )
 
 
 def transmitter_status(tb: Any) -> dict[str, Any]:
