@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 
@@ -12,3 +15,32 @@ def no_block_failure_left():
     from sdr_sc.blocks import _errors
 
     _errors.clear()
+
+
+@pytest.fixture
+def one_thread():
+    """PyTorch with one thread: its threads wait for each other on busy cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of pre-stored knowledge, which no test may change."""
+    from prestored_folders import CONFIG, DATA, LinearTeacher
+
+    from sdr_sc.distill.prestore import Prestorer
+
+    path = tmp_path_factory.mktemp("prestored") / "whole"
+    Prestorer(LinearTeacher(), DATA, CONFIG, path).run()
+    return path
+
+
+@pytest.fixture
+def folder(reference: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(reference, tmp_path / "copy"))

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from teachers import small_teacher
 
 from sdr_sc.data import fashion_mnist
@@ -20,16 +18,10 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.distillation import cost
 from sdr_sc.experiments.measurements import Row
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEACHER = "teachers:Linear"
 ITEMS = 5000 + 6 * 256  # held out, and to train on
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +19,11 @@ from sdr_sc.distill.teacher import Teacher, load_teacher
 from sdr_sc.distill.teacher_fit import FitConfig, FitTrainer
 from sdr_sc.errors import ContractError, SdrScError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = FitConfig(epochs=2, batch_size=16, image_size=32, validation_items=16, limit=40)
 CARD = TeacherCard(32, 2, ("a", "b", "c"), "none", "0" * 64)
 IMAGES = torch.randint(256, (5, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The progress bar of the verbs that train."""
+"""The progress bar of the verbs that take long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def training_progress(console: Console, *extra: str) -> Progress:
+def progress_bar(console: Console, *extra: str) -> Progress:
     """Description, bar, steps done, the ``extra`` columns in rich's format, time elapsed and time remaining."""
     from rich.progress import (
         BarColumn,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdr_sc.cli._progress import training_progress
+from sdr_sc.cli._progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +173,7 @@ def fit(
 def _run(trainer: FitTrainer, checkpoint: Path, checkpoint_steps: int, console: Console) -> EfficientNetLite2:
     """Train with a progress bar; returns the averaged network."""
     first, start = trainer.step, time.perf_counter()
-    with training_progress(console, "{task.fields[rate]:.0f} images/s") as progress:
+    with progress_bar(console, "{task.fields[rate]:.0f} images/s") as progress:
         task = progress.add_task("fitting", total=trainer.steps, completed=trainer.step, rate=0.0)
         losses: list[float] = []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdr_sc.cli._progress import training_progress
+from sdr_sc.cli._progress import progress_bar
 from sdr_sc.distill.config import RECOMMENDED
 
 _SOFT, _FEATURE, _BOTTLENECK = (RECOMMENDED[f"{name}_weight"] for name in ("soft", "feature", "bottleneck"))
@@ -179,7 +179,7 @@ def command(
 def _run(trainer: Trainer, tensorboard: Path | None, console: Console) -> None:
     from sdr_sc.distill.log import EpochLog
 
-    with training_progress(console) as progress, EpochLog(tensorboard) as log:
+    with progress_bar(console) as progress, EpochLog(tensorboard) as log:
         done = trainer.epoch * trainer.steps_per_epoch
         task = progress.add_task("training", total=trainer.steps, completed=done)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdr_sc.cli._progress import training_progress
+from sdr_sc.cli._progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,7 +133,7 @@ def _run(prestorer: Prestorer, items: int, views: int, out: Path, console: Conso
     if prestorer.basis_images:
         console.print(f"first {prestorer.basis_images:,} plain images, for the basis of the features")
     done, start = 0, 0.0
-    with training_progress(console, "{task.fields[rate]:.0f} images/s") as progress:
+    with progress_bar(console, "{task.fields[rate]:.0f} images/s") as progress:
         task = progress.add_task("pre-storing", total=items, completed=prestorer.items_done, rate=0.0)
 
         def on_items(count: int) -> None:

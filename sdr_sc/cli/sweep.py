@@ -83,19 +83,10 @@ def _workers(count: int, cluster: str | None) -> Workers:
 def _with_progress(
     sweep: SweepConfig, out: Path, workers: Workers, force: bool, console: Console
 ) -> dict[Point, PointResult]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
+    from sdr_sc.cli._progress import progress_bar
     from sdr_sc.experiments.sweep.runner import Hooks, run_sweep
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("points", total=None)
 
         def on_start(points: int, there: int) -> None:
