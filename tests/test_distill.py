@@ -21,7 +21,7 @@ from sdr_sc.distill.objective import feasibility
 from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.split import split
 from sdr_sc.distill.teacher import TeacherAnswer
-from sdr_sc.distill.train import Trainer
+from sdr_sc.distill.train import EpochReport, Trainer
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
@@ -115,6 +115,30 @@ def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mni
     assert second.epoch == 1 and len(second.history) == 1
     resumed = second.run()
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_decision_epochs_resume_and_leave_the_convolutions_alone(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
+    config = replace(SMALL, epochs=1, decision_epochs=2, decision_weight=10.0)
+    before = Trainer(data, replace(config, decision_epochs=0), LABELS).run()
+    whole = Trainer(data, config, LABELS)
+    after = whole.run()
+    assert [set(report.losses) for report in whole.history] == [{"label", "loss"}, *[{"error", "label", "loss"}] * 2]
+    for name, value in before.state_dict().items():
+        still = name.startswith(("encoder.features", "encoder.pool"))
+        assert torch.equal(value, after.state_dict()[name]) == still, name
+    path = tmp_path / "checkpoint.pt"
+
+    for last in (1, 2):
+
+        def stop(report: EpochReport, last: int = last) -> None:
+            if report.epoch == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(data, config, LABELS, checkpoint=path).run(on_epoch=stop)
+    resumed = Trainer(data, config, LABELS, checkpoint=path).run()
+    for one, other in zip(after.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from sdr_sc.semantic.losses import Bottleneck, label_loss, residual_information, soft_label_loss
+from sdr_sc.semantic.losses import Bottleneck, expected_error, label_loss, residual_information, soft_label_loss
 from sdr_sc.semantic.student import normalise_prefix, normalise_prefixes
 
 
@@ -103,3 +103,11 @@ def test_all_prefixes_at_once_equal_each_alone() -> None:
     together = normalise_prefixes(symbols, (2, 3, 8))
     for one, k in zip(together, (2, 3, 8), strict=True):
         assert torch.allclose(one[:, :k], normalise_prefix(symbols, k), atol=1e-6) and not one[:, k:].any()
+
+
+def test_the_expected_error_is_what_drawn_answers_show() -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits, labels = 2 * torch.randn(3, 4, 10, generator=generator), torch.randint(10, (4,), generator=generator)
+    drawn = torch.distributions.Categorical(logits=logits).sample((20_000,))
+    wrong = (drawn != labels).float().mean(0)
+    assert torch.allclose(expected_error(logits, labels), wrong, atol=0.015)

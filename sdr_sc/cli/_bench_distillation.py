@@ -29,7 +29,7 @@ def _distillation_options(function: Callable) -> Callable:
         click.option("--workers", default=0, type=click.IntRange(0), help="Processes of one thread; 0: one a core."),
         click.option("--scheme", "schemes", multiple=True, help="Only this one; may be repeated [all]."),
         click.option("--seed", "seeds", multiple=True, type=click.IntRange(0), help="Only this one [1, 2, 3]."),
-        click.option("--epochs", default=60, show_default=True, type=click.IntRange(1), help="Epochs of each run."),
+        click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Epochs of each run."),
         click.option(
             "--folder",
             default="checkpoints/distillation",
@@ -145,7 +145,7 @@ def distillation_cam(**options: Any) -> None:
     multiple=True,
     help="The teacher that it was made with; again for the same one in another runtime.",
 )
-@click.option("--epochs", default=60, show_default=True, type=click.IntRange(1), help="Of a whole training.")
+@click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Of a whole training.")
 @click.option("--quick", is_flag=True, help="Fewer steps.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def distillation_time(

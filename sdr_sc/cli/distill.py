@@ -11,7 +11,10 @@ import click
 from sdr_sc.cli._progress import progress_bar
 from sdr_sc.distill.config import RECOMMENDED
 
-_SOFT, _FEATURE, _BOTTLENECK = (RECOMMENDED[f"{name}_weight"] for name in ("soft", "feature", "bottleneck"))
+_SOFT, _FEATURE, _BOTTLENECK, _DECISION = (
+    RECOMMENDED[f"{name}_weight"] for name in ("soft", "feature", "bottleneck", "decision")
+)
+_DECISION_EPOCHS = RECOMMENDED["decision_epochs"]
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +37,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
-@click.option("--epochs", default=60, show_default=True, help="Passes over the training set.")
+@click.option("--epochs", default=40, show_default=True, help="Passes over the training set.")
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
@@ -53,6 +56,16 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--bottleneck-weight",
     type=float,
     help=f"Of the information bottleneck, per nat.  [default: {_BOTTLENECK:g}; 0 with --labels-only]",
+)
+@click.option(
+    "--decision-epochs",
+    type=click.IntRange(0),
+    help=f"Passes at the end that learn to decide at low SNR.  [default: {_DECISION_EPOCHS}; 0 with --labels-only]",
+)
+@click.option(
+    "--decision-weight",
+    type=float,
+    help=f"Of the expected error in these.  [default: {_DECISION:g}; 0 with --labels-only]",
 )
 @click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
 @click.option(
@@ -93,6 +106,8 @@ def command(
     temperature: float,
     feature_weight: float | None,
     bottleneck_weight: float | None,
+    decision_epochs: int | None,
+    decision_weight: float | None,
     cam: bool,
     channel: str,
     limit_items: int,
@@ -129,6 +144,10 @@ def command(
         feature_weight = _FEATURE if prestored else 0.0
     if bottleneck_weight is None:
         bottleneck_weight = 0.0 if labels_only else _BOTTLENECK
+    if decision_epochs is None:
+        decision_epochs = 0 if labels_only else _DECISION_EPOCHS
+    if decision_weight is None:
+        decision_weight = 0.0 if labels_only else _DECISION
     config = DistillConfig(
         seed=seed,
         epochs=epochs,
@@ -140,6 +159,8 @@ def command(
         temperature=temperature,
         feature_weight=feature_weight,
         bottleneck_weight=bottleneck_weight,
+        decision_epochs=decision_epochs,
+        decision_weight=decision_weight,
         channel=channel,
         limit_items=limit_items,
         labelled_items=labelled_items,
@@ -169,7 +190,7 @@ def command(
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
     console.print(f"teacher: {knowledge.name}")
     if trainer.epoch:
-        console.print(f"resumed from {checkpoint}: {trainer.epoch} of {epochs} epochs are done")
+        console.print(f"resumed from {checkpoint}: {trainer.epoch} of {trainer.epochs} epochs are done")
     _run(trainer, tensorboard, console)
     console.print("measuring the choice table of the channel-adaptive module ...")
     contract = ship(trainer, data, out, git)

@@ -11,7 +11,13 @@ from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 
 LARGEST_K = 256
-RECOMMENDED: dict[str, Any] = {"soft_weight": 0.9, "feature_weight": 0.3, "bottleneck_weight": 1e-3}
+RECOMMENDED: dict[str, Any] = {
+    "soft_weight": 0.9,
+    "feature_weight": 0.3,
+    "bottleneck_weight": 1e-3,
+    "decision_epochs": 10,
+    "decision_weight": 10.0,
+}
 """What `DistillConfig` is changed by where pre-stored knowledge is at hand."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -21,6 +27,7 @@ class DistillConfig:
     """Settings of `sdr_sc.distill.train`; every one is kept in the model contract.
 
     Attributes:
+        epochs: passes over the training set, before the decision epochs.
         learning_rate: largest of AdamW, for the first and the last layer and all that is no matrix.
         muon_learning_rate: largest of Muon, for all other matrices.
         k_list: feature symbols per item, rising; each batch trains every entry.
@@ -30,6 +37,11 @@ class DistillConfig:
         temperature: of the soft labels.
         feature_weight: weight of the regression of the teacher's features; 0 for none.
         bottleneck_weight: weight of the information bottleneck, per nat; 0 for none.
+        decision_epochs: further passes, in which all but the encoder's convolutions learns to decide, see
+            `sdr_sc.distill.decisions`.
+        decision_weight: weight of the expected error, which takes the other terms' place at low SNR in these passes; 0
+            leaves them as they are.
+        decision_snr_db: SNR at which both count alike.
         snr_min_db, snr_max_db: training SNR, uniform in between, drawn for each item.
         low_snr_fraction: part of the items whose SNR is drawn from the lower half of that range alone.
         fading_fraction: part of the items that cross fading, the others cross AWGN.
@@ -48,7 +60,7 @@ class DistillConfig:
     """
 
     seed: int = 1
-    epochs: int = 60
+    epochs: int = 40
     batch_items: int = 256
     learning_rate: float = 4e-3
     muon_learning_rate: float = 0.02
@@ -59,9 +71,12 @@ class DistillConfig:
     temperature: float = 2.0
     feature_weight: float = 0.0
     bottleneck_weight: float = 0.0
+    decision_epochs: int = 0
+    decision_weight: float = 0.0
+    decision_snr_db: float = 5.0
     snr_min_db: float = -7.0
     snr_max_db: float = 25.0
-    low_snr_fraction: float = 0.7
+    low_snr_fraction: float = 0.4
     fading_fraction: float = 0.25
     channel: str = ""
     estimate_noise: float = 0.04
@@ -78,8 +93,11 @@ class DistillConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_items < 2:
-            raise SdrScError("training needs 1 epoch and 2 items a batch or more; raise --epochs or --batch-items.")
+        if self.epochs < 1 or self.decision_epochs < 0 or self.batch_items < 2:
+            raise SdrScError(
+                "training needs 1 epoch, 0 decision epochs and 2 items a batch or more; raise --epochs, "
+                "--decision-epochs or --batch-items."
+            )
         if not self.k_list or list(self.k_list) != sorted(set(self.k_list)) or self.k_list[0] < 1:
             raise SdrScError(f"the list of k {list(self.k_list)} must rise from 1 or more; give for example 4,8,16,32.")
         if self.k_list[-1] > LARGEST_K or min(self.limit_items, self.labelled_items) < 0 or self.validation_items < 1:
@@ -99,8 +117,11 @@ class DistillConfig:
             raise SdrScError("fractions, label smoothing and decay have to be 0 to 1, the decoder's width 1 or more.")
         if not 0 <= self.soft_weight <= 1 or not self.temperature > 0:
             raise SdrScError("the weight of the soft labels has to be 0 to 1, and the temperature more than 0.")
-        if not all(weight >= 0 for weight in (self.feature_weight, self.bottleneck_weight, self.estimate_noise)):
-            raise SdrScError("the weights of features and bottleneck, and the estimate's noise, have to be 0 or more.")
+        weights = (self.feature_weight, self.bottleneck_weight, self.decision_weight, self.estimate_noise)
+        if not all(weight >= 0 for weight in weights):
+            raise SdrScError(
+                "the weights of features, bottleneck and decisions, and the estimate's noise, have to be 0 or more."
+            )
         if self.precision not in PRECISIONS:
             raise SdrScError(f"precision {self.precision!r} is unknown; give {', '.join(PRECISIONS)}.")
         numerology = Numerology()

@@ -40,7 +40,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         f"| training SNR | {contract.training_snr_db[0]:g} to {contract.training_snr_db[1]:g} dB, "
         f"{100 * contract.training['fading_fraction']:g} % of the items through {_fading(contract)} |",
         f"| model id | {contract.model_id} |",
-        f"| seed, epochs | {contract.training['seed']}, {contract.training['epochs']} |",
+        f"| seed, epochs | {contract.training['seed']}, {contract.training['epochs']}{_decisions(contract)} |",
         f"| loss | {_loss(contract)} |",
         f"| training took | {contract.training['seconds'] / 60:.1f} minutes |",
         f"| made at commit | {contract.training['git']} |",
@@ -71,6 +71,17 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
 def _fading(contract: ModelContract) -> str:
     channel = contract.training.get("channel")
     return f"`{channel}`" if channel else "Rayleigh fading"
+
+
+def _decisions(contract: ModelContract) -> str:
+    """What the decision epochs were; older contracts do not have them."""
+    epochs, weight = (contract.training.get(f"decision_{name}") for name in ("epochs", "weight"))
+    if not epochs:
+        return ""
+    if not weight:
+        return f", and {epochs} with the convolutions at rest"
+    half = contract.training["decision_snr_db"]
+    return f", and {epochs} decision epochs: below {half:g} dB {weight:g} x expected error"
 
 
 def _items_used(contract: ModelContract) -> str:

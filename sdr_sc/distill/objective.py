@@ -13,10 +13,11 @@ from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.knowledge import Batch
 from sdr_sc.phy.channels import power_gains
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.semantic.losses import Bottleneck, feature_loss, label_loss, soft_label_loss
+from sdr_sc.semantic.losses import Bottleneck, expected_error, feature_loss, label_loss, soft_label_loss
 from sdr_sc.semantic.student import SNR_CENTRE_DB, StudentDecoder, StudentEncoder, normalise_prefixes
 
 BANK_CHANNELS = 2000
+_DECISION_WIDTH_DB = 2.0
 
 
 class Student(nn.Module):
@@ -40,6 +41,7 @@ class Objective(nn.Module):
 
     Attributes:
         student: what ships.
+        deciding: whether these are the decision epochs (`sdr_sc.distill.decisions`).
         bottleneck, feature_head: what is needed in training alone.
     """
 
@@ -56,6 +58,7 @@ class Objective(nn.Module):
         super().__init__()
         self.config, self.mixed_precision = config, mixed_precision
         self.mean, self.std = normalisation
+        self.deciding = False
         self.student = Student(config, n_classes)
         self.bottleneck = Bottleneck(n_classes, config.k_list)
         self.feature_head = nn.Linear(self.student.encoder.width, max(1, feature_dim))
@@ -69,28 +72,41 @@ class Objective(nn.Module):
         config = self.config
         images = ((batch.images.to(labels.device).float() / 255.0 - self.mean) / self.std).unsqueeze(1)
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.mixed_precision):
-            pooled = self.student.encoder.pooled(images)
-        pooled = pooled.float()
+        pooled = self._pooled(images)
         snr_db = self._draw_snr_db(len(images), generator)
         symbols = self.student.encoder.from_pooled(pooled, self._told(snr_db, config.feedback_error_db, generator))
         sent = normalise_prefixes(symbols, config.k_list)
         logits = self._through_channel(sent, snr_db, generator)
         weight = feasibility(config.k_list, snr_db, logits.shape[2])
+        losses = {}
+        if self.deciding and config.decision_weight > 0:
+            share = torch.sigmoid((config.decision_snr_db - snr_db) / _DECISION_WIDTH_DB)
+            error = (weight * share * expected_error(logits, labels)).mean()
+            losses["error"] = config.decision_weight * error
+            weight = weight * (1.0 - share)
         label = label_loss(logits, labels, config.label_smoothing)
-        losses = {"label": (1.0 - config.soft_weight) * (weight * label).mean()}
+        losses["label"] = (1.0 - config.soft_weight) * (weight * label).mean()
         if config.soft_weight > 0:
             assert batch.log_probabilities is not None
             soft = soft_label_loss(logits, batch.log_probabilities.to(labels.device), config.temperature)
             losses["soft"] = config.soft_weight * (weight * soft).mean()
-        if config.feature_weight > 0:
+        if config.feature_weight > 0 and not self.deciding:
             assert batch.features is not None
             wanted = batch.features.to(labels.device)
             losses["feature"] = config.feature_weight * feature_loss(self.feature_head(pooled), wanted)
-        if config.bottleneck_weight > 0:
+        if config.bottleneck_weight > 0 and not self.deciding:
             losses["bottleneck"] = config.bottleneck_weight * self.bottleneck(sent, snr_db, labels).mean()
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return losses, (logits.argmax(2) == labels).sum()
+
+    def _pooled(self, images: Tensor) -> Tensor:
+        """The encoder's pooled vectors; in the decision epochs as they are in use, and without a gradient."""
+        encoder = self.student.encoder
+        if self.deciding:
+            encoder.features.eval()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            with torch.set_grad_enabled(not self.deciding and torch.is_grad_enabled()):
+                return encoder.pooled(images).float()
 
     def _draw_snr_db(self, items: int, generator: torch.Generator) -> Tensor:
         config = self.config

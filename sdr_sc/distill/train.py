@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.checkpoint import write_checkpoint
 from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.decisions import decision_optimiser
 from sdr_sc.distill.knowledge import Batch, Knowledge
 from sdr_sc.distill.muon import Muon
 from sdr_sc.distill.objective import Objective, Student
@@ -109,14 +110,9 @@ class Trainer:
         self.objective = objective.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(objective.student)
         self.steps_per_epoch = len(self.items) // config.batch_items
-        self.steps = config.epochs * self.steps_per_epoch
-        self.optimisers = self._make_optimisers()
-        self.schedules = [
-            torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, optimiser.param_groups[0]["lr"], total_steps=self.steps, pct_start=0.15, cycle_momentum=False
-            )
-            for optimiser in self.optimisers
-        ]
+        self.epochs = config.epochs + config.decision_epochs
+        self.steps = self.epochs * self.steps_per_epoch
+        self._use(self._make_optimisers(), config.epochs)
         self.epoch = 0
         self.history: list[EpochReport] = []
         if checkpoint is not None and checkpoint.exists():
@@ -147,6 +143,26 @@ class Trainer:
             torch.optim.AdamW(rest, lr=self.config.learning_rate, weight_decay=0.0, fused=True),
         ]
 
+    def _use(self, optimisers: list[torch.optim.Optimizer], epochs: int) -> None:
+        """Optimisers for so many epochs, each with its rate rising and falling once."""
+        self.optimisers = optimisers
+        self.schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                optimiser,
+                optimiser.param_groups[0]["lr"],
+                total_steps=epochs * self.steps_per_epoch,
+                pct_start=0.15,
+                cycle_momentum=False,
+            )
+            for optimiser in optimisers
+        ]
+
+    def begin_decisions(self) -> None:
+        """Go over to the decision epochs, from the averaged weights."""
+        self.objective.student.load_state_dict(self.average.state_dict())
+        self.objective.deciding = True
+        self._use([decision_optimiser(self.objective.student)], self.config.decision_epochs)
+
     def run(
         self,
         on_epoch: Callable[[EpochReport], None] = lambda report: None,
@@ -157,7 +173,9 @@ class Trainer:
         Raises:
             SdrScError: the loss is no longer a number.
         """
-        while self.epoch < self.config.epochs:
+        while self.epoch < self.epochs:
+            if self.epoch == self.config.epochs:
+                self.begin_decisions()
             report = self._run_epoch(on_step)
             self.epoch += 1
             self.history.append(report)
@@ -197,7 +215,7 @@ class Trainer:
             raise SdrScError(f"the loss is {losses['loss']} in epoch {self.epoch + 1}; lower the learning rate.")
         seen = self.steps_per_epoch * self.config.batch_items * len(self.config.k_list)
         seconds = time.perf_counter() - start
-        return EpochReport(self.epoch + 1, self.config.epochs, losses, sums.correct.item() / seen, seconds)
+        return EpochReport(self.epoch + 1, self.epochs, losses, sums.correct.item() / seen, seconds)
 
     def _step(self, batch: Batch, labels: Tensor, generator: torch.Generator, sums: _Sums) -> None:
         losses, correct = self.objective.losses(batch, labels, generator)
@@ -246,6 +264,8 @@ class Trainer:
             raise SdrScError(
                 f"checkpoint {path} belongs to other settings or knowledge; give those, or delete it to start again."
             )
+        if state["epoch"] > self.config.epochs:
+            self.begin_decisions()
         self.objective.load_state_dict(state["objective"])
         self.average.load_state_dict(state["average"])
         for name, parts in (("optimisers", self.optimisers), ("schedules", self.schedules)):

@@ -48,8 +48,32 @@ def label_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
         float32 (..., items), nats.
     """
     log_q = torch.log_softmax(logits, dim=-1)
-    index = labels.view(*(1,) * (log_q.ndim - 2), -1, 1).expand(*log_q.shape[:-1], 1)
-    return -(1.0 - smoothing) * log_q.gather(-1, index).squeeze(-1) - smoothing * log_q.mean(dim=-1)
+    return -(1.0 - smoothing) * _of_labels(log_q, labels) - smoothing * log_q.mean(dim=-1)
+
+
+def expected_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Probability that an answer drawn from the student's probabilities is wrong: 1 - q(label).
+
+    Cross entropy asks for honest doubt, and gets it with symbols of doubtful items between the classes' codewords,
+    where noise is dangerous. This loss is least where every item is sent as one codeword.
+
+    Args:
+        logits: float32 (..., items, classes).
+        labels: int64 (items,).
+
+    Returns:
+        float32 (..., items), 0..1.
+
+    >>> expected_error(torch.tensor([[0.0, 0.0], [3.0, -3.0]]), torch.tensor([0, 0])).numpy().round(4)
+    array([0.5   , 0.0025], dtype=float32)
+    """
+    return 1.0 - _of_labels(torch.softmax(logits, dim=-1), labels)
+
+
+def _of_labels(values: Tensor, labels: Tensor) -> Tensor:
+    """Each item's value of its own label: (..., items, classes) to (..., items)."""
+    index = labels.view(*(1,) * (values.ndim - 2), -1, 1).expand(*values.shape[:-1], 1)
+    return values.gather(-1, index).squeeze(-1)
 
 
 def feature_loss(predicted: Tensor, wanted: Tensor) -> Tensor:

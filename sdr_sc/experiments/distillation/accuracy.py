@@ -82,10 +82,13 @@ def goal_rows(found: Found, asked: Asked = ()) -> list[Row]:
     return rows
 
 
+_PARTS = ("ours_without_bottleneck", "ours_without_features", "ours_without_cam", "ours_without_decisions")
+
+
 def ablation_rows(found: Found) -> list[Row]:
     """What each part of ours gains: ours less ours without it."""
     rows: list[Row] = []
-    for part in ("ours_without_bottleneck", "ours_without_features", "ours_without_cam", "labels"):
+    for part in (*_PARTS, "labels"):
         for snr_db, k in COMPARED:
             rows += difference(found, "ours", part, snr_db, k)
     return rows

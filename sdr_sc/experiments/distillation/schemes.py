@@ -49,15 +49,21 @@ class Scheme:
         return config
 
 
-_PLAIN = {"bottleneck_weight": 0.0}
+_PLAIN = {"bottleneck_weight": 0.0, "decision_weight": 0.0}  # the decision epochs then are epochs as the others
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
         Scheme("ours", "ours", "prestored"),
         Scheme("labels", "cross entropy alone", "labels", _PLAIN),
-        Scheme("ours_without_bottleneck", "ours without the bottleneck", "prestored", _PLAIN),
+        Scheme("ours_without_bottleneck", "ours without the bottleneck", "prestored", {"bottleneck_weight": 0.0}),
         Scheme("ours_without_features", "ours without features", "prestored", {"feature_weight": 0.0}),
         Scheme("ours_without_cam", "ours without CAM", "prestored", {"adaptive": False}),
+        Scheme(
+            "ours_without_decisions",
+            "ours without the expected error",
+            "prestored",
+            {"decision_weight": 0.0},
+        ),
         Scheme("ours_55", "ours, student sees 55 % of the images (its teacher saw all)", "prestored", data_share=0.55),
         Scheme(
             "ours_55_labels",
