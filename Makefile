@@ -18,6 +18,7 @@ lint: setup  ## ruff and mypy
 	$(BIN)/mypy
 
 test: lint  ## everything that CI checks
+	@scripts/setup-browser
 	$(BIN)/pytest
 
 bench: setup  ## measure the closed loop

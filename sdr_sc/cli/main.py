@@ -33,6 +33,7 @@ VERBS = {
     "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
     "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
     "sweep": "Measure schemes over channels, SNR, k and seeds, on all cores or a Dask cluster.",
+    "report": "Make one HTML page, and figures for papers, of a sweep's results or of a run.",
     "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",
 }
 """Verb -> its line in ``--help``. Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""

@@ -3,33 +3,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import re
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
-from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import report_plots
 from sdr_sc.experiments.measurements import format_value, mean_interval, wilson_interval
 from sdr_sc.experiments.report_data import Run, load_run
+from sdr_sc.experiments.report_page import FULL_WIDTHS, HALF_WIDTHS, data_uri, plot, render_page, tile
 from sdr_sc.experiments.report_stats import channel_uses_saved
-from sdr_sc.experiments.report_svg import both_widths
 from sdr_sc.experiments.report_words import facts, number_text, words
+from sdr_sc.files import write_whole
 
+REPORT_NAME = "report.html"
 STRIP_IMAGES = 24
-_FULL_WIDTHS, _HALF_WIDTHS = (1080, 350), (520, 350)
-
-
-def _tile(label: str, value: str, unit: str, note: str) -> dict[str, str]:
-    together = re.sub(r"(\d) (%|dB|ms)", "\\1\u00a0\\2", note)  # a unit stays on the line of its number
-    return {"label": label, "value": value, "unit": unit if value != "–" else "", "note": together}
 
 
 def _tiles(run: Run) -> list[dict[str, str]]:
@@ -54,50 +43,40 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     latency = frames.latency_ms[frames.delivered & np.isfinite(frames.latency_ms)]
     median, slow = (f"{np.percentile(latency, percent):.3g}" if len(latency) else "–" for percent in (50, 95))
     return [
-        _tile("Accuracy", accuracy, "%", note if sent else "no image sent"),
-        _tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
-        _tile(
+        tile("Accuracy", accuracy, "%", note if sent else "no image sent"),
+        tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
+        tile(
             "Mean k",
             number_text(mean_k, 1),
             "symbols",
             "complex feature symbols per image, chosen from " + ", ".join(map(str, run.k_list)),
         ),
-        _tile(
+        tile(
             "Channel uses saved",
             number_text(100 * on_air, 1),
             "%",
             f"against a fixed k = {run.k_list[-1] if run.k_list else '–'}, with preamble, header and pilots counted; "
             f"{number_text(100 * features, 1)} % of the feature symbols alone",
         ),
-        _tile(
+        tile(
             "SNR bias",
             number_text(bias, 2, sign=True),
             "dB",
             f"estimated less set; {interval}{len(error):,} frames delivered",
         ),
-        _tile("Latency", median, "ms", f"median, encoder to answer; 95th percentile {slow} ms"),
+        tile("Latency", median, "ms", f"median, encoder to answer; 95th percentile {slow} ms"),
     ]
 
 
 def _plots(run: Run) -> dict[str, dict[str, Markup]]:
-    """Each plot's wide and narrow drawing. The class names in them were escaped when the SVG was written."""
+    """Each plot's wide and narrow drawing."""
     wanted = (
-        (report_plots.timeline, _FULL_WIDTHS, "SNR set and estimated, k, and running accuracy over the frame index"),
-        (report_plots.accuracy_by_snr, _HALF_WIDTHS, "Accuracy at each SNR with 95 percent intervals"),
-        (report_plots.snr_error, _HALF_WIDTHS, "Histogram of SNR estimated less SNR set"),
+        (report_plots.timeline, FULL_WIDTHS, "SNR set and estimated, k, and running accuracy over the frame index"),
+        (report_plots.accuracy_by_snr, HALF_WIDTHS, "Accuracy at each SNR with 95 percent intervals"),
+        (report_plots.snr_error, HALF_WIDTHS, "Histogram of SNR estimated less SNR set"),
         (report_plots.confusion, (640, 350), "Confusion matrix of true class and answer"),
     )
-    plots = {}
-    for draw, widths, label in wanted:
-        wide, narrow = both_widths(draw, run, widths, label)
-        plots[draw.__name__] = {"wide": Markup(wide), "narrow": Markup(narrow)}
-    return plots
-
-
-def _data_uri(image: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return {draw.__name__: plot(draw, run, widths, label) for draw, widths, label in wanted}
 
 
 def _strip(run: Run) -> list[dict[str, Any]]:
@@ -116,7 +95,7 @@ def _strip(run: Run) -> list[dict[str, Any]]:
         confidence = run.items.confidence[row]
         cards.append(
             {
-                "uri": _data_uri(run.images[place]),
+                "uri": data_uri(run.images[place]),
                 "label": run.class_names[int(run.items.label[row])],
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
@@ -167,8 +146,12 @@ def _figures(run: Run) -> list[dict[str, Any]]:
     return figures
 
 
-def write_report(run_folder: Path) -> Path:
-    """Write ``report.html`` into a run folder, from the files that `load_run` reads there.
+def write_report(run_folder: Path, out: Path | None = None) -> Path:
+    """Write a run's report, from the files that `load_run` reads in its folder.
+
+    Args:
+        run_folder: what a run left.
+        out: the page; ``report.html`` in that folder where it is left out.
 
     Returns:
         The page's path.
@@ -178,10 +161,9 @@ def write_report(run_folder: Path) -> Path:
     """
     folder = Path(run_folder)
     run = load_run(folder)
-    template = (resources.files("sdr_sc.experiments") / "report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     accounting = {name: value for name, value in run.summary["accounting"].items() if name != "discrepancies"}
-    page = environment.from_string(template).render(
+    page = render_page(
+        "report.html.j2",
         name=run.name,
         command=str(run.summary.get("command") or ""),
         verdict=_verdict(run),
@@ -193,9 +175,6 @@ def write_report(run_folder: Path) -> Path:
         config=facts(run.summary["config"]),
         machine=facts({"git commit": run.summary.get("git") or "unknown", **run.summary["machine"]}),
     )
-    path = folder / "report.html"
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise SdrScError(f"The report cannot be written to {path}: {error.strerror or error}.") from error
+    path = folder / REPORT_NAME if out is None else out
+    write_whole({path: page.encode()})
     return path

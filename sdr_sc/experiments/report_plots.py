@@ -3,30 +3,26 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from sdr_sc.experiments.measurements import wilson_interval
 from sdr_sc.experiments.report_data import Run
+from sdr_sc.experiments.report_matrix import confusion_figure
 from sdr_sc.experiments.report_stats import WINDOW_ITEMS, confusion_counts, running_accuracy, snr_levels
 from sdr_sc.experiments.report_svg import (
     ACCURACY,
-    CELL,
     ESTIMATE,
     LOST,
     NARROW_BELOW_PX,
-    RULE,
     SET,
     K,
     legend_above,
     new_figure,
     nothing,
-    plain_text,
 )
 
 
@@ -162,35 +158,4 @@ def snr_error(run: Run, width: int) -> Figure:
 
 def confusion(run: Run, width: int) -> Figure:
     """Confusion matrix with counts; the shade is the share of the true class."""
-    counts = confusion_counts(run)
-    names = [plain_text(name) for name in run.class_names]
-    if counts[:, -1].any():
-        names_across = [*names, "(lost)"]
-    else:
-        counts, names_across = counts[:, :-1], names
-    figure = new_figure(width, min(int(width * 0.98), 160 + 50 * len(names)))
-    axes = figure.subplots()
-    axes.grid(False)
-    if not counts.size:
-        nothing(axes, "No item was sent.")
-        return figure
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    rows, columns = counts.shape
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) - 0.5
-    cells = [corners + (column, row) for row in range(rows) for column in range(columns)]
-    tone = matplotlib.colors.to_rgb(CELL), matplotlib.colors.to_rgb(LOST)
-    fill = [
-        (*tone[column >= rows], 0.75 * np.sqrt(share[row, column])) for row in range(rows) for column in range(columns)
-    ]
-    axes.add_collection(PolyCollection(cells, facecolors=fill, edgecolors=RULE, linewidths=0.8))
-    small = 9 if width < NARROW_BELOW_PX else 11
-    if columns <= 20:
-        for row, column in zip(*np.nonzero(counts), strict=True):
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=small)
-    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), xlabel="Answer", ylabel="True class", aspect="auto")
-    axes.set_xticks(range(columns), names_across, rotation=90, fontsize=small)
-    axes.set_yticks(range(rows), names, fontsize=small)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    return figure
+    return confusion_figure(confusion_counts(run), run.class_names, width)

@@ -3,60 +3,71 @@
 
 from __future__ import annotations
 
+import html
 import io
 import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from sdr_sc.experiments.report_data import Run
+from sdr_sc.experiments.report_colours import ROLES, STAND_INS, Colours
 
-# A colour here is a stand-in for a CSS variable of the page, so that one drawing serves light and dark.
-_ROLES = ("ink", "muted", "rule", "set", "estimate", "lost", "k", "accuracy", "cell")
-INK, MUTED, RULE, SET, ESTIMATE, LOST, K, ACCURACY, CELL = (f"#0100{number:02d}" for number in range(len(_ROLES)))
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "sdr_sc",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 12,
-    "axes.unicode_minus": True,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 12,
-    "lines.linewidth": 1.8,
-    "path.simplify_threshold": 0.3,
-}
+INK, MUTED, RULE, SET, ESTIMATE, LOST, K, ACCURACY, CELL = (
+    STAND_INS[role] for role in ("ink", "muted", "rule", "set", "estimate", "lost", "k", "accuracy", "cell")
+)
+Subject = TypeVar("Subject")
 NARROW_BELOW_PX = 450
 
 
+def _settings(colours: Colours) -> dict[str, Any]:
+    """matplotlib's settings for the reports' look."""
+    ink, muted = colours["ink"], colours["muted"]
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "sdr_sc",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 12,
+        "axes.unicode_minus": True,
+        "axes.edgecolor": muted,
+        "axes.labelcolor": ink,
+        "axes.labelsize": 12,
+        "axes.titlesize": 12,
+        "axes.titlecolor": ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": colours["rule"],
+        "grid.linewidth": 0.8,
+        "text.color": ink,
+        "xtick.color": muted,
+        "ytick.color": muted,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "legend.frameon": False,
+        "legend.fontsize": 12,
+        "lines.linewidth": 1.8,
+        "path.simplify_threshold": 0.3,
+        "pdf.fonttype": 42,
+    }
+
+
 @contextmanager
-def _style() -> Iterator[None]:
-    """The report's look; a glyph that the measuring font lacks is no matter, the browser's fonts draw the text."""
+def style(colours: Colours = STAND_INS) -> Iterator[None]:
+    """The reports' look; a glyph that the measuring font lacks is no matter, the browser's fonts draw the text."""
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        with matplotlib.rc_context(_settings(colours)), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing")
             yield
     finally:
@@ -81,14 +92,17 @@ def _inline(figure: Figure, name: str, label: str) -> str:
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    svg = re.sub(r"#0100(\d\d)", lambda match: f"var(--{_ROLES[int(match[1])]})", svg)
+    svg = re.sub(r"#0100(\d\d)", lambda match: f"var(--{ROLES[int(match[1])]})", svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
-    return re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img" aria-label="{label}">', svg, count=1)
+    told = html.escape(label)
+    return re.sub(
+        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", lambda m: f'<svg {m[1]} role="img" aria-label="{told}">', svg, count=1
+    )
 
 
-def plain_text(text: str) -> str:
+def plain_text(text: str, most: int = 16) -> str:
     """Text that matplotlib must not take for mathematics, shortened to what fits beside an axis."""
-    return (text if len(text) <= 16 else text[:15] + "…").replace("$", r"\$")
+    return (text if len(text) <= most else text[: most - 1] + "…").replace("$", r"\$")
 
 
 def legend_above(axes: Axes, columns: int) -> None:
@@ -102,21 +116,24 @@ def nothing(axes: Axes, why: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def both_widths(draw: Callable[[Run, int], Figure], run: Run, widths: tuple[int, int], label: str) -> tuple[str, str]:
+def both_widths(
+    draw: Callable[[Subject, int], Figure], subject: Subject, widths: tuple[int, int], label: str, name: str = ""
+) -> tuple[str, str]:
     """Draw for a laptop and for a phone.
 
     Args:
-        draw: one of this module's functions that return a figure.
-        run: what to draw.
+        draw: a function that returns a figure, drawn in `STAND_INS`.
+        subject: what to draw.
         widths: of the wide and of the narrow drawing, in CSS pixels.
-        label: what the picture shows, for a reader who does not see it; plain words, no quotes.
+        label: what the picture shows, for a reader who does not see it.
+        name: what its ids begin with, unlike those of any other on the page; that of ``draw`` where it is left out.
 
     Returns:
         The wide and the narrow drawing, as SVG elements.
     """
-    with _style():
-        name = draw.__name__.replace("_", "-")
+    with style():
+        name = (name or draw.__name__).replace("_", "-")
         wide, narrow = (
-            _inline(draw(run, width), f"{name}-{suffix}", label) for width, suffix in zip(widths, "wn", strict=True)
+            _inline(draw(subject, width), f"{name}-{suffix}", label) for width, suffix in zip(widths, "wn", strict=True)
         )
     return wide, narrow

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The results files that a report is about, read together and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.sweep.config import ChannelEntry, SchemeEntry, StopRule, SweepConfig
+from sdr_sc.experiments.sweep.grid import Point
+from sdr_sc.experiments.sweep.points import PointResult
+from sdr_sc.experiments.sweep.results import Results, columns, read_results
+
+_NEEDED = ("settings", "config", "schemes", "channels", "class_names", "data_set", "data_set_sha256")
+_OF_A_RUN = ("seconds", "git")
+"""Columns in which two measurements of one point may differ."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """All points of a report.
+
+    Attributes:
+        sources: the files.
+        abouts: what each tells of itself, see docs/sweeps.md.
+        configs: the sweep that was run last on each.
+        points: of all of them.
+        schemes, channels: what each name stands for, over all files, in the order of the configurations.
+        missing: points of those sweeps' grids that no file has.
+        unfinished: files that are being measured, or whose measurement was killed: with a journal beside them.
+    """
+
+    sources: tuple[Path, ...]
+    abouts: tuple[dict[str, Any], ...]
+    configs: tuple[SweepConfig, ...]
+    points: dict[Point, PointResult]
+    schemes: dict[str, dict[str, Any]]
+    channels: dict[str, dict[str, Any]]
+    missing: tuple[Point, ...]
+    unfinished: tuple[Path, ...]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Of the data set."""
+        return [str(name) for name in self.abouts[0]["class_names"]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All that were measured, ascending."""
+        return tuple(sorted({point.seed for point in self.points}))
+
+
+def load_study(paths: Sequence[Path]) -> Study:
+    """Read results files that belong together.
+
+    Raises:
+        SdrScError: a file cannot be used, has no point, or contradicts another; in one sentence.
+    """
+    read = [(path, read_results(path)) for path in paths]
+    first_path, first = read[0]
+    points: dict[Point, PointResult] = {}
+    source_of: dict[Point, Path] = {}
+    for path, results in read:
+        _check(results, path)
+        unlike = _difference(first.about, results.about, first_path, path)
+        if unlike:
+            raise SdrScError(f"{unlike}; report on each alone.")
+        for point, result in results.points.items():
+            if point in points and not _same(points[point], result):
+                raise SdrScError(
+                    f"{path} and {source_of[point]} have different results of {point}; leave one of them out."
+                )
+            points.setdefault(point, result)
+            source_of.setdefault(point, path)
+    configs = tuple(_config(results.about, path) for path, results in read)
+    return Study(
+        sources=tuple(paths),
+        abouts=tuple(results.about for _, results in read),
+        configs=configs,
+        points=points,
+        schemes=_named(read, "schemes", [entry.label for config in configs for entry in config.schemes]),
+        channels=_named(read, "channels", [entry.label for config in configs for entry in config.channels]),
+        missing=_missing(configs, points),
+        unfinished=tuple(path for path in paths if path.with_name(path.name + ".journal").exists()),
+    )
+
+
+def _check(results: Results, path: Path) -> None:
+    """Raise `SdrScError` if a file has no point, or does not tell what its points are."""
+    if not results.points:
+        raise SdrScError(f"{path} has no point yet; run its sweep first.")
+    lacking = [name for name in _NEEDED if name not in results.about]
+    if lacking:
+        raise SdrScError(f"{path} does not tell its {lacking[0]}; measure it anew.")
+    for point in results.points:
+        if point.scheme not in results.about["schemes"] or point.channel not in results.about["channels"]:
+            raise SdrScError(f"{path} does not tell what the names of {point} stand for; measure it anew.")
+
+
+def _same(one: PointResult, other: PointResult) -> bool:
+    a, b = ({k: v for k, v in columns(r).items() if k not in _OF_A_RUN} for r in (one, other))
+    return a == b
+
+
+def _named(read: Sequence[tuple[Path, Results]], kind: str, order: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What names stand for: those of the configurations first, then those of earlier grids."""
+    found: dict[str, dict[str, Any]] = {}
+    for _, results in read:
+        found.update(results.about[kind])
+    return {label: found[label] for label in dict.fromkeys((*order, *found)) if label in found}
+
+
+def _difference(one: Mapping[str, Any], other: Mapping[str, Any], path: Path, other_path: Path) -> str | None:
+    """Why two files' points cannot stand in one report, in words; None if they can."""
+    for name in dict.fromkeys((*one["settings"], *other["settings"])):
+        mine, its = one["settings"].get(name), other["settings"].get(name)
+        if mine != its:
+            return f"{other_path} was measured with {name} {its}, and {path} with {mine}"
+    if one["data_set_sha256"] != other["data_set_sha256"]:
+        return f"{other_path} and {path} were measured on different data sets"
+    for kind in ("schemes", "channels"):
+        for label in one[kind].keys() & other[kind].keys():
+            if one[kind][label] != other[kind][label]:
+                return f"{other_path} and {path} mean different things by {kind[:-1]} {label!r}"
+    return None
+
+
+def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
+    """A sweep's configuration as its results file keeps it.
+
+    Raises:
+        SdrScError: it is not whole.
+    """
+    try:
+        kept = dict(about["config"])
+        for key in ("snr_db", "k", "seeds"):
+            kept[key] = tuple(kept[key])
+        kept["schemes"] = tuple(SchemeEntry(**{**entry, "k": tuple(entry["k"])}) for entry in kept["schemes"])
+        kept["channels"] = tuple(ChannelEntry(**entry) for entry in kept["channels"])
+        kept["stop"] = None if kept["stop"] is None else StopRule(**kept["stop"])
+        return SweepConfig(**kept)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SdrScError(f"{path} does not tell its configuration ({error!r}); measure it anew.") from error
+
+
+def _missing(configs: Sequence[SweepConfig], points: Mapping[Point, PointResult]) -> tuple[Point, ...]:
+    """Points of the grids that are not there. Which k a scheme has is told by its points: one without a choice is
+    measured once, whatever the sweep's k."""
+    chose = {point.scheme for point in points if point.k is not None}
+    wanted: dict[Point, None] = {}
+    for config in configs:
+        for scheme, channel, snr_db, seed in product(config.schemes, config.channels, config.snr_db, config.seeds):
+            own: tuple[int | None, ...] = config.k if scheme.label in chose else (None,)
+            for k in scheme.k or own:
+                wanted[Point(scheme.label, channel.label, snr_db, k, seed)] = None
+    return tuple(point for point in wanted if point not in points)
