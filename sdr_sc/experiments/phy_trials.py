@@ -12,6 +12,7 @@ import numpy as np
 
 from sdr_sc.experiments.phy_fading import NO_FADING, Fading
 from sdr_sc.experiments.phy_judge import features_are_right, squared_errors
+from sdr_sc.experiments.worker_process import end_with_parent
 from sdr_sc.phy.channels import USRP_CLASS, Awgn, CarrierOffset, Chain, ChannelModel, ClockOffset, PhaseNoise
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
@@ -130,7 +131,7 @@ def run_trials(trials: Sequence[Trial], make_receiver: MakeReceiver = Receiver, 
     if workers == 1:
         return [run_trial(trial, make_receiver) for trial in trials]
     # A forked child would inherit the locks of numba's and the FFT's threads; spawned ones start clean.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         return list(pool.map(run_trial, trials, [make_receiver] * len(trials)))
 
 

@@ -3,33 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.worker_process import end_with_parent, one_thread_each
 
 Job = TypeVar("Job")
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let the processes that are started within have one thread each: small networks gain nothing by more."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def run_jobs(
@@ -49,7 +32,7 @@ def run_jobs(
         Exception: what a job raised; the others are stopped.
     """
     with one_thread_each():
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
         try:
             futures = {pool.submit(function, job, *arguments): job for job in jobs}
             for future in as_completed(futures):

@@ -13,9 +13,9 @@ from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.distillation.pool import one_thread_each
 from sdr_sc.experiments.sweep.grid import Point, Task
 from sdr_sc.experiments.sweep.points import PointResult
+from sdr_sc.experiments.worker_process import end_with_parent, one_thread_each
 
 MOST_DEATHS = 3
 """Workers that a point may lose; then it is what ends them."""
@@ -41,9 +41,10 @@ class Workers(Protocol):
         ...
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the whole process group; the parent ends its workers itself."""
+def _begin() -> None:
+    """Ctrl-C goes to the whole process group; the parent ends its workers itself, or they end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 class LocalWorkers:
@@ -75,7 +76,7 @@ class LocalWorkers:
         """Take from ``left`` what is measured; returns how a process ended if one did, None otherwise."""
         processes: list[BaseProcess] = []
         with one_thread_each():
-            pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+            pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"), initializer=_begin)
             try:
                 futures = [pool.submit(measure, task) for task in left.values()]
                 processes = list(pool._processes.values())
