@@ -13,6 +13,7 @@ from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, track
+from sdr_sc.phy.presence import present_symbols
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 
 N64 = Numerology()
@@ -93,3 +94,29 @@ def test_a_tilt_over_frequency_is_followed() -> None:
     turn = np.exp(1j * slope * np.outer(5.0 + np.arange(symbols), positions))
     tracked = (gains[:, np.newaxis] + tilts[:, np.newaxis] * positions) * turn
     assert np.sqrt(np.mean(np.abs(tracked - 1 - truth) ** 2)) < 0.04
+
+
+def _verdict(payload: float, turn: float, snr_db: float, seed: int) -> float:
+    """Share of 34 symbols that count as present: of the payload with an amplitude, its carrier turning by so
+    many rad a symbol; the other's pilots have unknown signs."""
+    rng = np.random.default_rng(seed)
+    symbols, pilots, noise = 34, 4, 10 ** (-snr_db / 10)
+    times = np.arange(symbols) + 1.5
+    sent = payload * np.exp(1j * turn * times)[:, None] * np.ones(pilots)
+    if not payload:
+        sent = rng.choice([-1.0, 1.0], (symbols, pilots)) * np.exp(2j * np.pi * rng.random())
+    received = sent + (rng.standard_normal((symbols, pilots, 2)) @ [1, 1j]) * np.sqrt(noise / 2)
+    positions = np.array([-21.0, -7.0, 7.0, 21.0])
+    return float(
+        present_symbols(received.astype(np.complex64), np.ones(pilots), positions, times, noise, 1e-4, 10.0).mean()
+    )
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 5.0])
+def test_a_carrier_that_turns_on_is_not_taken_for_a_lost_payload(snr_db: float) -> None:
+    assert min(_verdict(1.0, turn, snr_db, seed) for turn in (-0.08, 0.0, 0.08) for seed in range(60)) == 1.0
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 5.0])  # at -5 dB four pilots a symbol cannot tell
+def test_another_frame_is_not_taken_for_the_payload(snr_db: float) -> None:
+    assert np.mean([_verdict(0.0, 0.0, snr_db, seed) for seed in range(60)]) < 0.05

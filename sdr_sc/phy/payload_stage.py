@@ -58,7 +58,7 @@ def receive_payload(
         The symbols up to the last one that is there, whether all are there, and the phase slope of the clock offset.
     """
     phasors, weights = pilot_phasors(spectra, pilot_bins, known_pilots, pilot_index, channel)
-    present = present_symbols(phasors, weights, pilot_positions, times, noise, clock_std)
+    present = present_symbols(phasors, weights, pilot_positions, times, noise, clock_std, known_weight)
     there = 0
     for s in range(len(present)):
         present[s] = present[s] and usable[s]

@@ -99,7 +99,7 @@ def track(
             sums[s] += value
             tilted[s] += value * place
             turn *= step
-    carrier = _carrier_slope(sums, times, noise / first_variance)
+    carrier = carrier_slope(sums, times, noise / first_variance)
     turn, step = _turn(carrier * times[0]), _turn(carrier * spacing)
     turns = np.empty(symbols, np.complex64)
     for s in range(symbols):
@@ -119,7 +119,7 @@ def _turn(angle: float) -> complex:
 
 
 @njit(cache=True, nogil=True)
-def _carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float) -> float:
+def carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float) -> float:
     """Residual carrier offset, rad per symbol, from short blocks of symbols, and from a phasor at time 0 that says
     how well the gain is known there."""
     symbols = len(sums)

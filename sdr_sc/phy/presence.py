@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sdr_sc.phy.pilot_tracking import clock_slope
+from sdr_sc.phy.pilot_tracking import carrier_slope, clock_slope
 
 _MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
 _DECIDED = 14.0  # log-likelihood ratio; by chance alone, about one in exp(14) symbols
@@ -31,11 +31,13 @@ def present_symbols(
     times: np.ndarray,
     noise: float,
     clock_std: float,
+    known_weight: float,
 ) -> np.ndarray:
     """Which payload symbols are there.
 
-    A large clock offset over a long frame turns the outer pilots too far to be predicted; so where something seems to
-    be missing, the offset that the whole frame shows is taken out, and the verdict with more symbols holds.
+    A large clock offset over a long frame turns the outer pilots too far to be predicted, and so does, at low SNR, what
+    the header leaves of the carrier offset; so where something seems to be missing, the offsets that the whole frame
+    shows are taken out, and the verdict with more symbols holds.
 
     Args:
         phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
@@ -44,6 +46,7 @@ def present_symbols(
         times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
         noise: noise power per subcarrier.
         clock_std: see `pilot_tracking.track`.
+        known_weight: see `sdr_sc.phy.payload_stage.receive_payload`.
 
     Returns:
         bool (symbols,).
@@ -57,6 +60,16 @@ def present_symbols(
         for p in range(len(positions)):
             angle = -slope * positions[p] * times[s]
             turned[s, p] = phasors[s, p] * np.complex64(complex(np.cos(angle), np.sin(angle)))
+    other = _present(turned, weights, positions, noise)
+    present = other if np.sum(other) > np.sum(present) else present
+    if np.all(present):
+        return present
+    sums = np.empty(len(turned), np.complex64)
+    for s in range(len(turned)):
+        sums[s] = np.sum(turned[s])
+    carrier = carrier_slope(sums, times, np.sum(weights) * known_weight)
+    for s in range(len(turned)):
+        turned[s] *= np.complex64(complex(np.cos(carrier * times[s]), -np.sin(carrier * times[s])))
     other = _present(turned, weights, positions, noise)
     return other if np.sum(other) > np.sum(present) else present
 
