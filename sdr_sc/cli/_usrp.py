@@ -22,6 +22,7 @@ def device_options(function: Callable) -> Callable:
     for option in (
         click.option("--time-source", default="", help="internal, external, gpsdo  [the device's own choice]"),
         click.option("--clock-source", default="", help="The same for its clock."),
+        click.option("--subdev", default="", help="Frontend by UHD's specification, such as A:A  [the device's first]"),
         click.option(
             "--rate",
             "sample_rate_hz",

@@ -56,6 +56,9 @@ def command() -> None:
 @click.option("--cfo-hz", default=500.0, show_default=True, help="Carrier offset, Hz.")
 @click.option("--gap", "gap_samples", default=160, show_default=True, type=click.IntRange(0),
               help="Silence between frames, samples.")  # fmt: skip
+@click.option("--feedback-timeout", "feedback_timeout_s", default=2.0, show_default=True,
+              type=click.FloatRange(0, min_open=True),
+              help="Until a frame counts as lost, s; where that is by mistake, other frames follow.")  # fmt: skip
 @click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file, ONNX, or name.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of images, noise and fading.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the live run's results  [none]")

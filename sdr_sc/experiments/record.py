@@ -83,7 +83,8 @@ def record_loopback(
         file: path of the pair.
         deadline_s: after which the run is stopped with an error.
         datatype: ``cf32_le``, bit for bit; or ``ci16_le``, with a factor of `SIMULATED_SCALE`.
-        parameters: of ``flowgraphs/record_loopback.grc``, by name.
+        parameters: of ``flowgraphs/record_loopback.grc``, by name. What is sent depends on the feedback: on a loaded
+            machine the same comes out again only where ``feedback_timeout_s`` is longer than any delay there.
 
     Raises:
         SdrScError: as `run_loopback`; or the recording cannot be written.

@@ -185,8 +185,7 @@ def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], t
         setattr(tb, f"results_{number}", sink)
         tb.msg_connect((tb.receiver, "frames"), (decoder, "frames"))
         tb.msg_connect((decoder, "answers"), (sink, "answers"))
-        for port in ("sent", "truth"):
-            tb.msg_connect((tb.source, port), (sink, port))
+        tb.msg_connect((tb.source, "told"), (sink, "sent"))
         ends.append((decoder, sink))
     return ends
 

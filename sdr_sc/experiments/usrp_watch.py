@@ -12,6 +12,11 @@ DEVICE_LIMIT_S = 5.0
 """Silence after which a device counts as gone."""
 PEER_LIMIT_S = 5.0
 """Silence of the transmitter that is worth a word."""
+DEAF_LIMIT_S = 5.0
+"""Bursts for so long without one frame are worth a word."""
+BURST_PAPR_DB = 17.0
+"""Peak over mean within a second from which on there are bursts: noise, and a signal without pauses, reach 12 dB."""
+_TOLD_FRAMES = 5
 _LONGEST_STEP_S = 0.5
 _FINISH_LIMIT_S = 30.0
 _HURRY_LIMIT_S = 3.0
@@ -59,6 +64,8 @@ class LinkWatch:
         self._tb = tb
         self._samples, self._answers, self._peer = Silence(), Silence(), Silence()
         self._answered, self._frames_then = 0, 0
+        self._looked_s: float | None = None
+        self._bursts_s = self._told_s = 0.0  # for how long there were bursts, and frames by the transmitter's word
 
     def device_problem(self, now_s: float) -> str:
         """One sentence once the device counts as gone; '' as long as it does not."""
@@ -108,6 +115,33 @@ class LinkWatch:
             "transmitter that starts anew is followed; Ctrl-C ends."
         )
 
+    def deaf_problem(self, now_s: float) -> str:
+        """One sentence while frames, or bursts of somebody, arrive for some seconds and not one is received.
+
+        A receiver cannot know the other end's sample rate: at another one no preamble fits, and nothing is detected.
+        """
+        tb = self._tb
+        if not hasattr(tb, "receiver") or tb.receiver.receiver.counters.delivered:
+            return ""
+        step_s = 0.0 if self._looked_s is None else min(now_s - self._looked_s, _LONGEST_STEP_S)
+        self._looked_s = now_s
+        papr_db = tb.receiver.level.recent().papr_db
+        frames, bursts = tb.results.record.frames_sent, papr_db >= BURST_PAPR_DB
+        self._bursts_s += step_s if bursts else 0.0
+        self._told_s += step_s if frames >= _TOLD_FRAMES else 0.0
+        sent = f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
+        if bursts and self._bursts_s >= DEAF_LIMIT_S:
+            return (
+                f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits: --rate "
+                "or numerology of the two ends differ, or the bursts are of another system."
+            )
+        if not bursts and self._told_s >= DEAF_LIMIT_S:
+            return (
+                f"{sent}none is received, and no bursts stand out of what arrives: check frequency, gains, antennas "
+                "and cable at both ends, and that --rate is the same."
+            )
+        return ""
+
 
 class EndRun:
     """Decides when an end has come to its end.
@@ -131,7 +165,7 @@ class EndRun:
         self._last = tb.transmitter if end == "tx" else tb.results
         self._over = math.inf if deadline_s is None else time.monotonic() + deadline_s
         self._grace_s = _FINISH_LIMIT_S
-        self._watch, self._warned = LinkWatch(tb), False
+        self._watch, self._warned, self._deaf_told = LinkWatch(tb), False, False
         self._stops = 0
 
     def poll(self) -> bool:
@@ -146,6 +180,10 @@ class EndRun:
         problem = "" if self._warned else self._watch.peer_problem(now)
         if problem:
             self._warned = True
+            self._warn(problem)
+        problem = "" if self._deaf_told else self._watch.deaf_problem(now)
+        if problem:
+            self._deaf_told = True
             self._warn(problem)
         if self._asked() > self._stops:
             if self._stops or self._end == "rx":

@@ -3,7 +3,7 @@
 
 from sdr_sc.usrp.bursts import attach_bursts
 from sdr_sc.usrp.device import device_report, prepare_device
-from sdr_sc.usrp.settings import UsrpSettings, attach_clock, end_with, usrp_settings
+from sdr_sc.usrp.settings import UsrpSettings, attach_clock, end_with, tell_end, usrp_settings
 
 __all__ = [
     "UsrpSettings",
@@ -12,5 +12,6 @@ __all__ = [
     "device_report",
     "end_with",
     "prepare_device",
+    "tell_end",
     "usrp_settings",
 ]

@@ -26,17 +26,23 @@ def prepare_device(
     sample_rate_hz: float,
     clock_source: str = "",
     time_source: str = "",
+    subdev: str = "",
 ) -> None:
-    """Set the clocks of a USRP sink or source that is not started yet, and refuse it unless it does what it was told.
+    """Set frontend and clocks of a USRP sink or source that is not started yet, and refuse it unless it does what it
+    was told.
 
     Args:
         clock_source, time_source: '' leaves what the device or its arguments say.
+        subdev: frontend by UHD's specification, such as ``A:A`` or ``A:0``; '' for the device's first.
 
     Raises:
-        SdrScError: rate, frequency or gain are not the device's, or there is no such clock, or it does not lock.
+        SdrScError: rate, frequency or gain are not the device's, there is no such frontend or clock, or it does not
+            lock.
     """
     usrp.set_log_level("off")  # its lines on late bursts and overflows; these are counted and shown
     gain_db = settings.tx_gain_db if direction == "tx" else settings.rx_gain_db
+    if subdev:
+        _choose_frontend(usrp, settings, subdev, sample_rate_hz, gain_db)
     try:
         check_rate(usrp, sample_rate_hz)
         gains, freqs = usrp.get_gain_range(0), usrp.get_freq_range(0)
@@ -67,6 +73,27 @@ def prepare_device(
         )
 
 
+def _choose_frontend(usrp: Any, settings: UsrpSettings, subdev: str, sample_rate_hz: float, gain_db: float) -> None:
+    """Use another frontend, with all that the first one was told when the block was made.
+
+    A specification may name several, for several channels; ours is one.
+    """
+    if len(subdev.split()) != 1:
+        raise SdrScError(f"--subdev {subdev!r} has to name one frontend of the device, such as A:A.")
+    antenna = usrp.get_antenna(0)
+    try:
+        usrp.set_subdev_spec(subdev.strip(), 0)
+        usrp.set_samp_rate(sample_rate_hz)
+        usrp.set_center_freq(settings.freq_hz, 0)
+        usrp.set_gain(gain_db, 0)
+        usrp.set_antenna(antenna, 0)
+    except (RuntimeError, LookupError, ValueError) as error:
+        raise SdrScError(
+            f"{settings.device_args!r} has no frontend {subdev!r} with port {antenna!r}: {_reason(error)}; "
+            "uhd_usrp_probe lists what it has, and without --subdev its first is used."
+        ) from error
+
+
 def check_rate(usrp: Any, wanted_hz: float) -> None:
     """Raise `SdrScError` unless the device runs at the rate that it was asked for."""
     if abs(usrp.get_samp_rate() / wanted_hz - 1.0) > _RATE_TOLERANCE:
@@ -95,6 +122,7 @@ def _report(usrp: Any) -> dict[str, Any]:
         "freq_hz": usrp.get_center_freq(0),
         "gain_db": usrp.get_gain(0),
         "antenna": usrp.get_antenna(0),
+        "subdev": usrp.get_subdev_spec(0),
         "sample_rate_hz": usrp.get_samp_rate(),
         "master_clock_hz": usrp.get_clock_rate(0),
         "clock_source": usrp.get_clock_source(0),
@@ -126,6 +154,6 @@ def _wait_for_lock(usrp: Any, source: str, settings: UsrpSettings) -> None:
         time.sleep(0.1)
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """Last part of what UHD says, which names the matter; in front stand the classes of its exceptions."""
     return " ".join(str(error).split()).rstrip(".")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ UNSET = -1.0
 SIMULATED = "simusrp"
 _FREQ_HZ, _TX_GAIN_DB, _RX_GAIN_DB = 915e6, 60.0, 40.0
 _STEP_PERIOD_S = 0.1
+_TELL_LIMIT_S = 0.3  # Ctrl-C has to end a program within a second
+_POLL_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,31 @@ def end_with(tb: Any, block: Any) -> None:
         tb.stop()
 
     threading.Thread(target=wait, name="end-with", daemon=True).start()
+
+
+def tell_end(tb: Any, encoder: Any, sent: Any) -> None:
+    """Let a running flowgraph tell its receivers that no more frames come, also when a signal stops it.
+
+    What is made and not on the air yet is not waited for: a stop has to be one.
+
+    Args:
+        tb: the top block; its ``stop`` is replaced.
+        encoder: its ``semantic_encoder``.
+        sent: the ``zmq_pdu_sink`` that takes what the encoder tells.
+    """
+    stop = tb.stop
+
+    def tell_and_stop() -> None:
+        encoder.finish(at_once=True)
+        over = time.monotonic() + _TELL_LIMIT_S
+        # The news has left when the sink has dealt with a message for each frame, and with one more.
+        while not (encoder.end_told and sent.messages_sent + sent.messages_dropped > encoder.frames_sent):
+            if time.monotonic() > over:
+                break
+            time.sleep(_POLL_S)
+        stop()
+
+    tb.stop = tell_and_stop
 
 
 class _Clocked(Protocol):

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""News of frames in an order in which each one's truth comes before its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.blocks._frame_join import FrameJoin
+
+
+class JoinQueue:
+    """Hands to a `FrameJoin` what was told, one turn late.
+
+    GNU Radio handles the messages that wait for a block port by port, all of one and then all of the next. So a block
+    may see a frame's answer before its truth, which was told earlier: it has seen it by its next turn.
+
+    Args:
+        join: where the news go.
+
+    Attributes:
+        frames, answers: told so far.
+
+    >>> from sdr_sc.phy.numerology import Numerology
+    >>> notes = []
+    >>> queue = JoinQueue(FrameJoin(Numerology(), notes.append, print))
+    >>> queue.sent({"frame_index": 0, "k": 8, "item_id": [7], "label": [2]})
+    >>> queue.frame({"frame_num": 0, "k": 8, "n_items": 1, "model_id": 9, "snr_db": 3.0, "start_sample": 100})
+    >>> queue.answer({"frame_num": 0}, np.array([2]))
+    >>> queue.turn()
+    >>> queue.truth({"frame_index": 0, "snr_db": 2.5})
+    >>> queue.turn()
+    >>> notes[0].snr_set_db
+    2.5
+    """
+
+    def __init__(self, join: FrameJoin) -> None:
+        self._join = join
+        self._truths: list[dict[str, Any]] = []
+        self._told: list[Callable[[], None]] = []
+        self._told_before: list[Callable[[], None]] = []
+        self.frames = self.answers = 0
+
+    def frame(self, meta: dict[str, Any]) -> None:
+        """The receiver gave out a frame."""
+        self._told.append(partial(self._join.frame, meta))
+        self.frames += 1
+
+    def sent(self, meta: dict[str, Any]) -> None:
+        """The encoder sent a frame."""
+        self._told.append(partial(self._join.sent, meta))
+
+    def answer(self, meta: dict[str, Any], classes: np.ndarray) -> None:
+        """The decoder answered a frame."""
+        self._told.append(partial(self._join.answer, meta, classes))
+        self.answers += 1
+
+    def truth(self, meta: dict[str, Any]) -> None:
+        """The channel says which SNR it set for a frame."""
+        self._truths.append(meta)
+
+    def turn(self) -> None:
+        """All messages that waited have been handled: join what was told before the last turn."""
+        for meta in self._truths:
+            self._join.truth(meta)
+        for tell in self._told_before:
+            tell()
+        self._truths, self._told_before, self._told = [], self._told, []
+
+    def close(self) -> None:
+        """Join everything, and give it out."""
+        self.turn()
+        self.turn()
+        self._join.close()
