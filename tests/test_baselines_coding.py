@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sdr_sc.errors import MissingDependencyError
+from sdr_sc.experiments.baselines import coding
 from sdr_sc.experiments.baselines.bits import Codeword, pack_digits, unpack_digits
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES, LdpcQam, code_for, crc_is_right, with_crc
 from sdr_sc.experiments.baselines.learn import needed_db
@@ -93,6 +94,30 @@ def test_every_mode_works_above_what_it_needs_and_fails_below(mode: int) -> None
         found, right[offset_db] = code.decode((sent + noise).astype(np.complex64), np.full(sent.shape, variance))
         assert (found[right[offset_db], :-CRC_BITS] == messages[right[offset_db]]).all()
     assert right[2.0].all() and not right[-6.0].any()
+
+
+@pytest.mark.parametrize("mode, symbols, snr_db", [(4, 400, 0.0), (9, 300, 9.5)])
+def test_words_that_are_not_tried_could_not_have_been_decoded(
+    mode: int, symbols: int, snr_db: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bits, words = MODES[mode].info_bits(symbols), 100
+    code, rng = LdpcQam(bits, symbols, MODES[mode].bits_per_symbol), np.random.default_rng(8)
+    sent = code.encode(np.stack([with_crc(rng.integers(0, 2, bits - CRC_BITS, np.uint8), bits) for _ in range(words)]))
+    variance = 10 ** (-(snr_db + np.linspace(-4, 2, words)) / 10).astype(np.float32)[:, None] * np.ones_like(sent.real)
+    noise = rng.standard_normal((words, 2 * symbols), np.float32).view(np.complex64) * np.sqrt(variance / 2)
+    told = []
+    real = coding._told_bits
+    monkeypatch.setattr(coding, "_told_bits", lambda chances: (told.append(real(chances)), np.full(words, 1e9))[1])
+    tried, right = code.decode((sent + noise).astype(np.complex64), variance)
+    monkeypatch.setattr(coding, "_told_bits", real)
+    found, as_right = code.decode((sent + noise).astype(np.complex64), variance)
+    assert (right == as_right).all() and (tried[right] == found[right]).all()
+    assert 10 < right.sum() < words - 10 and (told[0] < bits - 6 * bits**0.5).sum() > 10
+
+
+def test_the_information_of_soft_bits_is_that_of_the_channel() -> None:
+    chances = np.array([[0.5, 0.5, 0.5], [1e-13, 0.5, 1e-13], [0.11, 0.11, 0.11]])
+    np.testing.assert_allclose(coding._told_bits(chances), [0, 2, 1.5], atol=2e-3)  # 1 - H(0.11) = 0.500
 
 
 def test_erased_symbols_are_made_good_by_the_code() -> None:

@@ -80,6 +80,8 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"channels": {"a": 5}}, "channels.a has to be keys with values"),
         ({"stop": {"points": 1}}, "in stop the key 'points' is unknown; use interval_points"),
         ({"stop": {"interval_points": 0}}, "stop.interval_points is 0"),
+        ({"schemes": [{"scheme": "ours", "stop": {"points": 1}}]}, "in stop of scheme 'ours' the key 'points' is unk"),
+        ({"schemes": [{"scheme": "ours", "stop": {}}]}, "stop of scheme 'ours' needs the key 'interval_points'"),
     ],
 )
 def test_a_mistake_is_named_with_its_key(changes: dict, words: str) -> None:

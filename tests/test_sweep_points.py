@@ -119,6 +119,20 @@ def test_a_fading_channel_is_drawn_anew_and_intervals_rest_on_its_draws() -> Non
     assert np.array_equal(on.items_by_block, on.items_by_frame)
 
 
+@pytest.mark.parametrize("scheme", ["pca", "features_ldpc", "label_ldpc", "jpeg_ldpc"])
+def test_every_scheme_meets_the_same_draws_of_the_channel(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many frames it needs for the items of one draw, and whatever its first frames are."""
+    seeds: list[int] = []
+    real = points.noisy_channel
+    monkeypatch.setattr(points, "noisy_channel", lambda *given: (seeds.append(given[3]), real(*given))[1])
+    fading = {"models": "tdl_c(delay_spread_ns=300, doppler_hz=5)", "realisation_items": 15}
+    for name in ("ours", scheme):
+        result = measure(one_task(schemes=[name], k=["cam"], channels={"c": fading}, items=40, snr_db=[20]))
+        assert result.items_by_block.tolist() == [15, 15, 10] and result.items_by_frame.sum() == 40
+        assert result.correct > 25
+    assert len(seeds) == 6 and seeds[:3] == seeds[3:] and len(set(seeds)) == 3
+
+
 def test_a_point_stops_when_its_interval_is_narrow_enough() -> None:
     whole = measure(one_task(items=2000))
     stop = {"interval_points": 5.0, "minimum_items": 300}
@@ -126,6 +140,9 @@ def test_a_point_stops_when_its_interval_is_narrow_enough() -> None:
     low, high = stopped.interval
     assert 100 * (high - low) <= 5.0 and 300 <= stopped.items < 2000
     assert np.array_equal(stopped.correct_by_frame, whole.correct_by_frame[: stopped.frames]), "a part of the same"
+    own = [{"scheme": "ours", "stop": stop}]
+    assert same(measure(one_task(items=2000, schemes=own)), stopped)
+    assert measure(one_task(items=400, schemes=own, stop={"interval_points": 90, "minimum_items": 1})).items == 400
     assert measure(one_task(items=500, stop={"interval_points": 0.1})).items == 500
     drawn = one_task(items=2000, stop=stop, channels={"c": "rayleigh(doppler_hz=1)"}, snr_db=[25])
     assert measure(drawn).items < 2000

@@ -67,7 +67,7 @@ class sigmf_source(gr.basic_block):
         pace: str = "fast",
         start_sample: int = 0,
         stop_sample: int = 0,
-        chunk: int = 131_072,
+        chunk: int = 262_144,
         repeat: bool = False,
         datatype: str = "",
         sample_rate_hz: float = 0.0,

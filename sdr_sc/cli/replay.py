@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--decimate", "decimation", default=1, show_default=True, type=click.IntRange(1, 64),
               help="Receive at so much lower a rate.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of what is added.")
-@click.option("--chunk", default=131072, show_default=True, type=click.IntRange(1, 1 << 20),
+@click.option("--chunk", default=262144, show_default=True, type=click.IntRange(1, 1 << 20),
               help="Most samples in one piece; the answers are the same with any.")  # fmt: skip
 @click.option("--datatype", default="", help="Format of a plain file, such as ci16_le.")
 @click.option("--rate", "rate_hz", default=0.0, help="Sample rate of a plain file, Hz.")

@@ -21,7 +21,7 @@ from sdr_sc.semantic import weights
 
 REPLAY = FLOWGRAPHS / "replay.grc"
 OPEN_FRAMES = 2000  # as in replay.grc
-_BLOCK = 131_072
+_BLOCK = 262_144
 
 
 @dataclass(frozen=True)

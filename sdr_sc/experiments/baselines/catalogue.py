@@ -41,27 +41,31 @@ def _fixed_rate(model: str, name: str = "fixed_rate") -> Scheme:
 
 
 @_scheme
-def _jpeg_ldpc(teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, name: str = "jpeg_ldpc") -> Scheme:
-    """JPEG, LDPC and QAM, classified at the receiver by a teacher; by the shipped student where none is given."""
+def _jpeg_ldpc(
+    teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "jpeg_ldpc"
+) -> Scheme:
+    """JPEG, LDPC and QAM; a teacher classifies at the receiver, or ``student``, which stands in where none is given."""
     from sdr_sc.experiments.baselines.image_scheme import ImageScheme
 
-    return ImageScheme("jpeg", teacher, frame_symbols, name)
+    return ImageScheme("jpeg", teacher, frame_symbols, name, target)
 
 
 @_scheme
-def _webp_ldpc(teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, name: str = "webp_ldpc") -> Scheme:
+def _webp_ldpc(
+    teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "webp_ldpc"
+) -> Scheme:
     """As jpeg_ldpc with WebP images."""
     from sdr_sc.experiments.baselines.image_scheme import ImageScheme
 
-    return ImageScheme("webp", teacher, frame_symbols, name)
+    return ImageScheme("webp", teacher, frame_symbols, name, target)
 
 
 @_scheme
-def _features_ldpc(model: str = DEFAULT_MODEL, name: str = "features_ldpc") -> Scheme:
+def _features_ldpc(model: str = DEFAULT_MODEL, target: int = 0, name: str = "features_ldpc") -> Scheme:
     """A student's features, quantised, then LDPC and QAM; its decoder at the receiver."""
     from sdr_sc.experiments.baselines.features_scheme import FeaturesScheme
 
-    return FeaturesScheme(model, name)
+    return FeaturesScheme(model, name, target)
 
 
 @_scheme

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Classifiers of whole images: any teacher, or the shipped student without a channel where no teacher is given."""
+"""Classifiers of whole images: any teacher, or a shipped student without a channel between its two ends."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
 
+STUDENT = "student"
 CHUNK = 250
 _MEMORY = 500_000
 
@@ -19,8 +21,8 @@ class ImageClassifier:
     """Classes of images; each image is asked about once, as sweeps come back to the same ones at every SNR.
 
     Args:
-        teacher: as `sdr_sc.distill.teacher.load_teacher` takes it; '' for the shipped student, whose encoder and
-            decoder then stand at the same place with nothing between them.
+        teacher: as `sdr_sc.distill.teacher.load_teacher` takes it; ``student`` for the shipped student, whose encoder
+            and decoder then stand at the same place with nothing between them. '' is the same, told as a stand-in.
         item_shape: of an image.
 
     Attributes:
@@ -33,24 +35,36 @@ class ImageClassifier:
 
     def __init__(self, teacher: str = "", item_shape: tuple[int, int] = (28, 28)) -> None:
         self._known: dict[bytes, int] = {}
-        self._ask, self.name, self.fingerprint = _student() if not teacher else _teacher(teacher, item_shape)
+        self._ask, self.name, self.fingerprint = (
+            _student(not teacher) if teacher in ("", STUDENT) else _teacher(teacher, item_shape)
+        )
 
     def classes(self, images: np.ndarray) -> np.ndarray:
         """int64 (n,) for uint8 images (n, height, width)."""
         keys = [hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in images]
-        places = {key: i for i, key in enumerate(keys) if key not in self._known}
+        if len(self._known) > _MEMORY:
+            self._known = {}
+        known = self._known  # of one memory to the end, as threads may share it
+        places = {key: i for i, key in enumerate(keys) if key not in known}
         new = list(places.values())
         for first in range(0, len(new), CHUNK):
             chunk = new[first : first + CHUNK]
             for i, found in zip(chunk, self._ask(images[chunk]), strict=True):
-                self._known[keys[i]] = int(found)
-        out = np.array([self._known[key] for key in keys], np.int64)
-        if len(self._known) > _MEMORY:
-            self._known.clear()
-        return out
+                known[keys[i]] = int(found)
+        return np.array([known[key] for key in keys], np.int64)
 
 
-def _student() -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:
+@lru_cache(maxsize=4)
+def classifier_of(teacher: str) -> ImageClassifier:
+    """The classifier of a name, the same one for all who ask: it remembers what it answered.
+
+    Raises:
+        SdrScError: see `ImageClassifier`.
+    """
+    return ImageClassifier(teacher)
+
+
+def _student(is_stand_in: bool) -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:
     from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 
     encoder, decoder = SemanticEncoder(weights.DEFAULT_MODEL), SemanticDecoder(weights.DEFAULT_MODEL)
@@ -60,7 +74,8 @@ def _student() -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:
     def ask(images: np.ndarray) -> np.ndarray:
         return answers(decoder.decode(encoder.encode(images, best_db, contract.k_max), best_db))[0]
 
-    return ask, f"student {contract.name} (no teacher was given)", contract.model_id
+    note = " (no teacher was given)" if is_stand_in else ""
+    return ask, f"student {contract.name}{note}", contract.model_id
 
 
 def _teacher(spec: str, item_shape: tuple[int, int]) -> tuple[Callable[[np.ndarray], np.ndarray], str, str]:

@@ -21,6 +21,7 @@ _LEAST_INFO_BITS = CRC_BITS + 1
 _WORST_NOISE = 1e4
 _LARGEST_LLR = 30.0
 _SCALE = 0.75  # of min-sum, usual for these codes
+_LUCK = 6.0  # times the root of a word's bits: what noise may be kinder than its mean
 _NAMES = {1: "BPSK", 2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 
 
@@ -89,7 +90,9 @@ class LdpcQam:
         bits_per_symbol: 1, 2, 4, 6 or 8.
         iterations: of belief propagation at most; it stops when all checks are right.
         is_sum_product: sum-product with a flooding schedule, as published curves are made; otherwise min-sum, scaled,
-            one bit after the other, which needs fewer iterations, is several times as fast, and loses no more.
+            which is several times as fast, and loses no more: one bit after the other with base graph 2; with base
+            graph 1, whose checks have many bits each, all bits at once and twice the iterations, as one after the
+            other takes several times as long there, and decodes no more.
         is_interleaved: with the standard's bit interleaver, which gives information bits the safer places of a symbol.
 
     Raises:
@@ -114,13 +117,14 @@ class LdpcQam:
             ) from error
         self.info_bits, self.symbols, self.bits_per_symbol = info_bits, symbols, bits_per_symbol
         self._code = NrCode(info_bits, symbols * bits_per_symbol, bits_per_symbol if is_interleaved else 1)
+        is_flooding = is_sum_product or self._code.graph == 1
         self._decoder = BpDecoder(
             self._code.matrix,
             error_rate=0.1,  # of each bit is told with each codeword
-            max_iter=iterations,
+            max_iter=2 * iterations if is_flooding and not is_sum_product else iterations,
             bp_method="product_sum" if is_sum_product else "minimum_sum",
             ms_scaling_factor=_SCALE,
-            schedule="parallel" if is_sum_product else "serial",
+            schedule="parallel" if is_flooding else "serial",
             input_vector_type="syndrome",
         )
 
@@ -154,16 +158,18 @@ class LdpcQam:
         """uint8 (codewords, info_bits): the decoder's bits, right or wrong.
 
         The library looks for the errors of hard decisions, whose chances it is told; by the symmetry of the channel
-        that is the same as decoding the soft values.
+        that is the same as decoding the soft values. A word stays hard decisions whose soft values tell less than its
+        information bits by so much that no decoder would find them, by Shannon's bound.
         """
         collected = self._code.collect(llrs)
         hard = (collected < 0).astype(np.uint8)
         chances = 1.0 / (1.0 + np.exp(np.minimum(np.abs(collected), _LARGEST_LLR)))
         syndromes = (self._code.matrix @ hard.T).T.astype(np.uint8) & 1
-        for i in range(len(hard)):
-            if syndromes[i].any():
-                self._decoder.update_channel_probs(chances[i])
-                hard[i] ^= self._decoder.decode(syndromes[i])
+        hopeless = _told_bits(chances) < self.info_bits - _LUCK * math.sqrt(self.info_bits)
+        for i in np.flatnonzero(syndromes.any(axis=1) & ~hopeless):
+            # The library takes numbers one by one: Python's own are several times as fast as numpy's.
+            self._decoder.update_channel_probs(chances[i].tolist())
+            hard[i] ^= self._decoder.decode(syndromes[i].astype(object)).astype(np.uint8)
         return hard[:, : self.info_bits]
 
     def decode(self, symbols: np.ndarray, noise_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,6 +183,12 @@ class LdpcQam:
         """
         bits = self.decode_llrs(self.llrs(symbols, noise_variance))
         return bits, np.array([crc_is_right(word) for word in bits], np.bool_)
+
+
+def _told_bits(chances: np.ndarray) -> np.ndarray:
+    """float64 (codewords,): information on the bits, in bits, for the chances (codewords, bits) that each is wrong."""
+    unsure = chances * np.log2(chances) + (1.0 - chances) * np.log2(1.0 - chances)
+    return (1.0 + unsure).sum(axis=1)
 
 
 @lru_cache(maxsize=128)

@@ -8,7 +8,8 @@ the share of codewords lost when the receiver's estimate of the frame before was
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FILE = Path(__file__).with_name("error_rates.json")
 FORMAT_VERSION = 1
 UNKNOWN_DB = -3.0
 """Assumed before the first estimate: robust, and decodable at any SNR above."""
+STEPS_PER_DB = 4
 LOWEST_DB = -6.0
 """Below it no mode works, and to choose among them would mean nothing."""
 
@@ -30,7 +32,7 @@ class ErrorRates:
     """Of one channel.
 
     Attributes:
-        channel: as text; '' is noise alone.
+        channel: as text; '' is noise alone, ``any other`` what is assumed of unknown ones.
         snr_db: int (bins,), lower edges of bins of 1 dB of the SNR estimate, rising by 1.
         symbols: int (lengths,), symbols of a codeword, rising.
         rate: float64 (lengths, modes, bins), share of codewords lost, falling with the SNR.
@@ -42,19 +44,20 @@ class ErrorRates:
     rate: np.ndarray
 
     def of(self, snr_db: float | None, symbols: int) -> np.ndarray:
-        """float64 (modes,): share of codewords of the nearest length that are lost.
+        """float64 (modes,): share of codewords of the nearest length that are lost, by lines between the bins' middles.
 
         Args:
             snr_db: the estimate, dB; None where there is none.
             symbols: of a codeword.
         """
         length = int(np.argmin(np.abs(np.log(self.symbols / symbols))))
-        return self.rate[length, :, self.place(snr_db)]
+        at_db = self.place(snr_db) / STEPS_PER_DB
+        return np.array([np.interp(at_db, self.snr_db + 0.5, rate) for rate in self.rate[length]])
 
     def place(self, snr_db: float | None) -> int:
-        """The bin of an estimate; of `UNKNOWN_DB` where there is none."""
+        """An estimate in whole steps, for which a choice holds; `UNKNOWN_DB` where there is none."""
         known = UNKNOWN_DB if snr_db is None else max(snr_db, LOWEST_DB)
-        return int(np.clip(np.floor(known) - self.snr_db[0], 0, len(self.snr_db) - 1))
+        return int(np.floor(min(known, float(self.snr_db[-1] + 1)) * STEPS_PER_DB))
 
 
 @lru_cache(maxsize=4)
@@ -82,9 +85,23 @@ def read_tables(path: Path = FILE) -> dict[str, ErrorRates]:
 
 
 def rates_for(channel: str) -> ErrorRates:
-    """The channel's table; that of noise alone where it has none."""
-    tables = read_tables()
-    return tables.get(channel, tables[""])
+    """The channel's table, wherever its measured file lies.
+
+    A channel without one gets the highest rates of all tables: too careful a mode costs symbols, too bold a one all
+    items.
+    """
+    tables = {_key(name): table for name, table in read_tables().items()}
+    return tables.get(_key(channel)) or _most_careful()
+
+
+def _key(channel: str) -> str:
+    return re.sub(r"[^'\"=(]*/", "", re.sub(r"\s", "", channel))
+
+
+@lru_cache(maxsize=1)
+def _most_careful() -> ErrorRates:
+    tables = list(read_tables().values())
+    return replace(tables[0], channel="any other", rate=np.max([table.rate for table in tables], axis=0))
 
 
 def to_json(tables: list[ErrorRates]) -> str:

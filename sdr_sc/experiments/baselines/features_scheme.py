@@ -15,7 +15,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.bits import Codeword
 from sdr_sc.experiments.baselines.coded import CodedScheme
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES
-from sdr_sc.experiments.baselines.planning import MAX_LOSS_POINTS
+from sdr_sc.experiments.baselines.planning import checked_target, enough
 from sdr_sc.experiments.baselines.quantise import Quantiser
 from sdr_sc.experiments.baselines.scheme import MOST_SYMBOLS, Transmission
 from sdr_sc.phy.receiver import ReceivedFrame
@@ -60,18 +60,19 @@ class FeaturesScheme(CodedScheme):
     Args:
         model: a student's file or name.
         name: what results call it.
+        target: see `ImageScheme`.
     """
 
     k_list = K_LIST
 
-    def __init__(self, model: str | Path, name: str) -> None:
+    def __init__(self, model: str | Path, name: str, target: int = 0) -> None:
         super().__init__()
-        self.name = name
+        self.name, self._target = name, checked_target(target, name)
         self._encoder, self._decoder = SemanticEncoder(model), SemanticDecoder(model)
         self._contract = self._encoder.contract
         self._best_db = self._contract.training_snr_db[1]
         self._precisions = sorted(self._measure(), key=lambda one: one.item_bits)
-        self._plans: dict[tuple[int, int | None, int], tuple[Codeword, int]] = {}
+        self._plans: dict[tuple[str, int, int | None, int], tuple[Codeword, int]] = {}
 
     def _measure(self) -> list[Precision]:
         data = fashion_mnist.load("train")
@@ -95,11 +96,6 @@ class FeaturesScheme(CodedScheme):
         parts = [images[first : first + _CHUNK] for first in range(0, len(images), _CHUNK)]
         return np.concatenate([self._encoder.encode(part, self._best_db, k_max) for part in parts])
 
-    def begin(self, channel: str) -> None:
-        """Take the channel's table of error rates."""
-        super().begin(channel)
-        self._plans.clear()
-
     def plan(self, snr_db: float | None, k: int | None, items: int) -> tuple[Codeword, int]:
         """Codeword and place of the precision for an SNR and a number of items; k None chooses the budget, too.
 
@@ -110,7 +106,7 @@ class FeaturesScheme(CodedScheme):
             raise SdrScError(
                 f"k={k} is not a budget of scheme {self.name}; choose one of {', '.join(map(str, K_LIST))}."
             )
-        key = (self.rates.place(snr_db), k, items)
+        key = (self.rates.channel, self.rates.place(snr_db), k, items)
         if key not in self._plans:
             self._plans[key] = self._choose(snr_db, k, items)
         return self._plans[key]
@@ -130,9 +126,9 @@ class FeaturesScheme(CodedScheme):
         most = max(expected for expected, _, _ in options)
         if most < _HOPELESS:
             return max(options, key=lambda option: (option[0], option[1].symbols))[1:]
-        loss = MAX_LOSS_POINTS / 100 if k is None else _EQUAL
-        enough = [(word, place) for expected, word, place in options if expected >= most - loss]
-        return min(enough, key=lambda option: option[0].symbols)
+        least = most - _EQUAL if k is not None else enough([option[0] for option in options], self._target)
+        good = [(word, place) for expected, word, place in options if expected >= least]
+        return min(good, key=lambda option: option[0].symbols)
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of one codeword; less than the budget where fewer bits are as good."""
@@ -164,6 +160,7 @@ class FeaturesScheme(CodedScheme):
             "model_id": self._contract.model_id,
             "code": "5G NR LDPC (3GPP TS 38.212), CRC-16",
             "error_rates_of_channel": self.rates.channel,
+            "target": self._target,
             "accuracy_by_features_and_bits": {
                 f"{one.features}x{one.quantiser.bits}": round(one.accuracy, 4) for one in self._precisions
             },

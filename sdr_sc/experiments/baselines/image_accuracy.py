@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What compressed images are worth to a classifier: accuracy on held-out training images, by bytes of an image.
+"""What compressed images are worth to a classifier: accuracy on held-out training images, by size and bytes.
 
 Run as ``python -m sdr_sc.experiments.baselines.image_accuracy [TEACHER ...]`` it keeps the tables of classifiers in the
-file that comes with the package ('' is the shipped student); for others they are measured when a scheme is made.
+file that comes with the package ('student' is the shipped one); for others they are measured when a scheme is made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.classify import ImageClassifier
-from sdr_sc.experiments.baselines.images import CODEC_NAMES, ImageCodec, make_codec
+from sdr_sc.experiments.baselines.images import CODEC_NAMES, SIDES, ImageCodec, make_codec
 from sdr_sc.files import write_whole
 
 FILE = Path(__file__).with_name("image_accuracy.json")
@@ -36,36 +36,37 @@ def validation_images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def accuracy_by_bytes(codec: ImageCodec, classifier: ImageClassifier) -> np.ndarray:
-    """float64 (budgets,), never falling: the kept table, or else one that is measured now."""
+    """float64 (sides, budgets), never falling with the bytes: the kept table, or else one that is measured now."""
     kept = _kept(FILE).get(f"{codec.name} {classifier.fingerprint}")
     return measure(codec, classifier, *validation_images()) if kept is None else np.array(kept)
 
 
 def measure(codec: ImageCodec, classifier: ImageClassifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float64 (budgets,), never falling: share of the images that are classified rightly at each of `BUDGETS_BYTES`.
+    """Share of the images that are classified rightly at each of `SIDES` and `BUDGETS_BYTES`.
 
     An image that fits at no quality is not classified, which is not right.
+
+    Returns:
+        float64 (sides, budgets), never falling with the bytes.
     """
-    shape = (images.shape[1], images.shape[2])
-    shares = []
-    for most in BUDGETS_BYTES:
-        restored, places = [], []
-        for i, image in enumerate(images):
-            data = codec.fit(image, most)
-            arrived = None if data is None else codec.restore(data, shape)
-            if arrived is not None:
-                places.append(i)
-                restored.append(arrived)
-        right = (classifier.classes(np.stack(restored)) == labels[places]).sum() if places else 0
-        shares.append(right / len(labels))
-    return np.maximum.accumulate(shares)
+    shares = np.zeros((len(SIDES), len(BUDGETS_BYTES)))
+    for place, side in enumerate(SIDES):
+        for column, most in enumerate(BUDGETS_BYTES):
+            packed = [codec.fit(image, most, side) for image in images]
+            arrived = [None if data is None else codec.restore(data) for data in packed]
+            restored = {i: image for i, image in enumerate(arrived) if image is not None}
+            if restored:
+                found = classifier.classes(np.stack(list(restored.values())))
+                shares[place, column] = (found == labels[list(restored)]).sum() / len(labels)
+    return np.maximum.accumulate(shares, axis=1)
 
 
 @lru_cache(maxsize=1)
-def _kept(path: Path) -> dict[str, list[float]]:
+def _kept(path: Path) -> dict[str, list[list[float]]]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        same = raw["budgets_bytes"] == list(BUDGETS_BYTES) and raw["images"] == IMAGES
+        about = {"sides": list(SIDES), "budgets_bytes": list(BUDGETS_BYTES), "images": IMAGES}
+        same = all(raw.get(name) == value for name, value in about.items())
         return dict(raw["accuracy"]) if same else {}
     except FileNotFoundError:
         return {}
@@ -83,10 +84,11 @@ def main(teachers: list[str]) -> None:
         for name in CODEC_NAMES:
             found = measure(make_codec(name), classifier, *validation_images())
             kept[f"{name} {classifier.fingerprint}"] = np.round(found, 4).tolist()
-            print(f"{classifier.name}, {name}: {kept[f'{name} {classifier.fingerprint}']}", flush=True)
-    content = {"budgets_bytes": BUDGETS_BYTES, "images": IMAGES, "accuracy": kept}
+            for side, row in zip(SIDES, kept[f"{name} {classifier.fingerprint}"], strict=True):
+                print(f"{classifier.name}, {name}, {side} x {side}: {row}", flush=True)
+    content = {"sides": SIDES, "budgets_bytes": BUDGETS_BYTES, "images": IMAGES, "accuracy": kept}
     write_whole({FILE: (json.dumps(content, indent=1) + "\n").encode()})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [""])
+    main(sys.argv[1:] or ["student"])

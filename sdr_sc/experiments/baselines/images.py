@@ -4,20 +4,23 @@
 Of a JPEG file only the entropy-coded data and one byte of quality are sent: markers, sizes, quantisation and Huffman
 tables follow from the quality and the image's shape. Of a WebP file the container's and the frame's fixed fields are
 left out likewise. A file's own headers would be several times as long as an image of 28 x 28 pixels; leaving them out
-favours these baselines.
+favours these baselines. An image may be made smaller before it is compressed, and larger again where it arrives.
 """
 
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
 from sdr_sc.errors import MissingDependencyError, SdrScError
 
-_CACHE_IMAGES = 20_000
+SIDES = (28, 24, 20, 16)
+"""Pixels a side that an image may be compressed at, of 28; 16 is the two blocks of JPEG and the one of WebP."""
+_CACHE_IMAGES = 40_000
+_QUALITIES = 32  # of the first byte, that lower part; the upper one tells the side
 _EOI = b"\xff\xd9"
 _SOS = b"\xff\xda"
 
@@ -26,17 +29,17 @@ class ImageCodec:
     """A lossy image format with the qualities that it is used at.
 
     Attributes:
-        qualities: rising; what is sent tells which one by its place in one byte.
+        qualities: rising, up to 32; what is sent tells quality and side by their places in its first byte.
     """
 
     name = ""
     qualities: tuple[int, ...] = ()
 
     def __init__(self) -> None:
-        self._cache: OrderedDict[bytes, dict[int, bytes]] = OrderedDict()
+        self._cache: dict[tuple[bytes, int], dict[int, bytes]] = {}
 
     def pack(self, image: np.ndarray, quality: int) -> bytes:
-        """What has to be sent of an image, less the byte for the quality.
+        """What has to be sent of an image, less the byte for quality and side.
 
         Args:
             image: uint8 (height, width).
@@ -51,36 +54,46 @@ class ImageCodec:
         """
         raise NotImplementedError
 
-    def fit(self, image: np.ndarray, most_bytes: int) -> bytes | None:
-        """The image at the highest quality that fits, its first byte telling which; None where none does."""
-        known = self._known(image)
+    def fit(self, image: np.ndarray, most_bytes: int, side: int = SIDES[0]) -> bytes | None:
+        """The image at the highest quality that fits, its first byte telling which; None where none does.
+
+        Args:
+            image: uint8 (28, 28).
+            side: of `SIDES`.
+        """
+        known = self._known(image, side)
         low, high, best = 0, len(self.qualities) - 1, None
+        small = None
         while low <= high:  # sizes rise with the quality, but for a byte here and there
             place = (low + high) // 2
             if place not in known:
-                known[place] = self.pack(image, self.qualities[place])
+                small = resized(image, side, Image.Resampling.LANCZOS) if small is None else small
+                known[place] = self.pack(small, self.qualities[place])
             if len(known[place]) + 1 <= most_bytes:
                 best, low = place, place + 1
             else:
                 high = place - 1
-        return None if best is None else bytes([best]) + known[best]
+        return None if best is None else bytes([SIDES.index(side) * _QUALITIES + best]) + known[best]
 
-    def restore(self, data: bytes, shape: tuple[int, int]) -> np.ndarray | None:
-        """The image of what `fit` returned, zeros behind it allowed; None where it is none."""
-        if not data or data[0] >= len(self.qualities):
+    def restore(self, data: bytes) -> np.ndarray | None:
+        """The image of what `fit` returned, zeros behind it allowed, uint8 (28, 28); None where it is none."""
+        if not data:
+            return None
+        side, quality = divmod(data[0], _QUALITIES)
+        if side >= len(SIDES) or quality >= len(self.qualities):
             return None
         try:
-            return self.unpack(data[1:], self.qualities[data[0]], shape)
+            small = self.unpack(data[1:], self.qualities[quality], (SIDES[side], SIDES[side]))
         except (ValueError, OSError, SyntaxError):
             return None
+        return resized(small, SIDES[0], Image.Resampling.BICUBIC)
 
-    def _known(self, image: np.ndarray) -> dict[int, bytes]:
-        key = image.tobytes()
-        found = self._cache.setdefault(key, {})
-        self._cache.move_to_end(key)
+    def _known(self, image: np.ndarray, side: int) -> dict[int, bytes]:
+        """What was packed of an image at a size, by the quality's place; single steps, as threads may share it."""
+        key = image.tobytes(), side
         if len(self._cache) > _CACHE_IMAGES:
-            self._cache.popitem(last=False)
-        return found
+            self._cache = {}
+        return self._cache.setdefault(key, {})
 
 
 class Jpeg(ImageCodec):
@@ -146,17 +159,23 @@ _CODECS: dict[str, type[ImageCodec]] = {"jpeg": Jpeg, "webp": WebP}
 CODEC_NAMES = tuple(_CODECS)
 
 
+@lru_cache(maxsize=len(_CODECS))
 def make_codec(name: str) -> ImageCodec:
-    """The codec ``jpeg`` or ``webp``.
+    """The codec ``jpeg`` or ``webp``, the same one for all who ask: it remembers what it packed.
 
     >>> codec = make_codec("jpeg")
     >>> image = np.full((28, 28), 200, np.uint8)
-    >>> int(abs(codec.restore(codec.fit(image, 100), (28, 28)) - 200.0).max()) < 5
-    True
+    >>> [int(abs(codec.restore(codec.fit(image, 100, side)) - 200.0).max()) < 5 for side in SIDES]
+    [True, True, True, True]
     """
     if name not in _CODECS:
         raise SdrScError(f"image format {name!r} is unknown; use {' or '.join(CODEC_NAMES)}.")
     return _CODECS[name]()
+
+
+def resized(image: np.ndarray, side: int, how: Image.Resampling) -> np.ndarray:
+    """The square image at another size, uint8 (side, side)."""
+    return image if len(image) == side else np.asarray(Image.fromarray(image).resize((side, side), how))
 
 
 def _jpeg(image: np.ndarray, quality: int) -> bytes:

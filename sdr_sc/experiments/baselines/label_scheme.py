@@ -10,7 +10,7 @@ import numpy as np
 from sdr_sc.data.fashion_mnist import CLASS_NAMES
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.bits import Codeword, digit_bits, pack_digits, unpack_digits
-from sdr_sc.experiments.baselines.classify import ImageClassifier
+from sdr_sc.experiments.baselines.classify import classifier_of
 from sdr_sc.experiments.baselines.coded import CodedScheme
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES
 from sdr_sc.experiments.baselines.scheme import Transmission, wire_id
@@ -36,7 +36,7 @@ class LabelScheme(CodedScheme):
 
     def __init__(self, teacher: str, name: str) -> None:
         super().__init__()
-        self.name, self._classifier = name, ImageClassifier(teacher)
+        self.name, self._classifier = name, classifier_of(teacher)
         self._id = wire_id(name) & 0xFC00
 
     def codeword(self, items: int, snr_db: float | None) -> Codeword:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES, code_for, unbiased, with_crc
@@ -20,17 +20,19 @@ from sdr_sc.experiments.baselines.error_rates import FILE, ErrorRates, read_tabl
 from sdr_sc.experiments.baselines.link import GAP_SAMPLES, noisy_channel
 from sdr_sc.experiments.baselines.scheme import as_matrix
 from sdr_sc.files import write_whole
+from sdr_sc.phy.channels import Chain
 from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 
-LENGTHS = (48, 128, 512, 2048)
+LENGTHS = (24, 48, 128, 512, 2048)
 SNR_DB = np.arange(-8, 30)
 FRAME_SYMBOLS = 4096
 SEED = 7_000_000
 """Far from the small seeds of sweeps."""
-_FRAMES = 40
+_LINKS = 150
+_BELIEF = 5.0  # codewords
 _BATCH = 256
 _POOL = 100
 _ABOVE_DB, _BELOW_DB = 2.0, 13.0
@@ -78,9 +80,11 @@ class _Counter:
 
 
 def waterfall(lost: np.ndarray, sent: np.ndarray, needed_db: float) -> np.ndarray:
-    """The likeliest curve ``Q((SNR - threshold) / width)`` for counts by SNR: smooth, and falling where few are lost.
+    """Share of codewords lost by SNR, falling, from counts.
 
-    Threshold and width have weak priors, around what the mode is known to need and 1 dB, for bins without counts.
+    The likeliest curve ``1 / (1 + exp((SNR - threshold) / width))`` counts as `_BELIEF` codewords at each SNR, beside
+    those that were sent: channels with notches lose some codewords far above the threshold, which no such curve has.
+    Threshold and width have weak priors, around what the mode is known to need and 0.5 dB, for SNRs without counts.
 
     Args:
         lost, sent: float64 (bins,), codewords by bin of `SNR_DB`.
@@ -90,35 +94,56 @@ def waterfall(lost: np.ndarray, sent: np.ndarray, needed_db: float) -> np.ndarra
         float64 (bins,).
 
     >>> sent = np.full(len(SNR_DB), 100.0)
-    >>> curve = waterfall(sent * (SNR_DB < 5), sent, 5.0)
-    >>> [round(float(curve[SNR_DB == snr_db][0]), 2) for snr_db in (3, 4, 5, 6)]
-    [1.0, 0.95, 0.05, 0.0]
+    >>> curve = waterfall(sent * (SNR_DB < 5) + 5.0 * (SNR_DB == 7), sent, 5.0)
+    >>> [round(float(curve[SNR_DB == snr_db][0]), 2) for snr_db in (3, 4, 5, 6, 7, 8)]
+    [1.0, 1.0, 0.02, 0.02, 0.02, 0.0]
     """
     middle = SNR_DB + 0.5
-    thresholds, widths = np.arange(-12.0, 36.0, 0.1), np.geomspace(0.3, 6.0, 16)
-    rate = ndtr((thresholds[:, None, None] - middle) / widths[:, None]).clip(1e-4, 1 - 1e-4)
+    thresholds, widths = np.arange(-12.0, 36.0, 0.1), np.geomspace(0.15, 3.0, 16)
+    rate = expit((thresholds[:, None, None] - middle) / widths[:, None]).clip(1e-4, 1 - 1e-4)
     likelihood = (lost * np.log(rate) + (sent - lost) * np.log1p(-rate)).sum(axis=2)
-    prior = -(((thresholds - needed_db) / 3) ** 2)[:, None] / 2 - (np.log(widths) / 0.7) ** 2 / 2
+    prior = -(((thresholds - needed_db) / 3) ** 2)[:, None] / 2 - (np.log(widths / 0.5) / 0.7) ** 2 / 2
     best = np.unravel_index(np.argmax(likelihood + prior), likelihood.shape)
-    return ndtr((thresholds[best[0]] - middle) / widths[best[1]])
+    curve = expit((thresholds[best[0]] - middle) / widths[best[1]])
+    return falling((lost + _BELIEF * curve) / (sent + _BELIEF), sent + _BELIEF)
 
 
-def learn(channel: str, frames: int = _FRAMES, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
+def falling(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The nearest falling sequence by weighted squares: neighbours that rise are pooled until none do.
+
+    >>> falling(np.array([5.0, 1.0, 3.0, 0.0]), np.array([1.0, 3.0, 1.0, 1.0])).tolist()
+    [5.0, 1.5, 1.5, 0.0]
+    """
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        count = 1
+        while pools and pools[-1][0] < value:
+            other, its, more = pools.pop()
+            value, weight, count = (value * weight + other * its) / (weight + its), weight + its, count + more
+        pools.append((value, weight, count))
+    return np.repeat([value for value, _, _ in pools], [count for _, _, count in pools])
+
+
+def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
     """Measure the table of one channel.
+
+    A realisation that stays as it is tells about itself alone: how much of a codeword a notch takes, say. So each
+    counted frame has a channel of its own.
 
     Args:
         channel: a line of `sdr_sc.phy.channels.parse_chain`.
-        frames: at every decibel, for every length.
+        links: channels drawn at every decibel, for every length.
         lengths: symbols of a codeword, rising.
     """
-    rng = np.random.default_rng(seed)
     rates: list[np.ndarray] = []
     known: list[np.ndarray] = []
     for symbols in lengths:
+        rng = np.random.default_rng((seed, symbols))
         possible = np.array([mode for mode in range(len(MODES)) if MODES[mode].info_bits(symbols)])
         counter = _Counter(symbols, {mode: _codewords(mode, symbols, rng) for mode in possible})
         for step, snr_db in enumerate(SNR_DB):
-            _one_level(counter, possible, channel, float(snr_db) + 0.5, frames, seed + step, rng)
+            seeds = np.random.SeedSequence((seed, symbols, step))
+            _one_level(counter, possible, channel, float(snr_db) + 0.5, links, seeds, rng)
         rates.append(counter.rates())
         known.append(np.isin(np.arange(len(MODES)), possible))
     for mode in range(len(MODES)):  # where a length has no code: as the nearest that has one
@@ -134,28 +159,32 @@ def _one_level(
     possible: np.ndarray,
     channel: str,
     snr_db: float,
-    frames: int,
-    seed: int,
+    links: int,
+    seeds: np.random.SeedSequence,
     rng: np.random.Generator,
 ) -> None:
+    """Links of two frames over a channel of their own: a short one brings the estimate, the other counts."""
     numerology = Numerology()
-    air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, seed, numerology), Receiver(numerology)
     gap = np.zeros(GAP_SAMPLES, np.complex64)
     needed = np.array([needed_db(mode) for mode in possible])
-    told_db: float | None = None
-    for frame in range(frames):
-        near_db = snr_db if told_db is None else told_db
-        wanted = possible[(needed < near_db + _ABOVE_DB) & (needed > near_db - _BELOW_DB)]
-        if not len(wanted):
-            wanted = possible[:1]
+    for seed in seeds.generate_state(links, np.uint64):
+        air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, int(seed), numerology), Receiver(numerology)
+
+        def received(symbols: np.ndarray, frame: int, air: Chain = air, receiver: Receiver = receiver):
+            payload = as_matrix(symbols)
+            header = Header(1, payload.shape[1], payload.shape[0], frame)
+            samples = np.concatenate((build_frame(payload, header, numerology), gap))
+            return next((one for one in receiver.push(air.process(samples)) if one.header == header), None)
+
+        first = received(counter.pools[possible[0]][0], 0)
+        if first is None:
+            continue
+        near = (needed < first.snr_db + _ABOVE_DB) & (needed > first.snr_db - _BELOW_DB)
+        wanted = possible[near] if near.any() else possible[:1]
         modes = rng.permutation(wanted)[: FRAME_SYMBOLS // counter.symbols]
-        payload = as_matrix(np.concatenate([counter.pools[mode][rng.integers(_POOL)] for mode in modes]))
-        header = Header(1, payload.shape[1], payload.shape[0], frame % FRAME_NUM_MODULO)
-        samples = np.concatenate((build_frame(payload, header, numerology), gap))
-        received = [one for one in receiver.push(air.process(samples)) if one.header == header]
-        if received and told_db is not None:
-            counter.keep(modes, told_db, received[0])
-        told_db = received[0].snr_db if received else None
+        second = received(np.concatenate([counter.pools[mode][rng.integers(_POOL)] for mode in modes]), 1)
+        if second is not None:
+            counter.keep(modes, first.snr_db, second)
 
 
 def _codewords(mode: int, symbols: int, rng: np.random.Generator) -> np.ndarray:

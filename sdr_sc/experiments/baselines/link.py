@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,31 @@ from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 
 GAP_SAMPLES = 160
 CLASSES = 10
+
+
+@dataclass(frozen=True)
+class FrameOutcome:
+    """What came of one frame.
+
+    Attributes:
+        truth, found: int64 (items,), the classes, and the answers; -1 where there is none.
+        snr_db: the receiver's estimate; None where the frame was lost.
+        channel_uses: complex symbols of its payload.
+        symbols_on_air: used subcarriers of all its OFDM symbols: preamble, header, pilots and payload.
+        frames_false: frames received meanwhile that were never sent.
+    """
+
+    truth: np.ndarray
+    found: np.ndarray
+    snr_db: float | None
+    channel_uses: int
+    symbols_on_air: int
+    frames_false: int = 0
+
+    @property
+    def correct(self) -> int:
+        """Items answered rightly."""
+        return int((self.found == self.truth).sum())
 
 
 @dataclass(frozen=True)
@@ -69,6 +94,69 @@ def noisy_channel(
     return Chain([*models, offset, Awgn(snr_db, seed)])
 
 
+class Link:
+    """One end-to-end link: a scheme, an air with its state, a receiver, and what was fed back last.
+
+    Args:
+        scheme: whose ``begin`` was called.
+        air: channel, offset and noise.
+        k: payload symbols per item, None for the scheme's choice.
+        items_per_frame: most items of a frame.
+    """
+
+    def __init__(
+        self, scheme: Scheme, air: ChannelModel, k: int | None, items_per_frame: int, numerology: Numerology
+    ) -> None:
+        self._scheme, self._air, self._k = scheme, air, k
+        self._items_per_frame, self._numerology = items_per_frame, numerology
+        self._receiver = Receiver(numerology)
+        self._gap = np.zeros(GAP_SAMPLES, np.complex64)
+        self._frames = 0
+        self._fed_back_db: float | None = None
+
+    def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
+        is measured is one that has been running."""
+        self._scheme.frame_items(None, self._k, 1)  # schemes that begin with a small frame have had it
+        transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
+        self._over_the_air(transmission)
+
+    def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
+        """Send items; the scheme is told the receiver's estimate from the frame before.
+
+        Args:
+            images: uint8 (n, *item_shape).
+            labels: int64 (n,).
+        """
+        first = 0
+        while first < len(labels):
+            most = min(self._items_per_frame, len(labels) - first)
+            taken = self._scheme.frame_items(self._fed_back_db, self._k, most)
+            batch, truth = images[first : first + taken], labels[first : first + taken]
+            first += taken
+            for transmission in self._scheme.send(batch, truth, self._fed_back_db, self._k):
+                received, others = self._over_the_air(transmission)
+                of_frame = truth[transmission.items]
+                if received is None:
+                    found = np.full(len(of_frame), -1)
+                else:
+                    found = self._scheme.answer(transmission, received)
+                n, size = self._numerology, transmission.payload.size
+                on_air = n.frame_samples(size) // n.symbol_samples * n.used
+                yield FrameOutcome(of_frame, found, self._fed_back_db, transmission.channel_uses, on_air, others)
+
+    def _over_the_air(self, transmission: Transmission) -> tuple[ReceivedFrame | None, int]:
+        """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
+        rows, width = transmission.payload.shape
+        header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO)
+        self._frames += 1
+        samples = np.concatenate((build_frame(transmission.payload, header, self._numerology), self._gap))
+        frames = self._receiver.push(self._air.process(samples))
+        right = [frame for frame in frames if frame.header == header][:1]
+        self._fed_back_db = right[0].snr_db if right else None
+        return (right[0] if right else None), len(frames) - len(right)
+
+
 def run_scheme(
     scheme: Scheme,
     images: np.ndarray,
@@ -83,7 +171,7 @@ def run_scheme(
     classes: int = CLASSES,
     on_frame: Callable[[], None] = lambda: None,
 ) -> LinkResult:
-    """Send all images at one SNR; the scheme is told the receiver's estimate from the frame before.
+    """Send all images at one SNR over one `Link`.
 
     Args:
         images: uint8 (n, *item_shape).
@@ -96,62 +184,25 @@ def run_scheme(
         on_frame: called after each frame.
     """
     air = noisy_channel(channel, snr_db, cfo_hz, seed, numerology)
-    receiver = Receiver(numerology)
-    gap = np.zeros(GAP_SAMPLES, np.complex64)
-    scheme.begin(channel if isinstance(channel, str) else "")
-    estimate: float | None = None
-    estimates: list[float] = []
-    correct: list[int] = []
-    sizes: list[int] = []
+    scheme.begin("" if channel is None else channel if isinstance(channel, str) else type(channel).__name__)
     confusion = np.zeros((classes, classes + 1), np.int64)
-    frames_lost = frames_false = frames = uses = on_air = first = 0
-    while first < len(labels):
-        taken = scheme.frame_items(estimate, k, min(items_per_frame, len(labels) - first))
-        batch, truth = images[first : first + taken], labels[first : first + taken]
-        first += taken
-        for transmission in scheme.send(batch, truth, estimate, k):
-            header = _header(transmission, frames)
-            samples = np.concatenate((build_frame(transmission.payload, header, numerology), gap))
-            of_frame = truth[transmission.items]
-            frames += 1
-            sizes.append(len(of_frame))
-            uses += transmission.channel_uses
-            on_air += numerology.frame_samples(transmission.payload.size) // numerology.symbol_samples * numerology.used
-            received, false = _pick(receiver.push(air.process(samples)), header)
-            frames_false += false
-            if received is None:
-                frames_lost += 1
-                estimate = None
-                found = np.full(len(of_frame), -1)
-            else:
-                estimate = received.snr_db
-                estimates.append(estimate)
-                found = scheme.answer(transmission, received)
-            correct.append(int((found == of_frame).sum()))
-            np.add.at(confusion, (of_frame, np.where(found < 0, classes, found)), 1)
-            on_frame()
+    outcomes: list[FrameOutcome] = []
+    for outcome in Link(scheme, air, k, items_per_frame, numerology).send(images, labels):
+        np.add.at(confusion, (outcome.truth, np.where(outcome.found < 0, classes, outcome.found)), 1)
+        outcomes.append(outcome)
+        on_frame()
+    estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
     return LinkResult(
         items=len(labels),
-        correct=sum(correct),
+        correct=sum(outcome.correct for outcome in outcomes),
         lost=int(confusion[:, classes].sum()),
-        frames=frames,
-        frames_lost=frames_lost,
-        frames_false=frames_false,
-        correct_by_frame=np.array(correct),
-        items_by_frame=np.array(sizes),
-        snr_estimates_db=np.array(estimates),
-        channel_uses=uses,
-        symbols_on_air=on_air,
+        frames=len(outcomes),
+        frames_lost=len(outcomes) - len(estimates),
+        frames_false=sum(outcome.frames_false for outcome in outcomes),
+        correct_by_frame=np.array([outcome.correct for outcome in outcomes], np.int64),
+        items_by_frame=np.array([len(outcome.truth) for outcome in outcomes], np.int64),
+        snr_estimates_db=np.array(estimates, np.float64),
+        channel_uses=sum(outcome.channel_uses for outcome in outcomes),
+        symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
         confusion=confusion,
     )
-
-
-def _header(transmission: Transmission, frame: int) -> Header:
-    rows, width = transmission.payload.shape
-    return Header(transmission.model_id, width, rows, frame % FRAME_NUM_MODULO)
-
-
-def _pick(frames: list[ReceivedFrame], header: Header) -> tuple[ReceivedFrame | None, int]:
-    """The received frame that was sent, and how many others there were."""
-    right = [frame for frame in frames if frame.header == header]
-    return (right[0] if right else None), len(frames) - len(right[:1])

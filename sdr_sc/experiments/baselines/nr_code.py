@@ -74,15 +74,19 @@ class NrCode:
         mother = np.arange(_PUNCTURED_COLUMNS * z, (columns + _ROWS[self.graph]) * z)
         mother = mother[(mother < info_bits) | (mother >= columns * z)]
         taken = mother[np.arange(sent_bits) % len(mother)]
-        order = np.arange(sent_bits).reshape(bits_per_symbol, -1).T.ravel()  # section 5.4.2.2
-        taken = taken[order]
+        self._period = len(mother)
+        self._order = np.arange(sent_bits).reshape(bits_per_symbol, -1).T.ravel()  # section 5.4.2.2
         highest = int(taken.max())
         self.rows = max(_CORE_ROWS, -(-(highest + 1 - columns * z) // z))
-        self.position = np.where(taken < info_bits, taken, taken - filler)
+        self._places = np.where(taken < info_bits, taken, taken - filler)
+        self.position = self._places[self._order]
         full = self._full_matrix(columns)
         kept_rows = _CORE_ROWS * z + max(0, highest + 1 - (columns + _CORE_ROWS) * z)
         kept_bits = np.r_[0:info_bits, columns * z : columns * z + kept_rows]
         self.matrix = full[:kept_rows][:, kept_bits].tocsr()
+        core = _CORE_ROWS * z
+        self._info_part = self.matrix[:, :info_bits]
+        self._core_part = self.matrix[core:, info_bits : info_bits + core]
 
     def _full_matrix(self, columns: int) -> sparse.csr_matrix:
         """All bits of the rows that are used, filler bits included."""
@@ -95,32 +99,21 @@ class NrCode:
 
     def codeword(self, bits: np.ndarray) -> np.ndarray:
         """uint8 (n, bits of ``matrix``) for information bits, uint8 (n, info_bits) of 0 and 1."""
-        z, columns, n = self.size, _INFO_COLUMNS[self.graph], len(bits)
-        blocks = np.zeros((columns + self.rows, n, z), np.uint8)
-        padded = np.zeros((n, columns * z), np.uint8)
-        padded[:, : self.info_bits] = bits
-        blocks[:columns] = padded.reshape(n, columns, z).transpose(1, 0, 2)
-        sums = np.zeros((self.rows, n, z), np.uint8)
-        first = columns  # the core's first parity column; its three shifts are s, t and s, so the core's sum leaves t
+        z, n, first = self.size, len(bits), _INFO_COLUMNS[self.graph]
+        sums = (self._info_part @ bits.T.astype(np.uint8)) & 1  # of at most 22 ones a row
+        core = sums[: _CORE_ROWS * z].reshape(_CORE_ROWS, z, n)
+        parity = np.empty_like(core)
+        # The core's first parity column has three shifts, s, t and s, so the core's sum leaves t.
         shifts = {r: s for r, c, s in self._entries if c == first and r < _CORE_ROWS}
-        for r, c, s in self._entries:
-            if r < self.rows and c < columns:
-                sums[r] ^= np.roll(blocks[c], -s, axis=1)
         values = list(shifts.values())
         left = next(s for s in values if values.count(s) % 2)
-        blocks[first] = np.roll(np.bitwise_xor.reduce(sums[:_CORE_ROWS], axis=0), left, axis=1)
+        parity[0] = np.roll(np.bitwise_xor.reduce(core, axis=0), left, axis=0)
         for r, s in shifts.items():
-            sums[r] ^= np.roll(blocks[first], -s, axis=1)
-        running = np.zeros((n, z), np.uint8)
-        for r in range(_CORE_ROWS - 1):  # the core's other columns: two unshifted blocks each, on a double diagonal
-            running = running ^ sums[r]
-            blocks[first + 1 + r] = running
-        for r, c, s in self._entries:
-            if _CORE_ROWS <= r < self.rows and columns <= c < columns + _CORE_ROWS:
-                sums[r] ^= np.roll(blocks[c], -s, axis=1)
-        blocks[first + _CORE_ROWS :] = sums[_CORE_ROWS:]
-        parity = blocks[columns:].transpose(1, 0, 2).reshape(n, -1)
-        return np.concatenate((bits, parity[:, : self.matrix.shape[0]]), axis=1).astype(np.uint8)
+            core[r] ^= np.roll(parity[0], -s, axis=0)
+        np.bitwise_xor.accumulate(core[:-1], axis=0, out=parity[1:])  # two unshifted blocks each, on a double diagonal
+        flat = parity.reshape(-1, n)
+        rest = sums[_CORE_ROWS * z :] ^ (self._core_part @ flat & 1)
+        return np.concatenate((bits.T, flat, rest)).T.astype(np.uint8)
 
     def encode(self, bits: np.ndarray) -> np.ndarray:
         """uint8 (n, sent_bits) for information bits, uint8 (n, info_bits)."""
@@ -128,6 +121,10 @@ class NrCode:
 
     def collect(self, llrs: np.ndarray) -> np.ndarray:
         """float64 (n, bits of ``matrix``): log-likelihood ratios of the sent bits at their places, 0 elsewhere."""
-        out = np.zeros((self.matrix.shape[1], len(llrs)))
-        np.add.at(out, self.position, llrs.T)
-        return out.T
+        out = np.zeros((len(llrs), self.matrix.shape[1]))
+        plain = np.empty(llrs.shape)
+        plain[:, self._order] = llrs
+        for start in range(0, self.sent_bits, self._period):  # what is sent again adds up
+            part = slice(start, start + self._period)
+            out[:, self._places[part]] += plain[:, part]
+        return out

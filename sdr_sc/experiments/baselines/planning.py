@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.coding import MODES
 from sdr_sc.experiments.baselines.error_rates import ErrorRates
 
@@ -57,11 +58,31 @@ def best_for(
     return best
 
 
-def cheapest(plans: Sequence[Plan]) -> Plan:
+def cheapest(plans: Sequence[Plan], target: float = 0.0) -> Plan:
     """Of plans by rising k, the first that gives away no more than `MAX_LOSS_POINTS` against the best.
 
-    >>> cheapest([Plan(4, 64, 64, 64, 0.5), Plan(4, 128, 128, 128, 0.898), Plan(4, 256, 256, 256, 0.9)]).k
-    128
+    Args:
+        target: accuracy, 0..1, that is enough; where no plan is expected to reach it, the rule is that without.
+
+    >>> plans = [Plan(4, 64, 64, 64, 0.5), Plan(4, 128, 128, 128, 0.898), Plan(4, 256, 256, 256, 0.9)]
+    >>> cheapest(plans).k, cheapest(plans, 0.4).k, cheapest(plans, 0.95).k
+    (128, 64, 128)
     """
-    most = max(plan.expected for plan in plans)
-    return next(plan for plan in plans if plan.expected >= most - MAX_LOSS_POINTS / 100)
+    return next(plan for plan in plans if plan.expected >= enough([plan.expected for plan in plans], target))
+
+
+def enough(expected: Sequence[float], target: float = 0.0) -> float:
+    """Accuracy, 0..1, for which no more symbols are spent: ``target`` where it can be reached, or nearly the best."""
+    most = max(expected)
+    return target if 0 < target <= most else most - MAX_LOSS_POINTS / 100
+
+
+def checked_target(percent: int, name: str) -> float:
+    """A scheme's ``target`` as a share.
+
+    Raises:
+        SdrScError: it is no percentage.
+    """
+    if not 0 <= percent <= 100:
+        raise SdrScError(f"target of scheme {name} is {percent}; give a percentage, 0 for nearly the best accuracy.")
+    return percent / 100

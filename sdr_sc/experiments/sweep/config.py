@@ -17,7 +17,21 @@ from sdr_sc.phy.header import MAX_ITEMS
 Air = Literal["phy", "flowgraph"]
 AIRS: tuple[str, ...] = get_args(Air)
 CAM = "cam"
+_OF_ENTRIES = ("scheme", "name", "k", "stop")  # all other keys are the scheme's parameters
 _WAYS = "give a list of numbers, or from, to and step"
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a point has items enough.
+
+    Attributes:
+        interval_points: width of the 95 % interval of the accuracy, in points (hundredths), that is narrow enough.
+        minimum_items: items before which nothing stops: an interval of few items is not to be trusted.
+    """
+
+    interval_points: float
+    minimum_items: int = 1000
 
 
 @dataclass(frozen=True)
@@ -29,12 +43,14 @@ class SchemeEntry:
         scheme: its name in the catalogue.
         parameters: for the catalogue, such as ``model``.
         k: feature symbols per item, None for the CAM's choice; empty for those of the sweep.
+        stop: its own rule; None for that of the sweep.
     """
 
     label: str
     scheme: str
     parameters: dict[str, Any] = field(default_factory=dict)
     k: tuple[int | None, ...] = ()
+    stop: StopRule | None = None
 
 
 @dataclass(frozen=True)
@@ -50,19 +66,6 @@ class ChannelEntry:
     label: str
     models: str
     realisation_items: int
-
-
-@dataclass(frozen=True)
-class StopRule:
-    """When a point has items enough.
-
-    Attributes:
-        interval_points: width of the 95 % interval of the accuracy, in points (hundredths), that is narrow enough.
-        minimum_items: items before which nothing stops: an interval of few items is not to be trusted.
-    """
-
-    interval_points: float
-    minimum_items: int = 1000
 
 
 @dataclass(frozen=True)
@@ -250,9 +253,10 @@ class _Reader:
         label = value.get("name", value["scheme"])
         if not isinstance(label, str) or not label.strip():
             self.fail(key, f"has the name {label!r}; use text")
-        parameters = {str(name): one for name, one in value.items() if name not in ("scheme", "name", "k")}
+        parameters = {str(name): one for name, one in value.items() if name not in _OF_ENTRIES}
         k = self.ks(f"k of scheme {label!r}", value["k"]) if "k" in value else ()
-        return SchemeEntry(label, value["scheme"], parameters, k)
+        stop = self.stop(value["stop"], f"stop of scheme {label!r}") if value.get("stop") is not None else None
+        return SchemeEntry(label, value["scheme"], parameters, k, stop)
 
     def channels(self, value: Any, items_per_frame: int, air: str) -> tuple[ChannelEntry, ...]:
         if not isinstance(value, Mapping):
@@ -273,7 +277,7 @@ class _Reader:
             found.append(ChannelEntry(str(label), models, renew))
         return tuple(found)
 
-    def stop(self, value: Any) -> StopRule:
-        spec = self.mapping("stop", value, ("interval_points", "minimum_items"), ("interval_points",))
-        points = self.number("stop.interval_points", spec["interval_points"], 0.01, 100)
-        return StopRule(points, self.whole("stop.minimum_items", spec.get("minimum_items", 1000), 1, 10_000_000))
+    def stop(self, value: Any, key: str = "stop") -> StopRule:
+        spec = self.mapping(key, value, ("interval_points", "minimum_items"), ("interval_points",))
+        points = self.number(f"{key}.interval_points", spec["interval_points"], 0.01, 100)
+        return StopRule(points, self.whole(f"{key}.minimum_items", spec.get("minimum_items", 1000), 1, 10_000_000))

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.link import FrameOutcome
 from sdr_sc.experiments.sweep.config import SweepConfig
-from sdr_sc.experiments.sweep.frames import FrameOutcome
 from sdr_sc.experiments.sweep.grid import Task
 from sdr_sc.experiments.sweep.points import PointResult, Tally
 from sdr_sc.experiments.usrp_pair import PairResult, run_pair
@@ -44,7 +44,7 @@ def check_flowgraph(config: SweepConfig) -> None:
             raise SdrScError(
                 f"channel {channel.label!r} is drawn anew, which the flowgraph's air is not; use air: phy."
             )
-    if config.stop is not None:
+    if config.stop is not None or any(entry.stop for entry in config.schemes):
         raise SdrScError("a flowgraph sends all its items; leave 'stop' out, or use air: phy.")
 
 

@@ -15,11 +15,10 @@ import numpy as np
 import sdr_sc
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.link import CLASSES, noisy_channel
+from sdr_sc.experiments.baselines.link import CLASSES, FrameOutcome, Link, noisy_channel
 from sdr_sc.experiments.baselines.scheme import Scheme
 from sdr_sc.experiments.measurements import clustered_interval, git_commit
 from sdr_sc.experiments.sweep.config import SchemeEntry, StopRule
-from sdr_sc.experiments.sweep.frames import FrameOutcome, Link
 from sdr_sc.experiments.sweep.grid import Point, Task
 from sdr_sc.phy.numerology import Numerology
 
@@ -162,15 +161,16 @@ def _check_scheme(task: Task) -> None:
 
 def _send_all(task: Task, tally: Tally) -> None:
     """All items of a point, or as many as its stop rule asks for."""
+    stop = task.scheme.stop or task.config.stop
     for outcomes in _blocks(task):
         for outcome in outcomes:
             tally.add(outcome)
             if not task.channel.realisation_items:
                 tally.end_block()
-                if tally.is_enough(task.config.stop):
+                if tally.is_enough(stop):
                     return
         tally.end_block()
-        if tally.is_enough(task.config.stop):
+        if tally.is_enough(stop):
             return
 
 
@@ -206,8 +206,8 @@ class Tally:
     def add(self, outcome: FrameOutcome) -> None:
         """A frame of the present block."""
         self.frames.append(outcome)
-        correct, items = int((outcome.found == outcome.truth).sum()), len(outcome.truth)
-        self._open = self._open[0] + correct, self._open[1] + items
+        items = len(outcome.truth)
+        self._open = self._open[0] + outcome.correct, self._open[1] + items
         self._items += items
 
     def end_block(self) -> None:
@@ -244,7 +244,7 @@ class Tally:
             channel_uses=sum(f.channel_uses for f in self.frames),
             symbols_on_air=sum(f.symbols_on_air for f in self.frames),
             snr_est_mean_db=float(np.mean(estimates)) if estimates else None,
-            correct_by_frame=np.array([(f.truth == f.found).sum() for f in self.frames], np.int32),
+            correct_by_frame=np.array([f.correct for f in self.frames], np.int32),
             items_by_frame=np.array([len(f.truth) for f in self.frames], np.int32),
             correct_by_block=correct_by_block,
             items_by_block=items_by_block,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,12 @@ def results_about(config: SweepConfig, described: dict[str, dict[str, Any]], com
         "config": config.to_dict(),
         "settings": config.settings,
         "schemes": {
-            entry.label: {"scheme": entry.scheme, "parameters": entry.parameters, "is": described[entry.label]}
+            entry.label: {
+                "scheme": entry.scheme,
+                "parameters": entry.parameters,
+                "stop": asdict(entry.stop) if entry.stop else None,
+                "is": described[entry.label],
+            }
             for entry in config.schemes
         },
         "channels": {
