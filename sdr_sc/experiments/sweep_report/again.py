@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sdr_sc.experiments.sweep.config import CAM, ChannelEntry, SchemeEntry, SweepConfig
+from sdr_sc.experiments.sweep.config import CAM, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 
 
 def config_yaml(config: SweepConfig) -> str:
@@ -24,10 +24,7 @@ def config_yaml(config: SweepConfig) -> str:
         "carrier_offset_hz": _short(config.carrier_offset_hz),
     }
     if config.stop is not None:
-        content["stop"] = {
-            "interval_points": _short(config.stop.interval_points),
-            "minimum_items": config.stop.minimum_items,
-        }
+        content["stop"] = _stop(config.stop)
     # Flow style for what is innermost; long lines stay whole, as folded ones are hard to read.
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=10_000)
 
@@ -42,7 +39,7 @@ def _ks(ks: tuple[int | None, ...]) -> list[int | str]:
 
 
 def _scheme(entry: SchemeEntry) -> str | dict[str, Any]:
-    if entry.label == entry.scheme and not entry.parameters and not entry.k:
+    if entry.label == entry.scheme and not entry.parameters and not entry.k and entry.stop is None:
         return entry.scheme
     told: dict[str, Any] = {"scheme": entry.scheme}
     if entry.label != entry.scheme:
@@ -50,7 +47,13 @@ def _scheme(entry: SchemeEntry) -> str | dict[str, Any]:
     told.update(entry.parameters)
     if entry.k:
         told["k"] = _ks(entry.k)
+    if entry.stop is not None:
+        told["stop"] = _stop(entry.stop)
     return told
+
+
+def _stop(rule: StopRule) -> dict[str, float | int]:
+    return {"interval_points": _short(rule.interval_points), "minimum_items": rule.minimum_items}
 
 
 def _channel(entry: ChannelEntry, config: SweepConfig) -> str | dict[str, Any]:

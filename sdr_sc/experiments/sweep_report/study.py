@@ -139,12 +139,17 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         kept = dict(about["config"])
         for key in ("snr_db", "k", "seeds"):
             kept[key] = tuple(kept[key])
-        kept["schemes"] = tuple(SchemeEntry(**{**entry, "k": tuple(entry["k"])}) for entry in kept["schemes"])
+        kept["schemes"] = tuple(_scheme_entry(entry) for entry in kept["schemes"])
         kept["channels"] = tuple(ChannelEntry(**entry) for entry in kept["channels"])
         kept["stop"] = None if kept["stop"] is None else StopRule(**kept["stop"])
         return SweepConfig(**kept)
     except (KeyError, TypeError, ValueError) as error:
         raise SdrScError(f"{path} does not tell its configuration ({error!r}); measure it anew.") from error
+
+
+def _scheme_entry(kept: Mapping[str, Any]) -> SchemeEntry:
+    stop = kept.get("stop")
+    return SchemeEntry(**{**kept, "k": tuple(kept["k"]), "stop": None if stop is None else StopRule(**stop)})
 
 
 def _missing(configs: Sequence[SweepConfig], points: Mapping[Point, PointResult]) -> tuple[Point, ...]:
