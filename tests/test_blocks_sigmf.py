@@ -15,6 +15,7 @@ from gnuradio import blocks, gr
 
 from sdr_sc.blocks import _errors
 from sdr_sc.blocks._frame_join import WAIT_FRAMES, FrameJoin
+from sdr_sc.blocks._join_queue import JoinQueue
 from sdr_sc.blocks._pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.blocks._stream_end import StreamEnd, end_together
@@ -242,6 +243,40 @@ def test_a_frame_without_answer_or_truth_does_not_wait_for_ever() -> None:
     for index in range(WAIT_FRAMES + 5):
         j.frame(index)
     assert len(j.notes) == 5 and j.notes[0].frame_index is None and j.notes[0].answer is None
+
+
+def test_answers_that_come_in_a_heap_find_their_frames() -> None:
+    """After a stall, a block sees all frames and then all answers, or the other way round."""
+    for answers_first in (False, True):
+        notes: list[FrameNote] = []
+        queue = JoinQueue(FrameJoin(NUMEROLOGY, notes.append, lambda missed: None))
+        count = 3 * WAIT_FRAMES
+        for index in range(count):
+            queue.sent({"frame_index": index, "k": 8, "item_id": [index], "label": [0]})
+
+        for answering in (answers_first, not answers_first):
+            for index in range(count):
+                if answering:
+                    queue.answer({"frame_num": index}, np.array([index % 10]))
+                else:
+                    meta = {"frame_num": index, "k": 8, "n_items": 1, "model_id": 9, "snr_db": 3.0}
+                    queue.frame({**meta, "start_sample": 3000 * index})
+        queue.close()
+        assert [note.frame_index for note in notes] == list(range(count))
+        assert [note.answer for note in notes] == [(index % 10,) for index in range(count)]
+
+
+def test_an_answer_that_came_too_late_is_not_taken_for_that_of_a_later_frame() -> None:
+    j = Joined()
+    for index in range(4097):
+        j.sent(index)
+        j.frame(index)
+        if 0 < index < 4096:
+            j.answer(index)
+        if index == WAIT_FRAMES + 1:
+            j.answer(0)
+    j.join.close()
+    assert j.notes[0].answer is None and j.notes[-1].frame_index == 4096 and j.notes[-1].answer is None
 
 
 def test_what_another_transmitter_sent_is_not_taken_for_ours() -> None:

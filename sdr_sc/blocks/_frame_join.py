@@ -15,7 +15,7 @@ from sdr_sc.capture import FrameNote, SentFrame
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 from sdr_sc.phy.numerology import Numerology
 
-WAIT_FRAMES = 64
+WAIT_FRAMES = 128
 """A frame's truth or answer will not come any more when so many frames were received after it."""
 
 SENT_FRAMES = 2048
@@ -63,15 +63,17 @@ class FrameJoin:
         self._received: deque[_Received] = deque()
         self._sent: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._truth: OrderedDict[int, float] = OrderedDict()
-        self._early: OrderedDict[int, tuple[np.ndarray, np.ndarray | None]] = OrderedDict()  # answers before frames
-        self._latest = 0
+        # Answers ahead of their frames, with the count of frames at that time: numbers come again.
+        self._early: OrderedDict[int, tuple[int, np.ndarray, np.ndarray | None]] = OrderedDict()
+        self._latest = self._frames = 0
 
     def frame(self, meta: dict[str, Any]) -> None:
         """The receiver gave out a frame."""
         frame = _Received(int(meta["start_sample"]), meta)
         early = self._early.pop(meta["frame_num"], None)
-        if early is not None:
-            frame.answer, frame.confidence = early
+        self._frames += 1
+        if early is not None and self._frames - early[0] <= WAIT_FRAMES and len(early[1]) == meta["n_items"]:
+            frame.answer, frame.confidence = early[1:]
         self._received.append(frame)
         self._match(frame)
         self._give()
@@ -100,7 +102,7 @@ class FrameJoin:
                 self._give()
                 return
         # Messages on different ways overtake one another: the frame is still to come.
-        self._early[meta["frame_num"]] = (answer, confidence)
+        self._early[meta["frame_num"]] = (self._frames, answer, confidence)
         if len(self._early) > WAIT_FRAMES:
             self._early.popitem(last=False)
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,21 @@ import numpy as np
 from sdr_sc.blocks._frame_join import FrameJoin
 
 
+@dataclass
+class _Told:
+    """What was told in one turn."""
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[tuple[dict[str, Any], np.ndarray]] = field(default_factory=list)
+
+
 class JoinQueue:
     """Hands to a `FrameJoin` what was told, one turn late.
 
     GNU Radio handles the messages that wait for a block port by port, all of one and then all of the next. So a block
-    may see a frame's answer before its truth, which was told earlier: it has seen it by its next turn.
+    may see a frame's answer before its truth, which was told earlier: it has seen it by its next turn. And after a
+    moment in which the block was held up, it sees many frames and then their answers: they are joined in turn.
 
     Args:
         join: where the news go.
@@ -40,22 +50,22 @@ class JoinQueue:
     def __init__(self, join: FrameJoin) -> None:
         self._join = join
         self._truths: list[dict[str, Any]] = []
-        self._told: list[Callable[[], None]] = []
-        self._told_before: list[Callable[[], None]] = []
+        self._told = _Told()
+        self._told_before = _Told()
         self.frames = self.answers = 0
 
     def frame(self, meta: dict[str, Any]) -> None:
         """The receiver gave out a frame."""
-        self._told.append(partial(self._join.frame, meta))
+        self._told.frames.append(meta)
         self.frames += 1
 
     def sent(self, meta: dict[str, Any]) -> None:
         """The encoder sent a frame."""
-        self._told.append(partial(self._join.sent, meta))
+        self._told.sent.append(meta)
 
     def answer(self, meta: dict[str, Any], classes: np.ndarray) -> None:
         """The decoder answered a frame."""
-        self._told.append(partial(self._join.answer, meta, classes))
+        self._told.answers.append((meta, classes))
         self.answers += 1
 
     def truth(self, meta: dict[str, Any]) -> None:
@@ -66,9 +76,15 @@ class JoinQueue:
         """All messages that waited have been handled: join what was told before the last turn."""
         for meta in self._truths:
             self._join.truth(meta)
-        for tell in self._told_before:
-            tell()
-        self._truths, self._told_before, self._told = [], self._told, []
+        before = self._told_before
+        for meta in before.sent:
+            self._join.sent(meta)
+        for frame, answer in zip_longest(before.frames, before.answers):
+            if frame is not None:
+                self._join.frame(frame)
+            if answer is not None:
+                self._join.answer(*answer)
+        self._truths, self._told_before, self._told = [], self._told, _Told()
 
     def close(self) -> None:
         """Join everything, and give it out."""

@@ -145,7 +145,9 @@ def distillation_cam(**options: Any) -> None:
     multiple=True,
     help="The teacher that it was made with; again for the same one in another runtime.",
 )
-@click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Of a whole training.")
+@click.option(
+    "--epochs", default=40, show_default=True, type=click.IntRange(1), help="Of a training, before its decision epochs."
+)
 @click.option("--quick", is_flag=True, help="Fewer steps.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def distillation_time(

@@ -146,6 +146,8 @@ def command(
         bottleneck_weight = 0.0 if labels_only else _BOTTLENECK
     if decision_epochs is None:
         decision_epochs = 0 if labels_only else _DECISION_EPOCHS
+    if decision_weight and not decision_epochs:
+        raise SdrScError("--decision-weight has no effect without decision epochs; give --decision-epochs as well.")
     if decision_weight is None:
         decision_weight = 0.0 if labels_only else _DECISION
     config = DistillConfig(

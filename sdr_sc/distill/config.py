@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,8 @@ class DistillConfig:
                 f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items and labelled_items 0 or "
                 "more; validation_items 1 or more, for the CAM's table."
             )
+        if not math.isfinite(self.decision_snr_db):
+            raise SdrScError(f"decision_snr_db is {self.decision_snr_db}; give a number of dB, such as 5.")
         if self.snr_min_db >= self.snr_max_db:
             raise SdrScError("the training SNR range is empty; give a lower bound below the upper one.")
         rates = (self.learning_rate, self.muon_learning_rate)

@@ -131,6 +131,11 @@ class LinkWatch:
         self._told_s += step_s if frames >= _TOLD_FRAMES else 0.0
         sent = f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
         if bursts and self._bursts_s >= DEAF_LIMIT_S:
+            if tb.receiver.receiver.counters.header_failed:
+                return (
+                    f"{sent}preambles are found, and no header passes its check: check levels (clipping), and that "
+                    "both ends have one numerology."
+                )
             return (
                 f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits: --rate "
                 "or numerology of the two ends differ, or the bursts are of another system."

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import binascii
 import math
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ from sdr_sc.errors import MissingDependencyError
 from sdr_sc.experiments.baselines.nr_code import MOST_INFO_BITS, NrCode
 from sdr_sc.experiments.baselines.qam import modulate, soft_bits
 
+_DECODING = threading.Lock()
+"""A decoder is told a word and then asked for it: threads of a worker have to take turns."""
 CRC_BITS = 16
 ITERATIONS = 30
 _MOST_INFO_BITS_LOW_RATE = 3824  # of base graph 2, which is that of low rates
@@ -168,8 +171,9 @@ class LdpcQam:
         hopeless = _told_bits(chances) < self.info_bits - _LUCK * math.sqrt(self.info_bits)
         for i in np.flatnonzero(syndromes.any(axis=1) & ~hopeless):
             # The library takes numbers one by one: Python's own are several times as fast as numpy's.
-            self._decoder.update_channel_probs(chances[i].tolist())
-            hard[i] ^= self._decoder.decode(syndromes[i].astype(object)).astype(np.uint8)
+            with _DECODING:
+                self._decoder.update_channel_probs(chances[i].tolist())
+                hard[i] ^= self._decoder.decode(syndromes[i].astype(object)).astype(np.uint8)
         return hard[:, : self.info_bits]
 
     def decode(self, symbols: np.ndarray, noise_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -49,7 +49,7 @@ class Scheme:
         return config
 
 
-_PLAIN = {"bottleneck_weight": 0.0, "decision_weight": 0.0}  # the decision epochs then are epochs as the others
+_PLAIN = {"bottleneck_weight": 0.0, "decision_weight": 0.0}  # convolutions at rest in the decision epochs, as in ours
 SCHEMES = {
     scheme.name: scheme
     for scheme in (

@@ -108,14 +108,16 @@ def _need(view: View) -> dict[str, str]:
     place = f"{channel}, {snr_text(snr_db)} dB"
     if own is None:
         return tile(label, "–", "", f"{mine.label} does not reach {view.target:g} % there ({place})")
-    others = [(s, found[s.label].operation) for s in view.schemes if s is not mine and not s.is_bound]
+    rivals = [s for s in view.schemes if s is not mine and not s.is_bound and found[s.label].is_measured]
+    others = [(s, found[s.label].operation) for s in rivals]
     reaching = sorted(((o.uses, s.label) for s, o in others if o is not None))
     note = f"payload symbols an image of {mine.name(own.key.k)}, {place}"
     if reaching:
-        note += f"; next {reaching[0][1]} with {count_text(reaching[0][0])}"
+        word = "next" if reaching[0][0] >= own.uses else "fewer:"
+        note += f"; {word} {reaching[0][1]} with {count_text(reaching[0][0])}"
     elif others:
-        note += "; no other scheme reaches it"
-    return tile(label, count_text(own.uses), "symbols", note)
+        note += "; no other scheme that was measured there reaches it"
+    return tile(label, ("" if found[mine.label].is_sure else "≈ ") + count_text(own.uses), "symbols", note)
 
 
 def _saving(view: View) -> dict[str, str]:

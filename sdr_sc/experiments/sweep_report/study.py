@@ -124,7 +124,8 @@ def _difference(one: Mapping[str, Any], other: Mapping[str, Any], path: Path, ot
         return f"{other_path} and {path} were measured on different data sets"
     for kind in ("schemes", "channels"):
         for label in one[kind].keys() & other[kind].keys():
-            if one[kind][label] != other[kind][label]:
+            mine, its = one[kind][label], other[kind][label]
+            if any(mine.get(name) != its.get(name) for name in mine.keys() | its.keys()):
                 return f"{other_path} and {path} mean different things by {kind[:-1]} {label!r}"
     return None
 

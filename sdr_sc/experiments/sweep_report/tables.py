@@ -153,8 +153,8 @@ class Contest:
 
     @property
     def alike(self) -> tuple[Rival, ...]:
-        """Rivals that no difference is seen to."""
-        return tuple(rival for rival in self.rivals[1:] if rival.behind is not None and not rival.behind.is_seen)
+        """Rivals that the best one is not seen to be ahead of, over the items that both have."""
+        return tuple(rival for rival in self.rivals[1:] if rival.behind is not None and not rival.behind.low > 0)
 
     @property
     def winner(self) -> SchemeView | None:

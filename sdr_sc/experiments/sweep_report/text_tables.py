@@ -155,13 +155,14 @@ def _saved(found: Saving, k: int) -> str:
 def contest_table(view: View, channel: str, cost: Cost) -> Table:
     """Who is most accurate at each SNR for what the reference spends."""
     found = [contest(view, channel, snr_db, cost) for snr_db in view.snrs]
-    rows = [_contest_row(one) for one in found if one is not None]
+    competitors = sum(not scheme.is_bound for scheme in view.schemes)
+    rows = [_contest_row(one, competitors) for one in found if one is not None]
     head = ("SNR (dB)", "Budget", "Most accurate", "Accuracy (%)", "Ahead of the next by", "Verdict", "Bound",
             "Spend more")  # fmt: skip
     return Table(channel, head, rows, words=frozenset((2, 4, 5, 6, 7)))
 
 
-def _contest_row(found: Contest) -> tuple[str, ...]:
+def _contest_row(found: Contest, competitors: int) -> tuple[str, ...]:
     best, behind = found.rivals[0], "–"
     for second in found.rivals[1:2]:
         if second.behind is not None:
@@ -173,7 +174,7 @@ def _contest_row(found: Contest) -> tuple[str, ...]:
     else:
         verdict = "no difference seen to " + ", ".join(rival.scheme.label for rival in found.alike)
     bounds, over = [], ", ".join(scheme.label for scheme in found.over)
-    if len(found.rivals) == 1 and len(found.over) > 1:
+    if len(found.over) > 1 and len(found.over) == competitors - 1:
         over = "all others"
     for bound in found.bounds:
         ahead = bound.behind
