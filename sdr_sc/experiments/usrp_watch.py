@@ -131,14 +131,10 @@ class LinkWatch:
         self._told_s += step_s if frames >= _TOLD_FRAMES else 0.0
         sent = f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
         if bursts and self._bursts_s >= DEAF_LIMIT_S:
-            if tb.receiver.receiver.counters.header_failed:
-                return (
-                    f"{sent}preambles are found, and no header passes its check: check levels (clipping), and that "
-                    "both ends have one numerology."
-                )
             return (
-                f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits: --rate "
-                "or numerology of the two ends differ, or the bursts are of another system."
+                f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits with "
+                "a header behind it: --rate or numerology of the two ends differ, the level is too high (clipping), or "
+                "the bursts are of another system."
             )
         if not bursts and self._told_s >= DEAF_LIMIT_S:
             return (
