@@ -100,8 +100,8 @@ def test_a_grid_may_grow_and_old_points_stay(tmp_path: Path) -> None:
         ({"items": 200}, "was measured with items 100, not 200"),
         ({"items_per_frame": 10}, "was measured with items_per_frame 50, not 10"),
         ({"stop": {"interval_points": 2}}, "was measured with stop None, not"),
-        ({"channels": {"awgn": "quantise(bits=4)"}}, "knows 'awgn' with models '', not 'quantise"),
-        ({"schemes": [{"scheme": "ours", "model": "x"}]}, "knows 'ours' with parameters {}, not {'model': 'x'}"),
+        ({"channels": {"awgn": "quantise(bits=4)"}}, "was measured with models of channel 'awgn' '', not 'quantise"),
+        ({"schemes": [{"scheme": "ours", "model": "x"}]}, "parameters of scheme 'ours' {}, not {'model': 'x'}"),
     ],
 )
 def test_results_of_another_sweep_are_not_mixed(changes: dict, words: str, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_files_of_another_version_data_set_or_kind_are_refused_by_name(tmp_path:
         with pytest.raises(SdrScError, match=rf"x\.parquet has results of version {VERSION + 1} .*version {VERSION};"):
             read(path)
     rewrite_about(path, version=VERSION, data_set_sha256="0")
-    with pytest.raises(SdrScError, match="another data set"):
+    with pytest.raises(SdrScError, match="was measured with the data set '0', not '"):
         Journal(path, about())
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(SdrScError, match="is Parquet, but no results of a sweep"):

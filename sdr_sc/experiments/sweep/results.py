@@ -143,19 +143,32 @@ def check_same_sweep(old: Mapping[str, Any], new: Mapping[str, Any], path: Path)
     The grid may differ: a sweep may grow. What a scheme's or channel's name stands for, and the settings that all
     points share, may not.
     """
-    mend = "give another --out, or measure anew with --force"
-    for name, value in new["settings"].items():
-        if old["settings"].get(name) != value:
-            was = old["settings"].get(name)
-            raise SdrScError(f"{path} was measured with {name} {was}, not {value}; {mend}.")
-    if old["data_set_sha256"] != new["data_set_sha256"]:
-        raise SdrScError(f"{path} was measured on another data set; {mend}.")
+    found = first_difference(old, new)
+    if found is not None:
+        what, was, value = found
+        raise SdrScError(
+            f"{path} was measured with {what} {was!r}, not {value!r}; give another --out, or measure anew with --force."
+        )
+
+
+def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """Why points of two files cannot stand side by side: what differs, and both its values; None if they can.
+
+    A key that one of them does not have, such as one that came later, counts as None.
+    """
+
+    def of(a: Mapping[str, Any], b: Mapping[str, Any], whose: str = "") -> tuple[str, Any, Any] | None:
+        names = (name for name in dict.fromkeys((*a, *b)) if a.get(name) != b.get(name))
+        return next(((name + whose, a.get(name), b.get(name)) for name in names), None)
+
+    found = of(one["settings"], other["settings"])
+    if found is None and one["data_set_sha256"] != other["data_set_sha256"]:
+        found = "the data set", one["data_set_sha256"][:16], other["data_set_sha256"][:16]
     for kind in ("schemes", "channels"):
-        for label, spec in new[kind].items():
-            was = old[kind].get(label, spec)
-            for name, value in spec.items():
-                if was.get(name) != value:
-                    raise SdrScError(f"{path} knows {label!r} with {name} {was.get(name)!r}, not {value!r}; {mend}.")
+        for label in one[kind]:
+            if found is None and label in other[kind]:
+                found = of(one[kind][label], other[kind][label], f" of {kind[:-1]} {label!r}")
+    return found
 
 
 def pooled_interval(results: Sequence[PointResult], different_items: int) -> tuple[float, float]:

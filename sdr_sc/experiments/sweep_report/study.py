@@ -13,7 +13,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.sweep.config import ChannelEntry, SchemeEntry, StopRule, SweepConfig
 from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
-from sdr_sc.experiments.sweep.results import Results, columns, read_results
+from sdr_sc.experiments.sweep.results import Results, columns, first_difference, read_results
 
 _NEEDED = ("settings", "config", "schemes", "channels", "class_names", "data_set", "data_set_sha256")
 _OF_A_RUN = ("seconds", "git")
@@ -66,9 +66,12 @@ def load_study(paths: Sequence[Path]) -> Study:
     source_of: dict[Point, Path] = {}
     for path, results in read:
         _check(results, path)
-        unlike = _difference(first.about, results.about, first_path, path)
-        if unlike:
-            raise SdrScError(f"{unlike}; report on each alone.")
+        difference = first_difference(first.about, results.about)
+        if difference is not None:
+            what, was, value = difference
+            raise SdrScError(
+                f"{path} was measured with {what} {value!r}, and {first_path} with {was!r}; report on each alone."
+            )
         for point, result in results.points.items():
             if point in points and not _same(points[point], result):
                 raise SdrScError(
@@ -112,22 +115,6 @@ def _named(read: Sequence[tuple[Path, Results]], kind: str, order: Sequence[str]
     for _, results in read:
         found.update(results.about[kind])
     return {label: found[label] for label in dict.fromkeys((*order, *found)) if label in found}
-
-
-def _difference(one: Mapping[str, Any], other: Mapping[str, Any], path: Path, other_path: Path) -> str | None:
-    """Why two files' points cannot stand in one report, in words; None if they can."""
-    for name in dict.fromkeys((*one["settings"], *other["settings"])):
-        mine, its = one["settings"].get(name), other["settings"].get(name)
-        if mine != its:
-            return f"{other_path} was measured with {name} {its}, and {path} with {mine}"
-    if one["data_set_sha256"] != other["data_set_sha256"]:
-        return f"{other_path} and {path} were measured on different data sets"
-    for kind in ("schemes", "channels"):
-        for label in one[kind].keys() & other[kind].keys():
-            mine, its = one[kind][label], other[kind][label]
-            if any(mine.get(name) != its.get(name) for name in mine.keys() | its.keys()):
-                return f"{other_path} and {path} mean different things by {kind[:-1]} {label!r}"
-    return None
 
 
 def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
