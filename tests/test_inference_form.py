@@ -11,15 +11,16 @@ from sdr_sc.distill.inference_form import FusedEncoder
 from sdr_sc.semantic.student import StudentEncoder
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_fused_encoder_is_the_encoder(seed: int) -> None:
+# With a negative weight, batch norm makes the largest of four values the least: then it has to stay behind the pooling.
+@pytest.mark.parametrize("seed, least_norm_weight", [(1, 0.5), (2, 0.5), (3, -1.5)])
+def test_the_fused_encoder_is_the_encoder(seed: int, least_norm_weight: float) -> None:
     torch.manual_seed(seed)
     encoder = StudentEncoder(16)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.3)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.weight, least_norm_weight, 1.5)
             nn.init.normal_(module.bias, std=0.3)
     for parameter in encoder.film.parameters():  # as they are made, they do nothing
         nn.init.normal_(parameter, std=0.3)
@@ -28,7 +29,10 @@ def test_the_fused_encoder_is_the_encoder(seed: int) -> None:
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     with torch.inference_mode():
         wanted, other = encoder(images, snr_db), encoder(images, snr_db.flip(0))
-        found = FusedEncoder(encoder)(images, snr_db)
+        fused = FusedEncoder(encoder)
+        found = fused(images, snr_db)
     assert wanted.std() > 0.1 and (wanted - other).abs().max() > 0.1, "the test's network hears the SNR"
+    before_pooling = [type(layer) for layer in fused.features].index(nn.MaxPool2d) - 1
+    assert isinstance(fused.features[before_pooling], nn.ReLU) == (least_norm_weight > 0)
     assert (found - wanted).abs().max() <= 1e-5
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())

@@ -88,9 +88,9 @@ class SemanticEncoder:
             raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
         pixels = self._normalised.take(items[:, None], mode="clip")  # 'raise' would check each of them
         symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
-        kept = symbols[:, :k].reshape(len(items), -1)
-        power = np.einsum("ij,ij->i", kept, kept) / np.float32(k)
-        return (kept / np.sqrt(power + np.float32(_LEAST_POWER))[:, None]).view(np.complex64)
+        kept = symbols.reshape(len(items), -1)[:, : 2 * k]
+        power = np.matmul(kept[:, None], kept[:, :, None])[:, 0] / k  # quicker than einsum for one item
+        return (kept / np.sqrt(power + _LEAST_POWER)).view(np.complex64)
 
 
 class SemanticDecoder:
@@ -133,7 +133,9 @@ class SemanticDecoder:
 
 def _snr(snr_db: float, contract: ModelContract, items: int) -> np.ndarray:
     low, high = contract.training_snr_db
-    return np.full(items, min(max(snr_db, low), high), np.float32)
+    told = np.empty(items, np.float32)
+    told.fill(min(max(snr_db, low), high))
+    return told
 
 
 def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,8 +31,8 @@ _DEVICE = "cpu"
 _SAME_PROBABILITY = 0.01
 _ROUNDS, _STEPS, _QUICK_ROUNDS, _QUICK_STEPS = 6, 10, 2, 5
 _STUDENT_STEPS = 5  # for each step with the teacher in the loop
-_LATENCY_ROUNDS, _QUICK_LATENCY_ROUNDS = 100, 10
-_ASKED, _ENCODED = 5, 100  # images in a row, of the teacher and of the encoder
+_LATENCY_ROUNDS, _QUICK_LATENCY_ROUNDS = 60, 5
+_ASKED, _ENCODED = 20, 600  # images in a row, of the teacher and of the encoder: about as long a time for each
 
 
 def time_rows(
