@@ -14,11 +14,14 @@ import pytest
 from command import assert_one_line_error
 
 from sdr_sc.cli.main import main
+from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.ours import ModelScheme
 from sdr_sc.experiments.distillation import accuracy, points, runs
-from sdr_sc.experiments.distillation.points import QUICK_IMAGES, Point, measure
+from sdr_sc.experiments.distillation.points import QUICK_IMAGES, ROUNDS, Point, measure, send_until_found
 from sdr_sc.experiments.distillation.runs import Run, Sources, train_all, train_one
 from sdr_sc.experiments.distillation.schemes import SCHEMES, Scheme, pick
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 TINY = Scheme(
     "labels",
@@ -95,6 +98,17 @@ def test_points_are_measured_once(tiny: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert first["20 dB k=16"].uses_per_item == 16
     monkeypatch.setattr(points, "_point", lambda *a, **k: pytest.fail("measured again"))
     assert measure(tiny, asked, images=100) == first
+
+
+def test_items_of_lost_frames_are_sent_again_until_found(tiny: Run) -> None:
+    scheme = ModelScheme(SemanticEncoder(tiny.weights), SemanticDecoder(tiny.weights))
+    data = fashion_mnist.load("test").first(400)
+    images, labels = data.images, data.labels
+    low = send_until_found(scheme, images, labels, -4.0, 16, seed=1)
+    assert low.items - low.lost == 400 and 50 <= low.lost <= 800 and low.uses_per_item == 16
+    assert low.accuracy_found == pytest.approx(low.correct / 4) and low.accuracy < low.accuracy_found
+    never = send_until_found(scheme, images, labels, -30.0, 16, seed=1)
+    assert (never.items, never.lost, never.correct) == (400 * ROUNDS, 400 * ROUNDS, 0)
 
 
 def test_points_of_another_model_are_not_taken(tiny: Run) -> None:

@@ -12,17 +12,22 @@ import numpy as np
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.link import FrameOutcome, Link, noisy_channel
+from sdr_sc.experiments.baselines.ours import ModelScheme
+from sdr_sc.experiments.baselines.scheme import Scheme
 from sdr_sc.experiments.distillation.pool import run_jobs
 from sdr_sc.experiments.distillation.runs import Run
-from sdr_sc.experiments.link import run_link
 from sdr_sc.experiments.measurements import git_commit
 from sdr_sc.files import write_whole
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 
-VERSION = 2
+VERSION = 3
 QUICK_IMAGES = 500
 ITEMS_PER_FRAME = 50
+ROUNDS = 12
+"""How often an item is sent at most, until its frame is found."""
+CFO_HZ = 700.0
 SWEEP_SNR_DB = tuple(float(s) for s in np.arange(-5.0, 25.1, 2.5))
 COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4))
 """Points at which all schemes are compared, as (SNR in dB, k)."""
@@ -32,8 +37,11 @@ COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4)
 class Point:
     """What came of one operating point.
 
+    Items of a lost frame are sent again, so that what is told of the frames that were found is told of all items, and
+    schemes are compared on the same ones.
+
     Attributes:
-        correct, lost, items: answered rightly, lost with their frame, and sent.
+        correct, lost, items: answered rightly, lost with their frame, and sent; each time that an item is sent counts.
         uses_per_item: feature symbols sent for an item, on average.
         on_air_per_item: the same with preamble, header and pilots.
     """
@@ -124,9 +132,40 @@ def _point(
     # Of the point alone, so that a figure does not depend on which others were asked for before.
     words = (seed, round(100 * (snr_db + 1000)), k or 0)
     noise = int(np.random.SeedSequence(words).generate_state(1)[0])
-    result = run_link(encoder, decoder, data.images, data.labels, snr_db, k, Numerology(), ITEMS_PER_FRAME, seed=noise)
-    items = result.items
-    return Point(result.correct, result.lost, items, result.channel_uses / items, result.symbols_on_air / items)
+    return send_until_found(ModelScheme(encoder, decoder), data.images, data.labels, snr_db, k, noise)
+
+
+def send_until_found(
+    scheme: Scheme, images: np.ndarray, labels: np.ndarray, snr_db: float, k: int | None, seed: int
+) -> Point:
+    """Send items over noise, and those of lost frames again, `ROUNDS` times at most.
+
+    Args:
+        scheme: one that sends items in their order.
+        images: uint8 (n, *item_shape).
+        labels: int (n,).
+        snr_db, k, seed: as for `sdr_sc.experiments.link.run_link`.
+    """
+    numerology = Numerology()
+    scheme.begin("")
+    link = Link(scheme, noisy_channel(None, snr_db, CFO_HZ, seed, numerology), k, ITEMS_PER_FRAME, numerology)
+    outcomes: list[FrameOutcome] = []
+    waiting = np.arange(len(labels))
+    for _ in range(ROUNDS):
+        if not len(waiting):
+            break
+        sent = list(link.send(images[waiting], labels[waiting]))
+        lost = [np.full(len(outcome.truth), outcome.snr_db is None) for outcome in sent]
+        waiting = waiting[np.concatenate(lost)]
+        outcomes += sent
+    items = sum(len(outcome.truth) for outcome in outcomes)
+    return Point(
+        correct=sum(outcome.correct for outcome in outcomes),
+        lost=sum(len(outcome.truth) for outcome in outcomes if outcome.snr_db is None),
+        items=items,
+        uses_per_item=sum(outcome.channel_uses for outcome in outcomes) / items,
+        on_air_per_item=sum(outcome.symbols_on_air for outcome in outcomes) / items,
+    )
 
 
 def measure_all(
