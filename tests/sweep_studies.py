@@ -76,7 +76,8 @@ def about_of(config: SweepConfig) -> dict[str, Any]:
     """What a results file of that sweep tells of itself."""
     described = {entry.label: {"scheme": entry.label, "kind": f"kind of {entry.label}", "model_id": "0" * 16}
                  for entry in config.schemes}  # fmt: skip
-    return results_about(config, described, ["sdr-sc", "sweep", "study.yaml"])
+    k_lists = {entry.label: K_LISTS[entry.scheme] for entry in config.schemes}
+    return results_about(config, described, k_lists, ["sdr-sc", "sweep", "study.yaml"])
 
 
 def write(

@@ -157,6 +157,24 @@ def test_a_grid_that_is_not_whole(tmp_path: Path, no_plots: None) -> None:
     assert found is not None and found.snrs == (0.0,)
 
 
+def test_a_scheme_without_any_point_is_missing_at_each_k(tmp_path: Path) -> None:
+    schemes = ["pca", "label_ldpc", "features_ldpc"]
+    path = write(
+        tmp_path / "x.parquet",
+        keep=lambda p: p.scheme == "pca",
+        schemes=schemes,
+        k=[8, 16],
+        make=lambda p, _: made_up(p, 15, 8),
+    )
+    missing = load_study([path]).missing
+    assert {(point.scheme, point.k) for point in missing} == {
+        ("label_ldpc", None),
+        ("features_ldpc", 8),
+        ("features_ldpc", 16),
+    }
+    assert len(missing) == 3 * 2 * 3
+
+
 def test_nothing_received_anywhere(tmp_path: Path) -> None:
     def make(point: Point, _: object) -> Any:
         return made_up(point, 0, 4, snr_est_mean_db=None, frames_lost=4)

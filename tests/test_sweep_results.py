@@ -25,7 +25,7 @@ ABOUT = {"ours": {"kind": "learned coder", "model_id": "0" * 16}}
 
 
 def about(config: SweepConfig | None = None) -> dict:
-    return results_about(config or small(), ABOUT, ["sdr-sc", "sweep", "x.yaml"])
+    return results_about(config or small(), ABOUT, {"ours": (4, 8)}, ["sdr-sc", "sweep", "x.yaml"])
 
 
 def write(path: Path, config: SweepConfig | None = None, count: int | None = None) -> Path:

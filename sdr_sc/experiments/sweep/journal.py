@@ -116,6 +116,7 @@ class Journal:
         check_same_sweep(old, self.about, path)
         for kind in ("schemes", "channels"):
             self.about[kind] = {**old[kind], **self.about[kind]}
+        self.about["has_k"] = {**old.get("has_k", {}), **self.about["has_k"]}
 
     def add(self, result: PointResult) -> None:
         """Keep a point.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -74,7 +74,7 @@ def run_sweep(
     k_lists = {label: scheme.k_list for label, scheme in schemes.items()}
     described = {label: describe(scheme) for label, scheme in schemes.items()}
     tasks = make_tasks(config, k_lists, git_commit(), "" if is_local else fingerprint(), described)
-    journal = Journal(out, results_about(config, described, command), force)
+    journal = Journal(out, results_about(config, described, k_lists, command), force)
     try:
         missing = [task for point, task in tasks.items() if point not in journal.points]
         hooks.on_start(len(tasks), len(tasks) - len(missing))
@@ -105,11 +105,17 @@ def check_air(config: SweepConfig) -> None:
         check_flowgraph(config)
 
 
-def results_about(config: SweepConfig, described: dict[str, dict[str, Any]], command: Sequence[str]) -> dict[str, Any]:
+def results_about(
+    config: SweepConfig,
+    described: Mapping[str, Mapping[str, Any]],
+    k_lists: Mapping[str, tuple[int, ...] | None],
+    command: Sequence[str],
+) -> dict[str, Any]:
     """What a results file tells of itself; see docs/sweeps.md.
 
     Args:
         described: by the schemes' labels, what they say of themselves.
+        k_lists: by the same, the k that may be asked for; None where there is no choice.
     """
     versions: dict[str, str | None] = {"sdr_sc": sdr_sc.__version__, "python": platform.python_version()}
     for package in _PACKAGES:
@@ -135,6 +141,7 @@ def results_about(config: SweepConfig, described: dict[str, dict[str, Any]], com
             entry.label: {"models": entry.models, "realisation_items": entry.realisation_items}
             for entry in config.channels
         },
+        "has_k": {label: k_list is not None for label, k_list in k_lists.items()},
         "data_set": "Fashion-MNIST, test",
         "data_set_sha256": test_set().sha256,
         "class_names": list(test_set().class_names),

@@ -87,7 +87,7 @@ def load_study(paths: Sequence[Path]) -> Study:
         points=points,
         schemes=_named(read, "schemes", [entry.label for config in configs for entry in config.schemes]),
         channels=_named(read, "channels", [entry.label for config in configs for entry in config.channels]),
-        missing=_missing(configs, points),
+        missing=_missing([results.about for _, results in read], configs, points),
         unfinished=tuple(path for path in paths if path.with_name(path.name + ".journal").exists()),
     )
 
@@ -140,10 +140,13 @@ def _scheme_entry(kept: Mapping[str, Any]) -> SchemeEntry:
     return SchemeEntry(**{**kept, "k": tuple(kept["k"]), "stop": None if stop is None else StopRule(**stop)})
 
 
-def _missing(configs: Sequence[SweepConfig], points: Mapping[Point, PointResult]) -> tuple[Point, ...]:
-    """Points of the grids that are not there. Which k a scheme has is told by its points: one without a choice is
-    measured once, whatever the sweep's k."""
-    chose = {point.scheme for point in points if point.k is not None}
+def _missing(
+    abouts: Sequence[Mapping[str, Any]], configs: Sequence[SweepConfig], points: Mapping[Point, PointResult]
+) -> tuple[Point, ...]:
+    """Points of the grids that are not there. A scheme without a choice of k is measured once, whatever the sweep's k;
+    files that do not tell which have one tell it by their points."""
+    told = {label for about in abouts for label, has_k in about.get("has_k", {}).items() if has_k}
+    chose = told | {point.scheme for point in points if point.k is not None}
     wanted: dict[Point, None] = {}
     for config in configs:
         for scheme, channel, snr_db, seed in product(config.schemes, config.channels, config.snr_db, config.seeds):
