@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +25,7 @@ ROUNDING = 1e-9
 _LEARNED = ("ours", "fixed_rate")  # of the catalogue: with a channel-adaptive module
 _REFERENCE = "ours"
 _BOUND = "label_ldpc"
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours, so that no two schemes share both
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours, so that no two kinds share both
 
 
 @dataclass(frozen=True)
@@ -95,25 +95,25 @@ class View:
         self.schemes = self._scheme_views()
 
     def _scheme_views(self) -> list[SchemeView]:
-        views, coloured = [], 0
-        for label, spec in self.study.schemes.items():
+        measured = {key.scheme for key in self.operations}
+        specs = {label: spec for label, spec in self.study.schemes.items() if label in measured}
+        looks = _looks({label: spec.get("scheme") for label, spec in specs.items() if spec.get("scheme") != _BOUND})
+        views = []
+        for label, spec in specs.items():
             ks = {key.k for key in self.operations if key.scheme == label}
-            if not ks:
-                continue
             fixed = sorted(k for k in ks if k is not None)
-            is_bound = spec.get("scheme") == _BOUND
+            role, marker = looks.get(label, ("set", "x"))
             views.append(
                 SchemeView(
                     label=label,
                     k_list=(*fixed, *([None] if None in ks else [])),
                     k=None if None in ks else self._telling_k(label, fixed),
                     is_learned=spec.get("scheme") in _LEARNED,
-                    is_bound=is_bound,
-                    role="set" if is_bound else SERIES[coloured % len(SERIES)],
-                    marker="x" if is_bound else _MARKERS[coloured % len(_MARKERS)],
+                    is_bound=spec.get("scheme") == _BOUND,
+                    role=role,
+                    marker=marker,
                 )
             )
-            coloured += not is_bound
         return views
 
     def _telling_k(self, label: str, fixed: Sequence[int]) -> int:
@@ -162,6 +162,25 @@ class View:
         """The operating point of least cost that reaches the target."""
         reaching = [o for o in self.at(scheme, channel, snr_db) if 100 * o.accuracy >= self.target]
         return min(reaching, key=lambda o: o.cost(cost), default=None)
+
+
+def _looks(kinds: Mapping[str, str | None]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each scheme. Each has its own colour; where these are too few, each kind has.
+
+    Args:
+        kinds: by the schemes' labels, their names in the catalogue.
+
+    >>> _looks({f"{kind} {i}": kind for kind in ("jpeg", "webp") for i in range(5)})["webp 3"] == (SERIES[1], "v")
+    True
+    """
+    kinds = {label: kind if len(kinds) > len(SERIES) and kind else label for label, kind in kinds.items()}
+    order = list(dict.fromkeys(kinds.values()))
+    looks: dict[str, tuple[str, str]] = {}
+    for label, kind in kinds.items():
+        place = order.index(kind)
+        before = sum(kinds[other] == kind for other in looks)
+        looks[label] = SERIES[place % len(SERIES)], _MARKERS[(place + before) % len(_MARKERS)]
+    return looks
 
 
 def _of_grid(wanted: Sequence[float], grid: Sequence[float], most: int) -> list[float]:
