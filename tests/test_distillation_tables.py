@@ -25,6 +25,7 @@ def test_gains_are_paired_by_seed() -> None:
     (row,) = accuracy.difference(found, "ours", "labels", 20.0, 16, at_least=0.5)
     assert row.value == pytest.approx(1.0) and row.ok is True and row.n == 3
     assert row.ci95 == pytest.approx((1.0, 1.0)), "the seeds' own scatter is not the gain's"
+    assert row.samples == pytest.approx((1.0, 1.0, 1.0))
     assert accuracy.difference(found, "ours", "standard", 20.0, 16) == []
 
 

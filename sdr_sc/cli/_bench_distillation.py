@@ -29,7 +29,13 @@ def _distillation_options(function: Callable) -> Callable:
         click.option("--workers", default=0, type=click.IntRange(0), help="Processes of one thread; 0: one a core."),
         click.option("--scheme", "schemes", multiple=True, help="Only this one; may be repeated [all]."),
         click.option("--seed", "seeds", multiple=True, type=click.IntRange(0), help="Only this one [1, 2, 3]."),
-        click.option("--epochs", default=40, show_default=True, type=click.IntRange(1), help="Epochs of each run."),
+        click.option(
+            "--epochs",
+            default=40,
+            show_default=True,
+            type=click.IntRange(1),
+            help="Of each run, before its decision epochs.",
+        ),
         click.option(
             "--folder",
             default="checkpoints/distillation",
@@ -119,11 +125,12 @@ def distillation_accuracy(**options: Any) -> None:
 @_distillation_options
 @_quick_option
 def distillation_ablations(**options: Any) -> None:
-    """What the bottleneck, the features, the CAM and the teacher gain, each with its interval over the seeds."""
+    """What the bottleneck, the features, the CAM, the expected error and the teacher gain, each with its interval over
+    the seeds."""
     from sdr_sc.experiments.distillation.accuracy import ablation_rows
     from sdr_sc.experiments.distillation.points import COMPARED
 
-    _table(options, lambda _k: COMPARED, lambda found, _k, _asked: ablation_rows(found))
+    _table(options, lambda _k: COMPARED, lambda found, _k, asked: ablation_rows(found, asked))
 
 
 @distillation.command("cam")
@@ -211,5 +218,10 @@ def _table(options: dict[str, Any], points: Callable, rows: Callable) -> None:
         found = measure_all(runs, points(k_list), workers, lambda run: log(f"{run.weights.name} done"), images)
         return rows(found, k_list, [(run.scheme.name, run.seed) for run in asked])
 
-    config = {name: options[name] for name in (*names, "quick")} | {"images": images or len(fashion_mnist.load("test"))}
+    config = {
+        **{name: options[name] for name in ("folder", "epochs", "quick")},
+        "schemes": list(dict.fromkeys(run.scheme.name for run in runs)),
+        "seeds": sorted({run.seed for run in runs}),
+        "images": images or len(fashion_mnist.load("test")),
+    }
     measure_and_print(measured, options["json_path"], config, goals_first=True)

@@ -43,6 +43,7 @@ class Row:
         ok: whether the goal is met; None where none is set.
         n: how many samples the figure rests on.
         ci95: bounds of the 95 % confidence interval, in ``unit``, where the figure is an estimate.
+        samples: what the figure is the mean of, where they are few, such as one a seed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Row:
     ok: bool | None = None
     n: int | None = None
     ci95: tuple[float, float] | None = None
+    samples: tuple[float, ...] | None = None
 
     @classmethod
     def at_least(
@@ -195,6 +197,8 @@ def _row_json(row: Row) -> dict[str, Any]:
     interval = _plain(row.ci95)
     plain = {name: _plain(getattr(row, name)) for name in Row.__dataclass_fields__}
     plain["ci95"] = None if interval is None or None in interval else interval
+    if row.samples is None:
+        del plain["samples"]
     return plain
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +34,18 @@ def _values(found: Found, scheme: str, point: str, given_found: bool = False) ->
     return np.array([p.accuracy_found if given_found else p.accuracy for p in points if p is not None])
 
 
+def _mean(name: str, unit: str, values: np.ndarray, at_least: float | None = None, at_most: float | None = None) -> Row:
+    """The mean over seeds with its interval, the values themselves, and a goal where there is one."""
+    value, interval, count = float(values.mean()), mean_interval(values), len(values)
+    if at_least is not None:
+        row = Row.at_least(name, value, unit, at_least, count, interval)
+    elif at_most is not None:
+        row = Row.at_most(name, value, unit, at_most, count, interval)
+    else:
+        row = Row(name, value, unit, n=count, ci95=interval)
+    return replace(row, samples=tuple(values.tolist()))
+
+
 def scheme_rows(found: Found) -> list[Row]:
     """Accuracy of every scheme at every point, mean over the seeds, of the items whose frame was found."""
     rows = []
@@ -41,7 +54,7 @@ def scheme_rows(found: Found) -> list[Row]:
             values = _values(found, scheme, point, given_found=True)
             if len(values):
                 name = f"{SCHEMES[scheme].title}, {point}, of frames found"
-                rows.append(Row(name, float(values.mean()), "%", n=len(values), ci95=mean_interval(values)))
+                rows.append(_mean(name, "%", values))
     return rows
 
 
@@ -63,13 +76,13 @@ def goal_rows(found: Found, asked: Asked = ()) -> list[Row]:
     rows: list[Row] = []
     name, top = "ours, AWGN 20 dB, k=16", _values(found, "ours", key(20.0, 16))
     if len(top):
-        rows.append(Row.at_least(name, float(top.mean()), "%", 93.0, len(top), mean_interval(top)))
+        rows.append(_mean(name, "%", top, at_least=93.0))
     rows += not_measured(name, "%", found, asked, "ours")
     for snr_db, k, points in ((0.0, 16, 0.5), (-5.0, 32, 1.0)):
         loss = _values(found, "ours", key(None, k)) - _values(found, "ours", key(snr_db, k), given_found=True)
         name = f"ours, loss by the channel, {snr_db:g} dB, k={k}, of frames found"
         if len(loss):
-            rows.append(Row.at_most(name, float(loss.mean()), "points", points, len(loss), mean_interval(loss)))
+            rows.append(_mean(name, "points", loss, at_most=points))
         rows += not_measured(name, "points", found, asked, "ours")
     for snr_db, k, points in ((20.0, 16, 0.5), (0.0, 16, 1.0), (-5.0, 32, 1.0)):
         rows += difference(found, "ours", "labels", snr_db, k, points, asked)
@@ -85,12 +98,12 @@ def goal_rows(found: Found, asked: Asked = ()) -> list[Row]:
 _PARTS = ("ours_without_bottleneck", "ours_without_features", "ours_without_cam", "ours_without_decisions")
 
 
-def ablation_rows(found: Found) -> list[Row]:
-    """What each part of ours gains: ours less ours without it."""
+def ablation_rows(found: Found, asked: Asked = ()) -> list[Row]:
+    """What each part of ours gains: ours less ours without it; a row without a figure of what is not trained."""
     rows: list[Row] = []
     for part in (*_PARTS, "labels"):
         for snr_db, k in COMPARED:
-            rows += difference(found, "ours", part, snr_db, k)
+            rows += difference(found, "ours", part, snr_db, k, asked=asked)
     return rows
 
 
@@ -117,10 +130,7 @@ def difference(
     missing = not_measured(name, "points", found, asked, one, other)
     if not len(gain):
         return missing
-    value, interval = float(gain.mean()), mean_interval(gain)
-    if at_least is None:
-        return [Row(name, value, "points", n=len(gain), ci95=interval), *missing]
-    return [Row.at_least(name, value, "points", at_least, len(gain), interval), *missing]
+    return [_mean(name, "points", gain, at_least), *missing]
 
 
 def cam_rows(found: Found, k_list: Sequence[int], asked: Asked = ()) -> list[Row]:
@@ -150,9 +160,9 @@ def cam_rows(found: Found, k_list: Sequence[int], asked: Asked = ()) -> list[Row
     first: list[Row] = []
     for what, factors in savings.items():
         name = f"channel uses of the best fixed k over the CAM's, {what}"
-        first.append(Row.at_least(name, float(np.mean(factors)), "times", 2.5, len(factors), mean_interval(factors)))
+        first.append(_mean(name, "times", np.array(factors), at_least=2.5))
         first += not_measured(name, "times", found, asked, "ours")
-    first.append(Row("accuracy of that fixed k less the CAM's", float(np.mean(losses)), "points", n=len(losses)))
+    first.append(_mean("accuracy of that fixed k less the CAM's", "points", np.array(losses)))
     return [*first, *rows]
 
 

@@ -14,7 +14,7 @@ import torch
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill import efficientnet
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.knowledge import Prestored, TeacherInTheLoop, training_policy
+from sdr_sc.distill.knowledge import Knowledge, Prestored, TeacherInTheLoop, training_policy
 from sdr_sc.distill.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.teacher import Teacher, load_teacher
 from sdr_sc.distill.train import Trainer
@@ -43,13 +43,13 @@ def time_rows(
     Teacher and student both run on all threads of the CPU, also where there is a GPU.
 
     A few steps of each are timed in turn, and scaled to the steps of an epoch: an epoch with the teacher in the loop
-    takes many minutes.
+    takes many minutes. A whole training has its decision epochs, in which standard distillation asks the teacher too.
 
     Args:
         prestored: folder of ``sdr-sc prestore``.
         teachers: as `load_teacher` takes them: one teacher, in one runtime or in several, one of which the folder was
             made with. The pass that fills the folder is taken to use the runtime that it is compared with.
-        epochs: of a whole training.
+        epochs: of a whole training, before its decision epochs.
 
     Raises:
         SdrScError: the folder's teacher is not among them, they are not one and the same, or share a runtime.
@@ -65,21 +65,28 @@ def time_rows(
         )
     images = torch.from_numpy(data.images[: _BATCH * 2].copy())
     _check_same(stored, list(asked.values()), images[:64], prestored)
-    ours = Trainer(data, _config("ours", data), Prestored(stored), torch.device(_DEVICE))
+    ours = _trainers(data, _config("ours", data), Prestored(stored))
     rows = []
     for runtime, teacher in asked.items():
         log(f"steps of both in turn, teacher in {runtime}, both on the CPU with {torch.get_num_threads()} threads")
         config = _config("standard", data)
-        standard = Trainer(data, config, TeacherInTheLoop(teacher, training_policy(config)), torch.device(_DEVICE))
+        standard = _trainers(data, config, TeacherInTheLoop(teacher, training_policy(config)))
         rows += _time_rows(runtime, teacher, ours, standard, stored, images, epochs, quick)
     return rows
+
+
+def _trainers(data: fashion_mnist.ImageSet, config: DistillConfig, knowledge: Knowledge) -> tuple[Trainer, Trainer]:
+    """One at its first epoch, and one at its first decision epoch."""
+    first, deciding = (Trainer(data, config, knowledge, torch.device(_DEVICE)) for _ in range(2))
+    deciding.begin_decisions()
+    return first, deciding
 
 
 def _time_rows(
     runtime: str,
     teacher: Teacher,
-    ours: Trainer,
-    standard: Trainer,
+    ours: tuple[Trainer, Trainer],
+    standard: tuple[Trainer, Trainer],
     stored: PrestoredKnowledge,
     images: torch.Tensor,
     epochs: int,
@@ -89,15 +96,17 @@ def _time_rows(
     found = []
     for turn in range(rounds + 1):
         times = (
-            _step_seconds(ours, _STUDENT_STEPS * steps) * ours.steps_per_epoch,
-            _step_seconds(standard, steps) * standard.steps_per_epoch,
+            *(_step_seconds(trainer, _STUDENT_STEPS * steps) * trainer.steps_per_epoch for trainer in ours),
+            *(_step_seconds(trainer, steps) * trainer.steps_per_epoch for trainer in standard),
             _seconds(lambda: teacher.ask(images)) / len(images) * stored.items,
         )
         if turn:  # the first one warms up
             found.append(times)
-    our_epoch, standard_epoch, one_pass = np.array(found).T
+    our_epoch, our_decisions, standard_epoch, standard_decisions, one_pass = np.array(found).T
+    deciding = ours[0].config.decision_epochs
     ratio = standard_epoch / our_epoch
-    whole = standard_epoch * epochs / (our_epoch * epochs + one_pass * stored.views)
+    our_training = our_epoch * epochs + our_decisions * deciding + one_pass * stored.views
+    whole = (standard_epoch * epochs + standard_decisions * deciding) / our_training
 
     def row(name: str, values: np.ndarray) -> Row:
         return Row(f"{name} ({runtime})", float(values.mean()), "s", n=rounds, ci95=mean_interval(values))
@@ -108,9 +117,11 @@ def _time_rows(
 
     return [
         goal("an epoch", ratio, 10),
-        goal(f"{epochs} epochs and the pass over {stored.views} views", whole, 5),
+        goal(f"{epochs} epochs, {deciding} decision epochs and the pass over {stored.views} views", whole, 5),
         row("an epoch, ours", our_epoch),
+        row("a decision epoch, ours", our_decisions),
         row("an epoch, teacher in the loop", standard_epoch),
+        row("a decision epoch, teacher in the loop", standard_decisions),
         row("teacher over all images once", one_pass),
     ]
 
