@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines import error_rates
+from sdr_sc.experiments.baselines import error_rates, image_accuracy
 from sdr_sc.experiments.baselines.catalogue import SCHEME_NAMES, check_scheme, make_scheme
 from sdr_sc.experiments.baselines.features_scheme import FeaturesScheme
 from sdr_sc.experiments.baselines.image_accuracy import BUDGETS_BYTES, measure
@@ -18,10 +19,14 @@ from sdr_sc.experiments.baselines.image_scheme import K_LIST, ImageScheme
 from sdr_sc.experiments.baselines.images import SIDES, make_codec
 from sdr_sc.experiments.baselines.learn import learn
 from sdr_sc.experiments.baselines.link import Link, LinkResult, noisy_channel, run_scheme
-from sdr_sc.experiments.baselines.pca import PcaModel, fit
+from sdr_sc.experiments.baselines.model_files import size_of_teacher
+from sdr_sc.experiments.baselines.pca import SHIPPED, PcaModel, fit
 from sdr_sc.experiments.baselines.pca_scheme import PcaScheme
 from sdr_sc.experiments.baselines.scheme import Scheme
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.complexity import count_parameters
+from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
 
 ACCURACY = np.linspace(0.3, 0.9, len(BUDGETS_BYTES)) * np.array([[1.0], [0.9], [0.8], [0.7]])
 OFFICE = Path(__file__).parents[1] / "../shared/data/measured_channels/office_nlos_1.npz"
@@ -47,7 +52,7 @@ def run(scheme: Scheme, data: fashion_mnist.ImageSet, snr_db: float, k: int | No
 
 def test_accuracy_and_uses_of_each_scheme_at_20_db(data: fashion_mnist.ImageSet) -> None:
     ours = run(make_scheme("ours"), data, 20.0, 16, 300)
-    features = run(make_scheme("features_ldpc"), data, 20.0, None, 300)
+    features = run(make_scheme("features_ldpc"), data, 20.0, 8, 300)
     label = run(make_scheme("label_ldpc"), data, 20.0, None, 300)
     pca = run(make_scheme("pca"), data, 20.0, 16, 300)
     for result, least in ((ours, 0.88), (features, 0.86), (label, 0.88), (pca, 0.78)):
@@ -100,11 +105,11 @@ def test_bad_channels_get_robust_modes_and_large_budgets(jpeg: ImageScheme) -> N
     assert [jpeg.frame_items(25.0, k, 50) for k in (4096, 64, 4096, 256)] == [1, 50, 1, 16]
 
 
-def test_the_first_frame_of_coded_schemes_risks_little(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
+def test_the_first_frame_of_coded_schemes_is_a_robust_one(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
     jpeg.begin("")
-    assert [jpeg.frame_items(snr_db, 64, 50) for snr_db in (None, None, 20.0)] == [5, 50, 50]
+    assert [jpeg.frame_items(snr_db, 64, 50) for snr_db in (None, None, 20.0)] == [50, 50, 50]
     result = run(make_scheme("label_ldpc"), data, 10.0, None, 60)
-    assert result.items_by_frame.tolist() == [5, 50, 5] and result.lost == 0
+    assert result.items_by_frame.tolist() == [50, 10] and result.lost == 0
 
 
 def test_same_seed_gives_every_scheme_the_same_noise(data: fashion_mnist.ImageSet) -> None:
@@ -302,9 +307,58 @@ def test_every_scheme_says_what_it_is(jpeg: Scheme) -> None:
         about = scheme.describe()
         assert about["scheme"] == scheme.name and about["kind"]
         assert scheme.name in SCHEME_NAMES
+        assert "error_rates_of_channel" not in about  # sweeps ask a scheme that knows of no channel
     assert "no teacher was given" in jpeg.describe()["classifier"]
     asked_for = ImageScheme("jpeg", "student", 4096, "jpeg_ldpc", accuracy=ACCURACY).describe()
     assert asked_for["classifier"] == "student fashion_mnist_student"
     assert asked_for["classifier_fingerprint"] == jpeg.describe()["classifier_fingerprint"]
     assert "bound" in schemes[2].describe()["told"]
     assert jpeg.k_list == K_LIST
+
+
+def test_what_decides_a_schemes_figures_is_told(jpeg: Scheme, tmp_path: Path) -> None:
+    tables = hashlib.sha256(error_rates.FILE.read_bytes()).hexdigest()[:16]
+    coded = [jpeg, *(make_scheme(name) for name in ("features_ldpc", "label_ldpc"))]
+    assert [scheme.describe()["error_rates_sha256"] for scheme in coded] == [tables] * 3
+    kept = ImageScheme("jpeg", "student", 4096, "jpeg_ldpc").describe()
+    assert kept["image_accuracy_sha256"] == hashlib.sha256(image_accuracy.FILE.read_bytes()).hexdigest()[:16]
+    assert "image_accuracy_sha256" not in jpeg.describe()  # it was given its accuracies
+    other = tmp_path / SHIPPED.name
+    changed = PcaModel.read(SHIPPED)
+    changed.layers[0][1][0] += 1
+    changed.save(other)
+    first, second = PcaScheme.load().describe(), PcaScheme.load(other).describe()
+    assert {name for name in first if first[name] != second[name]} == {"file_sha256"}
+
+
+def test_sizes_of_both_ends_are_told(jpeg: Scheme) -> None:
+    contract = weights.read_contract("fashion_mnist_student")
+    encoder = count_parameters(StudentEncoder(contract.k_max))
+    decoder = count_parameters(StudentDecoder(10, contract.k_max, contract.architecture["decoder_width"]))
+    ours, features, pca, label, image = (
+        scheme.describe()["sizes"]
+        for scheme in (*(make_scheme(name) for name in ("ours", "features_ldpc", "pca", "label_ldpc")), jpeg)
+    )
+    assert ours == features
+    assert (ours["transmitter"]["parameters"], ours["receiver"]["parameters"]) == (encoder, decoder)
+    assert ours["receiver"]["bytes"] == 4 * decoder  # float32, and no batch-norm statistics
+    layers = 66 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10
+    assert [pca[end]["parameters"] for end in ("transmitter", "receiver")] == [784 + 784 * 64, layers]
+    assert [pca[end]["bytes"] for end in ("transmitter", "receiver")] == [2 * (784 + 784 * 64), 2 * layers]
+    assert label["transmitter"] == image["receiver"] and label["transmitter"]["parameters"] == encoder + decoder
+    assert label["receiver"] == image["transmitter"] == {"parameters": 0, "bytes": 0}
+
+
+def test_sizes_of_teachers(tmp_path: Path) -> None:
+    import onnx
+
+    weight = onnx.numpy_helper.from_array(np.ones((3, 4), np.float32), "weight")
+    shape = onnx.numpy_helper.from_array(np.array([1, 12]), "shape")
+    path = tmp_path / "teacher.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "teacher", [], [], [weight, shape])), path)
+    assert size_of_teacher(str(path)) == {"parameters": 12, "bytes": path.stat().st_size}
+    weight.data_location = onnx.TensorProto.EXTERNAL  # in a further file, of which nothing is known here
+    weight.external_data.add(key="location", value="teacher.data")
+    onnx.save_model(onnx.helper.make_model(onnx.helper.make_graph([], "teacher", [], [], [weight])), path)
+    assert size_of_teacher(str(path)) == {"parameters": 12}
+    assert size_of_teacher("torchvision.models:resnet18") == {}

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.model_files import size_of_teacher, sizes_of_model, together
 from sdr_sc.semantic import weights
 
 STUDENT = "student"
@@ -28,6 +29,7 @@ class ImageClassifier:
     Attributes:
         name: for people.
         fingerprint: of weights and preprocessing.
+        size: see `model_files`.
 
     Raises:
         SdrScError: there is no such teacher, or it does not fit.
@@ -35,8 +37,10 @@ class ImageClassifier:
 
     def __init__(self, teacher: str = "", item_shape: tuple[int, int] = (28, 28)) -> None:
         self._known: dict[bytes, int] = {}
-        self._ask, self.name, self.fingerprint = (
-            _student(not teacher) if teacher in ("", STUDENT) else _teacher(teacher, item_shape)
+        is_student = teacher in ("", STUDENT)
+        self._ask, self.name, self.fingerprint = _student(not teacher) if is_student else _teacher(teacher, item_shape)
+        self.size = (
+            together(*sizes_of_model(weights.DEFAULT_MODEL).values()) if is_student else size_of_teacher(teacher)
         )
 
     def classes(self, images: np.ndarray) -> np.ndarray:

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from sdr_sc.experiments.baselines.error_rates import rates_for
-from sdr_sc.experiments.baselines.scheme import BaseScheme
+from typing import Any
 
-FIRST_ITEMS = 5
-"""Items of a coded scheme's first frame."""
+from sdr_sc.experiments.baselines.error_rates import rates_for, tables_sha256
+from sdr_sc.experiments.baselines.scheme import BaseScheme
 
 
 class CodedScheme(BaseScheme):
-    """The channel's table of error rates, and a first frame that risks little.
-
-    Until something is known of the channel the mode is a robust guess, for which a budget may be too small; so few
-    items go into the first frame, which brings the first estimate.
+    """The channel's table of error rates. Until something is known of the channel the mode is a robust guess.
 
     Attributes:
         rates: of the channel that the run is over.
@@ -22,14 +18,12 @@ class CodedScheme(BaseScheme):
 
     def __init__(self) -> None:
         self.rates = rates_for("")
-        self._is_first = True
+        self._tables = tables_sha256()
 
     def begin(self, channel: str) -> None:
         """Take the channel's table of error rates."""
         self.rates = rates_for(channel)
-        self._is_first = True
 
-    def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
-        """Few in the first frame, as many as may be later."""
-        is_first, self._is_first = self._is_first, False
-        return min(most, FIRST_ITEMS) if is_first else most
+    def describe_code(self) -> dict[str, Any]:
+        """The code, and which tables of error rates its modes are chosen by."""
+        return {"code": "5G NR LDPC (3GPP TS 38.212), CRC-16", "error_rates_sha256": self._tables}

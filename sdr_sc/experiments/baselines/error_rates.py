@@ -17,6 +17,7 @@ import numpy as np
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.coding import MODES
+from sdr_sc.experiments.baselines.model_files import sha256_of
 
 FILE = Path(__file__).with_name("error_rates.json")
 FORMAT_VERSION = 1
@@ -82,6 +83,12 @@ def read_tables(path: Path = FILE) -> dict[str, ErrorRates]:
         return tables
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SdrScError(f"{path} holds no error rates that can be read ({error!r}); {remedy}.") from error
+
+
+@lru_cache(maxsize=4)
+def tables_sha256(path: Path = FILE) -> str:
+    """Which tables `read_tables` has: of the file, 16 hexadecimal digits."""
+    return sha256_of(path)
 
 
 def rates_for(channel: str) -> ErrorRates:

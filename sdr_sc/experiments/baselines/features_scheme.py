@@ -15,6 +15,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.bits import Codeword
 from sdr_sc.experiments.baselines.coded import CodedScheme
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES
+from sdr_sc.experiments.baselines.model_files import sizes_of_model
 from sdr_sc.experiments.baselines.planning import checked_target, enough
 from sdr_sc.experiments.baselines.quantise import Quantiser
 from sdr_sc.experiments.baselines.scheme import MOST_SYMBOLS, Transmission
@@ -69,6 +70,7 @@ class FeaturesScheme(CodedScheme):
         super().__init__()
         self.name, self._target = name, checked_target(target, name)
         self._encoder, self._decoder = SemanticEncoder(model), SemanticDecoder(model)
+        self._sizes = sizes_of_model(model)
         self._contract = self._encoder.contract
         self._best_db = self._contract.training_snr_db[1]
         self._precisions = sorted(self._measure(), key=lambda one: one.item_bits)
@@ -152,14 +154,14 @@ class FeaturesScheme(CodedScheme):
         return answers(self._decoder.decode(_complex(precision.quantiser.values(index)), precision.snr_db))[0]
 
     def describe(self) -> dict[str, Any]:
-        """Model, code, and what the precisions are worth without a channel."""
+        """Model, code, sizes, and what the precisions are worth without a channel."""
         return {
             "scheme": self.name,
             "kind": "quantised features + LDPC + QAM",
             "model": self._contract.name,
             "model_id": self._contract.model_id,
-            "code": "5G NR LDPC (3GPP TS 38.212), CRC-16",
-            "error_rates_of_channel": self.rates.channel,
+            **self.describe_code(),
+            "sizes": self._sizes,
             "target": self._target,
             "accuracy_by_features_and_bits": {
                 f"{one.features}x{one.quantiser.bits}": round(one.accuracy, 4) for one in self._precisions

@@ -19,6 +19,7 @@ from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.classify import ImageClassifier
 from sdr_sc.experiments.baselines.images import CODEC_NAMES, SIDES, ImageCodec, make_codec
+from sdr_sc.experiments.baselines.model_files import sha256_of
 from sdr_sc.files import write_whole
 
 FILE = Path(__file__).with_name("image_accuracy.json")
@@ -41,6 +42,12 @@ def accuracy_by_bytes(codec: ImageCodec, classifier: ImageClassifier) -> np.ndar
     return measure(codec, classifier, *validation_images()) if kept is None else np.array(kept)
 
 
+def kept_sha256(codec: ImageCodec, classifier: ImageClassifier) -> str | None:
+    """Which file `accuracy_by_bytes` has a table from, 16 hexadecimal digits; None where it measures one."""
+    is_kept = f"{codec.name} {classifier.fingerprint}" in _kept(FILE)
+    return _sha256(FILE) if is_kept else None
+
+
 def measure(codec: ImageCodec, classifier: ImageClassifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Share of the images that are classified rightly at each of `SIDES` and `BUDGETS_BYTES`.
 
@@ -59,6 +66,11 @@ def measure(codec: ImageCodec, classifier: ImageClassifier, images: np.ndarray, 
                 found = classifier.classes(np.stack(list(restored.values())))
                 shares[place, column] = (found == labels[list(restored)]).sum() / len(labels)
     return np.maximum.accumulate(shares, axis=1)
+
+
+@lru_cache(maxsize=1)
+def _sha256(path: Path) -> str:
+    return sha256_of(path)
 
 
 @lru_cache(maxsize=1)

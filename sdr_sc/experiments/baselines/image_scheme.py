@@ -12,8 +12,9 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.classify import classifier_of
 from sdr_sc.experiments.baselines.coded import CodedScheme
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES, code_for, unbiased, with_crc
-from sdr_sc.experiments.baselines.image_accuracy import BUDGETS_BYTES, accuracy_by_bytes
+from sdr_sc.experiments.baselines.image_accuracy import BUDGETS_BYTES, accuracy_by_bytes, kept_sha256
 from sdr_sc.experiments.baselines.images import SIDES, make_codec
+from sdr_sc.experiments.baselines.model_files import NOTHING
 from sdr_sc.experiments.baselines.planning import Plan, best_for, cheapest, checked_target
 from sdr_sc.experiments.baselines.scheme import MOST_SYMBOLS, Transmission, as_matrix, wire_id
 from sdr_sc.phy.receiver import ReceivedFrame
@@ -60,6 +61,7 @@ class ImageScheme(CodedScheme):
         self.name, self._frame_symbols, self._target = name, frame_symbols, checked_target(target, name)
         self._codec, self._classifier = make_codec(codec), classifier_of(teacher)
         by_side = accuracy_by_bytes(self._codec, self._classifier) if accuracy is None else accuracy
+        self._kept = kept_sha256(self._codec, self._classifier) if accuracy is None else None
         self._accuracy = by_side.max(axis=0)
         self._sides = np.argsort(-by_side, axis=0, kind="stable")
         self._plans: dict[tuple[str, int, int | None], Plan] = {}
@@ -68,8 +70,7 @@ class ImageScheme(CodedScheme):
 
     def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
         """As many images as the frame has room for."""
-        room = max(1, self._frame_symbols // self.plan(snr_db, k).symbols)
-        return min(room, super().frame_items(snr_db, k, most))
+        return min(most, max(1, self._frame_symbols // self.plan(snr_db, k).symbols))
 
     def plan(self, snr_db: float | None, k: int | None) -> Plan:
         """The choice for an SNR; k None chooses the budget, too.
@@ -139,18 +140,19 @@ class ImageScheme(CodedScheme):
         return [self._answers[key] for key in keys]
 
     def describe(self) -> dict[str, Any]:
-        """Format, classifier, code, and where the choice comes from."""
+        """Format, classifier, code, where the choice comes from, and sizes; a codec is fixed and has none."""
         return {
             "scheme": self.name,
             "kind": "compressed image + LDPC + QAM",
             "format": self._codec.name,
             "classifier": self._classifier.name,
             "classifier_fingerprint": self._classifier.fingerprint,
-            "code": "5G NR LDPC (3GPP TS 38.212), CRC-16",
+            **self.describe_code(),
+            **({} if self._kept is None else {"image_accuracy_sha256": self._kept}),
             "frame_symbols": self._frame_symbols,
-            "error_rates_of_channel": self.rates.channel,
             "target": self._target,
             "accuracy_by_bytes": dict(zip(map(str, BUDGETS_BYTES), np.round(self._accuracy, 4).tolist(), strict=True)),
             "side_by_bytes": dict(zip(map(str, BUDGETS_BYTES), [SIDES[i] for i in self._sides[0]], strict=True)),
+            "sizes": {"transmitter": dict(NOTHING), "receiver": dict(self._classifier.size)},
             "told": "file headers and tables that both ends can agree on are not sent, which favours this scheme",
         }

@@ -13,6 +13,7 @@ from sdr_sc.experiments.baselines.bits import Codeword, digit_bits, pack_digits,
 from sdr_sc.experiments.baselines.classify import classifier_of
 from sdr_sc.experiments.baselines.coded import CodedScheme
 from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES
+from sdr_sc.experiments.baselines.model_files import NOTHING
 from sdr_sc.experiments.baselines.scheme import Transmission, wire_id
 from sdr_sc.phy.receiver import ReceivedFrame
 
@@ -69,13 +70,13 @@ class LabelScheme(CodedScheme):
         return unpack_digits(message, items, len(CLASS_NAMES))
 
     def describe(self) -> dict[str, Any]:
-        """Classifier, code, and what it is the bound of."""
+        """Classifier, code, sizes, and what it is the bound of."""
         return {
             "scheme": self.name,
             "kind": "class decided at the transmitter + LDPC + QAM",
             "classifier": self._classifier.name,
             "classifier_fingerprint": self._classifier.fingerprint,
-            "code": "5G NR LDPC (3GPP TS 38.212), CRC-16",
-            "error_rates_of_channel": self.rates.channel,
+            **self.describe_code(),
+            "sizes": {"transmitter": dict(self._classifier.size), "receiver": dict(NOTHING)},
             "told": "a bound for one task known beforehand: the whole classifier is at the transmitter",
         }

@@ -117,7 +117,6 @@ class Link:
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
         is measured is one that has been running."""
-        self._scheme.frame_items(None, self._k, 1)  # schemes that begin with a small frame have had it
         transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
         self._over_the_air(transmission)
 

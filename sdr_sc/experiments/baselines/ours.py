@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import ContractError
+from sdr_sc.experiments.baselines.model_files import Size, sizes_of_model
 from sdr_sc.experiments.baselines.scheme import BaseScheme, Transmission
 from sdr_sc.phy.receiver import ReceivedFrame
 from sdr_sc.semantic import weights
@@ -22,18 +23,26 @@ class ModelScheme(BaseScheme):
     Args:
         encoder, decoder: of the same model.
         name: what results call it.
+        sizes: of both, for `describe`; None where they are not known.
 
     Raises:
         ContractError: encoder and decoder are of different models.
     """
 
-    def __init__(self, encoder: SemanticEncoder, decoder: SemanticDecoder, name: str = "ours") -> None:
+    def __init__(
+        self,
+        encoder: SemanticEncoder,
+        decoder: SemanticDecoder,
+        name: str = "ours",
+        sizes: dict[str, Size] | None = None,
+    ) -> None:
         if encoder.contract.model_id != decoder.contract.model_id:
             raise ContractError(
                 f"encoder {encoder.contract.name!r} and decoder {decoder.contract.name!r} are of different models; "
                 "take both from one."
             )
         self.name, self._encoder, self._decoder = name, encoder, decoder
+        self._sizes = sizes
         self.k_list = encoder.contract.k_list
         self._cam = ChannelAdaptiveModule(encoder.contract)
 
@@ -44,7 +53,8 @@ class ModelScheme(BaseScheme):
         Raises:
             ContractError, MissingDependencyError: see `SemanticEncoder`.
         """
-        return cls(SemanticEncoder(model, threads), SemanticDecoder(model, threads), name)
+        coders = SemanticEncoder(model, threads), SemanticDecoder(model, threads)
+        return cls(*coders, name, sizes_of_model(model))
 
     def begin(self, channel: str) -> None:
         """Forget the k of an earlier link."""
@@ -62,6 +72,12 @@ class ModelScheme(BaseScheme):
         return answers(self._decoder.decode(received.features, received.snr_db, received.erased))[0]
 
     def describe(self) -> dict[str, Any]:
-        """Model and its id."""
+        """Model, its id, and sizes."""
         contract = self._encoder.contract
-        return {"scheme": self.name, "kind": "learned coder", "model": contract.name, "model_id": contract.model_id}
+        return {
+            "scheme": self.name,
+            "kind": "learned coder",
+            "model": contract.name,
+            "model_id": contract.model_id,
+            **({} if self._sizes is None else {"sizes": self._sizes}),
+        }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.model_files import sha256_of, size_of_tensors
 from sdr_sc.experiments.baselines.pca import K_LIST, SHIPPED, PcaModel
 from sdr_sc.experiments.baselines.scheme import BaseScheme, Transmission, wire_id
 from sdr_sc.phy.receiver import ReceivedFrame
@@ -22,11 +23,12 @@ class PcaScheme(BaseScheme):
     Args:
         model: components and classifier.
         name: what results call it.
-        source: where the model comes from, for `describe`.
+        path: the file that the model comes from, for `describe`; None for none.
     """
 
-    def __init__(self, model: PcaModel, name: str = "pca", source: str = "") -> None:
-        self.name, self._model, self._source = name, model, source
+    def __init__(self, model: PcaModel, name: str = "pca", path: Path | None = None) -> None:
+        self.name, self._model = name, model
+        self._file = {} if path is None else _about(path)
         k_max = model.basis.shape[1] // 2
         self._ks = tuple(k for k in K_LIST if k <= k_max)
         self.k_list = self._ks
@@ -40,7 +42,7 @@ class PcaScheme(BaseScheme):
             ContractError: the file cannot be read.
         """
         path = Path(file) if file else SHIPPED
-        return cls(PcaModel.read(path), name, path.name)
+        return cls(PcaModel.read(path), name, path)
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame."""
@@ -57,10 +59,22 @@ class PcaScheme(BaseScheme):
         return np.where(received.erased.all(axis=1), -1, found).astype(np.int64)
 
     def describe(self) -> dict[str, Any]:
-        """Components and file."""
+        """Components, the file and which it is, and sizes."""
         return {
             "scheme": self.name,
             "kind": "principal components as analog symbols + a network of two hidden layers",
             "components": int(self._model.basis.shape[1]),
-            "file": self._source,
+            **self._file,
         }
+
+
+def _about(path: Path) -> dict[str, Any]:
+    at_receiver = ("weight", "bias")
+    return {
+        "file": path.name,
+        "file_sha256": sha256_of(path),
+        "sizes": {
+            "transmitter": size_of_tensors(path, lambda name: not name.startswith(at_receiver)),
+            "receiver": size_of_tensors(path, lambda name: name.startswith(at_receiver)),
+        },
+    }
