@@ -20,10 +20,13 @@ from scipy.special import log_softmax
 
 from sdr_sc import files
 from sdr_sc.cli.main import main
-from sdr_sc.distill.feature_code import CLIP_SIGMAS
-from sdr_sc.distill.prestore import Prestorer
+from sdr_sc.cli.prestore import DEFAULT_CODECS, GOAL_BYTES
+from sdr_sc.data import fashion_mnist
+from sdr_sc.distill.feature_code import CLIP_SIGMAS, Basis
+from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.prestored import open_prestored
-from sdr_sc.distill.soft_labels import FLOOR_NATS, parse_label_codec
+from sdr_sc.distill.prestored_manifest import record_dtype, shard_file
+from sdr_sc.distill.soft_labels import parse_label_codec
 from sdr_sc.distill.teacher import TeacherAnswer
 from sdr_sc.distill.views import (
     ViewPolicy,
@@ -36,9 +39,6 @@ from sdr_sc.errors import ContractError, SdrScError
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-HALF_STEP = FLOOR_NATS / 255 / 2
-
-
 def test_a_view_takes_eighteen_bytes_and_nothing_around_it(tmp_path: Path) -> None:
     config = replace(CONFIG, features="pca16x4", views=5)
     Prestorer(LinearTeacher(), DATA, config, tmp_path / "x").run()
@@ -46,11 +46,28 @@ def test_a_view_takes_eighteen_bytes_and_nothing_around_it(tmp_path: Path) -> No
         records = np.load(shard, allow_pickle=False)
         assert records.shape == (items, 5) and records.dtype.itemsize == 4 + 6 + 8 == 18
         assert shard.stat().st_size == 18 * records.size + 192  # the header of numpy's format, in steps of 64
-    # 60,000 items of 8 views and 1280 features: a basis of 88 kB, 30 shards, each with 400 bytes in the manifest.
-    assert 18 + (88e3 + 30 * (400 + 192)) / 480_000 < 20
     knowledge = open_prestored(tmp_path / "x", DATA)
     size = sum(len(content) for content in contents(tmp_path / "x").values())
     assert knowledge.bytes_per_view == pytest.approx(size / (5 * ITEMS))
+
+
+def test_the_default_settings_keep_the_goal_for_a_whole_data_set(tmp_path: Path) -> None:
+    """For 60,000 items and 1280 features, from the overhead of a folder that was written."""
+    items, feature_dim, config = 60_000, 1280, PrestoreConfig()
+    assert (config.labels, config.features) == DEFAULT_CODECS
+    written = Prestorer(LinearTeacher(), DATA, config, tmp_path / "x").run().manifest
+    manifest = replace(written, items=items, feature_dim=feature_dim)
+    labels, features = manifest.codecs()
+    record = record_dtype(labels, features).itemsize
+    header = written.shards[0].bytes - ITEMS * config.views * record
+    assert 0 < header < 200
+    # The numbers of full shards have more digits; those of the last one, which is not full, no more than these.
+    full = replace(written.shards[0], items=config.shard_items, bytes=10**6, agreeing=10**4, correct=10**4)
+    shards = [replace(full, file=shard_file(n), first_item=n * full.items) for n in range(manifest.shard_count)]
+    vector, scores = np.zeros(feature_dim, np.float32), np.zeros(features.dimensions, np.float32)
+    basis = Basis(vector, np.zeros((len(scores), feature_dim), np.float32), scores, np.float32(0).reshape(())).to_npz()
+    around = len(basis) + len(shards) * header + len(replace(manifest, shards=tuple(shards)).to_json())
+    assert record + around / (items * config.views) < GOAL_BYTES
 
 
 @pytest.mark.parametrize("features", ["pca6x4", "pca5x8", "pca5x32", "float16", "none"])
@@ -217,6 +234,27 @@ def test_the_command_stores_measures_and_verifies(tmp_path: Path, capsys: pytest
     assert mended.returncode == 0 and "made again: shard-00000.npy" in mended.stdout
     (out / "manifest.json").write_text("{")
     assert_one_line_error(run(), "manifest.json is damaged", "delete the folder")
+
+
+def test_a_missed_goal_is_status_1_and_leaves_a_folder_to_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = fashion_mnist.load("train").first(50)  # taken for all images: the basis is the larger part
+    monkeypatch.setattr(fashion_mnist, "load", lambda _part: few)
+    monkeypatch.syspath_prepend(ROOT / "tests")
+    out, figures = tmp_path / "cache", tmp_path / "figures.json"
+    arguments = ["prestore", "--teacher", "teachers:Linear", "--out", str(out), "--device", "cpu"]
+    for _ in range(2):  # written, and checked again
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments, "--json", str(figures)])
+        told = capsys.readouterr()
+        assert stop.value.code == 1 and told.err == ""
+        assert told.out.splitlines()[-1] == f"a goal is missed; {out} is complete and can be used all the same"
+        row = json.loads(figures.read_text())["rows"][0]
+        assert row["ok"] is False and row["value"] == pytest.approx(open_prestored(out, few).bytes_per_view)
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--limit", "50"])
+    assert not stop.value.code, "a few images have no goal"
 
 
 def test_as_many_views_as_there_are_stores_each_once(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def tampered(tmp_path: Path, **changes) -> Path:
     return path
 
 
+def with_cam(**changes) -> dict:
+    """Changes for `tampered` within the CAM's table."""
+    return {"cam": {**json.loads(CONTRACT.to_json())["cam"], **changes}}
+
+
 def test_encoder_is_small_enough() -> None:
     net = StudentEncoder()
     assert count_parameters(net) <= 60_000
@@ -137,12 +142,43 @@ def test_items_of_another_shape_are_refused(encoder: SemanticEncoder) -> None:
         ({"architecture": {"encoder": "dense", "decoder_width": 64}}, "do not fit the student network"),
         ({"architecture": {"encoder": "sparse", "decoder_width": 160}}, "architecture that this program does not know"),
         ({"cam": None}, "no contract that can be read"),
+        (with_cam(accuracy=[]), "not 33 rows of 5"),
+        (with_cam(accuracy=[[0.5] * 4] * 33), "not 33 rows of 5"),
+        (with_cam(accuracy=[[0.5] * 5] * 32), "not 33 rows of 5"),
+        (with_cam(accuracy=[[0.5] * 5] * 32 + [[0.5] * 6]), "not 33 rows of 5"),
+        (with_cam(snr_db=[0.0] * 33), "CAM table whose SNRs .* do not rise"),
+        (with_cam(snr_db=[*range(32), float("nan")]), "CAM table whose SNRs .* do not rise"),
+        (with_cam(snr_db=[*range(32), float("inf")]), "CAM table whose SNRs .* do not rise"),
+        ({"training_snr_db": [25.0, -7.0]}, "training SNRs .* must be two and rise"),
+        ({"training_snr_db": [-7.0]}, "training SNRs .* must be two and rise"),
+        ({"training_snr_db": [-7.0, float("inf")]}, "training SNRs .* must be two and rise"),
+        ({"normalisation": [0.3, 0.0]}, "normalisation .* above 0"),
+        ({"normalisation": [0.3, float("nan")]}, "normalisation .* above 0"),
+        ({"normalisation": [float("nan"), 0.3]}, "normalisation .* above 0"),
+        ({"normalisation": [0.3]}, "normalisation .* above 0"),
+        ({"item_shape": []}, "whole numbers above 0"),
+        ({"item_shape": [28, 0]}, "whole numbers above 0"),
+        ({"item_shape": [28, 2.5]}, "whole numbers above 0"),
+        ({"item_shape": [28, 35]}, "encoder takes images of 27 to 34 pixels a side"),
+        ({"item_shape": [3, 28, 28]}, "encoder takes images of 27 to 34 pixels a side"),
     ],
 )
 def test_a_contract_that_does_not_fit_is_refused(tmp_path: Path, changes: dict, sentence: str) -> None:
     path = tampered(tmp_path, **changes)
-    with pytest.raises(ContractError, match=sentence):
+    with pytest.raises(ContractError, match=sentence) as error:
         SemanticEncoder(path), SemanticDecoder(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", [*weights.MODELS_FOLDER.glob("*.safetensors")], ids=lambda path: path.stem)
+def test_shipped_models_load(path: Path) -> None:
+    assert SemanticEncoder(path).contract == SemanticDecoder(path).contract == weights.read_contract(path)
+
+
+def test_the_encoder_takes_the_sides_that_it_says() -> None:
+    net = StudentEncoder(4).eval()
+    maps = {side: net.features(torch.zeros(1, 1, side, side)).shape[2] for side in range(20, 40)}
+    assert [side for side, size in maps.items() if size == net.pool.weight.shape[1]] == list(net.sides)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:

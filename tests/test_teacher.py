@@ -13,6 +13,7 @@ import torch
 from command import assert_one_line_error, sdr_sc
 from torch import nn
 
+from sdr_sc.cli._teacher_fit import _stored_arguments
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.efficientnet import EfficientNetLite2, TeacherCard, save
 from sdr_sc.distill.teacher import Teacher, load_teacher
@@ -120,9 +121,13 @@ def onnx_model(
     batch: int | str = "n",
     logits: str = "logits",
     features: bool = True,
+    second: tuple[bytes, ...] = (),
     **metadata: str,
 ) -> bytes:
-    """Mean over the map as features, then logits 1, 2, 3 ... times the sum of the features."""
+    """Mean over the map as features, then logits 1, 2, 3 ... times the sum of the features.
+
+    ``second`` is an output behind the logits, and the node that makes it.
+    """
     axes = _message((1, "axes"), (8, 2), (8, 3), (20, 7))
     keep = _message((1, "keepdims"), (3, 0), (20, 2))
     nodes = [
@@ -133,12 +138,13 @@ def onnx_model(
     weight = _message((1, channels), (1, 4), (2, 1), (8, "weight"), (9, values))
     outputs = [(12, _value("features", batch, channels))] if features else []
     graph = _message(
-        *((1, node) for node in nodes),
+        *((1, node) for node in (*nodes, *second[1:])),
         (2, "tiny"),
         (5, weight),
         (11, _value("image", batch, channels, size, size)),
         *outputs,
         (12, _value(logits, batch, 4)),
+        *((12, output) for output in second[:1]),
     )
     properties = [(14, _message((1, key), (2, value))) for key, value in metadata.items()]
     return _message((1, 8), (7, graph), (8, _message((1, ""), (2, 13))), *properties)
@@ -167,6 +173,17 @@ def test_an_onnx_file_without_features_sizes_or_metadata_is_a_teacher(tmp_path: 
     assert load_teacher(str(path), "cpu").fingerprint != teacher.fingerprint
 
 
+def _second(operator: str, type_of_value: bytes, *attributes: bytes) -> bytes:
+    """A file whose second output is what an operator makes of the logits."""
+    made = _message((1, "scores"), (2, "other"), (4, operator), *((5, one) for one in attributes))
+    return onnx_model(1, 14, logits="scores", features=False, second=(_message((1, "other"), (2, type_of_value)), made))
+
+
+SCALAR = _second("ReduceMean", _message((1, _message((1, 1), (2, b"")))), _message((1, "keepdims"), (3, 0), (20, 2)))
+SEQUENCE = _second("SequenceConstruct", _message((4, _message((1, _message((1, _message((1, 1)))))))))
+STRINGS = _second("Cast", _message((1, _message((1, 8)))), _message((1, "to"), (3, 8), (20, 2)))
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -175,6 +192,9 @@ def test_an_onnx_file_without_features_sizes_or_metadata_is_a_teacher(tmp_path: 
         (onnx_model(3, 14, mean="grey"), "metadata mean 'grey'"),
         (onnx_model(3, 14, std="1,1"), "metadata std '1,1'"),
         (onnx_model(3, 14, std="0"), "not positive"),
+        (SCALAR, r"gives features of shape \(\) where \(2, feature_dim\) is needed"),
+        (SEQUENCE, r"output 'other' of type seq\(tensor\(float\)\) where a tensor of numbers is needed"),
+        (STRINGS, r"output 'other' of type tensor\(string\) where a tensor of numbers is needed"),
     ],
 )
 def test_onnx_files_that_do_not_fit_are_refused(tmp_path: Path, content: bytes, told: str) -> None:
@@ -309,6 +329,12 @@ def test_held_out_images_are_not_trained_on(data: fashion_mnist.ImageSet) -> Non
 def test_settings_that_make_no_sense_are_refused(settings: dict) -> None:
     with pytest.raises(SdrScError):
         FitConfig(**settings)
+
+
+def test_stored_arguments_resume_only_what_another_schedule_began() -> None:
+    given = ["teacher", "fit", "--resume", "--epochs", "3"]
+    assert _stored_arguments(given, []) == ["teacher", "fit", "--epochs", "3"]
+    assert _stored_arguments(given, [(100, 2)]) == given
 
 
 def test_the_command_fits_measures_and_guards_its_files(tmp_path: Path) -> None:

@@ -161,13 +161,18 @@ def fit(
     console.print(f"wrote {out} (fingerprint {card.weights_sha256[:16]})")
     if json_path is not None:
         extra = {"config": card.training, "fingerprint": card.weights_sha256}
-        arguments = [
-            argument for argument in sys.argv[1:] if argument != "--resume"
-        ]  # from the beginning, it is the same
+        arguments = _stored_arguments(sys.argv[1:], trainer.earlier_schedules)
         measurements.write_json(json_path, ["sdr-sc", *arguments], rows, extra)
         console.print(f"wrote {json_path}")
     if any(row.ok is False for row in rows):
         raise SystemExit(1)
+
+
+def _stored_arguments(arguments: list[str], earlier_schedules: list[tuple[int, int]]) -> list[str]:
+    """The arguments that make the figures again."""
+    if earlier_schedules:  # the steps before had another learning rate: from the beginning, it is another run
+        return arguments
+    return [argument for argument in arguments if argument != "--resume"]  # from the beginning, it is the same
 
 
 def _run(trainer: FitTrainer, checkpoint: Path, checkpoint_steps: int, console: Console) -> EfficientNetLite2:

@@ -37,7 +37,9 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
-@click.option("--epochs", default=40, show_default=True, help="Passes over the training set, before the decision epochs.")
+@click.option(
+    "--epochs", default=40, show_default=True, help="Passes over the training set, before the decision epochs."
+)
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")
 @click.option("--k-list", default="2,4,8,16,32", show_default=True, callback=_k_list, help="Feature symbols per item.")
@@ -78,8 +80,8 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--labelled-items",
     default=0,
     type=click.IntRange(0),
-    help="Use the labels of the first N training images only, as 'teacher fit --limit N' with the same "
-    "--validation-images as here --validation-items and its default --seed does; 0 for all.",
+    help="Use the labels of the first N training images only, as 'teacher fit --limit N' with its default --seed does; "
+    "0 for all.",
 )
 @click.option("--validation-items", default=5000, show_default=True, type=click.IntRange(1), help="Images held out.")
 @click.option(

@@ -56,7 +56,8 @@ class DistillConfig:
         validation_items: training images held out, drawn with ``validation_seed``: the CAM's table comes from them.
         limit_items: train on so many items only (0: on all but the held out), drawn with the seed.
         labelled_items: use the labels of the first so many training items only (0: of all), which are those that
-            ``sdr-sc teacher fit --limit`` takes; for the others the teacher's most likely class counts as the label.
+            ``sdr-sc teacher fit --limit`` takes with as many held out and its default ``--seed``, by which it
+            holds out; for the others the teacher's most likely class counts as the label.
         precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
     """
 

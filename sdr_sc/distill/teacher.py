@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
 
-CHUNK = 250
+CHUNK = 256
 """Images that a teacher takes at once; more of them only cost memory."""
 
 _KINDS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,11 +52,11 @@ class OnnxTeacher:
         on_gpu = "CUDAExecutionProvider" in self._session.get_providers() and torch.cuda.is_available()
         self._device = torch.device("cuda" if on_gpu else "cpu")
         self._read_input()
-        names = [output.name for output in self._session.get_outputs()]
-        if "logits" in names:
-            self._outputs = ["logits"] + (["features"] if "features" in names else [])
+        self._types = {output.name: output.type for output in self._session.get_outputs()}
+        if "logits" in self._types:
+            self._outputs = ["logits"] + (["features"] if "features" in self._types else [])
         else:
-            self._outputs = names[:2]
+            self._outputs = list(self._types)[:2]
         answer = self.ask(torch.zeros(2, *item_shape, dtype=torch.uint8))
         self.classes, self.feature_dim = answer.logits.shape[1], answer.features.shape[1]
 
@@ -119,8 +120,19 @@ class OnnxTeacher:
                 f"teacher {self._path} fails on a batch of shape {prepared.shape} ({_short(error)}); "
                 "export it for images of that size."
             ) from error
-        values = [torch.from_numpy(np.asarray(output))[:items].to(self._device) for output in outputs]
+        values = [self._rows(name, output, items) for name, output in zip(self._outputs, outputs, strict=True)]
         return checked_answer(str(self._path), items, values[0], values[-1])
+
+    def _rows(self, name: str, output: Any, items: int) -> Tensor:
+        """An output's rows without those of the filled batch; a scalar as it is, for the check to refuse."""
+        try:
+            value = torch.from_numpy(output).to(self._device)
+        except TypeError as error:  # a sequence, a map, or strings
+            raise ContractError(
+                f"teacher {self._path} has the output {name!r} of type {self._types[name]} where a tensor of numbers "
+                "is needed; mend its output."
+            ) from error
+        return value[:items] if value.ndim else value
 
 
 def _providers(device: str, available: list[str]) -> list[str]:

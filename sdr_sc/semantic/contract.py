@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -45,6 +46,10 @@ class ModelContract:
         power_norm: how features are scaled before they are sent.
         training_snr_db: lowest and highest SNR in training, dB.
         architecture: constructor arguments of the networks.
+
+    Raises:
+        ContractError: values contradict each other or make no sense. Whether a network takes items of this shape is
+            told where it is loaded.
     """
 
     name: str
@@ -82,6 +87,35 @@ class ModelContract:
             raise ContractError(f"model {self.name!r} has id {self.model_id!r}, which is not 16 hexadecimal digits.")
         if not set(self.cam.k) <= set(self.k_list) or len(self.cam.k) != len(self.cam.snr_db) or not self.cam.k:
             raise ContractError(f"model {self.name!r} has a CAM table that does not fit its k list; {_RETRAIN}.")
+        rows, columns = len(self.cam.snr_db), len(self.k_list)
+        if len(self.cam.accuracy) != rows or any(len(row) != columns for row in self.cam.accuracy):
+            raise ContractError(
+                f"model {self.name!r} has a CAM table whose accuracies are not {rows} rows of {columns}, one for each "
+                f"SNR and k; {_RETRAIN}."
+            )
+        if not _rising(self.cam.snr_db):
+            raise ContractError(
+                f"model {self.name!r} has a CAM table whose SNRs {list(self.cam.snr_db)} do not rise; {_RETRAIN}."
+            )
+        if len(self.training_snr_db) != 2 or not _rising(self.training_snr_db):
+            raise ContractError(
+                f"model {self.name!r} has training SNRs {list(self.training_snr_db)}, which must be two and rise; "
+                f"{_RETRAIN}."
+            )
+        if (
+            len(self.normalisation) != 2
+            or not all(map(math.isfinite, self.normalisation))
+            or self.normalisation[1] <= 0
+        ):
+            raise ContractError(
+                f"model {self.name!r} has the normalisation {list(self.normalisation)}, which must be a mean and a "
+                f"standard deviation above 0; {_RETRAIN}."
+            )
+        if not self.item_shape or not all(isinstance(size, int) and size > 0 for size in self.item_shape):
+            raise ContractError(
+                f"model {self.name!r} has items of shape {list(self.item_shape)}, which must be whole numbers above 0; "
+                f"{_RETRAIN}."
+            )
 
     @property
     def wire_id(self) -> int:
@@ -142,3 +176,8 @@ class ModelContract:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ContractError(f"{source} has no contract that can be read ({error!r}); {_RETRAIN}.") from error
+
+
+def _rising(values: tuple[float, ...]) -> bool:
+    """Whether all are finite, and each is above the one before it."""
+    return all(map(math.isfinite, values)) and all(a < b for a, b in zip(values, values[1:], strict=False))

@@ -33,7 +33,7 @@ class TorchNetwork:
         module: the network, in evaluation mode.
 
     Raises:
-        ContractError: the weights are damaged, or do not fit the network.
+        ContractError: the weights are damaged, or weights or items do not fit the network.
     """
 
     precision = "float32"
@@ -54,6 +54,12 @@ class TorchNetwork:
                 f"model {contract.name!r} has an architecture that this program does not know "
                 f"({contract.architecture}); use another model."
             ) from error
+        sides = StudentEncoder.sides
+        if part == "encoder" and (len(contract.item_shape) != 2 or not set(contract.item_shape) <= set(sides)):
+            raise ContractError(
+                f"model {contract.name!r} is for items of shape {contract.item_shape} where its encoder takes images "
+                f"of {sides[0]} to {sides[-1]} pixels a side; use another model."
+            )
         self._load(path, f"{part}.")
 
     def _load(self, path: Path, prefix: str) -> None:

@@ -115,16 +115,18 @@ class StudentEncoder(nn.Module):
     Few, dense convolutions with channels in multiples of 16: on a CPU they train and run several times faster than
     separable ones of as many parameters.
 
-    Input: float32 (items, 1, 28, 28) normalised as the contract says, and float32 (items,) SNR in dB.
+    Input: float32 (items, 1, height, width) normalised as the contract says, and float32 (items,) SNR in dB.
     Output: float32 (items, k_max, 2), not yet normalised in power (see `normalise_prefix`).
 
     Attributes:
         kind: name of this architecture in a model's contract.
         width: length of the pooled feature vector.
+        sides: heights and widths of the images that it takes, pixels: those of 28 and their neighbours of the same map.
     """
 
     kind = "dense"
     width = 48
+    sides = range(27, 35)
 
     def __init__(self, k_max: int = 32) -> None:
         super().__init__()
