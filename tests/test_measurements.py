@@ -182,4 +182,4 @@ def test_no_stored_figure_names_a_place_on_one_machine() -> None:
     files = [*(root / "benchmarks").rglob("*.json"), *(root / "captures").glob("*.sigmf-meta")]
     assert len(files) > 10
     for path in files:
-        assert not re.search(r"[\"' =]/[a-z]+/", path.read_text()), path
+        assert not re.search(r"[\"' =]/[a-z]+/|\.\./", path.read_text()), path

@@ -20,8 +20,9 @@ class Scheme:
     Attributes:
         name: in file names and on the command line.
         title: for people.
-        source: where soft labels come from: nowhere, the teacher in the loop, the pre-stored knowledge, the same stored
-            without compression, or that of a teacher that was fitted on ``label_share`` of the labels.
+        source: where soft labels come from: nowhere, the teacher in the loop, the pre-stored knowledge, the same in
+            float32 (of the features as many principal components), or that of a teacher that was fitted on
+            ``label_share`` of the labels.
         changes: settings that differ from those of ours.
         data_share: part of the training images that it learns from.
         label_share: part of the training images whose labels are used, by itself and by its teacher.
@@ -78,7 +79,7 @@ SCHEMES = {
             "labels",
             {**_PLAIN, "k_list": (16,), "adaptive": False, "snr_min_db": 9.5, "snr_max_db": 10.5},
         ),
-        Scheme("uncompressed", "ours, knowledge not compressed", "uncompressed"),
+        Scheme("uncompressed", "ours, knowledge in float32", "uncompressed"),
         Scheme("standard", "standard distillation, teacher in the loop", "teacher", _PLAIN),
     )
 }
