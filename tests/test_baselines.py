@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ROOT
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
@@ -23,6 +24,8 @@ from sdr_sc.experiments.baselines.model_files import size_of_teacher
 from sdr_sc.experiments.baselines.pca import SHIPPED, PcaModel, fit
 from sdr_sc.experiments.baselines.pca_scheme import PcaScheme
 from sdr_sc.experiments.baselines.scheme import Scheme
+from sdr_sc.experiments.sweep.config import load_config
+from sdr_sc.experiments.sweep.runner import check_air
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.complexity import count_parameters
@@ -283,6 +286,16 @@ def test_catalogue_tells_a_mistake(scheme: str, parameters: dict, words: str) ->
         check_scheme(scheme, parameters)
     with pytest.raises(SdrScError, match=words):
         make_scheme(scheme, **parameters)
+
+
+def test_the_example_compares_schemes_without_any_file_from_elsewhere() -> None:
+    config = load_config(ROOT / "examples" / "sweep.yaml")
+    check_air(config)
+    assert [channel.models for channel in config.channels] == [""] and config.items <= 1000
+    assert {entry.scheme for entry in config.schemes} == {"ours", "pca", "features_ldpc", "label_ldpc"}
+    for entry in config.schemes:
+        check_scheme(entry.scheme, entry.parameters)
+        assert set(entry.parameters.values()) <= {"student"}, "all else may be a file"
 
 
 def test_schemes_refuse_what_they_cannot_do(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:

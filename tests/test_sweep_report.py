@@ -89,6 +89,15 @@ def test_page_tells_what_was_measured_and_how_to_run_it_again(page: tuple[str, P
     assert told is not None and config_from(yaml.safe_load(told[1].replace("&#39;", "'"))) == view.study.configs[0]
 
 
+def test_page_tells_sizes_and_latencies(page: tuple[str, Page], tmp_path: Path, no_plots: None) -> None:
+    text = one_line(page[1]).replace("\u00a0", " ")
+    assert "Not told: results of an earlier version" in text and "sizes:" not in text
+    assert "Milliseconds an item; on air over awgn" in text and "at 1 MS/s, where an OFDM symbol of 52" in text
+    assert "subcarriers lasts 80 µs" in text and "processor time of one core" in text
+    told = one_line(Page(render(view_of(write(tmp_path / "x.parquet", schemes=["ours"])))))
+    assert "Not told" not in told and "47,856 193 43,402" in told
+
+
 def test_page_shows_the_plots_the_matrices_and_the_images(page: tuple[str, Page]) -> None:
     source, parsed = page
     assert len(re.findall(r"<svg ", source)) == 2 * (2 + 2 + 2 + 4)  # each for a laptop and for a phone

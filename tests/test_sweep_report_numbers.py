@@ -17,7 +17,14 @@ from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep_report.compare import difference
 from sdr_sc.experiments.sweep_report.operation import pool
 from sdr_sc.experiments.sweep_report.tables import contest, needs, saving
-from sdr_sc.experiments.sweep_report.text_tables import contest_table, need_table, saving_sentences, time_table
+from sdr_sc.experiments.sweep_report.text_tables import (
+    contest_table,
+    latency_table,
+    need_table,
+    saving_sentences,
+    size_table,
+    time_table,
+)
 from sdr_sc.experiments.sweep_report.view import View
 
 
@@ -207,3 +214,22 @@ def test_seeds_with_the_same_images_make_a_difference_no_surer_than_the_images()
 def test_time_an_item(view: View) -> None:
     row = {row[0]: row for row in time_table(view).rows}["ours (CAM)"]
     assert row[1] == row[2] == "2" and row[4] == f"{6 * ITEMS:,}" and row[5] == "5.0"
+
+
+def test_sizes_of_both_ends(view: View) -> None:
+    rows = {row[0]: row[1:] for row in size_table(view).rows}
+    assert rows["ours"] == ("47,856", "193", "43,402", "0.5")
+    assert rows["pca"] == ("not told",) * 4
+    assert rows["features_ldpc"] == ("not told", "1,200", "0", "0")
+    assert rows["label_ldpc"] == ("not told", "not told", "0", "0")
+
+
+def test_latency_of_an_item(view: View, tmp_path: Path) -> None:
+    table = latency_table(view)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert table.head == ("Scheme", "On air, 0 dB", "On air, 10 dB", "On air, 20 dB", "Computing")
+    # 16 + 10 symbols on air an item at 0 dB: half an OFDM symbol of 52, which lasts 80 us. A frame has 50 items.
+    assert rows["ours (CAM)"] == ("0.04 (2)", "0.0277 (1.38)", "0.0215 (1.08)", "2")
+    assert rows["pca (k = 8)"][:3] == ("0.0277 (1.38)",) * 3
+    path = write(tmp_path / "x.parquet", keep=lambda p: p.channel == "tdl_c" or p.snr_db == 0)
+    assert {row[0]: row[1:4] for row in latency_table(view_of(path)).rows}["ours (CAM)"] == ("0.04 (2)", "–", "–")

@@ -13,6 +13,7 @@ import numpy as np
 from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.results import pooled_interval
+from sdr_sc.phy.numerology import Numerology
 
 Cost = Literal["uses", "on_air"]
 """What an item costs: payload symbols, or all symbols with preamble, header and pilots."""
@@ -68,6 +69,14 @@ class Operation:
     def on_air(self) -> float:
         """All used symbols an item, with preamble, header and pilots."""
         return self._sum("symbols_on_air") / self.items
+
+    @property
+    def air_s(self) -> tuple[float, float]:
+        """Seconds on the air of an item, that is its share of its frame, and of a frame, in the mean."""
+        numerology = Numerology()  # that of all sweeps
+        symbol_s = numerology.symbol_samples / numerology.sample_rate_hz
+        total = self._sum("symbols_on_air") / numerology.used * symbol_s
+        return total / self.items, total / self._sum("frames")
 
     def cost(self, kind: Cost) -> float:
         """`uses` or `on_air`."""

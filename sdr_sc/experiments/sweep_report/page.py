@@ -17,15 +17,19 @@ from sdr_sc.experiments.sweep_report.samples import samples
 from sdr_sc.experiments.sweep_report.tables import COMPARABLE, MATRIX_CHANNELS, matrices, savings
 from sdr_sc.experiments.sweep_report.text_tables import (
     BOTH_COSTS,
+    NOT_TOLD,
     accuracy_table,
     contest_table,
+    latency_table,
     need_table,
     saving_sentences,
     saving_table,
+    size_table,
     snr_text,
     time_table,
 )
 from sdr_sc.experiments.sweep_report.view import SAME_POINTS, View
+from sdr_sc.phy.numerology import Numerology
 
 MATRIX_WIDTHS = (520, 350)
 
@@ -33,6 +37,7 @@ MATRIX_WIDTHS = (520, 350)
 def render(view: View) -> str:
     """The page."""
     study = view.study
+    sizes = size_table(view)
     return render_page(
         "sweep_report/page.html.j2",
         name=", ".join(path.stem for path in study.sources),
@@ -52,7 +57,10 @@ def render(view: View) -> str:
         matrix_channels=MATRIX_CHANNELS if len(view.channels) > MATRIX_CHANNELS else 0,
         samples=samples(view),
         no_samples=view.no_data or "The results keep no answers to single images.",
-        no_size="Results of sweeps do not tell the size of a model; its card beside the weights does.",
+        sizes=sizes,
+        has_unknown_size=any(NOT_TOLD in row for row in sizes.rows),
+        latencies=latency_table(view),
+        air=_air_words(),
         times=time_table(view),
         wall_time=study.configs[0].air == "flowgraph",
         schemes=[(scheme.label, _scheme_facts(view, scheme.label)) for scheme in view.schemes],
@@ -64,6 +72,13 @@ def render(view: View) -> str:
 def _command(about: dict[str, Any]) -> str:
     command = about.get("command") or []
     return command if isinstance(command, str) else shlex.join(str(part) for part in command)
+
+
+def _air_words() -> str:
+    """What times on the air are told for."""
+    n = Numerology()
+    symbol_us = 1e6 * n.symbol_samples / n.sample_rate_hz
+    return f"{n.sample_rate_hz / 1e6:g} MS/s, where an OFDM symbol of {n.used} subcarriers lasts {symbol_us:g} µs"
 
 
 def _told_k(view: View) -> str:
@@ -137,7 +152,8 @@ def _scheme_facts(view: View, label: str) -> list[tuple[str, str]]:
     spec = view.study.schemes[label]
     told = spec.get("is") or {}
     known = {"scheme": spec.get("scheme"), "parameters": spec.get("parameters") or {}}
-    return facts({**known, **{name: value for name, value in told.items() if name != "scheme"}})
+    elsewhere = ("scheme", "sizes")  # sizes have a table
+    return facts({**known, **{name: value for name, value in told.items() if name not in elsewhere}})
 
 
 def _again(view: View) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from sdr_sc.experiments.sweep_report.tables import Contest, Need, Saving, contes
 from sdr_sc.experiments.sweep_report.view import SAME_POINTS, View
 
 BOTH_COSTS: tuple[Cost, Cost] = ("uses", "on_air")
+NOT_TOLD = "not told"
+"""Stands for a size that results do not have."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ def count_text(value: float) -> str:
     ('3.5', '57', '1,234')
     """
     return f"{value:.1f}" if value < 20 else f"{value:,.0f}"
+
+
+def ms_text(seconds: float) -> str:
+    """A time in milliseconds.
+
+    >>> ms_text(0.0000416), ms_text(0.0123), ms_text(1.5)
+    ('0.0416', '12.3', '1,500')
+    """
+    return f"{1e3 * seconds:.3g}" if seconds < 0.1 else f"{1e3 * seconds:,.0f}"
 
 
 def share_text(operation: Operation) -> str:
@@ -187,6 +198,44 @@ def _contest_row(found: Contest, competitors: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def size_table(view: View) -> Table:
+    """How large each scheme is at both ends."""
+    rows = []
+    for scheme in view.schemes:
+        cells = [scheme.label]
+        sizes = (view.study.schemes[scheme.label].get("is") or {}).get("sizes") or {}
+        for end in ("transmitter", "receiver"):
+            size = sizes.get(end) or {}
+            cells.append(f"{size['parameters']:,}" if "parameters" in size else NOT_TOLD)
+            cells.append(_kilobytes(size["bytes"]) if "bytes" in size else NOT_TOLD)
+        rows.append(tuple(cells))
+    head = ("Scheme", "Transmitter: parameters", "kB", "Receiver: parameters", "kB")
+    return Table("Size", head, rows)
+
+
+def latency_table(view: View) -> Table:
+    """How long an item is on the air over the first channel, with its whole frame in brackets, and what computing it
+    took; in ms, of the k of each scheme's curve."""
+    rows = []
+    for scheme in view.schemes:
+        cells = [scheme.curve]
+        for snr_db in view.chosen_snrs:
+            found = view.get(scheme.label, view.channels[0], snr_db, scheme.k)
+            cells.append("{} ({})".format(*map(ms_text, found.air_s)) if found else "–")
+        mine = [o for key, o in view.operations.items() if (key.scheme, key.k) == (scheme.label, scheme.k)]
+        rows.append((*cells, ms_text(_seconds_an_item(mine))))
+    head = ("Scheme", *(f"On air, {snr_text(snr_db)} dB" for snr_db in view.chosen_snrs), "Computing")
+    return Table(f"Milliseconds an item; on air over {view.channels[0]}", head, rows)
+
+
+def _kilobytes(count: int) -> str:
+    return count_text(count / 1e3) if count else "0"
+
+
+def _seconds_an_item(operations: Sequence[Operation]) -> float:
+    return sum(o.seconds * o.items for o in operations) / sum(o.items for o in operations)
+
+
 def time_table(view: View) -> Table:
     """Time that an item took to measure, over all points."""
     together: defaultdict[tuple[int, int | None], list[Operation]] = defaultdict(list)
@@ -198,11 +247,10 @@ def time_table(view: View) -> Table:
         for k in scheme.k_list:
             found = together[number, k]
             items = sum(o.items for o in found)
-            mean = sum(o.seconds * o.items for o in found) / items
             slowest = max(found, key=lambda o: o.seconds)
             place_of = f"{slowest.key.channel}, {snr_text(slowest.key.snr_db)} dB"
             lost = sum(r.lost for o in found for r in o.results)
-            cells = (scheme.name(k), f"{1e3 * mean:.3g}", f"{1e3 * slowest.seconds:.3g}", place_of, f"{items:,}",
+            cells = (scheme.name(k), ms_text(_seconds_an_item(found)), ms_text(slowest.seconds), place_of, f"{items:,}",
                      f"{100 * lost / items:.1f}")  # fmt: skip
             rows.append(cells)
     head = ("Scheme", "ms an item", "at the slowest point", "which is", "items", "without an answer (%)")
