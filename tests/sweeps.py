@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.sweep.config import SweepConfig, config_from
 from sdr_sc.experiments.sweep.grid import Point, Task, make_tasks
 from sdr_sc.experiments.sweep.points import PointResult
@@ -27,6 +29,7 @@ SMALL: dict[str, Any] = {
 }
 MARKS = "SDR_SC_TEST_MARKS"
 """Variable with a folder in which workers leave a file before they end."""
+_had_a_process: list[bool] = []
 
 
 def small(**changes: Any) -> SweepConfig:
@@ -83,6 +86,29 @@ def killed_always(task: Task) -> PointResult:
     """No worker survives this."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def with_a_process(task: Task) -> PointResult:
+    """The point at 0 dB has a process of its own, and a file, which it ends and removes; that at 10 dB fails then, and
+    others take long. A process that goes on after the first one leaves another file."""
+    marks = Path(os.environ[MARKS])
+    if _had_a_process:
+        (marks / "went on").touch()
+    if task.point.snr_db > 10:
+        time.sleep(100)
+    if task.point.snr_db == 0:
+        _had_a_process.append(True)
+        process = subprocess.Popen(["sleep", "100"])
+        try:
+            (marks / str(process.pid)).touch()
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            (marks / str(process.pid)).unlink()
+    while not any(name.name.isdigit() for name in marks.iterdir()):
+        time.sleep(0.02)
+    raise SdrScError(f"the other point fails at {time.monotonic()} s.")
 
 
 def another_git(result: PointResult) -> PointResult:

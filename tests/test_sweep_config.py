@@ -13,9 +13,10 @@ from command import ROOT, assert_one_line_error
 
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.catalogue import check_scheme
+from sdr_sc.experiments.baselines.catalogue import SCHEME_NAMES, check_scheme
 from sdr_sc.experiments.sweep.config import SweepConfig, config_from, load_config
 from sdr_sc.experiments.sweep.grid import make_tasks
+from sdr_sc.experiments.sweep.points import test_set
 from sdr_sc.experiments.sweep.runner import check_air
 
 GOOD = {"schemes": ["ours"], "snr_db": [0, 10]}
@@ -39,7 +40,13 @@ def test_the_headline_compares_all_schemes_over_three_channels() -> None:
     config = load_config(ROOT / "benchmarks" / "headline" / "config.yaml")
     for entry in config.schemes:
         check_scheme(entry.scheme, entry.parameters)
-    assert len(config.channels) == 3 and config.items == 10_000
+    assert {entry.scheme for entry in config.schemes} == set(SCHEME_NAMES)
+    assert "ours" in [entry.label for entry in config.schemes], "all of the CAM's choices, by its own name"
+    noise, *fading = config.channels
+    assert noise.models == "" and noise.realisation_items == 0
+    assert [channel.models.partition("(")[0] for channel in fading] == ["tdl_c", "measured"]
+    assert all(0 < channel.realisation_items <= 100 for channel in fading), "hundreds of draws a point, not a few fades"
+    assert config.items == 10_000 == len(test_set()) and config.air == "phy" and config.stop is None
     assert (config.snr_db[0], config.snr_db[-1]) == (-5.0, 25.0)
 
 
@@ -78,6 +85,11 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"channels": ["awgn"]}, "channels have to be names with models"),
         ({"channels": {"a": {"model": "x"}}}, "in channels.a the key 'model' is unknown; use models"),
         ({"channels": {"a": 5}}, "channels.a has to be keys with values"),
+        ({"channels": {5: "", "5": "rayleigh()"}}, "channels has the name 5, which is no text; write names in quotes"),
+        ({"channels": {True: ""}}, "channels has the name True, which is no text"),
+        ({"channels": {" ": ""}}, "channels has the name ' ', which is no text"),
+        ({"schemes": [{"scheme": "ours", "name": 5}]}, "schemes has the name 5, which is no text; write names in quo"),
+        ({"schemes": [{"scheme": "ours", 5: 1, "5": 2}]}, "schemes has the parameter 5 of scheme 'ours', which is no"),
         ({"stop": {"points": 1}}, "in stop the key 'points' is unknown; use interval_points"),
         ({"stop": {"interval_points": 0}}, "stop.interval_points is 0"),
         ({"schemes": [{"scheme": "ours", "stop": {"points": 1}}]}, "in stop of scheme 'ours' the key 'points' is unk"),
@@ -106,11 +118,20 @@ def test_a_k_that_a_scheme_has_not_is_told_with_its_list() -> None:
         ({"schemes": ["label_ldpc"]}, "scheme 'label_ldpc' has no flowgraph"),
         ({"channels": {"r": {"models": "rayleigh()", "realisation_items": 50}}}, "'r' is drawn anew"),
         ({"stop": {"interval_points": 1}}, "leave 'stop' out"),
+        (
+            {"channels": {"awgn": "", "q": "quantise(bits=8)"}},
+            "channel 'q' cannot be on the flowgraph's air: .*cannot be written as taps; use multipath",
+        ),
     ],
 )
 def test_what_the_flowgraph_cannot_do_is_told_before_anything_runs(changes: dict, words: str) -> None:
     with pytest.raises(SdrScError, match=words):
         check_air(config_from({**GOOD, "air": "flowgraph", **changes}))
+
+
+def test_what_the_simulated_usrp_filters_by_may_be_on_the_flowgraphs_air() -> None:
+    models = ("", "multipath(taps=[0.8, 0.3+0.4j])", "rayleigh()", "tdl_c(delay_spread_ns=300, doppler_hz=5)")
+    check_air(config_from({**GOOD, "air": "flowgraph", "channels": {f"c{i}": line for i, line in enumerate(models)}}))
 
 
 def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> subprocess.CompletedProcess:
@@ -131,6 +152,8 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> subproces
         ({**GOOD, "k": [5]}, "scheme 'ours' cannot send k=5; use 2, 4, 8, 16, 32 or 'cam'"),
         ("schemes: [ours\nsnr_db: [0]", "is not YAML in line 2"),
         ("snr_db: [0]\nsnr_db: [5]", "is not YAML in line 2 (key 'snr_db' stands twice)"),
+        ("snr_db: [0]\n[a, b]: [5]", "is not YAML in line 2 (key ['a', 'b'] is no name; write it in quotes"),
+        ("channels:\n  null: ''", "is not YAML in line 2 (key None is no name; write it in quotes"),
         ("- ours", "has to be keys with values"),
     ],
 )

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from sweeps import one_task
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep.flowgraph import check_pair
+from sdr_sc.experiments import usrp_pair
+from sdr_sc.experiments.sweep import flowgraph
+from sdr_sc.experiments.sweep.flowgraph import answers_late
 from sdr_sc.experiments.sweep.points import measure
 from sdr_sc.experiments.usrp_pair import PairResult
 
@@ -30,7 +35,51 @@ def test_the_flowgraph_agrees_with_the_physical_layer_within_their_intervals() -
     assert phy.confusion.sum(axis=1).tolist() == flowgraph.confusion.sum(axis=1).tolist(), "the same images"
 
 
-def test_a_run_whose_answers_came_late_is_not_taken() -> None:
-    check_pair(PairResult({"frames_without_feedback": 3}, {"frames_lost": 3}, {}, []), "a point")
-    with pytest.raises(SdrScError, match="a point: the answers to 2 frames took longer than 10 s"):
-        check_pair(PairResult({"frames_without_feedback": 3}, {"frames_lost": 1}, {}, []), "a point")
+def test_a_point_of_lost_frames_alone_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lost frame costs the transmitter's patience, which has to count in the time that it is given."""
+    limits: list[float] = []
+    real = flowgraph.run_pair
+    monkeypatch.setattr(flowgraph, "run_pair", lambda *given: (limits.append(given[6]), real(*given))[1])
+    result = measure(one_task(air="flowgraph", items=6, items_per_frame=2, snr_db=[-20], k=[4]))
+    assert (result.items, result.correct, result.lost, result.snr_est_mean_db) == (6, 0, 6, None)
+    assert (result.frames, result.frames_lost) == (3, 3) and result.items_by_frame.tolist() == [2, 2, 2]
+    assert result.confusion[:, 10].sum() == 6
+    assert result.seconds > 3 * flowgraph._PATIENCE_S[0], "no frame was answered"
+    assert len(limits) == 1 and limits[0] > 3 * flowgraph._PATIENCE_S[0] + 60
+
+
+def test_the_time_for_a_point_grows_with_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    def noted(*given: object) -> PairResult:
+        options = given[2]
+        patience_s = float(options[options.index("--feedback-timeout") + 1])  # type: ignore[attr-defined, index]
+        asked.append((patience_s, given[6]))
+        return PairResult({"frames_without_feedback": 1}, {"frames_lost": 0}, {}, [])
+
+    asked: list[tuple[float, object]] = []
+    monkeypatch.setattr(flowgraph, "run_pair", noted)
+    with pytest.raises(SdrScError, match="awgn 10 dB.*: the answers to 1 frames took longer than 10 s, .* --workers"):
+        measure(one_task(air="flowgraph", items=10_000, items_per_frame=50))
+    assert asked == [(2.0, 200 * 3 + 120), (10.0, 200 * 11 + 120)], "a run with late answers gets another, more patient"
+
+
+def test_an_end_that_does_not_end_is_told_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start(folder: Path, end: str, device_args: str, options: list[str]) -> subprocess.Popen:
+        with open(folder / f"{end}.log", "w") as log:
+            started.append(
+                subprocess.Popen(["sh", "-c", "echo words of old; echo its last words; sleep 60"], stdout=log)
+            )
+        return started[-1]
+
+    monkeypatch.setattr(usrp_pair, "_start", start)
+    with pytest.raises(SdrScError, match="sdr-sc tx did not end within 1 s, and its log ends with 'its last words'; "):
+        usrp_pair.run_pair(tmp_path, None, [], [], limit_s=1.0)
+    assert len(started) == 2 and all(process.poll() is not None for process in started)
+
+
+def test_only_answers_that_came_late_count_as_late() -> None:
+    for without, lost, late in ((3, 3, 0), (3, 1, 2), (0, 2, 0)):
+        assert answers_late(PairResult({"frames_without_feedback": without}, {"frames_lost": lost}, {}, [])) == late

@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sweeps import exact, one_task, small, tasks_of
+from sweeps import exact, made_up, one_task, small, tasks_of
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.link import run_scheme
-from sdr_sc.experiments.sweep import points
-from sdr_sc.experiments.sweep.points import PointResult, describe, items_of, load_scheme, measure, test_set
+from sdr_sc.experiments.baselines.link import FrameOutcome, run_scheme
+from sdr_sc.experiments.measurements import clustered_interval
+from sdr_sc.experiments.sweep import flowgraph, points
+from sdr_sc.experiments.sweep.config import StopRule
+from sdr_sc.experiments.sweep.points import (
+    PointResult,
+    Tally,
+    describe,
+    items_of,
+    load_scheme,
+    measure,
+    test_set,
+)
 from sdr_sc.phy.numerology import Numerology
 
 
@@ -134,18 +144,39 @@ def test_every_scheme_meets_the_same_draws_of_the_channel(scheme: str, monkeypat
 
 
 def test_a_point_stops_when_its_interval_is_narrow_enough() -> None:
-    whole = measure(one_task(items=2000))
+    whole = measure(one_task(items=2000, items_per_frame=10))
     stop = {"interval_points": 5.0, "minimum_items": 300}
-    stopped = measure(one_task(items=2000, stop=stop))
+    stopped = measure(one_task(items=2000, items_per_frame=10, stop=stop))
     low, high = stopped.interval
     assert 100 * (high - low) <= 5.0 and 300 <= stopped.items < 2000
     assert np.array_equal(stopped.correct_by_frame, whole.correct_by_frame[: stopped.frames]), "a part of the same"
     own = [{"scheme": "ours", "stop": stop}]
-    assert same(measure(one_task(items=2000, schemes=own)), stopped)
+    assert same(measure(one_task(items=2000, items_per_frame=10, schemes=own)), stopped)
     assert measure(one_task(items=400, schemes=own, stop={"interval_points": 90, "minimum_items": 1})).items == 400
     assert measure(one_task(items=500, stop={"interval_points": 0.1})).items == 500
-    drawn = one_task(items=2000, stop=stop, channels={"c": "rayleigh(doppler_hz=1)"}, snr_db=[25])
+    drawn = one_task(items=2000, items_per_frame=10, stop=stop, channels={"c": "rician(k_factor_db=20)"}, snr_db=[25])
     assert measure(drawn).items < 2000
+
+
+def test_a_stopped_point_has_an_interval_that_holds_the_truth() -> None:
+    """One block in fifty is lost: a look before the first of them must not end the point.
+
+    This rule's coverage is 91 %, that of a rule which looks at the interval alone 57 % (each of 4,000 runs); of 100
+    runs 75 % is over three standard deviations from both.
+    """
+    generator, accuracy, lost, stop = np.random.default_rng(3), 0.933, 0.02, StopRule(2.5, 1000)
+    labels, held, runs = np.zeros(50, int), 0, 100
+    for _ in range(runs):
+        tally = Tally(one_task(items=10_000, stop={"interval_points": 2.5}))
+        for is_lost in generator.random(200) < lost:
+            wrong = generator.random(50) >= accuracy
+            tally.add(FrameOutcome(labels, np.where(wrong | is_lost, 1, 0), None, 0, 0))
+            tally.end_block()
+            if tally.is_enough(stop):
+                break
+        low, high = clustered_interval(*np.array(tally.blocks).T)
+        held += low <= accuracy * (1 - lost) <= high
+    assert held / runs > 0.75
 
 
 def test_another_program_is_refused() -> None:
@@ -156,6 +187,14 @@ def test_another_program_is_refused() -> None:
 
 def test_a_model_that_was_replaced_under_way_is_refused() -> None:
     task = one_task()
+    assert measure(replace(task, described=describe(load_scheme(task.scheme)))).items == 100
+    with pytest.raises(SdrScError, match="the scheme's model_id is '.*' at a worker, and '0000' where the sweep began"):
+        measure(replace(task, described={"model_id": "0000"}))
+
+
+def test_a_model_that_was_replaced_is_refused_by_the_flowgraph_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flowgraph, "measure_flowgraph", made_up)
+    task = one_task(air="flowgraph")
     assert measure(replace(task, described=describe(load_scheme(task.scheme)))).items == 100
     with pytest.raises(SdrScError, match="the scheme's model_id is '.*' at a worker, and '0000' where the sweep began"):
         measure(replace(task, described={"model_id": "0000"}))

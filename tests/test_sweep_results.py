@@ -70,7 +70,7 @@ def test_what_a_kill_left_is_taken_up_without_the_line_that_was_cut(tmp_path: Pa
     killed = Journal(path, about())
     for task in tasks[:2]:
         killed.add(made_up(task))
-    os.close(killed._file)  # the end of the process, without a word
+    kill(killed)
     left = killed.journal.read_bytes()
     killed.journal.write_bytes(left[:-20])
     again = Journal(path, about())
@@ -79,6 +79,79 @@ def test_what_a_kill_left_is_taken_up_without_the_line_that_was_cut(tmp_path: Pa
         again.add(made_up(task))
     again.close()
     assert exact(read_results(path).points) == exact({task.point: made_up(task) for task in tasks})
+
+
+def kill(journal: Journal) -> None:
+    """The end of its process, without a word."""
+    os.close(journal._file)
+
+
+def test_anew_stays_anew_when_it_was_killed(tmp_path: Path) -> None:
+    """However it is taken up, old points neither count as measured nor come into the new file."""
+    path, tasks = write(tmp_path / "x.parquet"), tasks_of(small())
+    other = about(small(items=200))
+    killed = Journal(path, other, force=True)
+    killed.add(made_up(tasks[0]))
+    kill(killed)
+    assert len(read_results(path).points) == 4, "the old results are there until the new ones are"
+    taken_up = Journal(path, other)
+    assert list(taken_up.points) == [tasks[0].point]
+    taken_up.add(made_up(tasks[1]))
+    kill(taken_up)
+    forced_again = Journal(path, other, force=True)
+    assert list(forced_again.points) == [task.point for task in tasks[:2]]
+    kill(forced_again)
+    Journal(path, other).close()
+    found = read_results(path)
+    assert set(found.points) == {task.point for task in tasks[:2]} and found.about["settings"]["items"] == 200
+
+
+@pytest.mark.parametrize(
+    ("first", "changes"),
+    [
+        ({"force": False}, {}),
+        ({"force": True}, {"settings": {**small().settings, "items": 300}}),
+        ({"force": True}, {"git": "another"}),
+        ({"force": True}, {"version": VERSION + 1}),
+    ],
+)
+def test_force_goes_on_with_nothing_but_its_own_sweep_measured_anew(first: dict, changes: dict, tmp_path: Path) -> None:
+    path, task = tmp_path / "x.parquet", tasks_of(small())[0]
+    killed = Journal(path, {**about(), **changes}, **first)
+    killed.add(made_up(task))
+    kill(killed)
+    again = Journal(path, about(), force=True)
+    assert not again.points
+    again.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_force_writes_over_a_journal_that_makes_no_sense(tmp_path: Path) -> None:
+    for content in (b"5\n", b'{"about": {}, "anew": true}\n', b"\xff\n"):
+        (tmp_path / "x.parquet.journal").write_bytes(content)
+        journal = Journal(tmp_path / "x.parquet", about(), force=True)
+        assert not journal.points
+        journal.close()
+
+
+def test_a_name_that_came_later_keeps_its_meaning_when_the_sweep_is_killed_again(tmp_path: Path) -> None:
+    path, told = tmp_path / "x.parquet", {}
+    for model in ("", "m1"):
+        schemes = ["ours", {"scheme": "ours", "name": "b", "model": model}] if model else ["ours"]
+        config = small(schemes=schemes)
+        told[model] = results_about(config, {"ours": ABOUT["ours"], "b": ABOUT["ours"]}, {"ours": (4, 8)}, ["x"])
+        killed = Journal(path, told[model])
+        killed.add(made_up(tasks_of(config)[-1]))
+        kill(killed)
+    told["m2"] = json.loads(json.dumps(told["m1"]).replace("m1", "m2"))
+    with pytest.raises(SdrScError, match="journal was measured with parameters of scheme 'b' {'model': 'm1'}, not "):
+        Journal(path, told["m2"])
+    lines = killed.journal.read_bytes().count(b"\n")
+    kill(again := Journal(path, told["m1"]))
+    assert len(again.points) == 2 and again.journal.read_bytes().count(b"\n") == lines, "told once"
+    smaller = Journal(path, told[""])
+    smaller.close()
+    assert set(read_results(path).about["schemes"]) == {"ours", "b"}
 
 
 def test_a_grid_may_grow_and_old_points_stay(tmp_path: Path) -> None:
@@ -116,6 +189,31 @@ def test_results_of_another_sweep_are_not_mixed(changes: dict, words: str, tmp_p
     forced.add(made_up(tasks_of(small())[0]))
     forced.close()
     assert len(read_results(path).points) == 1
+
+
+def test_what_a_scheme_says_of_itself_is_told_by_its_key_and_in_a_line(tmp_path: Path) -> None:
+    table = {str(i): round(0.5 + i / 1000, 3) for i in range(100)}
+    first = {"kind": "learned coder", "model_id": "a" * 16, "table": table, "note": "of old"}
+    path = tmp_path / "x.parquet"
+
+    def sweep(**changes: object) -> Journal:
+        is_now = {**first, **changes}
+        return Journal(path, results_about(small(), {"ours": is_now}, {"ours": (4, 8)}, ["sdr-sc", "sweep", "x.yaml"]))
+
+    journal = sweep()
+    journal.add(made_up(tasks_of(small())[0]))
+    journal.close()
+    with pytest.raises(SdrScError) as told:
+        sweep(model_id="b" * 16)
+    assert f"was measured with model_id of scheme 'ours' '{'a' * 16}', not '{'b' * 16}'; give" in str(told.value)
+    with pytest.raises(SdrScError) as told:
+        sweep(table={**table, "70": 0.9})
+    assert "with table of scheme 'ours' …" in str(told.value) and len(str(told.value)) < 400 + len(str(path))
+    assert "'70': 0.57" in str(told.value) and "'70': 0.9" in str(told.value), "the part that differs"
+    with pytest.raises(SdrScError, match="with note of scheme 'ours' 'of old', not '" + "n" * 59 + "…; give"):
+        sweep(note="n" * 500)
+    with pytest.raises(SdrScError, match="with more of scheme 'ours' None, not 5; give"):
+        sweep(more=5)
 
 
 def test_files_of_another_version_data_set_or_kind_are_refused_by_name(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 from command import environment
-from sweeps import MARKS, SMALL, exact, killed_always, killed_once, made_up, slowly, small, tasks_of
+from sweeps import MARKS, SMALL, exact, killed_always, killed_once, made_up, slowly, small, tasks_of, with_a_process
 
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.bench_sweep import bench_sweep
 from sdr_sc.experiments.sweep import runner
 from sdr_sc.experiments.sweep.results import read_results
-from sdr_sc.experiments.sweep.workers import LocalWorkers
+from sdr_sc.experiments.sweep.workers import _UNWIND_S, LocalWorkers
 
 
 class InThisProcess:
@@ -130,6 +130,17 @@ def test_an_error_in_the_sweep_stops_the_workers() -> None:
     with pytest.raises(SdrScError, match="the disk is full"):
         LocalWorkers(1).run(slowly, tasks_of(small(snr_db=list(range(40)))), full, print)
     assert time.monotonic() - begun < 15, "80 points would take 24 s"
+
+
+def test_what_a_point_has_started_ends_when_another_point_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MARKS, str(tmp_path))
+    with pytest.raises(SdrScError, match="the other point fails") as told:
+        LocalWorkers(2).run(with_a_process, tasks_of(small(k=[4], snr_db=[0, 10, 20, 30, 40])), print, print)
+    assert not list(tmp_path.iterdir()), "a process or its file was left behind, or a worker that is to end went on"
+    failed = float(str(told.value).split()[-2])
+    assert time.monotonic() - failed < _UNWIND_S, "a worker did not end by itself"
 
 
 def test_the_bench_of_the_speed_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 from sdr_sc.errors import SdrScError
 from sdr_sc.simusrp import build as simusrp
 
-_GRACE_S = 60.0
+GRACE_S = 60.0
+"""For the start of an end, or its end."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def run_pair(
     rx_options: list[str],
     tx_args: str = "",
     rx_args: str = "",
+    limit_s: float | None = None,
 ) -> PairResult:
     """Run both ends until the transmitter ends.
 
@@ -63,9 +65,11 @@ def run_pair(
         seconds: after which the transmitter stops; None for when its images are sent.
         tx_options, rx_options: further options of the verbs.
         tx_args, rx_args: further device arguments, each with a comma in front.
+        limit_s: until the transmitter has to have ended, with its start; None for two minutes more than ``seconds``.
+            Each frame that is lost takes it the time-out of its feedback.
 
     Raises:
-        SdrScError: an end failed; with its last line.
+        SdrScError: an end failed, or did not end; with its last line.
     """
     simusrp.module_path()
     air = f"bench{uuid.uuid4().hex[:8]}"
@@ -77,11 +81,14 @@ def run_pair(
         for end, args, options in (("rx", rx_args, rx_options), ("tx", tx_args, [*tx_options, *stop]))
     }
     try:
-        for end in ("tx", "rx"):
+        for end, end_limit_s in (("tx", limit_s or (seconds or 0.0) + 2 * GRACE_S), ("rx", 2 * GRACE_S)):
             try:
-                status = processes[end].wait((seconds or 0.0) + 2 * _GRACE_S)
+                status = processes[end].wait(end_limit_s)
             except subprocess.TimeoutExpired:
-                raise SdrScError(f"sdr-sc {end} did not end; see {folder / end}.log.") from None
+                raise SdrScError(
+                    f"sdr-sc {end} did not end within {end_limit_s:g} s, and its log ends with "
+                    f"{_last_line(folder / f'{end}.log')!r}; run it again with less else on this machine."
+                ) from None
             if status:
                 raise SdrScError(f"sdr-sc {end} failed: {_last_line(folder / f'{end}.log')}")
     finally:

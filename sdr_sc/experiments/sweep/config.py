@@ -26,7 +26,8 @@ class StopRule:
     """When a point has items enough.
 
     Attributes:
-        interval_points: width of the 95 % interval of the accuracy, in points (hundredths), that is narrow enough.
+        interval_points: width of the 95 % interval of the accuracy, in points (hundredths), that is narrow enough; see
+            `sdr_sc.experiments.sweep.points.Tally.is_enough`.
         minimum_items: items before which nothing stops: an interval of few items is not to be trusted.
     """
 
@@ -113,7 +114,11 @@ class _Strict(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, (str, int, float, bool)) or key in seen:
+            if not isinstance(key, (str, int, float, bool)):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is no name; write it in quotes if it is meant as one", key_node.start_mark
+                )
+            if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -252,8 +257,11 @@ class _Reader:
             self.fail(key, f"has {value!r}; give a scheme's name, or keys of which one is 'scheme'")
         label = value.get("name", value["scheme"])
         if not isinstance(label, str) or not label.strip():
-            self.fail(key, f"has the name {label!r}; use text")
-        parameters = {str(name): one for name, one in value.items() if name not in _OF_ENTRIES}
+            self.fail(key, f"has the name {label!r}, which is no text; write names in quotes")
+        parameters = {name: one for name, one in value.items() if name not in _OF_ENTRIES}
+        for name in parameters:
+            if not isinstance(name, str):
+                self.fail(key, f"has the parameter {name!r} of scheme {label!r}, which is no text; write it in quotes")
         k = self.ks(f"k of scheme {label!r}", value["k"]) if "k" in value else ()
         stop = self.stop(value["stop"], f"stop of scheme {label!r}") if value.get("stop") is not None else None
         return SchemeEntry(label, value["scheme"], parameters, k, stop)
@@ -265,6 +273,8 @@ class _Reader:
             self.fail("channels", "is empty, so that there is nothing to measure; list at least one")
         found = []
         for label, one in value.items():
+            if not isinstance(label, str) or not label.strip():
+                self.fail("channels", f"has the name {label!r}, which is no text; write names in quotes")
             key = f"channels.{label}"
             spec = {"models": one or ""} if one is None or isinstance(one, str) else one
             spec = self.mapping(key, spec, ("models", "realisation_items"), ("models",))
@@ -274,7 +284,7 @@ class _Reader:
             # Noise alone has nothing to draw anew, and the flowgraph's air goes on.
             usual = items_per_frame if models.strip() and air == "phy" else 0
             renew = self.whole(f"{key}.realisation_items", spec.get("realisation_items", usual), 0, 10_000_000)
-            found.append(ChannelEntry(str(label), models, renew))
+            found.append(ChannelEntry(label, models, renew))
         return tuple(found)
 
     def stop(self, value: Any, key: str = "stop") -> StopRule:

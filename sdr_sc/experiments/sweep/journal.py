@@ -29,12 +29,14 @@ class Journal:
 
     Parquet files cannot grow, so points go to ``NAME.journal`` beside the results, each safe on the disk before the
     next one is waited for. `close` writes both together into the results file. A journal that a killed sweep left
-    behind is taken up; its last line may be cut.
+    behind is taken up; its last line may be cut. Its first line tells what its points are, and so does a further one
+    wherever another command took it up; ``anew`` in the first says that they replace the results file.
 
     Args:
         path: the results file.
         about: of the sweep that goes on, see `results_about` in `sdr_sc.experiments.sweep.runner`.
-        force: measure all anew; the old results are replaced when the new ones are written.
+        force: measure all anew; the old results are replaced when the new ones are written. Goes on where the same
+            sweep of the same commit, measured anew too, was killed.
 
     Attributes:
         points: results by point, old ones too.
@@ -48,16 +50,11 @@ class Journal:
     def __init__(self, path: Path, about: Mapping[str, Any], force: bool = False) -> None:
         self.path, self.journal = path, path.with_name(path.name + ".journal")
         self.points: dict[Point, PointResult] = {}
-        self.about: dict[str, Any] = dict(about)
+        self.about: dict[str, Any] = json.loads(json.dumps(about))  # in the types that files give back
         self._size, self._has_news = 0, False
         self._file = self._open()
         try:
-            if force:
-                os.ftruncate(self._file, 0)
-            else:
-                self._take_up()
-            if not self._size:
-                self._write({"about": self.about})
+            self._take_up(force)
         except BaseException:
             if not os.fstat(self._file).st_size:
                 self.journal.unlink(missing_ok=True)
@@ -82,34 +79,68 @@ class Journal:
             ) from None
         return file
 
-    def _take_up(self) -> None:
-        """Read what is there: the results file, then the journal."""
-        if self.path.exists():
+    def _take_up(self, force: bool) -> None:
+        """Read what is there, the results file and then the journal, and tell in the journal of what goes on."""
+        entries = self._entries_to_go_on() if force else self._entries()
+        anew = force or bool(entries and entries[0].get("anew"))
+        if not anew and self.path.exists():
             old = read_results(self.path)
             self._join(old.about, self.path)
             self.points.update(old.points)
+        told = None
+        for number, entry in enumerate(entries, 1):
+            if "about" in entry:
+                told = entry["about"]
+                self._join(told, self.journal)
+                continue
+            try:
+                result = from_columns(entry)
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._unreadable(number, error) from error
+            self.points[result.point] = result
+            self._has_news = True
+        os.ftruncate(self._file, self._size)
+        if told != self.about:
+            # Otherwise names that came with this sweep could mean something else in the next one, unnoticed.
+            self._write({"about": self.about, **({"anew": True} if anew and not entries else {})})
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """The whole lines of the journal, whose end becomes ``_size``."""
+        found: list[dict[str, Any]] = []
         self._size = 0
-        for number, line in enumerate(self.journal.read_bytes().splitlines(keepends=True)):
+        for number, line in enumerate(self.journal.read_bytes().splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break  # cut by a kill or a full disk
             try:
-                entry = json.loads(line)
-                if number == 0:
-                    about = entry["about"]
-                else:
-                    result = from_columns(entry)
+                entry = dict(json.loads(line))
+                if number == 1:
+                    dict(entry["about"])
             except (ValueError, KeyError, TypeError) as error:
-                raise SdrScError(
-                    f"line {number + 1} of {self.journal} cannot be read ({error!r}); delete that file to measure its "
-                    "points again."
-                ) from error
-            if number == 0:
-                self._join(about, self.journal)
-            else:
-                self.points[result.point] = result
-                self._has_news = True
+                raise self._unreadable(number, error) from error
+            found.append(entry)
             self._size += len(line)
-        os.ftruncate(self._file, self._size)
+        return found
+
+    def _entries_to_go_on(self) -> list[dict[str, Any]]:
+        """The lines of a journal by the same sweep measured anew; of any other none, and it is written over."""
+        try:
+            entries = self._entries()
+            if entries and entries[0].get("anew"):
+                for about in (entry["about"] for entry in entries if "about" in entry):
+                    check_version(about, self.journal)
+                    check_same_sweep(about, self.about, self.journal)
+                    if about["git"] != self.about["git"]:
+                        raise SdrScError(f"{self.journal} was measured by another commit.")
+                return entries
+        except (SdrScError, KeyError):
+            pass  # it is to be measured anew whatever is there
+        self._size = 0
+        return []
+
+    def _unreadable(self, number: int, error: Exception) -> SdrScError:
+        return SdrScError(
+            f"line {number} of {self.journal} cannot be read ({error!r}); delete that file to measure its points again."
+        )
 
     def _join(self, old: Mapping[str, Any], path: Path) -> None:
         check_version(old, path)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 METADATA_KEY = b"sdr_sc_sweep"
+_LONGEST_SHOWN = 60
+"""Characters of a value in a message."""
 _POINT = tuple(field.name for field in fields(Point))
 _LISTS = ("correct_by_frame", "items_by_frame", "correct_by_block", "items_by_block", "confusion", "sample_item",
           "sample_answer")  # fmt: skip
@@ -154,7 +157,8 @@ def check_same_sweep(old: Mapping[str, Any], new: Mapping[str, Any], path: Path)
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """Why points of two files cannot stand side by side: what differs, and both its values; None if they can.
 
-    A key that one of them does not have, such as one that came later, counts as None.
+    A key that one of them does not have, such as one that came later, counts as None. Long values are told around the
+    place where they differ.
     """
 
     def of(a: Mapping[str, Any], b: Mapping[str, Any], whose: str = "") -> tuple[str, Any, Any] | None:
@@ -167,8 +171,36 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[
     for kind in ("schemes", "channels"):
         for label in one[kind]:
             if found is None and label in other[kind]:
-                found = of(one[kind][label], other[kind][label], f" of {kind[:-1]} {label!r}")
-    return found
+                mine, theirs, whose = one[kind][label], other[kind][label], f" of {kind[:-1]} {label!r}"
+                found = of(mine, theirs, whose)
+                if found is not None and found[0] == "is" + whose and found[1] and found[2]:
+                    # All that a scheme says of itself, with its tables, would be a page and not a sentence.
+                    found = of(mine["is"], theirs["is"], whose)
+    return None if found is None else (found[0], *_shown(found[1], found[2]))
+
+
+class _Shown(str):
+    """Part of a value's text, which has its quotes already."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _shown(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two values that differ, for a message: themselves if they are short, else their texts around the difference."""
+    texts = repr(one), repr(other)
+    if max(map(len, texts)) <= _LONGEST_SHOWN:
+        return one, other
+    same = len(os.path.commonprefix(texts))
+    begin = 0 if same < _LONGEST_SHOWN // 2 else same - _LONGEST_SHOWN // 3
+
+    def part(text: str) -> _Shown:
+        end = begin + _LONGEST_SHOWN
+        return _Shown(("…" if begin else "") + text[begin:end] + ("…" if len(text) > end else ""))
+
+    return part(texts[0]), part(texts[1])
 
 
 def pooled_interval(results: Sequence[PointResult], different_items: int) -> tuple[float, float]:

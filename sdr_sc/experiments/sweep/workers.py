@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -41,10 +43,45 @@ class Workers(Protocol):
         ...
 
 
+_UNWIND_S = 10.0
+_measuring = _ending = False  # of a worker: it has a point; it was asked to end
+
+
 def _begin() -> None:
     """Ctrl-C goes to the whole process group; the parent ends its workers itself, or they end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _unwind)
     end_with_parent()
+
+
+def _unwind(number: int, frame: object) -> None:
+    """Let a worker that is to end first end what it has started: the processes of a flowgraph, and their files."""
+    global _ending
+    _ending = True
+    if not _measuring:
+        _end_now()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool repeats it
+    killer = threading.Timer(_UNWIND_S, os.kill, (os.getpid(), signal.SIGKILL))  # should something swallow this
+    killer.daemon = True
+    killer.start()
+    raise SystemExit(128 + number)
+
+
+def _end_now() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _measured(measure: Measure, task: Task) -> PointResult:
+    """A point. The pool would take a worker's end for the point's error, and give the worker the next point."""
+    global _measuring
+    _measuring = True
+    try:
+        return measure(task)
+    finally:
+        _measuring = False
+        if _ending:
+            _end_now()
 
 
 class LocalWorkers:
@@ -78,7 +115,7 @@ class LocalWorkers:
         with one_thread_each():
             pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"), initializer=_begin)
             try:
-                futures = [pool.submit(measure, task) for task in left.values()]
+                futures = [pool.submit(_measured, measure, task) for task in left.values()]
                 processes = list(pool._processes.values())
                 for future in as_completed(futures):
                     result = future.result()
