@@ -6,8 +6,12 @@ from __future__ import annotations
 import shutil
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from sdr_sc.experiments.sweep_report.view import View
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and all that they start inherits it; programs under test have to hear it.
@@ -49,3 +53,19 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(reference: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(reference, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def study_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results file of a whole sweep that nobody measured, which no test may change."""
+    from sweep_studies import write
+
+    return write(tmp_path_factory.mktemp("study") / "study.parquet")
+
+
+@pytest.fixture(scope="session")
+def view(study_path: Path) -> View:
+    """What its report shows."""
+    from sweep_studies import view_of
+
+    return view_of(study_path)

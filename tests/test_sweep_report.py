@@ -36,16 +36,6 @@ from sdr_sc.experiments.sweep_report.write import write_sweep_report
 
 
 @pytest.fixture(scope="module")
-def study_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("study") / "study.parquet")
-
-
-@pytest.fixture(scope="module")
-def view(study_path: Path) -> View:
-    return view_of(study_path)
-
-
-@pytest.fixture(scope="module")
 def page(view: View) -> tuple[str, Page]:
     source = render(view)
     return source, Page(source)

@@ -28,16 +28,6 @@ from sdr_sc.experiments.sweep_report.text_tables import (
 from sdr_sc.experiments.sweep_report.view import View
 
 
-@pytest.fixture(scope="module")
-def study_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("study") / "study.parquet")
-
-
-@pytest.fixture(scope="module")
-def view(study_path: Path) -> View:
-    return view_of(study_path)
-
-
 def two(one: Any, other: Any, different: int = 10_000) -> Any:
     """The difference of two points' results."""
     (a,), (b,) = (pool([r] if not isinstance(r, list) else r, different).values() for r in (one, other))

@@ -150,12 +150,12 @@ def check_same_sweep(old: Mapping[str, Any], new: Mapping[str, Any], path: Path)
     if found is not None:
         what, was, value = found
         raise SdrScError(
-            f"{path} was measured with {what} {was!r}, not {value!r}; give another --out, or measure anew with --force."
+            f"{path} was measured with {what} {was}, not {value}; give another --out, or measure anew with --force."
         )
 
 
-def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
-    """Why points of two files cannot stand side by side: what differs, and both its values; None if they can.
+def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why points of two files cannot stand side by side: what differs, and both its values as texts; None if they can.
 
     A key that one of them does not have, such as one that came later, counts as None. Long values are told around the
     place where they differ.
@@ -179,26 +179,17 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[
     return None if found is None else (found[0], *_shown(found[1], found[2]))
 
 
-class _Shown(str):
-    """Part of a value's text, which has its quotes already."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _shown(one: Any, other: Any) -> tuple[Any, Any]:
-    """Two values that differ, for a message: themselves if they are short, else their texts around the difference."""
+def _shown(one: Any, other: Any) -> tuple[str, str]:
+    """Two values that differ, as texts for a message: whole if they are short, else around the difference."""
     texts = repr(one), repr(other)
     if max(map(len, texts)) <= _LONGEST_SHOWN:
-        return one, other
+        return texts
     same = len(os.path.commonprefix(texts))
     begin = 0 if same < _LONGEST_SHOWN // 2 else same - _LONGEST_SHOWN // 3
 
-    def part(text: str) -> _Shown:
+    def part(text: str) -> str:
         end = begin + _LONGEST_SHOWN
-        return _Shown(("…" if begin else "") + text[begin:end] + ("…" if len(text) > end else ""))
+        return ("…" if begin else "") + text[begin:end] + ("…" if len(text) > end else "")
 
     return part(texts[0]), part(texts[1])
 

@@ -70,7 +70,7 @@ def load_study(paths: Sequence[Path]) -> Study:
         if difference is not None:
             what, was, value = difference
             raise SdrScError(
-                f"{path} was measured with {what} {value!r}, and {first_path} with {was!r}; report on each alone."
+                f"{path} was measured with {what} {value}, and {first_path} with {was}; report on each alone."
             )
         for point, result in results.points.items():
             if point in points and not _same(points[point], result):
