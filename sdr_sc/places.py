@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders and files that must belong to the one who runs this; for every layer.
+
+Whoever may write a cache of code, or a file in shared memory, decides what this process does: such places are used only
+if they are this user's own and nobody else may write them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
+
+
+def why_not_own(status: os.stat_result) -> str:
+    """Why a file or folder is not to be trusted: '' if it is this user's and nobody else may write it.
+
+    >>> why_not_own(os.stat_result((0o100600, 1, 1, 1, os.geteuid(), 0, 0, 0, 0, 0)))
+    ''
+    """
+    if status.st_uid != os.geteuid():
+        return f"it belongs to user {status.st_uid}, not to user {os.geteuid()}"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others may write it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return ""
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder for this user alone (mode 0700), or take one that is there and is so.
+
+    Raises:
+        SdrScError: it cannot be made or written, is a link or no folder, or is another user's.
+    """
+    name = shown(path)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.lstat()
+    except OSError as error:
+        raise SdrScError(f"folder {name} cannot be made ({error.strerror or error}); make room or rights there.") from None
+    if not stat.S_ISDIR(status.st_mode):
+        raise SdrScError(f"{name} is a link or a file where a folder has to be; remove it.")
+    reason = why_not_own(status)
+    if reason:
+        raise SdrScError(f"folder {name} is not used, because {reason}; remove it, or name another place.")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SdrScError(f"folder {name} cannot be written; make rights there.")
+    return path
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """A folder for caches, this user's own: below ``XDG_CACHE_HOME`` or ``~/.cache``, or a temporary one that stays.
+
+    A service or a container may have no home that can be written. Where even the usual temporary name is somebody else's,
+    the folder is a new one for this process.
+    """
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    home = os.environ.get("HOME", "")
+    bases = [Path(named)] if os.path.isabs(named) else []
+    bases += [Path(home) / ".cache"] if os.path.isabs(home) else []
+    temporary = Path(tempfile.gettempdir()) / f"sdr_sc-cache-{os.geteuid()}"
+    for place in [base / "sdr_sc" for base in bases] + [temporary]:
+        try:
+            return own_folder(place)
+        except SdrScError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="sdr_sc-cache-"))
