@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
+import subprocess
+import sys
 
 import grc_files
 import pytest
-from command import assert_one_line_error, sdr_sc
+from command import ROOT, assert_one_line_error, environment, sdr_sc
 
 from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments import grc_compile
-from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.experiments.grc_compile import compile_flowgraph, load_flowgraph
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,3 +136,42 @@ def test_command_compiles_several(tmp_path):
 
 def test_command_fails_with_one_line(tmp_path):
     assert_one_line_error(sdr_sc("compile", tmp_path / "no.grc"), "no.grc", "does not exist")
+
+
+FLOWGRAPHS = sorted((ROOT / "flowgraphs").glob("*.grc"))
+
+
+def plain_grcc(flowgraph, folder, *python):
+    program = shutil.which("grcc")
+    assert program is not None
+    return subprocess.run(
+        [*python, program, str(flowgraph), "-o", str(folder)],
+        env=environment(GRC_BLOCKS_PATH=None, PYTHONPATH=str(ROOT) if python else ""),
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+@pytest.mark.parametrize("flowgraph", FLOWGRAPHS, ids=lambda path: path.stem)
+def test_every_flowgraph_checks_that_our_blocks_are_in_it(flowgraph):
+    blocks = load_flowgraph(flowgraph)["blocks"]
+    assert any("check_built(self)" in block["parameters"].get("code", "") for block in blocks)
+    assert any("sdr_sc" in block["parameters"].get("imports", "") for block in blocks)
+
+
+def test_grcc_of_a_python_without_us_refuses_our_flowgraph(tmp_path):
+    result = plain_grcc(ROOT / "flowgraphs" / "zmq_channel.grc", tmp_path)
+    assert result.returncode != 0 and "import sdr_sc" in result.stdout + result.stderr
+
+
+def test_program_without_our_blocks_ends_with_one_line(tmp_path):
+    plain_grcc(ROOT / "flowgraphs" / "sim_loopback.grc", tmp_path, sys.executable)
+    command = [sys.executable, str(tmp_path / "sim_loopback.py")]
+    process = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=100)
+    assert_one_line_error(process, "compiled without the blocks of sdr_sc", "sdr-sc compile")
+
+
+@pytest.mark.parametrize("verb", ["run", "compile", "companion"])
+def test_help_says_that_a_flowgraph_is_code(verb):
+    assert "A .grc file is code" in " ".join(sdr_sc(verb, "--help").stdout.split())

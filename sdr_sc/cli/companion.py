@@ -17,7 +17,10 @@ from sdr_sc.experiments.grc_gui import gtk_problem
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path())
 def command(files: tuple[str, ...]) -> None:
-    """Open GNU Radio Companion with our blocks, run by this Python so that flowgraphs find torch and sdr_sc."""
+    """Open GNU Radio Companion with our blocks, run by this Python so that flowgraphs find torch and sdr_sc.
+
+    A .grc file is code: GRC evaluates its values already to show it, so open only those you trust.
+    """
     program = shutil.which("gnuradio-companion")
     if program is None:
         raise MissingDependencyError("gnuradio-companion is not installed: run 'sudo apt-get install gnuradio'.")

@@ -16,6 +16,9 @@ from sdr_sc.experiments.grc_compile import compile_flowgraph
     "-o", "--output", "folder", type=click.Path(path_type=Path), default=".", help="Folder for the Python files."
 )
 def command(flowgraphs: tuple[Path, ...], folder: Path) -> None:
-    """Compile GRC flowgraphs to Python, with our blocks known."""
+    """Compile GRC flowgraphs to Python, with our blocks known.
+
+    A .grc file is code: GRC evaluates its values to compile it, so compile only those you trust.
+    """
     for flowgraph in flowgraphs:
         click.echo(compile_flowgraph(flowgraph, folder))

@@ -26,6 +26,8 @@ def command(flowgraph: Path, timeout_s: float | None, close: bool, options: tupl
     Further options go to the flowgraph, which has one for each of its parameter blocks;
     'sdr-sc run FLOWGRAPH -- --help' lists them.
 
+    A .grc file is code, as a .py file is: GRC evaluates its values already to compile it, so use only those you trust.
+
     Status: 0 it ended, 1 an error, 124 the time-out, 130 Ctrl-C.
     """
     if flowgraph.suffix == ".py":
