@@ -24,7 +24,7 @@ BELOW = {
     "simusrp": {"phy"},
     "usrp": set(),
 }
-EVERYWHERE = {"errors", "files", "documents", "shown", "places"}
+EVERYWHERE = {"errors", "files", "documents", "shown", "places", "sealed"}
 FORBIDDEN = {
     "link": {"gnuradio", "pmt", "torch"},
     "phy": {"gnuradio", "pmt", "torch"},

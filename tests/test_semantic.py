@@ -13,6 +13,7 @@ import torch
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import ContractError
+from sdr_sc.sealed import sealed
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule, choose_k, look_up, table_for
 from sdr_sc.semantic.complexity import count_flops, count_parameters
@@ -39,13 +40,13 @@ def test_set() -> fashion_mnist.ImageSet:
 
 
 def tampered(tmp_path: Path, **changes) -> Path:
-    """A copy of the shipped model whose contract says something else."""
+    """A copy of the shipped model whose contract says something else, under a checksum that fits."""
     from safetensors.numpy import load_file, save_file
 
     source = weights.resolve(weights.DEFAULT_MODEL)
     raw = {**json.loads(CONTRACT.to_json()), **changes}
     path = tmp_path / "tampered.safetensors"
-    save_file(load_file(source), path, metadata={weights.CONTRACT_KEY: json.dumps(raw)})
+    save_file(load_file(source), path, metadata={weights.CONTRACT_KEY: json.dumps(sealed(raw))})
     return path
 
 
@@ -269,3 +270,49 @@ def test_cam_meets_another_target() -> None:
 def test_cam_targets_that_cannot_be_met_are_refused(target: CamTarget, said: str) -> None:
     with pytest.raises(ContractError, match=said):
         ChannelAdaptiveModule(CONTRACT, target=target)
+
+
+def test_a_changed_digit_of_the_contract_is_refused(tmp_path: Path) -> None:
+    source = weights.resolve(weights.DEFAULT_MODEL).read_bytes()
+    path = tmp_path / "changed.safetensors"
+    path.write_bytes(source.replace(b"0.9336", b"0.9346", 1))
+    assert path.read_bytes() != source
+    with pytest.raises(ContractError, match="damaged or was edited"):
+        weights.read_contract(path)
+
+
+def test_a_contract_of_an_earlier_version_is_read_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    raw = json.loads(CONTRACT.to_json())
+    del raw["sha256"]
+    assert ModelContract.from_json(json.dumps(raw), "an earlier file") == CONTRACT
+    assert "an earlier file has no checksum" in caplog.text
+    caplog.clear()
+    ModelContract.from_json(CONTRACT.to_json(), "a sealed file")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (with_cam(accuracy=[[float("nan")] * 5] * 33), "accuracy that is not between 0 and 1"),
+        (with_cam(accuracy=[[1.01] * 5] * 33), "accuracy that is not between 0 and 1"),
+        (with_cam(max_loss_points=-1), "gives away -1 accuracy points"),
+        (with_cam(snr_db=[*range(32), 1e300]), "do not rise within 200 dB"),
+        ({"class_names": []}, "0 class names"),
+        ({"class_names": ["a", "a"]}, "2 class names, of which 1 differ"),
+        ({"k_list": [2, 1e12]}, "k list"),
+        ({"architecture": {"encoder": "dense", "decoder_width": 10**9}}, "architecture that this program does not"),
+    ],
+)
+def test_an_implausible_contract_is_refused(tmp_path: Path, changes: dict, sentence: str) -> None:
+    path = tampered(tmp_path, **changes)
+    with pytest.raises(ContractError, match=sentence) as error:
+        SemanticDecoder(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "[]", "null", '{"cam": 1}', "\x00"])
+def test_a_contract_that_is_hostile_json_is_one_sentence(text: str) -> None:
+    with pytest.raises(ContractError) as error:
+        ModelContract.from_json(text, "file")
+    assert len(str(error.value)) < 400

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.documents import whole_number
 from sdr_sc.errors import ContractError, MissingDependencyError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
@@ -18,6 +19,9 @@ except ImportError as error:
     raise MissingDependencyError(f"torch cannot be imported ({error}); run 'make setup'.") from error
 
 from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
+
+LARGEST_WIDTH = 4096
+"""Of a decoder's layers: more would only take memory before the weights turn out not to fit."""
 
 
 class TorchNetwork:
@@ -48,6 +52,8 @@ class TorchNetwork:
                 self.module = StudentEncoder(contract.k_max)
             else:
                 width = contract.architecture["decoder_width"]
+                if whole_number(width, 1, LARGEST_WIDTH) is None:
+                    raise TypeError("no width")
                 self.module = StudentDecoder(len(contract.class_names), contract.k_max, width)
         except (KeyError, TypeError, RuntimeError) as error:
             raise ContractError(

@@ -18,6 +18,7 @@ from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
+from sdr_sc.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +68,9 @@ def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ContractError(f"{path} is not a safetensors file that can be read ({error}); get it again.") from error
+    except (SafetensorError, OSError, UnicodeDecodeError) as error:
+        reason = shown(error, 160)
+        raise ContractError(f"{path} is not a safetensors file that can be read ({reason}); get it again.") from error
     if CONTRACT_KEY not in metadata:
         raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc distill'.")
     return ModelContract.from_json(metadata[CONTRACT_KEY], str(path))
@@ -80,13 +82,18 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ContractError: the file is damaged, or its weights are not those that the contract was written for.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     path = resolve(model)
     if onnx_file.is_onnx(path):
         raise ContractError(f"{path} is an exported model; give the weights file that it was made from.")
     contract = read_contract(path)
-    tensors = load_file(path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        reason = shown(error, 160)
+        raise ContractError(f"{path} holds tensors that cannot be read ({reason}); get it again.") from error
     if model_id(tensors) != contract.model_id:
         raise ContractError(f"{path} holds other weights than its contract was written for; get it again.")
     return tensors
