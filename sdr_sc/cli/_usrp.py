@@ -51,8 +51,8 @@ def common_options(function: Callable) -> Callable:
     return function
 
 
-def new_folder(out: Path) -> Path:
-    """A new folder for a run's results.
+def new_folder(out: Path, verb: str) -> Path:
+    """A new folder for the results of a run of ``sdr-sc VERB``, see `sdr_sc.experiments.demo.run_folder`.
 
     Raises:
         SdrScError: it cannot be made.
@@ -61,7 +61,7 @@ def new_folder(out: Path) -> Path:
     from sdr_sc.experiments.demo import run_folder
 
     try:
-        return run_folder(out)
+        return run_folder(out, verb)
     except OSError as error:
         raise SdrScError(
             f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out."

@@ -40,20 +40,16 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
     from rich.console import Console
     from rich.live import Live
 
+    from sdr_sc.cli._usrp import kept_if_used, new_folder
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.demo import DemoConfig, run_demo, run_folder
+    from sdr_sc.experiments.demo import DemoConfig, run_demo
     from sdr_sc.experiments.measurements import print_rows
 
     console = Console()
-    try:
-        folder = run_folder(out)
-    except OSError as error:
-        raise SdrScError(
-            f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out."
-        ) from error
+    folder = new_folder(out, "demo")
     config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout)
     console.print("compiling flowgraphs/sim_loopback.grc and loading the model ...")
-    with Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:
+    with kept_if_used(folder), Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:
         result = run_demo(config, folder, lambda tb: live.update(_table(tb, images)))
     console.print(_levels(result.folder))
     print_rows(result.rows, console=console)

@@ -82,7 +82,7 @@ def command(
         return Coder(name, SemanticEncoder(source), SemanticDecoder(source))
 
     exporter = StudentExporter(model)
-    exporter.contract.check_item(test.images.shape[1:])
+    exporter.contract.check_data(test.images.shape[1:], len(test.class_names))
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
         # Checked as files, which is how they will be used; only then they go where they were wanted.
         trial = Path(folder) / "float32.onnx"

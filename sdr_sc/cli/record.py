@@ -70,7 +70,7 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
     if out is not None:
         from sdr_sc.cli._usrp import new_folder
 
-        parameters["folder"] = str(new_folder(out))
+        parameters["folder"] = str(new_folder(out, "record"))
     recorded, accounting = record_loopback(
         file, _DEADLINE_S, datatype, description or "Simulated link of sdr_sc.", force, **parameters
     )

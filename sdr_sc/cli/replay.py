@@ -50,7 +50,7 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     console = Console(width=None if sys.stdout.isatty() else 120)
     models = tuple(dict.fromkeys(models))
     config = _config(file, models, options)
-    run = new_folder(out)
+    run = new_folder(out, "replay")
     folders = [run] if len(models) == 1 else [run / Path(model).stem for model in models]
     if len(set(folders)) < len(models):  # files of one name in several folders
         folders = [run / str(number) for number in range(1, len(models) + 1)]

@@ -56,7 +56,7 @@ def command(
     console = Console()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
     prepare = _recording(record_file, record_datatype, force, parameters)
-    folder = new_folder(out)
+    folder = new_folder(out, "rx")
     with kept_if_used(folder):
         tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
     status = receiver_status(tb)

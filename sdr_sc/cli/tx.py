@@ -52,7 +52,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     console = Console()
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
-    folder = new_folder(out)
+    folder = new_folder(out, "tx")
     if parameters["wait_s"]:
         console.print(f"opening the device, then waiting for a receiver, at most {parameters['wait_s']:g} s ...")
     with kept_if_used(folder):
@@ -77,6 +77,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
 def _check(parameters: dict[str, Any]) -> None:
     """Tell mistakes before anything is compiled."""
     from sdr_sc.errors import SdrScError
+    from sdr_sc.experiments.fitting_model import contract_for_images
     from sdr_sc.usrp import usrp_settings
 
     usrp_settings(
@@ -96,6 +97,9 @@ def _check(parameters: dict[str, Any]) -> None:
             f"--lead of {lead_s:g} s leaves no time for feedback within --feedback-timeout of {timeout_s:g} s; every "
             "frame would count as unanswered; give a longer time-out."
         )
+    contract = contract_for_images(parameters["model"])
+    if parameters["k"]:
+        contract.check_k(parameters["k"])
 
 
 def _table(tb: Any) -> Table:

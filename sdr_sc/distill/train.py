@@ -27,6 +27,7 @@ from sdr_sc.distill.muon import Muon
 from sdr_sc.distill.objective import Objective, Student
 from sdr_sc.distill.split import split
 from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.student import StudentEncoder
 
 CHECKPOINT_VERSION = 2
 _UNKNOWN = -1
@@ -78,8 +79,8 @@ class Trainer:
         mean, std: normalisation of images scaled to 0..1.
 
     Raises:
-        SdrScError: the checkpoint is damaged or belongs to other settings, or the knowledge lacks what the settings
-            need.
+        SdrScError: the checkpoint is damaged or belongs to other settings, the knowledge lacks what the settings need,
+            or the student does not take images of this shape.
     """
 
     def __init__(
@@ -93,6 +94,12 @@ class Trainer:
         self.config, self.knowledge, self.checkpoint = config, knowledge, checkpoint
         self.device = device or torch.device("cpu")
         self.data_sha256 = data.sha256
+        sides = StudentEncoder.sides
+        if not StudentEncoder.takes(data.images.shape[1:]):
+            raise SdrScError(
+                f"the data set has items of shape {data.images.shape[1:]} where the student takes grey images of "
+                f"{sides[0]} to {sides[-1]} pixels a side; resize them."
+            )
         self._check_knowledge()
         parts = split(data, config)
         self.items = parts.training

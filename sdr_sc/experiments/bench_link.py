@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.errors import ContractError
 from sdr_sc.experiments.demo import LEVELS_DB, read_frames, response_rows
+from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.loopback import run_loopback
 from sdr_sc.experiments.measurements import Row, snr_bias_row, wilson_interval
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain
@@ -37,6 +39,11 @@ def model_rows(model: str) -> list[Row]:
     from sdr_sc.semantic.student import StudentEncoder
 
     contract = weights.read_contract(model)
+    if contract.architecture.get("encoder") != StudentEncoder.kind:
+        raise ContractError(
+            f"model {contract.name!r} has another encoder than the student, whose size is counted here; give a model "
+            "that 'sdr-sc distill' made."
+        )
     encoder = StudentEncoder(contract.k_max)
     flops = count_flops(encoder, torch.zeros(1, 1, *contract.item_shape), torch.zeros(1))
     return [
@@ -156,6 +163,7 @@ def bench_link(model: str, quick: bool, seed: int, log: Log) -> list[Row]:
     Args:
         log: told what is measured next.
     """
+    contract_for_images(model)
     log("model size")
     rows = model_rows(model)
     log("start-up of sdr-sc --help")

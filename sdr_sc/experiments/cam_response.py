@@ -48,7 +48,7 @@ def find_steps(
     """
     starts = [i for i in range(1, len(snr_set_db)) if snr_set_db[i] != snr_set_db[i - 1]]
     steps = []
-    for start, end in zip(starts, [*starts[1:], len(snr_set_db)], strict=True):
+    for start, end in zip(starts, [*starts, len(snr_set_db)][1:], strict=True):
         fits = fitting_k(table, snr_set_db[start], hysteresis_db)
         took = next((i - start for i in range(start, end) if k[i] in fits), None)
         steps.append(Step(start, snr_set_db[start - 1], snr_set_db[start], took))

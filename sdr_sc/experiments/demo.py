@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.experiments.cam_response import find_steps
+from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.loopback import Accounting, run_loopback
 from sdr_sc.experiments.measurements import Row, clustered_interval, snr_bias_row, write_json
 from sdr_sc.experiments.report import write_report
@@ -48,17 +50,39 @@ class DemoResult:
 
 
 def schedule(images: int, items_per_frame: int) -> SnrSchedule:
-    """25 dB down to 0 dB and up again in steps of 5 dB, over the frames of the run."""
-    frames = -(-images // items_per_frame)
-    return SnrSchedule(tuple(i * frames // len(LEVELS_DB) for i in range(len(LEVELS_DB))), LEVELS_DB)
+    """25 dB down to 0 dB and up again, over the frames of the run.
+
+    In steps of 5 dB; in larger ones where the run has fewer frames than that has levels, each of which needs a frame.
+
+    Args:
+        images: 1 or more.
+        items_per_frame: 1 or more.
+
+    >>> schedule(1100, 4).to_text()
+    '0:25, 25:20, 50:15, 75:10, 100:5, 125:0, 150:5, 175:10, 200:15, 225:20, 250:25'
+    >>> schedule(30, 4).to_text()
+    '0:25, 1:15, 2:10, 3:0, 4:10, 5:15, 6:25'
+    """
+    frames, most = -(-images // items_per_frame), len(LEVELS_DB)
+    count = most if frames >= most else frames - 1 + frames % 2  # odd: the lowest level stands in the middle
+    down = tuple(LEVELS_DB[round(i * (most - 1) / max(count - 1, 1))] for i in range(count // 2 + 1))
+    return SnrSchedule(tuple(i * frames // count for i in range(count)), down + down[-2::-1])
 
 
-def run_folder(base: Path) -> Path:
-    """A new folder named after the time."""
-    stem = time.strftime("%Y-%m-%dT%H-%M-%S")
+def run_folder(base: Path, verb: str) -> Path:
+    """A new folder named after the time and what was run.
+
+    Args:
+        base: where it is made.
+        verb: such as ``tx``; two ends that are started in the same second have folders that tell which is which.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    stem = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{verb}"
     for suffix in ("", *(f"-{i}" for i in range(2, 100))):
         folder = base / f"{stem}{suffix}"
-        if not folder.exists():
+        with suppress(FileExistsError):  # another run's, of the same second
             folder.mkdir(parents=True)
             return folder
     raise FileExistsError(stem)
@@ -70,7 +94,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     Raises:
         SdrScError: something that it needs is missing or broken; in one sentence.
     """
-    contract = weights.read_contract(config.model)
+    contract = contract_for_images(config.model)
     plan = schedule(config.images, config.items_per_frame)
     accounting = run_loopback(
         config.deadline_s,

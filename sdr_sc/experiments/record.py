@@ -14,12 +14,14 @@ from sdr_sc.blocks import _errors
 from sdr_sc.capture import open_capture
 from sdr_sc.capture.locate import pair_paths
 from sdr_sc.errors import CaptureError, SdrScError
+from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS, Accounting, run_loopback
 from sdr_sc.experiments.provenance import git_commit
 from sdr_sc.experiments.record_live import hardware_of
 from sdr_sc.experiments.run_generated import load_module, top_block_class
+from sdr_sc.semantic import weights
 
 RECORD_LOOPBACK = FLOWGRAPHS / "record_loopback.grc"
 RECORD_USRP = FLOWGRAPHS / "record_usrp.grc"
@@ -90,6 +92,7 @@ def record_loopback(
         SdrScError: as `run_loopback`; or the recording cannot be written.
     """
     check_target(file, force)
+    contract_for_images(parameters.get("model", weights.DEFAULT_MODEL))
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

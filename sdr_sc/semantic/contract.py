@@ -173,6 +173,15 @@ class ModelContract:
                 "choose a data set or a model that fits."
             )
 
+    def check_data(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise `ContractError` unless the model is for items of this shape and this number of classes."""
+        self.check_item(shape)
+        if len(self.class_names) != classes:
+            raise ContractError(
+                f"model {self.name!r} answers with {len(self.class_names)} classes where the data set has {classes}; "
+                "choose a data set or a model that fits."
+            )
+
     def to_json(self) -> str:
         """The contract as JSON text with sorted keys, and with a SHA-256 over all its fields as ``sha256``.
 

@@ -61,7 +61,7 @@ class TorchNetwork:
                 f"({contract.architecture}); use another model."
             ) from error
         sides = StudentEncoder.sides
-        if part == "encoder" and (len(contract.item_shape) != 2 or not set(contract.item_shape) <= set(sides)):
+        if part == "encoder" and not StudentEncoder.takes(contract.item_shape):
             raise ContractError(
                 f"model {contract.name!r} is for items of shape {contract.item_shape} where its encoder takes images "
                 f"of {sides[0]} to {sides[-1]} pixels a side; use another model."

@@ -145,6 +145,15 @@ class StudentEncoder(nn.Module):
         self.film = FiLM(64)
         self.symbols = nn.Linear(64, 2 * k_max)
 
+    @classmethod
+    def takes(cls, shape: Sequence[int]) -> bool:
+        """Whether it takes items of this shape.
+
+        >>> StudentEncoder.takes((28, 28)), StudentEncoder.takes((64, 64)), StudentEncoder.takes((32, 32, 3))
+        (True, False, False)
+        """
+        return len(shape) == 2 and set(shape) <= set(cls.sides)
+
     def forward(self, images: Tensor, snr_db: Tensor) -> Tensor:
         return self.from_pooled(self.pooled(images), snr_db)
 

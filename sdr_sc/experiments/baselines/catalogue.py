@@ -27,17 +27,13 @@ def _scheme(maker: Maker) -> Maker:
 @_scheme
 def _ours(model: str = DEFAULT_MODEL, name: str = "ours") -> Scheme:
     """A distilled student whose channel-adaptive module follows the SNR."""
-    from sdr_sc.experiments.baselines.ours import ModelScheme
-
-    return ModelScheme.load(model, name)
+    return _student(model, name)
 
 
 @_scheme
 def _fixed_rate(model: str, name: str = "fixed_rate") -> Scheme:
     """A learned coder of one k, trained without the adaptive parts; `model` is its file."""
-    from sdr_sc.experiments.baselines.ours import ModelScheme
-
-    return ModelScheme.load(model, name)
+    return _student(model, name)
 
 
 @_scheme
@@ -64,13 +60,15 @@ def _webp_ldpc(
 def _features_ldpc(model: str = DEFAULT_MODEL, target: int = 0, name: str = "features_ldpc") -> Scheme:
     """A student's features, quantised, then LDPC and QAM; its decoder at the receiver."""
     from sdr_sc.experiments.baselines.features_scheme import FeaturesScheme
+    from sdr_sc.experiments.fitting_model import contract_for_images
 
+    contract_for_images(model)
     return FeaturesScheme(model, name, target)
 
 
 @_scheme
 def _label_ldpc(teacher: str = "", name: str = "label_ldpc") -> Scheme:
-    """The class, decided at the transmitter, then LDPC and QAM: the bound for one task that is known beforehand."""
+    """The class, decided at the transmitter, then LDPC and QAM; for one task that is known beforehand."""
     from sdr_sc.experiments.baselines.label_scheme import LabelScheme
 
     return LabelScheme(teacher, name)
@@ -82,6 +80,14 @@ def _pca(file: str = "", name: str = "pca") -> Scheme:
     from sdr_sc.experiments.baselines.pca_scheme import PcaScheme
 
     return PcaScheme.load(file, name)
+
+
+def _student(model: str, name: str) -> Scheme:
+    from sdr_sc.experiments.baselines.ours import ModelScheme
+    from sdr_sc.experiments.fitting_model import contract_for_images
+
+    contract_for_images(model)
+    return ModelScheme.load(model, name)
 
 
 SCHEME_NAMES = tuple(MAKERS)

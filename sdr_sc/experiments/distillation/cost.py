@@ -20,9 +20,9 @@ from sdr_sc.distill.teacher import Teacher, load_teacher
 from sdr_sc.distill.train import Trainer
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.distillation.schemes import SCHEMES
+from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.measurements import Row, mean_interval
 from sdr_sc.files import write_whole
-from sdr_sc.semantic import weights
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.student import StudentEncoder
 
@@ -171,8 +171,8 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
 
     torch.set_num_threads(1)
     data = fashion_mnist.load("test")
+    contract = contract_for_images(model)
     network, _ = efficientnet.load(teacher)
-    contract = weights.read_contract(model)
     encoder = StudentEncoder(contract.k_max)
     large, small = count_parameters(network), count_parameters(encoder)
     image = torch.zeros(1, 1, *contract.item_shape)
