@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """JSON, YAML and CSV that somebody else may have written: read within bounds, or refused in one sentence.
 
-For every layer. The parsers of Python raise a dozen kinds of exception at bad text (``RecursionError`` at deep nesting,
+For every layer. Python's parsers raise many kinds of exception at bad text (``RecursionError`` at deep nesting,
 ``ValueError`` at numbers of thousands of digits, ``UnicodeDecodeError``), and YAML's needs minutes for some of it. All
-reading of such files goes through here, so that each of them is one sentence. What the values mean is the caller's to check;
-`whole_number` and `real_number` are for that.
+reading of such files goes through here, so that each of them is one sentence. What the values mean is for the caller to
+check; `whole_number` and `real_number` are for that.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _strict_loader() -> Any:
                     )
             return super().construct_mapping(node, deep)
 
-    # YAML 1.1 takes 2e6 and 2.0e6, without a sign in the exponent, for text; YAML 1.2 and every user take them for numbers.
+    # YAML 1.1 takes 2e6 and 2.0e6, without a sign in the exponent, for text; YAML 1.2 takes them for numbers.
     Strict.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
     )
@@ -178,8 +178,8 @@ def read_csv(
         path, what, fix, kind: as for `read_json`.
 
     Raises:
-        SdrScError: of class ``kind``: it cannot be read, is not CSV, lacks a column, or a row has more cells than columns.
-            A row that lacks cells, as the last one of a run that was killed, is refused, too.
+        SdrScError: of class ``kind``: it cannot be read, is not CSV, lacks a column, or a row has more or fewer cells
+            than the header, as the last one of a run that was killed.
     """
     name = f"{what} {shown(path)}"
     try:

@@ -41,7 +41,7 @@ def own_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.lstat()
     except OSError as error:
-        raise SdrScError(f"folder {name} cannot be made ({error.strerror or error}); make room or rights there.") from None
+        raise SdrScError(f"folder {name} cannot be made ({error.strerror or error}); choose another.") from None
     if not stat.S_ISDIR(status.st_mode):
         raise SdrScError(f"{name} is a link or a file where a folder has to be; remove it.")
     reason = why_not_own(status)
@@ -56,8 +56,8 @@ def own_folder(path: Path) -> Path:
 def cache_folder() -> Path:
     """A folder for caches, this user's own: below ``XDG_CACHE_HOME`` or ``~/.cache``, or a temporary one that stays.
 
-    A service or a container may have no home that can be written. Where even the usual temporary name is somebody else's,
-    the folder is a new one for this process.
+    A service or a container may have no home that can be written. Where even the usual temporary name is another
+    user's, the folder is a new one for this process.
     """
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = os.environ.get("HOME", "")

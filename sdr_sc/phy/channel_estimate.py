@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.linear import matmul, solve_positive
 from sdr_sc.phy.numerology import Numerology
 
 _DELAY_MARGIN = 2
@@ -33,8 +34,8 @@ def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
     delays = np.arange(-numerology.early_window - _DELAY_MARGIN, numerology.cyclic_prefix)
     basis = np.exp(-2j * np.pi * np.outer(numerology.positions, delays) / numerology.fft_size)
     weighted = basis.conj().T * np.asarray(weights, float)
-    gram = weighted @ basis + _RIDGE * float(np.sum(weights)) * np.eye(len(delays))
-    return np.ascontiguousarray((basis @ np.linalg.solve(gram, weighted)).astype(np.complex64))
+    gram = matmul(weighted, basis) + _RIDGE * float(np.sum(weights)) * np.eye(len(delays))
+    return np.ascontiguousarray(matmul(basis, solve_positive(gram, weighted)).astype(np.complex64))
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from sdr_sc.phy.channel_estimate import multiply
+from sdr_sc.phy.linear import inner
 from sdr_sc.phy.phase_slope import phase_slope
 
 _REACH = 1.0
@@ -55,8 +56,8 @@ def header_soft_values(
         every[windows + s, 0] = total
     slope = phase_slope(every, times, _REACH)
     noise = 0.0
-    turn = np.vdot(training[0], training[1])
-    turn /= max(abs(turn), np.float32(1e-30))
+    turn = inner(training[0], training[1])
+    turn /= max(abs(turn), 1e-30)
     for u in range(used):
         noise += abs(training[1, u] - training[0, u] * turn) ** 2 / (2 * used)
     soft = np.empty((count, len(data_index)), np.float32)

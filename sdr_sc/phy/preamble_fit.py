@@ -16,6 +16,7 @@ from numba import njit
 from scipy import fft
 
 from sdr_sc.phy.channel_estimate import multiply
+from sdr_sc.phy.linear import energy, matmul, solve_positive
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.preamble import preamble
 from sdr_sc.phy.windows import cut
@@ -40,16 +41,18 @@ class PreambleFit:
         self._starts = first + n.fft_size * np.arange(windows)
         rows = first + np.arange(windows * n.fft_size)
         sent = samples[rows[:, np.newaxis] - np.arange(-_PRECURSORS, taps - _PRECURSORS)]
-        ridge = _RIDGE * np.vdot(samples, samples).real / taps
-        inverse = np.linalg.solve(sent.conj().T @ sent + ridge * np.eye(taps), sent.conj().T)
+        ridge = _RIDGE * energy(samples) / taps
+        adjoint = np.ascontiguousarray(sent.conj().T)
+        inverse = solve_positive(matmul(adjoint, sent) + ridge * np.eye(taps), adjoint)
         self._sent = np.ascontiguousarray(sent.astype(np.complex64))
         self._inverse = np.ascontiguousarray(inverse.astype(np.complex64))
         self._size, self._bins = n.fft_size, n.bins
         # White noise of unit power leaves tr(F (I - A) (I - A)^H F^H) behind the fit, with A = sent inverse and F the
         # windows' FFTs on the occupied subcarriers.
-        fitted, adjoint = self._transform(sent), self._transform(inverse.conj().T)
-        overlap = float(np.sum(fitted * adjoint.conj()).real)
-        gram = (fitted.conj().T @ fitted) * (inverse @ inverse.conj().T).T
+        back = np.ascontiguousarray(inverse.conj().T)
+        fitted, inverted = self._transform(sent), self._transform(back)
+        overlap = float(np.sum(fitted * inverted.conj()).real)
+        gram = matmul(np.ascontiguousarray(fitted.conj().T), fitted) * matmul(inverse, back).T
         self._left = windows * n.used - 2 * overlap + float(np.sum(gram).real)
 
     def _transform(self, columns: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.linear import energy, inner
+
 
 @dataclass(frozen=True)
 class PowerEstimate:
@@ -86,7 +88,7 @@ def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEs
 def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
     """From the two equal training symbols alone; the phase between them is the carrier offset's, and taken out."""
     first, second = observation.training
-    turn = np.exp(1j * np.angle(np.vdot(second, first))).astype(np.complex64)
+    turn = np.exp(1j * np.angle(inner(second, first))).astype(np.complex64)
     return repeated_symbols(np.stack((first, turn * second)), phases_removed=True)
 
 
@@ -156,5 +158,4 @@ def _energies(gains: np.ndarray) -> tuple[float, float]:
 
 
 def _energy(values: np.ndarray) -> float:
-    flat = values.ravel()
-    return float(np.vdot(flat, flat).real)
+    return energy(values.ravel())

@@ -89,7 +89,7 @@ class SemanticEncoder:
         pixels = self._normalised.take(items[:, None], mode="clip")  # 'raise' would check each of them
         symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
         kept = symbols.reshape(len(items), -1)[:, : 2 * k]
-        power = np.matmul(kept[:, None], kept[:, :, None])[:, 0] / k  # quicker than einsum for one item
+        power = np.square(kept).sum(axis=1, keepdims=True) / k  # in one order on every machine, unlike a BLAS
         return (kept / np.sqrt(power + _LEAST_POWER)).view(np.complex64)
 
 

@@ -17,6 +17,7 @@ from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import ContractError
 from sdr_sc.files import write_whole
+from sdr_sc.phy.linear import matmul
 
 K_LIST = (2, 4, 8, 16, 32)
 SNR_RANGE_DB = (-7.0, 25.0)
@@ -43,7 +44,7 @@ class PcaModel:
     def encode(self, images: np.ndarray, k: int) -> np.ndarray:
         """complex64 (n, k): mean power 1 over all of them; uint8 images (n, height, width)."""
         pixels = images.reshape(len(images), -1).astype(np.float32) / 255 - self.mean
-        parts = pixels @ self.basis[:, : 2 * k]
+        parts = matmul(pixels, np.ascontiguousarray(self.basis[:, : 2 * k]))
         power = 2 * float(np.mean(parts**2))
         return (parts / np.float32(np.sqrt(max(power, 1e-9)))).astype(np.float32).view(np.complex64)
 
@@ -56,7 +57,7 @@ class PcaModel:
         values[:, -2] = np.clip(snr_db, *SNR_RANGE_DB) / 10
         values[:, -1] = k / k_max
         for place, (weight, bias) in enumerate(self.layers):
-            values = values @ weight + bias
+            values = matmul(values, np.ascontiguousarray(weight)) + bias
             if place < len(self.layers) - 1:
                 np.maximum(values, 0, out=values)
         return values

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.errors import ChannelError
+from sdr_sc.phy.linear import inner, matmul, solve_positive
 
 TAPS = 16
 FFT_SIZE = 64
@@ -120,14 +121,14 @@ def _align(response: np.ndarray, subcarrier: np.ndarray) -> tuple[np.ndarray, np
     aligned, good = response.copy(), np.ones(len(response), bool)
     reference, bad_run = aligned[0], 0
     for i in range(1, len(response)):
-        match = np.abs(ramps @ (response[i] * reference.conj()))
+        match = np.abs(matmul(ramps, (response[i] * reference.conj())[:, np.newaxis])[:, 0])
         best = min(max(int(match.argmax()), 1), len(delays) - 2)
         before, here, after = match[best - 1 : best + 2]
         bend = before - 2 * here + after
         offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
         delay = delays[best] + _DELAY_STEP * min(max(offset, -1.0), 1.0)
         turned = response[i] * np.exp(2j * np.pi * delay * subcarrier / FFT_SIZE)
-        product = np.vdot(turned, reference)
+        product = inner(turned, reference)
         aligned[i] = turned * np.exp(1j * np.angle(product))
         good[i] = abs(product) >= _LEAST_CORRELATION * len(subcarrier)
         bad_run = 0 if good[i] else bad_run + 1
@@ -141,9 +142,10 @@ def _fit(tones: np.ndarray, subcarrier: np.ndarray) -> tuple[np.ndarray, np.ndar
     best: tuple[float, int, np.ndarray] | None = None
     for first in range(-TAPS, TAPS // 2):
         model = np.exp(-2j * np.pi * np.outer(subcarrier, first + np.arange(TAPS)) / FFT_SIZE)
-        gram = model.conj().T @ model + _RIDGE * len(subcarrier) * np.eye(TAPS)
-        taps = tones @ np.linalg.solve(gram, model.conj().T).T
-        error = float(np.mean(np.abs(tones - taps @ model.T) ** 2))
+        adjoint = np.ascontiguousarray(model.conj().T)
+        gram = matmul(adjoint, model) + _RIDGE * len(subcarrier) * np.eye(TAPS)
+        taps = matmul(tones, np.ascontiguousarray(solve_positive(gram, adjoint).T))
+        error = float(np.mean(np.abs(tones - matmul(taps, np.ascontiguousarray(model.T))) ** 2))
         if best is None or error < best[0]:
             best = (error, first, taps)
     assert best is not None

@@ -12,6 +12,7 @@ from numba import njit
 from sdr_sc.errors import ChannelError
 from sdr_sc.phy.channels.base import check, check_rate, generator
 from sdr_sc.phy.channels.sinc import HALF_TAPS, windowed_sinc
+from sdr_sc.phy.linear import matmul
 
 _BLOCK_STEPS = 64
 _LONGEST_STEP = 4096
@@ -179,6 +180,6 @@ class PathChannel:
         steps = _BLOCK_STEPS if self._step else 0
         rate = self.sample_rate_hz
         gains = self._realisation.gains(self._age / rate, self._step / rate, steps + 1)
-        self._taps = np.ascontiguousarray(gains @ self._filters, np.complex64)
+        self._taps = matmul(gains, self._filters).astype(np.complex64)
         longest = steps * self._step or _FOREVER
         self._block_samples = min(longest, self._renew - self._age)
