@@ -63,8 +63,42 @@ def test_a_receiver_that_hears_bursts_and_receives_none_is_told_so_and_one_that_
     assert "20 frames, bursts arrive with peaks 31 dB above the mean level, and no pre" in told(5.5, LinkWatch(tb))
     record.frames_sent = 0
     assert told(5.5, LinkWatch(tb)).startswith("bursts arrive")
-    counters.delivered = 1
-    assert told(60.0, LinkWatch(tb)) == ""
+    watch = LinkWatch(tb)
+    for step in range(600):  # a frame a second
+        counters.delivered = 1 + step // 10
+        assert watch.deaf_problem(step / 10) == ""
+
+
+def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frames_had_been_received() -> None:
+    level, counters, record = Fake(papr_db=31.0), Fake(delivered=0), Fake(frames_sent=0)
+    receiver = Fake(receiver=Fake(counters=counters), level=Fake(recent=lambda: level), samples_taken=0)
+    warnings: list[str] = []
+    tb = link_of(receiver=receiver, results=Fake(record=record, ended=False, finished=threading.Event()))
+    tb.lost, clock = "", [0.0]
+
+    def poll_for(seconds: float, run: EndRun) -> None:
+        for _ in range(round(seconds * 10)):
+            clock[0] += 0.1
+            run.poll()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: clock[0])
+        run = EndRun(tb, "rx", None, lambda tb: None, lambda: 0, warnings.append)
+        counters.delivered = record.frames_sent = 915
+        poll_for(1.0, run)
+        record.frames_sent = 917  # two that are on their way, and then it is gone
+        level.papr_db = 11.0
+        poll_for(60.0, run)
+        assert warnings == []
+        level.papr_db, record.frames_sent = 31.0, 945
+        poll_for(9.0, run)
+        assert warnings == []
+        poll_for(60.0, run)
+        assert len(warnings) == 1  # not again and again
+        assert warnings[0].startswith("no frame has been received for 10 s: the transmitter tells of 30 frames, bursts")
+        counters.delivered = record.frames_sent = 1000
+        poll_for(1.0, run)
+        assert len(warnings) == 1
 
 
 def test_a_device_that_does_not_answer_bursts_is_told() -> None:

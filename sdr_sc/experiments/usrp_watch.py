@@ -14,6 +14,8 @@ PEER_LIMIT_S = 5.0
 """Silence of the transmitter that is worth a word."""
 DEAF_LIMIT_S = 5.0
 """Bursts for so long without one frame are worth a word."""
+DEAF_AGAIN_LIMIT_S = 10.0
+"""The same, where frames were received before: a channel may fade for some seconds."""
 BURST_PAPR_DB = 17.0
 """Peak over mean within a second from which on there are bursts: noise, and a signal without pauses, reach 12 dB."""
 _TOLD_FRAMES = 5
@@ -66,6 +68,12 @@ class LinkWatch:
         self._answered, self._frames_then = 0, 0
         self._looked_s: float | None = None
         self._bursts_s = self._told_s = 0.0  # for how long there were bursts, and frames by the transmitter's word
+        self._received = self._sent_before = 0  # frames received, and those that had been sent by then
+
+    @property
+    def frames_received(self) -> int:
+        """As `deaf_problem` saw it last."""
+        return self._received
 
     def device_problem(self, now_s: float) -> str:
         """One sentence once the device counts as gone; '' as long as it does not."""
@@ -119,24 +127,31 @@ class LinkWatch:
         """One sentence while frames, or bursts of somebody, arrive for some seconds and not one is received.
 
         A receiver cannot know the other end's sample rate: at another one no preamble fits, and nothing is detected.
+        The same goes for a transmitter that is started again with other settings, after frames of an earlier one.
         """
         tb = self._tb
-        if not hasattr(tb, "receiver") or tb.receiver.receiver.counters.delivered:
+        if not hasattr(tb, "receiver"):
             return ""
+        received, sent_by_now = tb.receiver.receiver.counters.delivered, tb.results.record.frames_sent
+        if received != self._received:
+            self._received, self._sent_before = received, sent_by_now
+            self._bursts_s = self._told_s = 0.0
         step_s = 0.0 if self._looked_s is None else min(now_s - self._looked_s, _LONGEST_STEP_S)
         self._looked_s = now_s
         papr_db = tb.receiver.level.recent().papr_db
-        frames, bursts = tb.results.record.frames_sent, papr_db >= BURST_PAPR_DB
+        frames, bursts = sent_by_now - self._sent_before, papr_db >= BURST_PAPR_DB
         self._bursts_s += step_s if bursts else 0.0
         self._told_s += step_s if frames >= _TOLD_FRAMES else 0.0
-        sent = f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
-        if bursts and self._bursts_s >= DEAF_LIMIT_S:
+        limit_s = DEAF_AGAIN_LIMIT_S if received else DEAF_LIMIT_S
+        sent = f"no frame has been received for {limit_s:g} s: " if received else ""
+        sent += f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
+        if bursts and self._bursts_s >= limit_s:
             return (
                 f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits with "
                 "a header behind it: --rate or numerology of the two ends differ, the level is too high (clipping), or "
                 "the bursts are of another system."
             )
-        if not bursts and self._told_s >= DEAF_LIMIT_S:
+        if not bursts and self._told_s >= limit_s:
             return (
                 f"{sent}none is received, and no bursts stand out of what arrives: check frequency, gains, antennas "
                 "and cable at both ends, and that --rate is the same."
@@ -166,7 +181,8 @@ class EndRun:
         self._last = tb.transmitter if end == "tx" else tb.results
         self._over = math.inf if deadline_s is None else time.monotonic() + deadline_s
         self._grace_s = _FINISH_LIMIT_S
-        self._watch, self._warned, self._deaf_told = LinkWatch(tb), False, False
+        self._watch, self._warned = LinkWatch(tb), False
+        self._deaf_told: set[bool] = set()  # before the first frame, and after frames had been received
         self._stops = 0
 
     def poll(self) -> bool:
@@ -182,9 +198,9 @@ class EndRun:
         if problem:
             self._warned = True
             self._warn(problem)
-        problem = "" if self._deaf_told else self._watch.deaf_problem(now)
-        if problem:
-            self._deaf_told = True
+        problem = self._watch.deaf_problem(now)
+        if problem and (self._watch.frames_received > 0) not in self._deaf_told:
+            self._deaf_told.add(self._watch.frames_received > 0)
             self._warn(problem)
         if self._asked() > self._stops:
             if self._stops or self._end == "rx":
