@@ -70,7 +70,7 @@ def parse_json(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError, 
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
         value = json.loads(plain, parse_constant=constant)
-        if _deeper_than(value, DEPTH_LIMIT):
+        if nested_deeper(value, DEPTH_LIMIT):
             raise RecursionError
     except RecursionError:
         reason = "it is nested too deeply"
@@ -247,7 +247,8 @@ def _bytes_of(path: str | Path, what: str, fix: str, kind: Kind, limit_bytes: in
     return content
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def nested_deeper(value: Any, limit: int) -> bool:
+    """Whether lists and objects lie within one another deeper than so many levels."""
     level = [value]
     for _ in range(limit + 1):
         level = [

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ROOT
-from recordings import all_samples, assert_valid, change, data_file, noise, note, record
+from recordings import FREQ_HZ, all_samples, assert_valid, change, data_file, noise, note, record
 
 from sdr_sc.capture import Capture, CaptureWriter
 from sdr_sc.capture.check import check
@@ -55,7 +55,13 @@ def drop_global(key: str) -> Callable[[dict], None]:
         (set_global("core:sample_rate", "fast"), "core:sample_rate is 'fast', which is not a number"),
         (set_global("core:sample_rate", -1), "sample rate -1 Hz is not between"),
         (set_global("core:version", "2.0.0"), "it is of SigMF 2.0.0, and versions from 2 on"),
-        (lambda meta: meta["captures"][0].update({"core:header_bytes": 4}), "header bytes"),
+        (lambda meta: meta["captures"][0].update({"core:header_bytes": "4"}), "core:header_bytes is '4', which is not"),
+        (lambda meta: meta["captures"][1].update({"core:sample_start": "9"}), "core:sample_start is '9', which is not"),
+        (set_global("core:num_channels", "2"), "core:num_channels is '2', which is not a whole number"),
+        (set_global("core:num_channels", 2.0), "it has 2 channels"),
+        (set_global("core:num_channels", None), "core:num_channels is null"),
+        (set_global("core:trailing_bytes", 1.5), "core:trailing_bytes is 1.5, which is not a whole number of 0 or"),
+        (set_global("core:offset", True), "core:offset is True, which is not a whole number"),
         (lambda meta: meta.pop("global"), "it has no global object"),
     ],
 )
@@ -191,7 +197,7 @@ def test_keys_of_wrong_types(tmp_path: Path) -> None:
         meta["annotations"][0]["core:comment"] = 5
         meta["annotations"][0]["core:freq_upper_edge"] = 5
         meta["annotations"].append("what")
-        meta["captures"].append({"core:sample_start": -1})
+        meta["captures"].append({"core:frequency": -1})
         meta["captures"][1]["sdr_sc:rx_time"] = 7.5
         meta["global"]["sdr_sc:config"] = "many"
         meta["global"]["core:author"] = ["me"]
@@ -203,12 +209,13 @@ def test_keys_of_wrong_types(tmp_path: Path) -> None:
     for told in ("sdr_sc:label has 2 elements for 3 items", "sdr_sc:snr_db is 'good', which is not a number",
                  "core:sample_start is 3.5, which is not a whole number of 0 or more", "'what' is no object",
                  "core:comment is 5, which is not a text", "core:freq_upper_edge stands without core:freq_lower_edge",
-                 "captures[2]: core:sample_start is -1", "sdr_sc:rx_time is 7.5", "sdr_sc:config is 'many'",
+                 "captures[2]: core:sample_start is missing", "sdr_sc:rx_time is 7.5", "sdr_sc:config is 'many'",
                  "core:author is ['me'], which is not a text", "sdr_sc:not_received[0]"):  # fmt: skip
         assert sum(told in text for text in errors) == 1, (told, errors)
     assert any("'sdr_sc:unheard' is no key of this extension" in text for text in texts(tmp_path / "a", "warning"))
     with Capture(tmp_path / "a") as capture:
-        assert [found.frame_index for found in capture.frames()] == [3]
+        assert [found.frame_index for found in capture.frames()] == [1, 3]
+        assert capture.segments[1].freq_hz == FREQ_HZ and capture.segments[1].cause == "overflow"
     convert(tmp_path / "a", tmp_path / "b", "cf32_le")
     assert_valid(tmp_path / "b")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sdr_sc.capture.fields import BadValue, int_of, number_of, text_of
@@ -70,12 +71,17 @@ def read_annotations(recording: Recording, tell: bool = False) -> Iterator[Annot
         note = None
         if FRAME_MARK in raw:
             try:
-                note = FrameNote.from_json(raw)
+                note = FrameNote.from_json(raw, partial(_tell_member, recording if tell else None, where))
             except BadValue as error:
                 if tell:
                     text = f"{error}; kept as it is, but no frame."
                     recording.findings.add(ERROR, where, text, "annotations that are no frames")
         yield Annotation(where, raw, note, start)
+
+
+def _tell_member(recording: Recording | None, where: str, error: BadValue) -> None:
+    if recording is not None:
+        recording.findings.add(ERROR, where, f"{error}; counts as missing.", "members of frames of wrong types")
 
 
 def told_annotations(recording: Recording, survey: Survey) -> Iterator[Annotation]:

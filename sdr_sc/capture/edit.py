@@ -32,6 +32,7 @@ class Edited:
         frames: that went along.
         frames_left: frames at its edges that did not, because not all of their samples did.
         clipped: samples that the new datatype could not hold.
+        times_left: segments whose time of day could not be read, and was left out.
     """
 
     start: int
@@ -39,6 +40,7 @@ class Edited:
     frames: int
     frames_left: int
     clipped: int
+    times_left: int = 0
 
 
 def cut(
@@ -133,7 +135,8 @@ def _copy(
     except BaseException:
         writer.discard()
         raise
-    return Edited(start, stop, kept, left, writer.clipped - info.clipped)
+    times_left = sum(segment.sample_start in capture.times_left for segment in _source_segments(capture, start, stop))
+    return Edited(start, stop, kept, left, writer.clipped - info.clipped, times_left)
 
 
 def _refuse_itself(capture: Capture, target: str | Path) -> None:
@@ -152,11 +155,16 @@ def _valid(info: CaptureInfo) -> CaptureInfo:
     return replace(info, other=other)
 
 
+def _source_segments(capture: Capture, start: int, stop: int) -> list[Segment]:
+    """Segments that have samples in a part; the first begins at its first sample or before."""
+    before = [segment for segment in capture.segments if segment.sample_start <= start][-1]
+    return [before, *(segment for segment in capture.segments if start < segment.sample_start < stop)]
+
+
 def _segments(capture: Capture, start: int, stop: int) -> Iterator[Segment]:
     """Segments of a part: the first goes on from where the part begins."""
     rate_hz = capture.sample_rate_hz
-    within = [segment for segment in capture.segments if start < segment.sample_start < stop]
-    before = [segment for segment in capture.segments if segment.sample_start <= start][-1]
+    before, *within = _source_segments(capture, start, stop)
     skipped = start - before.sample_start
     first = before
     if skipped:

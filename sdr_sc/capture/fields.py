@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from sdr_sc.documents import whole_number
 
 LARGEST_INT = 2**63 - 1
 """SigMF's limit for indices and counts."""
@@ -24,21 +26,21 @@ def _get(raw: Mapping[str, Any], key: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _is_int(value: Any) -> bool:
-    return type(value) is int  # a bool is none
-
-
 def _is_number(value: Any) -> bool:
-    return (_is_int(value) and abs(value) <= LARGEST_INT) or (isinstance(value, float) and math.isfinite(value))
+    # A bool is none.
+    return (type(value) is int and abs(value) <= LARGEST_INT) or (isinstance(value, float) and math.isfinite(value))
 
 
 def int_of(raw: Mapping[str, Any], key: str, default: Any = _REQUIRED, lowest: int = -LARGEST_INT) -> Any:
-    """A whole number; ``default`` where there is none."""
+    """A whole number, however it is spelled (``2.0`` is one); ``default`` where there is none."""
     value = _get(raw, key, default)
-    if value is not default and not (type(value) is int and lowest <= value <= LARGEST_INT):
+    if value is default:
+        return value
+    number = whole_number(value, lowest, LARGEST_INT)
+    if number is None:
         above = f" of {lowest} or more" if lowest > -LARGEST_INT else ""
         raise BadValue(f"{key} is {short(value)}, which is not a whole number{above}")
-    return value
+    return number
 
 
 def number_of(raw: Mapping[str, Any], key: str, default: Any = _REQUIRED) -> Any:
@@ -79,6 +81,8 @@ def ints_of(raw: Mapping[str, Any], key: str, length: int | None) -> tuple[int, 
     if value is None:
         return None
     # By sets of types and by extremes: these lists are most of a recording's metadata.
+    if isinstance(value, list) and float in set(map(type, value)):
+        value = [one if (number := whole_number(one)) is None else number for one in value]
     fits = isinstance(value, list) and set(map(type, value)) <= {int}
     if not fits or (value and not -LARGEST_INT <= min(value) <= max(value) <= LARGEST_INT):
         raise BadValue(f"{key} is {short(value)}, which is not a list of whole numbers")
@@ -97,16 +101,17 @@ def floats_of(raw: Mapping[str, Any], key: str, length: int | None) -> tuple[flo
     return tuple(math.nan if one is None else float(one) for one in _of_length(value, key, length))
 
 
-def time_of(raw: Mapping[str, Any], key: str) -> tuple[int, float] | None:
-    """Whole seconds and the fraction of one; None where there is none."""
-    value = _get(raw, key, None)
-    if value is None:
-        return None
-    if not (isinstance(value, list) and len(value) == 2 and _is_int(value[0]) and _is_number(value[1])):
+def time_of(raw: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Whole seconds and the fraction of one; ``default`` where there is none."""
+    value = _get(raw, key, default)
+    if value is default:
+        return value
+    whole = whole_number(value[0], -LARGEST_INT, LARGEST_INT) if isinstance(value, list) and len(value) == 2 else None
+    if whole is None or not _is_number(value[1]):
         raise BadValue(f"{key} is {short(value)}, which is not [whole seconds, fraction of a second]")
     if not 0 <= value[1] < 1:
         raise BadValue(f"{key} is {short(value)}, whose fraction of a second is not in 0..1")
-    return value[0], float(value[1])
+    return whole, float(value[1])
 
 
 def _of_length(value: list, key: str, length: int | None) -> list:
@@ -115,7 +120,24 @@ def _of_length(value: list, key: str, length: int | None) -> list:
     return value
 
 
+def lenient(
+    tell: Callable[[BadValue], None] | None, read: Callable[..., Any], raw: Mapping[str, Any], key: str, default: Any
+) -> Any:
+    """A member that may be missing; a bad one is told and counts as missing, or raises where nobody is to be told."""
+    try:
+        return read(raw, key, default)
+    except BadValue as error:
+        if tell is None:
+            raise
+        tell(error)
+        return default
+
+
 def short(value: Any) -> str:
-    """A value for a message, cut to a few words."""
+    """A value for a message, cut to a few words; control characters are escaped, as ``repr`` does."""
+    if isinstance(value, str):
+        value = value[:80]
+    elif isinstance(value, list):
+        value = value[:20]
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sdr_sc.documents import DEPTH_LIMIT, nested_deeper
+
 LISTS = ("captures", "annotations")
 """The members of the file's object that are given element by element."""
 
@@ -111,8 +113,14 @@ class _Text:
                     raise self._fail(error.msg.lower(), self._at + further) from None
             except RecursionError:
                 raise self._fail("it is nested too deeply") from None
+            except ValueError:
+                raise self._fail("a number of thousands of digits") from None
             else:
                 length = stop - self._at
+                # Counting brackets is quick; only what has many of them is looked at closely.
+                brackets = self._text.count("[", self._at, stop) + self._text.count("{", self._at, stop)
+                if brackets > DEPTH_LIMIT and nested_deeper(value, DEPTH_LIMIT):
+                    raise self._fail("it is nested too deeply")
                 if stop < len(self._text) or not self._more():  # a number may go on in the next chunk
                     self._at += length
                     return value

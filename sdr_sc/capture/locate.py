@@ -3,27 +3,25 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from sdr_sc.capture.findings import ERROR, Finding
+from sdr_sc.capture.archive import Members, members_of
+from sdr_sc.capture.findings import Finding
+from sdr_sc.capture.other_files import head_of, is_tar, refuse_other_kinds
 from sdr_sc.capture.region import Region
+from sdr_sc.documents import read_json
 from sdr_sc.errors import CaptureError
+from sdr_sc.shown import shown
 
 META, DATA, JOURNAL, ARCHIVE = ".sigmf-meta", ".sigmf-data", ".sigmf-journal", ".sigmf"
+COLLECTION = ".sigmf-collection"
 _PAIR_SUFFIXES = (META, DATA, JOURNAL)
 
 _PLAIN = "give its datatype (--datatype) and sample rate (--rate)"
-
-_COMPRESSED = {
-    b"\x1f\x8b": "gunzip -c {name} > {stem}.sigmf",
-    b"\xfd7zXZ\x00": "xz -dc {name} > {stem}.sigmf",
-    b"BZh": "bzip2 -dc {name} > {stem}.sigmf",
-    b"\x28\xb5\x2f\xfd": "zstd -dc {name} > {stem}.sigmf",
-    b"PK\x03\x04": "unzip {name}",
-}
-"""First bytes of compressed files, and what unpacks them."""
+_NAMED_STREAMS = 8
+_COLLECTION_BYTES = 4 << 20
 
 
 @dataclass
@@ -35,6 +33,8 @@ class Parts:
         kind: ``"pair"``, ``"archive"`` or ``"plain"``.
         meta, data: where they lie; None where there is none.
         journal: left by a recording that did not end, or that still goes on.
+        members: of an archive.
+        mismatch: what is wrong where names in an archive do not fit; '' where they do.
         findings: what is wrong with the files.
     """
 
@@ -43,6 +43,8 @@ class Parts:
     meta: Region | None = None
     data: Region | None = None
     journal: Path | None = None
+    members: Members | None = None
+    mismatch: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -54,6 +56,23 @@ class Parts:
     def meta_name(self) -> str:
         """The metadata's file, for messages."""
         return self.path.name if self.meta is None else self.meta.path.name
+
+    def named(self, name: str) -> Region | None:
+        """Data under a name of its own beside the metadata (``core:dataset``); None where there is none.
+
+        Only the name counts, folders in it do not: a recording reads nothing outside its own folder.
+        """
+        if self.members is not None:
+            member = self.members.beside_meta(name)
+            return None if member is None else Region(self.path, *self.members.places[member])
+        path = None if self.meta is None else self.meta.path.with_name(Path(name).name or ".")
+        return Region(path) if path is not None and path.is_file() else None
+
+    def use_data(self, data: Region) -> None:
+        """Read samples from there, and from nowhere else."""
+        if self.data is not None:
+            self.data.close()
+        self.data = data
 
     def close(self) -> None:
         """Close the files."""
@@ -70,7 +89,7 @@ def stem_of(path: str | Path) -> Path:
     """
     path = Path(path)
     for suffix in _PAIR_SUFFIXES:
-        if path.name.endswith(suffix) and path.name != suffix:
+        if path.name.lower().endswith(suffix) and path.name.lower() != suffix:
             return path.with_name(path.name[: -len(suffix)])
     return path
 
@@ -82,7 +101,7 @@ def pair_paths(path: str | Path) -> tuple[Path, Path, Path]:
         CaptureError: the name is none for a pair.
     """
     stem = stem_of(path)
-    if not stem.name or stem.name.endswith(ARCHIVE):
+    if not stem.name or stem.name.lower().endswith(ARCHIVE):
         raise CaptureError(f"{path} is no name for a pair of files; give one without .sigmf at its end.")
     meta, data, journal = (stem.with_name(stem.name + suffix) for suffix in _PAIR_SUFFIXES)
     return meta, data, journal
@@ -101,17 +120,31 @@ def locate(path: str | Path, plain: bool = False) -> Parts:
     path = Path(path)
     if path.is_dir():
         raise CaptureError(f"{path} is a folder; give a recording in it.")
-    if path.is_file() and path.suffix not in _PAIR_SUFFIXES:
-        _refuse_compressed(path)
-        if tarfile.is_tarfile(path) if path.suffix != ARCHIVE else True:
+    if path.exists() and not path.is_file():
+        raise CaptureError(f"{path} is no regular file; give a recording that lies on a disk.")
+    ending = path.suffix.lower()
+    if path.is_file() and ending == COLLECTION:
+        return _of_collection(path, plain)
+    if path.is_file() and ending not in _PAIR_SUFFIXES:
+        head = head_of(path)
+        if ending == ARCHIVE and not is_tar(head):
+            refuse_other_kinds(path, head)
+        if ending == ARCHIVE or is_tar(head):
             return _archive(path)
-        if not stem_of(path).with_name(path.name + META).is_file():
+        refuse_other_kinds(path, head)
+        if not _there(path.with_name(path.name + META)).is_file():
             if not plain:
                 raise CaptureError(f"{path} has no metadata; {_PLAIN}, or a SigMF recording.")
             return Parts(path, "plain", data=Region(path))
-    meta, data, journal = pair_paths(path)
+    meta, data, journal = (_there(one) for one in pair_paths(path))
+    if ending in (META, DATA) and path.is_file():  # spelled as it was given
+        meta, data = (path, data) if ending == META else (meta, path)
     if not meta.is_file() and not data.is_file():
         raise CaptureError(f"recording {path} does not exist; there is no {meta.name} and no {data.name} there.")
+    if not meta.is_file():
+        if not plain:
+            raise CaptureError(f"{data} has no metadata; there is no {meta.name}; {_PLAIN}.")
+        refuse_other_kinds(data, head_of(data))
     parts = Parts(path, "pair" if meta.is_file() else "plain")
     if meta.is_file():
         parts.meta = Region(meta)
@@ -119,55 +152,60 @@ def locate(path: str | Path, plain: bool = False) -> Parts:
         parts.data = Region(data)
     if journal.is_file():
         parts.journal = journal
-    if parts.meta is None and not plain:
-        parts.close()
-        raise CaptureError(f"{data} has no metadata; there is no {meta.name}; {_PLAIN}.")
     return parts
 
 
-def _refuse_compressed(path: Path) -> None:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise CaptureError(f"{path} cannot be read ({error.strerror or error}).") from error
-    for magic, command in _COMPRESSED.items():
-        if head.startswith(magic):
-            how = command.format(name=path.name, stem=path.name.partition(".")[0])
-            raise CaptureError(f"{path} is compressed, and cannot be read by place; unpack it: {how}")
+def _there(path: Path) -> Path:
+    """A file of a pair, or the one whose ending is in capitals where only that is there."""
+    for suffix in _PAIR_SUFFIXES:
+        if path.name.endswith(suffix) and not path.is_file():
+            loud = path.with_name(path.name[: -len(suffix)] + suffix.upper())
+            return loud if loud.is_file() else path
+    return path
 
 
 def _archive(path: Path) -> Parts:
-    """Members of a tar archive, in place; of a truncated one, those that are there."""
-    members: list[tarfile.TarInfo] = []
-    parts, cut = Parts(path, "archive"), False
-    try:
-        with tarfile.open(path, "r:") as archive:
-            try:
-                while (member := archive.next()) is not None:
-                    members.append(member)
-            except (tarfile.TarError, OSError, EOFError):
-                cut = True
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise CaptureError(f"{path} is no SigMF archive, or is cut off at its beginning ({error}).") from error
-    length = path.stat().st_size
-    for suffix in (META, DATA):
-        found = [member for member in members if member.name.endswith(suffix)]
-        if len(found) > 1:
-            raise CaptureError(f"{path} holds {len(found)} recordings; unpack it (tar -xf {path.name}) and give one.")
-        if not found:
-            continue
-        if not found[0].isreg() or found[0].issparse():
-            raise CaptureError(f"{path} holds {found[0].name} as no plain file; unpack it: tar -xf {path.name}")
-        if found[0].offset_data + found[0].size > length:
-            there = max(length - found[0].offset_data, 0)
-            cut_text = f"the archive is truncated: {there} of {found[0].size} bytes of {found[0].name} are there."
-            parts.findings.append(Finding(ERROR, path.name, cut_text))
-        region = Region(path, found[0].offset_data, found[0].size)
-        if suffix == META:
-            parts.meta = region
-        else:
-            parts.data = region
-    if cut and not parts.findings:
-        parts.findings.append(Finding(ERROR, path.name, "the archive is truncated."))
+    found = members_of(path, META, DATA)
+    parts = Parts(path, "archive", members=found, mismatch=found.mismatch(), findings=found.findings)
+    if found.meta is not None:
+        parts.meta = Region(path, *found.places[found.meta])
+    if found.data is not None:
+        parts.data = Region(path, *found.places[found.data])
     return parts
+
+
+def _of_collection(path: Path, plain: bool) -> Parts:
+    """The only recording of a collection; of several, the sentence lists them."""
+    content = read_json(path, "collection", "give one of its recordings", CaptureError, _COLLECTION_BYTES)
+    names = [shown(name, 60) for name in _streams(content)]
+    if not names:
+        raise CaptureError(f"{path} is a collection that names no recordings; give a recording.")
+    if len(names) > 1:
+        more = f" and {len(names) - _NAMED_STREAMS} more" if len(names) > _NAMED_STREAMS else ""
+        listed = ", ".join(names[:_NAMED_STREAMS])
+        raise CaptureError(f"{path} is a collection of {len(names)} recordings ({listed}{more}); give one of them.")
+    [name] = _streams(content)
+    if not pair_like(name):
+        raise CaptureError(f"{path} is a collection of {names[0]}, which is no name of a recording beside it.")
+    try:
+        return locate(path.with_name(name), plain)
+    except CaptureError as error:
+        raise CaptureError(f"{path} is a collection of {names[0]}, which cannot be read: {error}") from None
+
+
+def pair_like(name: str) -> bool:
+    """Whether a name can be that of a pair in the same folder.
+
+    >>> pair_like("first"), pair_like("../first"), pair_like("x.sigmf-collection")
+    (True, False, False)
+    """
+    return name == Path(name).name and "\0" not in name and not name.lower().endswith((ARCHIVE, COLLECTION))
+
+
+def _streams(content: Any) -> list[str]:
+    collection = content.get("collection") if isinstance(content, dict) else None
+    streams = collection.get("core:streams") if isinstance(collection, dict) else None
+    # Until version 1.0 a stream was a list of name and checksum.
+    names = [one.get("name") if isinstance(one, dict) else one[0] if isinstance(one, list) and one else one
+             for one in streams or []] if isinstance(streams, list) else []  # fmt: skip
+    return [name for name in names if isinstance(name, str) and name]

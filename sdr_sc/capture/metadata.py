@@ -7,7 +7,7 @@ The keys of the namespace ``sdr_sc`` are described in docs/sdr_sc.sigmf-ext.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,12 @@ from sdr_sc.capture.fields import (
     floats_of,
     int_of,
     ints_of,
+    lenient,
     number_of,
     text_of,
     time_of,
 )
+from sdr_sc.capture.times import utc_time
 
 NAMESPACE, EXTENSION_VERSION = "sdr_sc", "1.0.0"
 SPECIFICATION = "1.2.0"
@@ -74,24 +76,31 @@ class Segment:
         return {**self.other, **{key: value for key, value in known.items() if value is not None}}
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Segment:
+    def from_json(cls, raw: Mapping[str, Any], tell: Callable[[BadValue], None] | None = None) -> Segment:
         """From the members of SigMF's object.
 
+        Args:
+            tell: called with what is wrong with each bad member, which then counts as missing.
+
         Raises:
-            BadValue: a member has the wrong type.
+            BadValue: its place is missing or bad; or any member, where there is no ``tell``.
         """
         return cls(
             int_of(raw, "core:sample_start", lowest=0),
-            number_of(raw, "core:frequency", None),
-            text_of(raw, "core:datetime", None),
-            time_of(raw, "sdr_sc:rx_time"),
-            text_of(raw, "sdr_sc:cause", ""),
-            int_of(raw, "core:global_index", None, lowest=0),
+            lenient(tell, number_of, raw, "core:frequency", None),
+            utc_time(raw.get("core:datetime"))[0],
+            lenient(tell, time_of, raw, "sdr_sc:rx_time", None),
+            lenient(tell, text_of, raw, "sdr_sc:cause", ""),
+            lenient(tell, _index_of, raw, "core:global_index", None),
             {key: value for key, value in raw.items() if key not in _SEGMENT_KEYS},
         )
 
 
-_SEGMENT_KEYS = frozenset(Segment(0, 0.0, "-", (0, 0.0), "-", 0).to_json())
+def _index_of(raw: Mapping[str, Any], key: str, default: Any) -> Any:
+    return int_of(raw, key, default, lowest=0)
+
+
+_SEGMENT_KEYS = frozenset(Segment(0, 0.0, "-", (0, 0.0), "-", 0).to_json()) | {"core:header_bytes"}
 
 
 @dataclass(frozen=True)
@@ -185,8 +194,11 @@ class FrameNote:
         return {**place, **edges, "core:label": self.title, **kept, **self.other}
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> FrameNote:
+    def from_json(cls, raw: Mapping[str, Any], tell: Callable[[BadValue], None] | None = None) -> FrameNote:
         """From the members of SigMF's object.
+
+        Args:
+            tell: called with what is wrong with SNRs, carrier offset and words, which then count as missing.
 
         Raises:
             BadValue: a member is missing, or has the wrong type or length.
@@ -198,16 +210,16 @@ class FrameNote:
             int_of(raw, "sdr_sc:frame_num", lowest=0),
             int_of(raw, "sdr_sc:k", lowest=1),
             n_items,
-            number_of(raw, "sdr_sc:snr_db", math.nan),
-            number_of(raw, "sdr_sc:cfo_hz", math.nan),
+            lenient(tell, number_of, raw, "sdr_sc:snr_db", math.nan),
+            lenient(tell, number_of, raw, "sdr_sc:cfo_hz", math.nan),
             int_of(raw, "sdr_sc:model_id", lowest=0),
             int_of(raw, "sdr_sc:frame_index", None, lowest=0),
             ints_of(raw, "sdr_sc:item_id", n_items),
             ints_of(raw, "sdr_sc:label", n_items),
             ints_of(raw, "sdr_sc:answer", n_items),
             floats_of(raw, "sdr_sc:confidence", n_items),
-            number_of(raw, "sdr_sc:snr_set_db", None),
-            text_of(raw, "sdr_sc:label_text", ""),
+            lenient(tell, number_of, raw, "sdr_sc:snr_set_db", None),
+            lenient(tell, text_of, raw, "sdr_sc:label_text", ""),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 

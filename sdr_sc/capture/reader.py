@@ -98,6 +98,16 @@ class Capture:
         return self._recording.raw_global
 
     @property
+    def times_left(self) -> Mapping[int, Any]:
+        """Times of segments that cannot be read, as they are in the file, by the segments' places."""
+        return self._recording.times_left
+
+    @property
+    def has_other_bytes(self) -> bool:
+        """Whether the data holds bytes that are no samples: headers in front of segments, or a trailer."""
+        return self._data.left_out > 0
+
+    @property
     def complete(self) -> bool:
         """Whether the recording's end was written, as `CaptureWriter.close` does."""
         return self.info.sample_count is not None

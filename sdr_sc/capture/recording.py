@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from sdr_sc.capture.json_pieces import BEGIN, LISTS, BrokenJson, pieces
 from sdr_sc.capture.locate import locate, stem_of
 from sdr_sc.capture.metadata import NAMESPACE, Segment, SentFrame
 from sdr_sc.capture.region import Region
+from sdr_sc.capture.times import utc_time
+from sdr_sc.documents import whole_number
 from sdr_sc.errors import CaptureError
 
 
@@ -39,6 +42,7 @@ class Recording:
         sample_count: whole samples that are there.
         info: None if a fatal fault leaves datatype or rate unknown.
         segments: by place, the first at 0.
+        times_left: times of segments that cannot be read, as they are in the file, by the segments' places.
 
     Raises:
         CaptureError: there is no such recording.
@@ -59,7 +63,8 @@ class Recording:
             text = "it is left over; all that it holds is in the metadata. 'sdr-sc capture check --repair' removes it."
             self.findings.add(WARNING, self.parts.journal.name, text)
             self.parts.journal = None
-        self.offset = self._field(int_of, "core:offset", 0, lowest=0)
+        self.times_left: dict[int, Any] = {}
+        self.offset = self._needed(int_of, "core:offset", 0, lowest=0)
         self._judge_version()
         rate_hz = self._rate(sample_rate_hz)
         self._find_data(datatype)
@@ -136,6 +141,16 @@ class Recording:
             self.findings.add(ERROR, "global", f"{error}.")
             return default
 
+    def _needed(self, read: Any, key: str, default: Any, **limits: Any) -> Any:
+        """A member that says how the samples are read: a bad one keeps them from being read, never a guess."""
+        try:
+            if key in self.raw_global and self.raw_global[key] is None:
+                raise BadValue(f"{key} is null")
+            return read(self.raw_global, key, default, **limits)
+        except BadValue as error:
+            self._stop("global", f"{error}.")
+            return default
+
     def _judge_version(self) -> None:
         if not self.raw_global:
             return
@@ -155,7 +170,13 @@ class Recording:
                 self.findings.add(WARNING, "global", f"{text}; its keys are kept as they are.")
 
     def _rate(self, given_hz: float | None) -> float | None:
-        rate_hz = given_hz if given_hz is not None else self._field(number_of, "core:sample_rate", None)
+        rate_hz = given_hz
+        if given_hz is None:
+            try:
+                rate_hz = number_of(self.raw_global, "core:sample_rate", None)
+            except BadValue as error:
+                self._stop("global", f"{error}; give the sample rate (--rate).")
+                return None
         if rate_hz is None:
             self._stop("global", "core:sample_rate is missing; give the sample rate (--rate).")
         elif not 0 < rate_hz <= 1e12:
@@ -176,14 +197,15 @@ class Recording:
             self.form = sample_format(told if given is None else given)
         except CaptureError as error:
             self._stop("global", str(error))
-        channels = self._field(int_of, "core:num_channels", 1, lowest=1)
+        channels = self._needed(int_of, "core:num_channels", 1, lowest=1)
         if channels != 1:
             self._stop("global", f"it has {channels} channels, and only one can be received.")
         self._dataset()
         if self.parts.data is None or self.form is None:
             return
-        size = self.parts.data.size - self._field(int_of, "core:trailing_bytes", 0, lowest=0)
-        self.sample_count, rest = divmod(max(size, 0), self.form.sample_bytes)
+        self.parts.data.leave_out(self._headers(), self._needed(int_of, "core:trailing_bytes", 0, lowest=0))
+        size = self.parts.data.size
+        self.sample_count, rest = divmod(size, self.form.sample_bytes)
         if rest:
             text = f"{size} bytes are no whole number of {self.form.name} samples; the last {rest} bytes are left out."
             self.findings.add(ERROR, self.parts.data_name, text)
@@ -193,18 +215,42 @@ class Recording:
             text = f"the data is {word} than told: {self.sample_count} samples instead of {promised}."
             self.findings.add(ERROR, self.parts.data_name, text)
 
+    def _headers(self) -> list[tuple[int, int]]:
+        """Headers in front of segments (``core:header_bytes``): bytes of samples before each, and its length."""
+        found: dict[int, int] = {}
+        for number, raw in enumerate(self.raw_captures):
+            if not isinstance(raw, dict) or "core:header_bytes" not in raw:
+                continue
+            try:
+                length = int_of(raw, "core:header_bytes", lowest=0)
+                start = int_of(shifted(raw, -self.offset), "core:sample_start", lowest=0)
+            except BadValue as error:
+                self._stop(f"captures[{number}]", f"{error}.")
+                continue
+            if length:
+                found[start] = length
+        sample_bytes = 0 if self.form is None else self.form.sample_bytes
+        return [(start * sample_bytes, found[start]) for start in sorted(found)]
+
     def _dataset(self) -> None:
-        """Data under another name, which SigMF allows."""
+        """Data under another name, which SigMF allows; in an archive it is a member."""
         name = self._field(text_of, "core:dataset", None)
-        if name and self.parts.kind == "pair" and self.parts.meta is not None:
-            path = self.parts.meta.path.with_name(Path(name).name)
-            if path.is_file():
-                self.parts.data = Region(path)
+        if name and self.parts.meta is not None:
+            data = self.parts.named(name)
+            if data is not None:
+                self.parts.use_data(data)
+                self.parts.mismatch = ""
+            elif self.parts.data is not None:
+                text = f"core:dataset names {short(name)}, which is not there; {self.parts.data_name} is read."
+                self.findings.add(WARNING, "global", text)
         if self.parts.data is None and self.raw_global.get("sdr_sc:sample_count") == 0 and self.parts.meta is not None:
             self.parts.data = Region(self.parts.meta.path, 0, 0)  # a recording that ended before its first sample
         if self.parts.data is None:
             missing = name or ("" if self.parts.kind == "archive" else stem_of(self.parts.path).name) + ".sigmf-data"
-            self._stop(self.parts.meta_name, f"its data is missing; there is no {missing}.")
+            alone = " (core:metadata_only)" if self.raw_global.get("core:metadata_only") is True else ""
+            self._stop(self.parts.meta_name, f"its data is missing{alone}; there is no {missing}.")
+        elif self.parts.mismatch:
+            self._stop(self.parts.path.name, self.parts.mismatch)
 
     def _segments(self, raw_captures: list[Any]) -> tuple[Segment, ...]:
         found: dict[int, Segment] = {}
@@ -214,12 +260,14 @@ class Recording:
             try:
                 if not isinstance(raw, dict):
                     raise BadValue(f"{short(raw)} is no object")
-                segment = Segment.from_json(shifted(raw, -self.offset))
+                segment = Segment.from_json(shifted(raw, -self.offset), partial(self._tell_member, where))
             except BadValue as error:
-                self.findings.add(ERROR, where, f"{error}.", "such captures")
+                if isinstance(raw, dict) and "core:sample_start" in raw:
+                    self._stop(where, f"{error}.")
+                else:
+                    self.findings.add(ERROR, where, f"{error}; left out.", "such captures")
                 continue
-            if raw.get("core:header_bytes"):
-                self._stop(where, "it has header bytes (core:header_bytes) between the samples, which cannot be read.")
+            self._judge_time(where, segment.sample_start, raw.get("core:datetime"))
             if segment.sample_start < latest:
                 text = f"it begins at sample {segment.sample_start}, before the one in front of it; sorted for reading."
                 self.findings.add(ERROR, where, text, "captures out of order")
@@ -233,6 +281,17 @@ class Recording:
             del found[start]
         found.setdefault(0, Segment(0))
         return tuple(found[start] for start in sorted(found))
+
+    def _tell_member(self, where: str, error: BadValue) -> None:
+        self.findings.add(ERROR, where, f"{error}; counts as missing.", "members of captures of wrong types")
+
+    def _judge_time(self, where: str, start: int, value: Any) -> None:
+        time, text = utc_time(value)
+        self.times_left.pop(start, None)
+        if text:
+            self.findings.add(WARNING, where, f"{text}.", "odd times")
+        if text and time is None:
+            self.times_left[start] = value
 
     def _read_journal(self, found: dict[int, Segment]) -> None:
         """Segments and lost frames of a recording that did not end."""
@@ -259,7 +318,5 @@ class Recording:
 
 def shifted(raw: Mapping[str, Any], samples: int) -> dict[str, Any]:
     """A capture or annotation moved by so many samples; a place of the wrong type stays as it is."""
-    start = raw.get("core:sample_start")
-    if not samples or not isinstance(start, int) or isinstance(start, bool):
-        return dict(raw)
-    return {**raw, "core:sample_start": start + samples}
+    start = whole_number(raw.get("core:sample_start")) if samples else None
+    return dict(raw) if start is None else {**raw, "core:sample_start": start + samples}

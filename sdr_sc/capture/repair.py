@@ -37,6 +37,11 @@ def repair(path: str | Path) -> list[str]:
             if capture.complete:
                 journal.close(remove=True)
                 return [f"removed {journal_path.name}, whose content is in the metadata"]
+            if capture.has_other_bytes:
+                raise CaptureError(
+                    f"{data} has header or trailing bytes among its samples, and was not recorded here; "
+                    f"remove {journal_path.name}, which does not belong to it."
+                )
             done = _finish(capture, meta, data, journal)
         journal.close(remove=True)
     except OSError as error:

@@ -170,3 +170,8 @@ def _report(target: Path, done: Edited) -> None:
     count = done.stop - done.start
     line = f"wrote {target}: {count} samples ({done.start} to {done.stop} of the source), {done.frames} frames{left}"
     _console().print(escape(line), soft_wrap=True, highlight=False)
+    if done.times_left:
+        text = f"the time of {done.times_left} segments cannot be read, and was left out"
+        _console().print(
+            f"[yellow]warning:[/] {text}; 'sdr-sc capture check' names it.", soft_wrap=True, highlight=False
+        )
