@@ -226,6 +226,15 @@ def test_encoder_without_feedback_sends_the_most_robust_setting() -> None:
     assert encoder.in_flight.given_up == 3
 
 
+def test_encoder_says_once_that_no_feedback_ever_arrives(capfd: pytest.CaptureFixture[str]) -> None:
+    run_encoder(24, items_per_frame=1, max_frames_in_flight=1)
+    output = "".join(capfd.readouterr())
+    assert output.count("no feedback has arrived for the first 4 frames, and each waits 0.05 s for it") == 1
+    run_encoder(24, items_per_frame=1, max_frames_in_flight=0)
+    run_encoder(3, items_per_frame=1, max_frames_in_flight=1)
+    assert "no feedback" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("items", [3, 8, 10])
 def test_encoder_ends_without_tags_too(items: int) -> None:
     encoder, frames = run_encoder(items, items_per_frame=4, k=8)

@@ -42,6 +42,7 @@ class FrameRecord:
         latency_ms: from the encoder to the answer, where both have the same clock.
         air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
         answer_ms: from there to the answer.
+        answered_s: when it was answered, by the monotonic clock of this process.
     """
 
     frame_index: int
@@ -58,6 +59,7 @@ class FrameRecord:
     latency_ms: float | None = None
     air_ms: float | None = None
     answer_ms: float | None = None
+    answered_s: float = 0.0
 
     @property
     def answers(self) -> np.ndarray:
@@ -165,6 +167,7 @@ class LinkRecord:
         record.answer, record.confidence = answer, confidence
         record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
         record.latency_ms = (time_ns - record.time_ns) / 1e6
+        record.answered_s = time_ns / 1e9
         self.frames_answered += 1
         self._settle_until(frame_index - SETTLE_FRAMES)
         return record

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.0005
 _STALE_TIMEOUTS = 8
+_WARN_FRAMES = 4
 _LINGER_S = 0.3  # a block that ends takes those with it that listen to its messages: the task sink has to stay
 
 
@@ -88,6 +89,7 @@ class semantic_encoder(gr.basic_block):
         self.feedback_unknown = 0
         self._snr_db: float | None = None
         self._snr_time = -np.inf
+        self._warned = False
         self._given_up_before = 0
         self._ending = self._at_once = False
         self._is_full: Callable[[int], bool] = lambda frames_made: False
@@ -117,6 +119,11 @@ class semantic_encoder(gr.basic_block):
     def end_told(self) -> bool:
         """Whether it has told the blocks downstream that no more frames come."""
         return self._end_told is not None
+
+    def latest_feedback(self) -> tuple[float, float] | None:
+        """The SNR that was fed back last, dB, and its age, s; None before the first."""
+        snr_db, snr_time = self._snr_db, self._snr_time
+        return None if snr_db is None else (snr_db, time.monotonic() - snr_time)
 
     def set_brake(self, is_full: Callable[[int], bool]) -> None:
         """Make no frame while ``is_full`` says so, which is asked with the number of frames made so far."""
@@ -151,15 +158,29 @@ class semantic_encoder(gr.basic_block):
         if not self.in_flight.acknowledge(number):
             self.feedback_unknown += 1
             return
-        self._snr_db, self._snr_time = float(snr_db), time.monotonic()
+        self._snr_time = time.monotonic()
+        self._snr_db = float(snr_db)
         self._given_up_before = self.in_flight.given_up
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self.item_bytes]
 
+    def _warn_without_feedback(self) -> None:
+        """Say once that every frame waits for feedback of which none has ever come."""
+        flight = self.in_flight
+        if self._warned or self._snr_db is not None or flight.limit == 0 or flight.given_up < _WARN_FRAMES:
+            return
+        self._warned = True
+        self.logger.warn(
+            f"no feedback has arrived for the first {flight.given_up} frames, and each waits {flight.timeout_s:g} s "
+            "for it: no frame is received, or no SNR Estimator is connected to port 'snr'; connect one, or set 'Frames "
+            "in flight' to 0."
+        )
+
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         now = time.monotonic()
+        self._warn_without_feedback()
         if self._ending:
             return self._end(now)
         # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block

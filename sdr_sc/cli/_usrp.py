@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFRESH_HZ = 4
+FRESH_S = 2.0
+"""Age up to which a value in a status line counts as that of now."""
 
 
 def device_options(function: Callable) -> Callable:
@@ -136,6 +138,20 @@ def level_text(level: Any) -> str:
         return "-"
     clipped = f", [red]{level.clipped} clipped[/]" if level.clipped else ""
     return f"{level.mean_dbfs:.1f} dBFS, peak {level.peak_dbfs:.1f}, PAPR {level.papr_db:.1f} dB{clipped}"
+
+
+def aged(text: str, age_s: float) -> str:
+    """A value for a status line: dimmed and with its age once it is no longer the value of now.
+
+    Args:
+        age_s: since it was measured.
+
+    >>> aged("-1.4 dB", 0.3)
+    '-1.4 dB'
+    >>> aged("-1.4 dB", 12.3)
+    '[dim]-1.4 dB, 12 s ago[/]'
+    """
+    return text if age_s < FRESH_S else f"[dim]{text}, {age_s:.0f} s ago[/]"
 
 
 def faults_text(faults: dict[str, int]) -> str:

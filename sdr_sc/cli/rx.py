@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,19 @@ def command(
     """
     from rich.console import Console
 
-    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
-    from sdr_sc.experiments.frame_columns import read_columns
-    from sdr_sc.experiments.measurements import print_rows, write_json
-    from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
     from sdr_sc.usrp import device_report, usrp_settings
 
     console = Console()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
+    console.print(
+        "opening the device, then waiting for a transmitter; Ctrl-C ends it ..."
+    )  # what follows takes seconds
+
+    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
+    from sdr_sc.experiments.frame_columns import read_columns
+    from sdr_sc.experiments.measurements import print_rows, write_json
+    from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
+
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
     with kept_if_used(folder):
@@ -110,21 +116,28 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
-    from sdr_sc.cli._usrp import faults_text, level_text
+    from sdr_sc.cli._usrp import aged, faults_text, level_text
 
     record, counters = tb.results.record, tb.receiver.receiver.counters
     latest = record.recent()[-1:]
     settled = record.items_answered + record.items_lost
     accuracy = f"{100 * record.items_correct / settled:.1f} %" if settled else "-"
-    table = Table(title=f"{record.frames_answered} frames answered, accuracy {accuracy}", show_header=False)
+    title = f"{record.frames_answered} frames answered, accuracy {accuracy}"
+    table = Table(title=title if _heard(tb) else "waiting for a transmitter", show_header=False)
     table.add_row("frames", f"{record.frames_sent} sent, {counters.delivered} received, {record.frames_lost} lost")
     for frame in latest:
         cfo = "" if frame.cfo_hz is None else f", carrier offset {frame.cfo_hz:.0f} Hz"
-        table.add_row("latest", f"SNR {frame.snr_est_db:.1f} dB{cfo}, k = {frame.k}")
+        latest_text = f"SNR {frame.snr_est_db:.1f} dB{cfo}, k = {frame.k}"
+        table.add_row("latest", aged(latest_text, time.monotonic() - frame.answered_s))
     table.add_row("level", level_text(tb.receiver.level))
     table.add_row("gaps", f"{tb.receiver.gaps}, {tb.receiver.samples_missing} samples missing")
     table.add_row("faults", faults_text(tb.rx_monitor.faults))
     return table
+
+
+def _heard(tb: Any) -> bool:
+    """Whether anything came from a transmitter, over the air or over ``--sent``."""
+    return bool(tb.sent.messages_received or tb.receiver.receiver.counters.delivered)
 
 
 def _warnings(tb: Any) -> list[str]:

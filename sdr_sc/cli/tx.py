@@ -53,8 +53,9 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
     folder = new_folder(out, "tx")
-    if parameters["wait_s"]:
-        console.print(f"opening the device, then waiting for a receiver, at most {parameters['wait_s']:g} s ...")
+    wait_s = parameters["wait_s"]
+    then = f", then waiting for a receiver, at most {wait_s:g} s" if wait_s else ""
+    console.print(f"opening the device{then} ...")
     with kept_if_used(folder):
         tb = run_live("tx", parameters, seconds, console, _table, _warnings)
     status = transmitter_status(tb)
@@ -105,12 +106,12 @@ def _check(parameters: dict[str, Any]) -> None:
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
-    from sdr_sc.cli._usrp import faults_text, level_text
+    from sdr_sc.cli._usrp import aged, faults_text, level_text
 
-    encoder, snr_db = tb.encoder, tb.encoder._snr_db
+    encoder, feedback = tb.encoder, tb.encoder.latest_feedback()
     table = Table(title=f"{encoder.items_sent} images in {encoder.frames_sent} frames sent", show_header=False)
     table.add_row("bursts acknowledged", str(tb.tx_monitor.counts["burst_ack"]))
-    table.add_row("SNR fed back", "none yet" if snr_db is None else f"{snr_db:.1f} dB")
+    table.add_row("SNR fed back", "none yet" if feedback is None else aged(f"{feedback[0]:.1f} dB", feedback[1]))
     table.add_row("frames without feedback", str(encoder.in_flight.given_up))
     table.add_row("level", level_text(tb.transmitter.level))
     table.add_row("faults", faults_text(tb.tx_monitor.faults))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The live status of ``sdr-sc tx`` and ``sdr-sc rx``: what is no longer the value of now says how old it is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace as Fake
+
+import numpy as np
+import pytest
+from command import sdr_sc
+from rich.console import Console
+from rich.table import Table
+
+from sdr_sc.blocks._in_flight import InFlight
+from sdr_sc.blocks._level import LevelMeter
+from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
+from sdr_sc.cli import rx, tx
+
+
+def shown(table: Table) -> str:
+    """As on a terminal, with its escape sequences."""
+    console = Console(width=120, force_terminal=True, color_system="truecolor")
+    with console.capture() as text:
+        console.print(table)
+    return text.get()
+
+
+def transmitter(feedback: tuple[float, float] | None) -> Fake:
+    encoder = Fake(
+        items_sent=4, frames_sent=1, in_flight=InFlight(1, 0.25, 4096), latest_feedback=lambda: feedback, error=None
+    )
+    monitor = Fake(counts={"burst_ack": 1}, faults={})
+    return Fake(encoder=encoder, tx_monitor=monitor, transmitter=Fake(level=LevelMeter(1.0)))
+
+
+def receiver(record: LinkRecord, told: int) -> Fake:
+    blocks = Fake(
+        receiver=Fake(counters=Fake(delivered=record.frames_answered)),
+        level=LevelMeter(1.0),
+        gaps=0,
+        samples_missing=0,
+    )
+    return Fake(
+        results=Fake(record=record),
+        receiver=blocks,
+        sent=Fake(messages_received=told),
+        rx_monitor=Fake(faults={}),
+    )
+
+
+def test_feedback_that_is_old_is_dimmed_and_tells_its_age() -> None:
+    assert "none yet" in shown(tx._table(transmitter(None)))
+    fresh = shown(tx._table(transmitter((-1.4, 0.3))))
+    assert "-1.4 dB" in fresh and "ago" not in fresh and "\x1b[2m" not in fresh
+    stale = shown(tx._table(transmitter((-1.4, 12.3))))
+    assert "\x1b[2m-1.4 dB, 12 s ago" in stale
+
+
+def test_the_latest_frame_tells_its_age_once_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = LinkRecord(None)
+    text = shown(rx._table(receiver(record, 0)))
+    assert "waiting for a transmitter" in text and "latest" not in text
+    assert "0 frames answered" in shown(rx._table(receiver(record, 1)))
+    one = np.zeros(1, np.int64)
+    record.sent(FrameRecord(0, 2, one, one, np.zeros((1, 4), np.uint8), time.monotonic_ns()))
+    record.answered(0, one, np.ones(1), 43.0, 700.0, time.monotonic_ns(), 2)
+    fresh = shown(rx._table(receiver(record, 1)))
+    assert "SNR 43.0 dB, carrier offset 700 Hz, k = 2" in fresh and "ago" not in fresh
+    later = time.monotonic() + 31.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert "\x1b[2mSNR 43.0 dB, carrier offset 700 Hz, k = 2, 31 s ago" in shown(rx._table(receiver(record, 1)))
+
+
+def test_both_ends_say_at_once_what_they_do(tmp_path: Path) -> None:
+    for end, awaited in (("rx", "transmitter"), ("tx", "receiver")):
+        done = sdr_sc(end, "--args", "type=b200,serial=none", "--freq", 915e6, "--gain", 0, "--transmit"
+                      if end == "tx" else "--seconds=1", "--out", tmp_path)  # fmt: skip
+        assert done.stdout.startswith(f"opening the device, then waiting for a {awaited}"), done.stdout
+        assert not list(tmp_path.iterdir())
