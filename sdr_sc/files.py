@@ -5,16 +5,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
+
+LITTER_AGE_S = 60.0
+"""What a dead process left is removed once nobody has written it for so long: on a shared disk, a process that is not
+here may live elsewhere."""
 
 
 def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or choose another place") -> None:
     """Write files, none of them in part, and none of them if one cannot be written.
 
-    A kill leaves what was there before, and perhaps a hidden file beside it whose name ends in ``.partial``.
+    A kill leaves what was there before, and perhaps a hidden file beside it whose name ends in ``.partial``, which the
+    next one who writes that file removes.
 
     Args:
         files: content by path; missing folders are made.
@@ -23,11 +31,11 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or ch
     Raises:
         SdrScError: a folder or file cannot be written.
     """
-    # The process' number: two that write the same file at once must not mix their bytes.
-    partials = {path: path.with_name(f".{path.name}.{os.getpid()}.partial") for path in files}
+    partials = {path: partial_of(path) for path in files}
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_litter(path)
             with open(partials[path], "wb") as target:
                 target.write(content)
                 target.flush()
@@ -35,8 +43,60 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or ch
         for path, partial in partials.items():
             os.replace(partial, path)
     except OSError as error:
-        raise SdrScError(f"{path} cannot be written ({error.strerror or error}); {mend}.") from error
+        raise SdrScError(f"{shown(path)} cannot be written ({error.strerror or error}); {mend}.") from error
     finally:
         for partial in partials.values():
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write a file that is too long for the memory: it gets its name when the block ends without an error.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    remove_litter(path)
+    partial = partial_of(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def partial_of(path: Path) -> Path:
+    """The hidden file in which this process makes another one: two that write the same must not mix their bytes."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def remove_litter(path: Path) -> list[Path]:
+    """Remove what processes that were killed left of this file: hidden, half written, and of nobody who lives.
+
+    Returns:
+        What was removed.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d{{1,10}})\.partial")
+    removed = []
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            match = name.fullmatch(entry.name)
+            if match is None or not _is_dead(int(match[1])):
+                continue
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > LITTER_AGE_S:
+                    os.unlink(entry.path)
+                    removed.append(Path(entry.path))
+    return removed
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it is another user's
+        return False
+    return False

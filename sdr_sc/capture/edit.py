@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -109,6 +110,7 @@ def _copy(
     origin = {"source": Path(capture.path).name, "source_sha512": info.sha512, "by": RECORDER}
     history = [*info.history, {**entry, **{key: value for key, value in origin.items() if value}}]
     same = to in (None, info.datatype) and scale == 1.0
+    replaces = any(path.exists() for path in pair_paths(target))
     writer = CaptureWriter.like(target, replace(info, datatype=to or info.datatype, history=history), force)
     try:
         for segment in _segments(capture, start, stop):
@@ -132,6 +134,18 @@ def _copy(
         for frame in _not_received(capture, start, stop):
             writer.not_received(frame)
         writer.close()
+        if writer.sample_count < stop - start:  # a full disk: the writer gave up samples for the metadata
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except (OSError, CaptureError) as error:
+        writer.discard()
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or not writer.failed:
+            raise
+        gone = ", and the recording that was there is gone" if replaces else ""
+        raise CaptureError(
+            f"{writer.data_path} cannot be written ({cause.strerror or cause}); nothing was kept{gone}. Make room, or "
+            "give another place."
+        ) from cause
     except BaseException:
         writer.discard()
         raise

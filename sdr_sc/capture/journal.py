@@ -2,57 +2,109 @@
 """The journal of a recording that goes on: one line of JSON for each segment, frame, and lost frame, in any order.
 
 SigMF's metadata is one object that cannot be appended to. Each line is in the file before the call returns, so that a
-kill loses nothing; the end of the recording merges the lines into the metadata, sorted, and removes the journal.
+kill loses nothing; the end of the recording merges the lines into the metadata, sorted, and removes the journal. Each
+line ends with a checksum of what is before it, so that a bit that changed on the disk is not taken for another figure;
+journals of older versions have none.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import re
+import zlib
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sdr_sc.capture.jsonable import compact
-from sdr_sc.errors import CaptureError
+from sdr_sc.documents import parse_json
+from sdr_sc.errors import CaptureError, SdrScError
 
 KINDS = ("segment", "annotation", "not_received")
 
+_TAIL = re.compile(rb',"crc32":"([0-9a-f]{8})"\}')
+_TAIL_BYTES = len(',"crc32":"00000000"}')
 
-def read_journal(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and object of each line; a line that a kill cut, or that is none of ours, is skipped.
+
+@dataclass
+class Tally:
+    """What became of a journal's lines.
+
+    Attributes:
+        changed: lines that are left out, because they are not what was written.
+        cut: whether the last one was cut, as a kill does.
+        unchecked: lines without a checksum.
+    """
+
+    changed: int = 0
+    cut: bool = False
+    unchecked: int = 0
+
+    def left_out(self, name: str) -> str:
+        """A sentence on what is left out; '' if nothing is."""
+        return f"{self.changed} lines of {name} were changed after they were written; left out." if self.changed else ""
+
+
+def read_journal(path: Path, tally: Tally | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and object of each line; a line that a kill cut, that was changed, or that is none of ours, is skipped.
+
+    Args:
+        tally: gets the counts.
 
     Raises:
         CaptureError: the file cannot be read.
     """
-    for _, kind, raw in _lines(path):
+    for _, kind, raw in _lines(path, Tally() if tally is None else tally):
         yield kind, raw
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def _lines(path: Path, tally: Tally) -> Iterator[tuple[int, str, dict[str, Any]]]:
     offset = 0
     try:
         with open(path, "rb") as file:
             for line in file:
-                try:
-                    [(kind, raw)] = json.loads(line).items()
-                except (ValueError, AttributeError, RecursionError):
-                    kind, raw = "", None
-                if kind in KINDS and isinstance(raw, dict):
-                    yield offset, kind, raw
+                found = _parsed(line, tally)
+                if found is not None:
+                    yield offset, *found
+                elif line.endswith(b"\n"):
+                    tally.changed += 1
+                else:
+                    tally.cut = True
                 offset += len(line)
     except OSError as error:
         raise CaptureError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
+def _parsed(line: bytes, tally: Tally) -> tuple[str, dict[str, Any]] | None:
+    text = line.rstrip(b"\r\n")
+    tail = _TAIL.fullmatch(text, max(len(text) - _TAIL_BYTES, 0))
+    if tail is not None:
+        if zlib.crc32(text[1 : tail.start()]) != int(tail[1], 16):
+            return None
+        text = text[: tail.start()] + b"}"
+    try:
+        content = parse_json(text, "line", "record again")
+    except SdrScError:
+        return None
+    if not isinstance(content, dict) or len(content) != 1:
+        return None
+    [(kind, raw)] = content.items()
+    if kind not in KINDS or not isinstance(raw, dict):
+        return None
+    tally.unchecked += tail is None
+    return kind, raw
+
+
 class Journal:
     """A journal that is being written, or one that is left; locked, so that nobody else completes it.
 
-    Memory holds 24 bytes an annotation, and nothing else of it.
+    Memory holds 24 bytes an annotation, and nothing else of it. ``segments`` are those of its lines, ``tally`` says
+    what became of the lines of one that was left.
 
     Args:
         path: the file.
@@ -66,6 +118,7 @@ class Journal:
         self.path = path
         self._places = {kind: (array("q"), array("q"), array("q")) for kind in ("annotation", "not_received")}
         self.segments: list[dict[str, Any]] = []
+        self.tally = Tally()
         try:
             self._fd = os.open(path, os.O_RDWR | (os.O_CREAT if new else 0), 0o666)
         except OSError as error:
@@ -78,7 +131,7 @@ class Journal:
         if new:
             os.ftruncate(self._fd, 0)
         else:
-            for offset, kind, raw in _lines(path):
+            for offset, kind, raw in _lines(path, self.tally):
                 self._note(kind, offset, raw)
         self._size = os.fstat(self._fd).st_size
 
@@ -93,7 +146,8 @@ class Journal:
         Raises:
             OSError: it cannot be written; the file is as before.
         """
-        line = memoryview(f'{{"{kind}":{compact(raw)}}}\n'.encode("ascii"))
+        body = f'"{kind}":{compact(raw)}'.encode("ascii")
+        line = memoryview(b'{%b,"crc32":"%08x"}\n' % (body, zlib.crc32(body)))
         written = 0
         try:
             while written < len(line):
@@ -127,7 +181,9 @@ class Journal:
             for place in order[stops[order] <= stop].tolist():
                 if file.tell() != offsets[place]:
                     file.seek(int(offsets[place]))
-                yield file.readline().decode("ascii")[head:].rstrip()[:-1]
+                line = file.readline().rstrip()
+                end = -_TAIL_BYTES if _TAIL.fullmatch(line, len(line) - _TAIL_BYTES) else -1
+                yield line[head:end].decode("ascii", "replace")
 
     def close(self, remove: bool) -> None:
         """Close the file, and remove it if it is not needed any more; may be called again."""

@@ -140,6 +140,11 @@ def locate(path: str | Path, plain: bool = False) -> Parts:
     if ending in (META, DATA) and path.is_file():  # spelled as it was given
         meta, data = (path, data) if ending == META else (meta, path)
     if not meta.is_file() and not data.is_file():
+        if journal.is_file():
+            raise CaptureError(
+                f"recording {path} was killed before its first sample, or just begins; 'sdr-sc capture check --repair' "
+                f"removes its {journal.name}."
+            )
         raise CaptureError(f"recording {path} does not exist; there is no {meta.name} and no {data.name} there.")
     if not meta.is_file():
         if not plain:

@@ -13,6 +13,7 @@ from typing import IO, Any
 from sdr_sc.capture.info import CaptureInfo
 from sdr_sc.capture.jsonable import compact, plain
 from sdr_sc.capture.metadata import Segment
+from sdr_sc.files import whole_file
 
 
 def write_metadata(
@@ -28,21 +29,16 @@ def write_metadata(
     Raises:
         OSError: it cannot be written; what was there before stays.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "w", encoding="ascii") as file:
-            file.write('{\n"global": ')
-            _write_global(file, info, iter(not_received))
-            file.write(',\n"captures": [\n')
-            _write_list(file, (compact(plain(segment.to_json())) for segment in segments))
-            file.write('],\n"annotations": [\n')
-            _write_list(file, annotations)
-            file.write("]\n}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, open(partial, "w", encoding="ascii") as file:
+        file.write('{\n"global": ')
+        _write_global(file, info, iter(not_received))
+        file.write(',\n"captures": [\n')
+        _write_list(file, (compact(plain(segment.to_json())) for segment in segments))
+        file.write('],\n"annotations": [\n')
+        _write_list(file, annotations)
+        file.write("]\n}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_global(file: IO[str], info: CaptureInfo, not_received: Iterable[str]) -> None:

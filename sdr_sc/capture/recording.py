@@ -16,7 +16,7 @@ from sdr_sc.capture.datatype import SampleFormat, sample_format
 from sdr_sc.capture.fields import BadValue, int_of, number_of, short, text_of
 from sdr_sc.capture.findings import ERROR, WARNING, Finding, Findings
 from sdr_sc.capture.info import CaptureInfo, declared_extensions, read_info
-from sdr_sc.capture.journal import read_journal
+from sdr_sc.capture.journal import Tally, read_journal
 from sdr_sc.capture.json_pieces import BEGIN, LISTS, BrokenJson, pieces
 from sdr_sc.capture.locate import locate, stem_of
 from sdr_sc.capture.metadata import NAMESPACE, Segment, SentFrame
@@ -300,7 +300,8 @@ class Recording:
         if self.parts.journal is not None:
             text = "the recording did not end properly, or still goes on; 'sdr-sc capture check --repair' completes it."
             self.findings.add(WARNING, self.parts.journal.name, text)
-            for key, value in read_journal(self.parts.journal):
+            tally = Tally()
+            for key, value in read_journal(self.parts.journal, tally):
                 try:
                     if key == "segment":
                         segment = Segment.from_json(value)
@@ -309,6 +310,11 @@ class Recording:
                         raws.append(value)
                 except BadValue as error:
                     self.findings.add(ERROR, self.parts.journal.name, f"{error}.", "such lines")
+            if tally.changed:
+                self.findings.add(ERROR, self.parts.journal.name, tally.left_out("it"))
+            if tally.unchecked:
+                text = "it has no checksums, as those of older versions; changed bits in it cannot be noticed."
+                self.findings.add(WARNING, self.parts.journal.name, text)
         for number, raw in enumerate(raws):
             try:
                 self.not_received.append(SentFrame.from_json(raw if isinstance(raw, dict) else {}))

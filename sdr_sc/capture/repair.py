@@ -13,10 +13,13 @@ from sdr_sc.capture.locate import pair_paths
 from sdr_sc.capture.metafile import tidy_segments, write_metadata
 from sdr_sc.capture.reader import Capture
 from sdr_sc.errors import CaptureError
+from sdr_sc.files import remove_litter
 
 
 def repair(path: str | Path) -> list[str]:
     """Merge a journal that was left into the metadata, cut the data to whole samples, and add the checksum.
+
+    A journal without metadata and data is removed, and so is what programs that were killed left of the metadata.
 
     Args:
         path: any name of the pair.
@@ -28,21 +31,27 @@ def repair(path: str | Path) -> list[str]:
     Raises:
         CaptureError: the recording still goes on, or cannot be read or written.
     """
+    done: list[str] = []
     meta, data, journal_path = pair_paths(path)
+    for litter in remove_litter(meta):
+        done.append(f"removed {litter.name}, which a killed program left")
     if not journal_path.is_file():
-        return []
+        return done
     journal = Journal(journal_path, new=False)
     try:
+        if not meta.exists() and not data.exists():
+            journal.close(remove=True)
+            return [*done, f"removed {journal_path.name}, of a recording that was killed before its first sample"]
         with Capture(meta) as capture:
             if capture.complete:
                 journal.close(remove=True)
-                return [f"removed {journal_path.name}, whose content is in the metadata"]
+                return [*done, f"removed {journal_path.name}, whose content is in the metadata"]
             if capture.has_other_bytes:
                 raise CaptureError(
                     f"{data} has header or trailing bytes among its samples, and was not recorded here; "
                     f"remove {journal_path.name}, which does not belong to it."
                 )
-            done = _finish(capture, meta, data, journal)
+            done += _finish(capture, meta, data, journal)
         journal.close(remove=True)
     except OSError as error:
         raise CaptureError(f"{meta} cannot be completed ({error.strerror or error}); make room, and repeat.") from error
@@ -53,6 +62,8 @@ def repair(path: str | Path) -> list[str]:
 
 def _finish(capture: Capture, meta: Path, data: Path, journal: Journal) -> list[str]:
     count, done = capture.sample_count, []
+    if journal.tally.changed:
+        done.append(journal.tally.left_out(journal.path.name))
     whole = len(capture.raw(0, 1)) * count if count else 0
     rest = data.stat().st_size - whole
     if rest:

@@ -126,7 +126,7 @@ class CaptureWriter:
             raise CaptureError(f"{self.meta_path}: frequency {info.freq_hz} Hz is not between -1e12 and 1e12.")
         self.info = replace(info, sha512=None, sample_count=None)
         self._lock = threading.RLock()
-        self._clipped, self._failed, self._closed = info.clipped, "", False
+        self._clipped, self._failed, self._closed, self._refused = info.clipped, "", False, False
         self._freqs: list[tuple[int, float | None]] = [(0, info.freq_hz)]
         _refuse_existing(self.meta_path, self.data_path, journal_path, force)
         self._journal: Journal | None = None
@@ -155,6 +155,11 @@ class CaptureWriter:
     def clipped(self) -> int:
         """Samples that the datatype could not hold."""
         return self._clipped
+
+    @property
+    def failed(self) -> bool:
+        """Whether the disk refused something, such as room."""
+        return self._refused
 
     def write(self, samples: np.ndarray) -> None:
         """Add samples, complex64 (n,).
@@ -238,6 +243,7 @@ class CaptureWriter:
                     self._finish(self._journal)
                     break
                 except OSError as error:
+                    self._refused = True
                     if attempt == 2 or error.errno not in _NO_ROOM:
                         self._release(remove_journal=False)
                         raise CaptureError(
@@ -287,6 +293,7 @@ class CaptureWriter:
 
     def _fail(self, error: OSError) -> None:
         """Keep whole samples, make room for the metadata, and say so."""
+        self._refused = True
         room = _ROOM_BYTES + (self._journal.size if self._journal else 0) if error.errno in _NO_ROOM else 0
         self._make_room(room)
         self._failed = (
@@ -322,7 +329,7 @@ class CaptureWriter:
 def _refuse_existing(meta: Path, data: Path, journal: Path, force: bool) -> None:
     if force:
         return
-    if journal.exists():
+    if journal.exists() and (meta.exists() or data.exists()):  # alone, it is what an early kill left
         raise CaptureError(
             f"{journal} is of a recording that did not end, or still goes on; "
             "'sdr-sc capture check --repair' completes it."

@@ -79,13 +79,17 @@ def check(
 
     from sdr_sc.capture.check import check as check_file
     from sdr_sc.capture.findings import ERROR
+    from sdr_sc.capture.locate import pair_paths
     from sdr_sc.capture.repair import repair
 
     console, errors = _console(), 0
     colours = {ERROR: "red"}
     for file in files:
-        for step in repair(file) if do_repair else ():
+        steps = repair(file) if do_repair else []
+        for step in steps:
             console.print(f"{escape(str(file))}: {escape(step)}", soft_wrap=True)
+        if steps and not any(one.exists() for one in pair_paths(file)):
+            continue  # nothing but litter was there
         findings = check_file(file, hash, datatype, sample_rate_hz)
         errors += sum(finding.severity == ERROR for finding in findings)
         for finding in findings:
