@@ -32,6 +32,17 @@ def shown(text: object, longest: int | None = None) -> str:
     return "".join(_escaped(one) for one in plain)
 
 
+def reason_of(error: BaseException, longest: int = 240) -> str:
+    """What an exception says, on one line; its kind where it says nothing.
+
+    Long texts of other libraries lose their middle: the kind stands at the start, and the cause at the end.
+
+    >>> reason_of(ValueError("bad\\n  file")), reason_of(KeyError())
+    ('bad file', 'KeyError')
+    """
+    return shown(" ".join(str(error).split()) or type(error).__name__, longest)
+
+
 def _escaped(one: str) -> str:
     if unicodedata.category(one) not in _HIDDEN:
         return one

@@ -233,7 +233,7 @@ def test_without_cam_the_shipped_networks_do_not_hear_the_snr(data: fashion_mnis
 class _Oracle:
     """Knows the labels of a data set, and is sure of them."""
 
-    name, knows_classes, feature_dim = "oracle", True, 3
+    name, knows_classes, feature_dim, known_items = "oracle", True, 3, None
 
     def __init__(self, data: fashion_mnist.ImageSet) -> None:
         self.labels = torch.from_numpy(data.labels)

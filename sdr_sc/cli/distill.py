@@ -194,6 +194,8 @@ def command(
     knowledge = open_knowledge(data, config, prestored, teacher, device)
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
     console.print(f"teacher: {knowledge.name}")
+    if knowledge.known_items is not None and knowledge.known_items < len(data):
+        console.print(f"the knowledge covers the first {knowledge.known_items:,} of {len(data):,} items: they are used")
     if trainer.epoch:
         console.print(f"resumed from {checkpoint}: {trainer.epoch} of {trainer.epochs} epochs are done")
     _run(trainer, tensorboard, console)

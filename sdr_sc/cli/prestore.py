@@ -89,7 +89,7 @@ def command(
     import torch
 
     from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
-    from sdr_sc.distill.teacher import load_teacher
+    from sdr_sc.distill.teacher import load_teacher, no_better_than_chance
     from sdr_sc.distill.views import ViewPolicy
 
     config = PrestoreConfig(
@@ -115,6 +115,10 @@ def command(
         rows.append(measurements.Row("time", seconds, "s"))
         rows.append(measurements.Row("speed", asked / seconds, "images/s", n=asked))
     measurements.print_rows(rows, "pre-stored knowledge", console)
+    correct = sum(shard.correct for shard in stored.manifest.shards)
+    doubt = no_better_than_chance(teacher.name, correct, data.labels)
+    if doubt is not None:
+        click.echo(f"sdr-sc: warning: {doubt}; check the order of its classes and its preprocessing", err=True)
     if json_path is not None:
         manifest = {name: value for name, value in asdict(stored.manifest).items() if name != "shards"}
         measurements.write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"manifest": manifest})

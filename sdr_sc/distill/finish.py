@@ -29,15 +29,22 @@ _BATCH = 500
 
 @torch.inference_mode()
 def measure_cam_table(
-    student: Student, data: ImageSet, config: DistillConfig, normalisation: tuple[float, float]
+    student: Student,
+    data: ImageSet,
+    config: DistillConfig,
+    normalisation: tuple[float, float],
+    known_items: int | None = None,
 ) -> CamTable:
     """Accuracy over AWGN for each SNR of a 1 dB grid and each k, and the choice that follows from it.
 
     Measured on the held-out images, over several draws of the noise; the channel is estimated as in training.
+
+    Args:
+        known_items: as for `sdr_sc.distill.split.split`.
     """
     mean, std = normalisation
     generator = torch.Generator().manual_seed(config.seed)
-    used = split(data, config).validation
+    used = split(data, config, known_items).validation
     images = torch.from_numpy(data.images[used].astype(np.float32) / 255.0).unsqueeze(1)
     labels = torch.from_numpy(data.labels[used])
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
@@ -103,7 +110,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
             data_set="Fashion-MNIST, training split",
             data_set_sha256=data.sha256,
             architecture={"encoder": student.encoder.kind, "decoder_width": config.decoder_width},
-            cam=measure_cam_table(student, data, config, normalisation),
+            cam=measure_cam_table(student, data, config, normalisation, trainer.knowledge.known_items),
             training={
                 **asdict(config),
                 "mixed_precision": trainer.mixed_precision,

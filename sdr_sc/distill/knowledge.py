@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +15,11 @@ from torch import Tensor
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.prestored import PrestoredKnowledge, open_prestored
-from sdr_sc.distill.teacher import Teacher, load_teacher
+from sdr_sc.distill.teacher import Teacher, load_teacher, no_better_than_chance
 from sdr_sc.distill.views import ViewPolicy, apply_views, draw_views
+
+_log = logging.getLogger(__name__)
+_TRIED_ITEMS = 256
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Knowledge(Protocol):
         name: for model contracts, cards and checkpoints: another name is other knowledge.
         feature_dim: length of the feature vectors; 0 where there are none.
         knows_classes: whether there are soft labels.
+        known_items: how many of the data set's first items it knows; None for all.
     """
 
     name: str
     feature_dim: int
     knows_classes: bool
+    known_items: int | None
 
     def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
         """Views of the images, uint8 (n, height, width), which are the data set's ``items``, int64 (n,)."""
@@ -57,6 +63,7 @@ class NoTeacher:
     name = "none: trained on the labels alone"
     feature_dim = 0
     knows_classes = False
+    known_items = None
 
     def __init__(self, policy: ViewPolicy) -> None:
         self._policy = policy
@@ -70,6 +77,7 @@ class TeacherInTheLoop:
     """Views drawn anew in each step, and the teacher asked about each of them: standard distillation."""
 
     knows_classes = True
+    known_items = None
 
     def __init__(self, teacher: Teacher, policy: ViewPolicy) -> None:
         self._teacher, self._policy = teacher, policy
@@ -91,6 +99,7 @@ class Prestored:
     def __init__(self, stored: PrestoredKnowledge) -> None:
         self._stored = stored
         m = stored.manifest
+        self.known_items: int | None = stored.items
         views = ", ".join(f"{name} {value:g}" for name, value in sorted(asdict(m.policy).items()))
         self.name = (
             f"{m.teacher} ({m.fingerprint[:16]}), pre-stored: {stored.views} views ({views}; seed {m.seed}), "
@@ -131,8 +140,14 @@ def open_knowledge(
         SdrScError: folder or teacher cannot be used with this data.
     """
     if prestored is not None:
-        return Prestored(open_prestored(prestored, data))
+        return Prestored(open_prestored(prestored, data, may_be_part=True))
     policy = training_policy(config)
     if teacher is None:
         return NoTeacher(policy)
-    return TeacherInTheLoop(load_teacher(teacher, device, data.images.shape[1:], len(data.class_names)), policy)
+    loaded = load_teacher(teacher, device, data.images.shape[1:], len(data.class_names))
+    found = loaded.ask(torch.from_numpy(data.images[:_TRIED_ITEMS])).logits.argmax(1).cpu().numpy()
+    labels = data.labels[:_TRIED_ITEMS]
+    doubt = no_better_than_chance(loaded.name, int((found == labels).sum()), labels)
+    if doubt is not None:
+        _log.warning("warning: %s", doubt)
+    return TeacherInTheLoop(loaded, policy)

@@ -95,23 +95,25 @@ class PrestoredKnowledge:
         return Targets(views, self._labels.decode(records[:, 4:split]), self._features.decode(records[:, split:]))
 
 
-def open_prestored(folder: str | Path, data: ImageSet | None = None) -> PrestoredKnowledge:
+def open_prestored(folder: str | Path, data: ImageSet | None = None, may_be_part: bool = False) -> PrestoredKnowledge:
     """Open a folder of ``sdr-sc prestore`` after checking every byte of it.
 
     Args:
         folder: where it is.
         data: the data set that it is to be used with, to be checked; None for no check.
+        may_be_part: whether knowledge of the first items alone will do, as ``sdr-sc prestore --limit`` stores it.
 
     Raises:
         ContractError: it is missing, incomplete, damaged, or belongs to other data.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    if data is not None and (manifest.data_set_sha256, manifest.items) != (data.sha256, len(data)):
+    same_items = data is None or manifest.items == len(data) or (may_be_part and manifest.items < len(data))
+    if data is not None and (manifest.data_set_sha256 != data.sha256 or not same_items):
         raise ContractError(
             f"pre-stored knowledge {folder} belongs to {manifest.items} items of {manifest.data_set} "
             f"({manifest.data_set_sha256[:16]}) and not to these {len(data)} ({data.sha256[:16]}); "
-            "run 'sdr-sc prestore' on this data into another folder."
+            "run 'sdr-sc prestore' on this data into another folder, without --limit or with the same number of items."
         )
     if not manifest.complete:
         raise ContractError(

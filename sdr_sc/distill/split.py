@@ -39,17 +39,37 @@ def held_out(items: int, validation_items: int, seed: int) -> tuple[np.ndarray, 
     return np.setdiff1d(np.arange(items), validation), validation
 
 
-def split(data: ImageSet, config: DistillConfig) -> Split:
+def split(data: ImageSet, config: DistillConfig, known_items: int | None = None) -> Split:
     """The split that the settings ask for.
+
+    Args:
+        known_items: how many of the first items there is knowledge of, as after ``prestore --limit``: training takes
+            these alone, and what is held out comes from the others. None where all are known.
 
     Raises:
         SdrScError: there are fewer items than they ask for.
     """
-    training, validation = held_out(len(data), config.validation_items, config.validation_seed)
+    if known_items is not None and known_items < len(data):
+        others = len(data) - known_items
+        if others < config.validation_items:
+            raise SdrScError(
+                f"the knowledge covers the first {known_items} of {len(data)} items, so that {others} are left to hold "
+                f"out where {config.validation_items} are wanted; use fewer --validation-items."
+            )
+        _, validation = held_out(others, config.validation_items, config.validation_seed)
+        training, validation = np.arange(known_items), validation + known_items
+        if known_items < max(config.limit_items, config.labelled_items):
+            raise SdrScError(
+                f"the knowledge covers {known_items} items where {max(config.limit_items, config.labelled_items)} are "
+                f"wanted; use --limit-items {known_items}, or run 'sdr-sc prestore' with a larger --limit."
+            )
+    else:
+        training, validation = held_out(len(data), config.validation_items, config.validation_seed)
     if len(training) < max(1, config.limit_items, config.labelled_items):
         raise SdrScError(
             f"the data has {len(data)} items, of which {config.validation_items} are held out: "
-            f"{max(config.limit_items, config.labelled_items)} are not left to train on; use fewer."
+            f"{max(config.limit_items, config.labelled_items)} are not left to train on; use fewer, "
+            "or fewer --validation-items."
         )
     unlabelled = training[config.labelled_items or len(training) :]
     if config.limit_items:

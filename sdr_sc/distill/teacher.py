@@ -5,16 +5,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
+from sdr_sc.shown import shown
 
+_log = logging.getLogger(__name__)
+_TRIED_IMAGES = 8
+_SUM_TOLERANCE = 1e-3
+"""Of a row's sum: half precision has 2^-11."""
 CHUNK = 256
 """Images that a teacher takes at once; more of them only cost memory."""
 
@@ -95,12 +103,90 @@ def load_teacher(
             teacher = EfficientNetTeacher(path, pick_device(device))
     else:
         raise ContractError(f"teacher {spec!r} is of no known kind; give {_KINDS}.")
+    if not spec.endswith(".safetensors") and answers_with_probabilities(teacher, item_shape):
+        _log.warning(
+            "warning: teacher %s answers with probabilities, as after a softmax; their logarithms are taken as logits",
+            shown(teacher.name),
+        )
+        teacher = LogarithmOf(teacher)
     if classes is not None and teacher.classes != classes:
         raise ContractError(
             f"teacher {spec} answers with {teacher.classes} classes where the data has {classes}; "
             "take one that was fitted on this data."
         )
     return teacher
+
+
+def answers_with_probabilities(teacher: Teacher, item_shape: tuple[int, ...]) -> bool:
+    """Whether a teacher's rows are never negative and sum to one, as after a softmax, about images of noise.
+
+    A second softmax of them would be all but flat, and distillation from it would teach nothing.
+    """
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (_TRIED_IMAGES, *item_shape), generator=generator, dtype=torch.uint8)
+    return are_probabilities(teacher.ask(images).logits)
+
+
+def are_probabilities(rows: Tensor) -> bool:
+    """Whether rows (n, classes) of two classes or more are never negative and sum to one.
+
+    >>> are_probabilities(torch.tensor([[0.2, 0.8], [1.0, 0.0]])), are_probabilities(torch.tensor([[0.2, 0.9]]))
+    (True, False)
+    """
+    sums = rows.double().sum(dim=1)
+    return rows.shape[1] > 1 and bool((rows >= 0).all()) and bool(((sums - 1).abs() < _SUM_TOLERANCE).all())
+
+
+class LogarithmOf:
+    """A teacher whose probabilities are turned into logits by the logarithm.
+
+    Args:
+        teacher: one that `answers_with_probabilities`.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+        self.name, self.classes, self.feature_dim = teacher.name, teacher.classes, teacher.feature_dim
+        self.fingerprint = hashlib.sha256(f"logarithm of {teacher.fingerprint}".encode()).hexdigest()
+
+    def ask(self, images: Tensor) -> TeacherAnswer:
+        """See `Teacher.ask`.
+
+        Raises:
+            ContractError: the rows are no probabilities this time.
+        """
+        answer = self._teacher.ask(images)
+        if not are_probabilities(answer.logits):
+            raise ContractError(
+                f"teacher {self.name} answered with probabilities first and with other values now; let it give logits."
+            )
+        logits = answer.logits.clamp_min(torch.finfo(torch.float32).tiny).log()
+        # Where a teacher has no features of its own, its answers stand for them.
+        features = logits if torch.equal(answer.features, answer.logits) else answer.features
+        return TeacherAnswer(logits, features)
+
+
+def no_better_than_chance(name: str, correct: int, labels: np.ndarray) -> str | None:
+    """A line about a teacher whose answers tell nothing about the data; None where they do.
+
+    Args:
+        name: of the teacher.
+        correct: how many of the labels its most probable class is.
+        labels: int (n,), of the items that it was asked about, not empty.
+
+    >>> no_better_than_chance("t", 90, np.arange(100) % 10)
+    >>> no_better_than_chance("t", 10, np.arange(100) % 10)
+    'teacher t is right about 10.0 % of 100 images, which is no better than always naming one class (10.0 %)'
+    """
+    items, commonest = len(labels), int(np.bincount(labels).max())
+    # Two standard deviations above what one class alone would have, so that a few lucky guesses are none.
+    share = commonest / items
+    if correct > commonest + 2 * math.sqrt(items * share * (1 - share)):
+        return None
+    return (
+        f"teacher {shown(name)} is right about {100 * correct / items:.1f} % of {items} images, which is no better "
+        f"than always naming one class ({100 * share:.1f} %)"
+    )
 
 
 def pick_device(device: str) -> torch.device:

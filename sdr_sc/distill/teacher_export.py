@@ -17,6 +17,7 @@ from sdr_sc.distill.teacher import Teacher
 from sdr_sc.distill.teacher_onnx import OnnxTeacher
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.semantic import onnx_file
 
 TOLERANCE = 1e-3
 CARD_KEY = "sdr_sc_teacher_card"
@@ -81,7 +82,7 @@ def export_teacher(source: Path, out: Path, images: Tensor) -> TeacherAgreement:
     item_shape = (int(images.shape[1]), int(images.shape[2]))
     module = _WithPixelsOfOne(network.to(memory_format=torch.contiguous_format), item_shape).eval()
     content = trace(module, {"images": torch.zeros(2, 1, *item_shape)}, ["logits", "features"])
-    content = with_metadata(content, {"mean": "0", "std": "1", CARD_KEY: json.dumps(asdict(card))})
+    content = onnx_file.seal(with_metadata(content, {"mean": "0", "std": "1", CARD_KEY: json.dumps(asdict(card))}))
 
     with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
         # Checked as a file, which is how it will be used.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.augment import augment
-from sdr_sc.distill.checkpoint import write_checkpoint
+from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.efficientnet import EfficientNetLite2
 from sdr_sc.distill.split import held_out
 from sdr_sc.distill.teacher import CHUNK
@@ -222,13 +222,11 @@ class FitTrainer:
         Raises:
             SdrScError: it cannot be read, belongs to other settings, or is past the last epoch.
         """
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            epochs = state["config"].pop("epochs")
-            belongs = (state["version"], {**state["config"], "epochs": self.config.epochs}, state["images"])
-        except Exception as error:
-            kind = type(error).__name__
-            raise SdrScError(f"checkpoint {path} cannot be read ({kind}); delete it to start again.") from error
+        state = read_checkpoint(path, self.device)
+        config = state.get("config")
+        stored = dict(config) if isinstance(config, dict) else {}
+        epochs = stored.pop("epochs", None)
+        belongs = (state.get("version"), {**stored, "epochs": self.config.epochs}, state.get("images"))
         if belongs != (CHECKPOINT_VERSION, asdict(self.config), len(self.labels)):
             raise SdrScError(f"checkpoint {path} belongs to other settings; give those, or delete it to start again.")
         self.network.load_state_dict(state["network"])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, checked_answer, fingerprint, joined
 from sdr_sc.errors import ContractError
+from sdr_sc.shown import reason_of
 
 
 class ModuleTeacher:
@@ -54,7 +55,7 @@ class ModuleTeacher:
         except Exception as error:
             raise ContractError(
                 f"teacher {self.name} fails on uint8 images of shape {tuple(images.shape)} "
-                f"({type(error).__name__}: {_first_line(error)}); mend its forward."
+                f"({type(error).__name__}: {reason_of(error)}); mend its forward."
             ) from error
         logits, features = answer if isinstance(answer, (tuple, list)) and len(answer) == 2 else (answer, answer)
         return checked_answer(self.name, len(images), logits, features)
@@ -70,7 +71,7 @@ def _make(spec: str) -> nn.Module:
         made = getattr(importlib.import_module(module_name), attribute)()
     except Exception as error:
         raise ContractError(
-            f"teacher {spec} cannot be made ({type(error).__name__}: {_first_line(error)}); "
+            f"teacher {spec} cannot be made ({type(error).__name__}: {reason_of(error)}); "
             "give module.path:callable of something that can be imported and called without arguments."
         ) from error
     finally:
@@ -79,7 +80,3 @@ def _make(spec: str) -> nn.Module:
     if not isinstance(made, nn.Module):
         raise ContractError(f"teacher {spec} is a {type(made).__name__}; let the callable return a torch.nn.Module.")
     return made
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

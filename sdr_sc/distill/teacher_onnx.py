@@ -13,6 +13,8 @@ from torch import Tensor
 
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, checked_answer, joined
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
+from sdr_sc.semantic import onnx_file
+from sdr_sc.shown import reason_of, shown
 
 
 class OnnxTeacher:
@@ -22,7 +24,8 @@ class OnnxTeacher:
     wants three channels, and pixels become ``(pixel / 255 - mean) / std``. ``mean`` and ``std`` are the file's metadata
     of these names, one number or one for each channel with commas between; 0 and 1 where they are not given. The
     outputs are those called ``logits`` and ``features``, or else the first and the second; without a second one the
-    logits serve as features. The fingerprint covers the file; weights in a further file beside it are not covered.
+    logits serve as features. The fingerprint covers the file; weights in a further file beside it are not covered. A
+    file of ``sdr-sc teacher export`` holds a checksum, which is compared.
 
     Args:
         path: the file.
@@ -38,7 +41,11 @@ class OnnxTeacher:
 
         self.name = path.stem
         self._path = path
-        self.fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ContractError(f"teacher {shown(path)} cannot be read ({error.strerror}); get it again.") from error
+        self.fingerprint = hashlib.sha256(content).hexdigest()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors come as exceptions; its own lines on stderr say them again
         options.intra_op_num_threads = torch.get_num_threads()
@@ -46,9 +53,10 @@ class OnnxTeacher:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:
-            raise ContractError(
-                f"teacher {path} is not an ONNX file that can be run ({_short(error)}); export it again."
-            ) from error
+            raise ContractError(onnx_file.cannot_run(f"teacher {shown(path)}", error, "export it again")) from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if onnx_file.has_seal(metadata) and not onnx_file.seal_fits(content, metadata):
+            raise ContractError(f"teacher {shown(path)} is not as 'sdr-sc teacher export' wrote it; get it again.")
         on_gpu = "CUDAExecutionProvider" in self._session.get_providers() and torch.cuda.is_available()
         self._device = torch.device("cuda" if on_gpu else "cpu")
         self._read_input()
@@ -117,7 +125,7 @@ class OnnxTeacher:
             outputs = self._session.run(self._outputs, {self._input: np.ascontiguousarray(prepared)})
         except Exception as error:
             raise ContractError(
-                f"teacher {self._path} fails on a batch of shape {prepared.shape} ({_short(error)}); "
+                f"teacher {self._path} fails on a batch of shape {prepared.shape} ({reason_of(error)}); "
                 "export it for images of that size."
             ) from error
         values = [self._rows(name, output, items) for name, output in zip(self._outputs, outputs, strict=True)]
@@ -145,7 +153,3 @@ def _providers(device: str, available: list[str]) -> list[str]:
         )
     wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
     return [provider for provider in wanted if provider in available]
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

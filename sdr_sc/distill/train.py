@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.data.fashion_mnist import ImageSet
-from sdr_sc.distill.checkpoint import write_checkpoint
+from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.decisions import decision_optimiser
 from sdr_sc.distill.knowledge import Batch, Knowledge
@@ -101,10 +101,13 @@ class Trainer:
                 f"{sides[0]} to {sides[-1]} pixels a side; resize them."
             )
         self._check_knowledge()
-        parts = split(data, config)
+        parts = split(data, config, knowledge.known_items)
         self.items = parts.training
         if len(self.items) < config.batch_items:
-            raise SdrScError(f"{len(self.items)} training items do not fill one batch of {config.batch_items}.")
+            raise SdrScError(
+                f"{len(self.items)} training items do not fill one batch of {config.batch_items}; "
+                "use fewer --batch-items."
+            )
         self.images, self.labels = torch.tensor(data.images), torch.tensor(data.labels)
         self.labels[parts.unlabelled] = _UNKNOWN  # so that no use of them can go unseen
         used = data.images[self.items] / np.float32(255)
@@ -259,13 +262,8 @@ class Trainer:
         write_checkpoint(state, path)
 
     def _load(self, path: Path) -> None:
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            belongs = [state[name] for name in ("version", "config", "knowledge", "data", "mixed_precision")]
-        except Exception as error:
-            raise SdrScError(
-                f"checkpoint {path} cannot be read ({type(error).__name__}); delete it to start again."
-            ) from error
+        state = read_checkpoint(path, self.device)
+        belongs = [state.get(name) for name in ("version", "config", "knowledge", "data", "mixed_precision")]
         here = [CHECKPOINT_VERSION, asdict(self.config), self.knowledge.name, self.data_sha256, self.mixed_precision]
         if belongs != here:
             raise SdrScError(

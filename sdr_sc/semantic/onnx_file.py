@@ -8,11 +8,14 @@ contract's JSON, which part the file is, its precision, and last a checksum over
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sdr_sc.errors import ContractError, MissingDependencyError
+from sdr_sc.shown import reason_of, shown
 
 Part = Literal["encoder", "decoder"]
 PARTS: tuple[Part, Part] = ("encoder", "decoder")
@@ -106,7 +109,7 @@ def read(path: Path, part: Part | None = None) -> OnnxFile:
     metadata = make_session(path, content, optimise=False).get_modelmeta().custom_metadata_map
     if CONTRACT_KEY not in metadata:
         raise ContractError(f"{path} carries no model contract; use a file made by 'sdr-sc export'.")
-    if metadata.get(CHECKSUM_KEY) != hashlib.sha256(content[:-_CHECKSUM_ENTRY_BYTES]).hexdigest():
+    if not seal_fits(content, metadata):
         raise ContractError(f"{path} is not as 'sdr-sc export' wrote it; get it again.")
     found = next((one for one in PARTS if one == metadata.get(PART_KEY)), None)
     if found is None:
@@ -161,8 +164,43 @@ def make_session(path: Path, content: bytes, threads: int = 1, optimise: bool = 
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise ContractError(f"{path} is not an ONNX file that can be run ({reason}); get it again.") from error
+        raise ContractError(cannot_run(shown(path), error, "get it again")) from error
+
+
+def cannot_run(what: str, error: Exception, fix: str) -> str:
+    """The sentence for a file that onnxruntime refuses; a file that is newer than it is named as such.
+
+    Args:
+        what: the file's role and name.
+        error: of onnxruntime.
+        fix: what helps where the file is damaged or of another kind.
+    """
+    told = " ".join(str(error).split())
+    ir = re.search(r"model IR version: (\d+), max supported IR version: (\d+)", told)
+    if ir:
+        return (
+            f"{what} has ONNX IR version {ir[1]} where the installed onnxruntime reads versions up to {ir[2]}; export "
+            f"it for IR version {ir[2]} (ir_version in onnx.helper.make_model), or install a newer onnxruntime."
+        )
+    opset = re.search(r"Opset (\d+) is under development.*support for domain (\S+) is till opset (\d+)", told)
+    if opset:
+        return (
+            f"{what} needs opset {opset[1]} of {opset[2]} where the installed onnxruntime reads opsets up to "
+            f"{opset[3]}; export it with opset_version={opset[3]} or lower, or install a newer onnxruntime."
+        )
+    # The place in onnxruntime's source that raised it says nothing to a user, and fills a line.
+    plain = re.sub(r"/onnxruntime_src/\S+:\d+ .*?\)(?= [A-Z])", "", told)
+    return f"{what} is not an ONNX file that can be run ({reason_of(RuntimeError(plain))}); {fix}."
+
+
+def has_seal(metadata: Mapping[str, str]) -> bool:
+    """Whether a file's metadata hold a checksum of `seal`."""
+    return CHECKSUM_KEY in metadata
+
+
+def seal_fits(content: bytes, metadata: Mapping[str, str]) -> bool:
+    """Whether the checksum in a file's metadata is that of the bytes before it."""
+    return metadata.get(CHECKSUM_KEY) == hashlib.sha256(content[:-_CHECKSUM_ENTRY_BYTES]).hexdigest()
 
 
 def seal(content: bytes) -> bytes:

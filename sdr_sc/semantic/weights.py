@@ -18,7 +18,7 @@ from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
-from sdr_sc.shown import shown
+from sdr_sc.shown import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +69,9 @@ def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, UnicodeDecodeError) as error:
-        reason = shown(error, 160)
-        raise ContractError(f"{path} is not a safetensors file that can be read ({reason}); get it again.") from error
+        raise ContractError(
+            f"{path} is not a safetensors file that can be read ({reason_of(error)}); get it again."
+        ) from error
     if CONTRACT_KEY not in metadata:
         raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc distill'.")
     return ModelContract.from_json(metadata[CONTRACT_KEY], str(path))
@@ -92,8 +93,7 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        reason = shown(error, 160)
-        raise ContractError(f"{path} holds tensors that cannot be read ({reason}); get it again.") from error
+        raise ContractError(f"{path} holds tensors that cannot be read ({reason_of(error)}); get it again.") from error
     if model_id(tensors) != contract.model_id:
         raise ContractError(f"{path} holds other weights than its contract was written for; get it again.")
     return tensors

@@ -16,6 +16,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.sweep.grid import Point, Task
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.workers import Measure, OnDone, OnTrouble
+from sdr_sc.shown import reason_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -69,9 +70,8 @@ class DaskWorkers:
             _knock(self._address)
             client = Client(self._address, timeout=_CONNECT_S, set_as_default=False, name="sdr-sc-sweep")
         except (OSError, ValueError, ImportError, RuntimeError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise SdrScError(
-                f"the Dask cluster at {self._address} cannot be reached ({reason[:200]}); check that its scheduler "
+                f"the Dask cluster at {self._address} cannot be reached ({reason_of(error)}); check that its scheduler "
                 "runs there, and the address, such as tcp://127.0.0.1:8786."
             ) from error
         try:
