@@ -63,7 +63,7 @@ class NoTeacher:
     name = "none: trained on the labels alone"
     feature_dim = 0
     knows_classes = False
-    known_items = None
+    known_items: int | None = None
 
     def __init__(self, policy: ViewPolicy) -> None:
         self._policy = policy
@@ -77,7 +77,7 @@ class TeacherInTheLoop:
     """Views drawn anew in each step, and the teacher asked about each of them: standard distillation."""
 
     knows_classes = True
-    known_items = None
+    known_items: int | None = None
 
     def __init__(self, teacher: Teacher, policy: ViewPolicy) -> None:
         self._teacher, self._policy = teacher, policy
