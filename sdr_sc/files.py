@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -17,8 +18,28 @@ LITTER_AGE_S = 60.0
 """What a dead process left is removed once nobody has written it for so long: on a shared disk, a process that is not
 here may live elsewhere."""
 
+_FIXES = {
+    errno.EMFILE: "raise the limit of open files ('ulimit -n')",
+    errno.ENFILE: "end other programs: the system has too many open files",
+    errno.ENOENT: "leave the folder in place until the end",
+    errno.ESTALE: "leave the folder in place until the end",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose a place that can be written",
+    errno.EPERM: "choose a place that can be written",
+    errno.EIO: "check that disk, or choose another place",
+}
 
-def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or choose another place") -> None:
+
+def fix_for(error: OSError, otherwise: str = "make room there, or choose another place") -> str:
+    """What helps when a file cannot be written, for the end of the error's sentence.
+
+    >>> fix_for(OSError(errno.EMFILE, "Too many open files"))
+    "raise the limit of open files ('ulimit -n')"
+    """
+    return _FIXES.get(error.errno or 0, otherwise)
+
+
+def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) -> None:
     """Write files, none of them in part, and none of them if one cannot be written.
 
     A kill leaves what was there before, and perhaps a hidden file beside it whose name ends in ``.partial``, which the
@@ -26,7 +47,8 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or ch
 
     Args:
         files: content by path; missing folders are made.
-        mend: what mends it if it fails, for the error's sentence.
+        mend: what helps if it fails, for the error's sentence; '' for what the error calls for.
+        sync: wait until the disk has them; without, a power cut may leave them empty, and a kill may not.
 
     Raises:
         SdrScError: a folder or file cannot be written.
@@ -39,11 +61,13 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "make room there, or ch
             with open(partials[path], "wb") as target:
                 target.write(content)
                 target.flush()
-                os.fsync(target.fileno())
+                if sync:
+                    os.fsync(target.fileno())
         for path, partial in partials.items():
             os.replace(partial, path)
     except OSError as error:
-        raise SdrScError(f"{shown(path)} cannot be written ({error.strerror or error}); {mend}.") from error
+        reason = f"{error.strerror or error}); {mend or fix_for(error)}"
+        raise SdrScError(f"{shown(path)} cannot be written ({reason}.") from error
     finally:
         for partial in partials.values():
             with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ Set ``SDR_SC_DEBUG=1`` to see the traceback as well.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 import traceback
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from sdr_sc.blocks import _errors
 
 _WORK_DONE = -1
+_MARK = "_sdr_sc_guard"
 Method = TypeVar("Method", bound=Callable[..., Any])
 _once = threading.Lock()
 
@@ -31,11 +33,11 @@ def guarded(method: Method) -> Method:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, *args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             _fail(self, error)
             return _WORK_DONE
 
-    return call  # type: ignore[return-value]
+    return _marked(call)
 
 
 def guarded_handler(method: Method) -> Method:
@@ -47,12 +49,12 @@ def guarded_handler(method: Method) -> Method:
             return None
         try:
             return method(self, *args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             _fail(self, error)
             post_done(self)
             return None
 
-    return call  # type: ignore[return-value]
+    return _marked(call)
 
 
 def guarded_start(method: Method) -> Method:
@@ -62,11 +64,40 @@ def guarded_start(method: Method) -> Method:
     def call(self: Any) -> bool:
         try:
             return method(self)
-        except Exception as error:
+        except BaseException as error:
             _fail(self, error)
             return True
 
-    return call  # type: ignore[return-value]
+    return _marked(call)
+
+
+guarded_stop = guarded_start
+"""For ``stop``, likewise: an exception there would end the process (``std::terminate``), and with it the other blocks,
+which have not come to their ends."""
+
+
+def guarded_thread(method: Method) -> Method:
+    """For the target of a block's own thread: an exception ends the block and is reported."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except BaseException as error:
+            _fail(self, error)
+            post_done(self)
+
+    return _marked(call)
+
+
+def is_guarded(method: Any) -> bool:
+    """Whether one of these decorators is on a method."""
+    return bool(getattr(method, _MARK, False))
+
+
+def _marked(call: Any) -> Any:
+    setattr(call, _MARK, True)
+    return call
 
 
 def post_done(block: Any) -> None:
@@ -79,7 +110,8 @@ def post_done(block: Any) -> None:
 def guard_every_python_block() -> None:
     """Guard also the Python blocks of others (embedded ones, other modules), for the whole process; harnesses call it.
 
-    ``work`` is guarded for blocks that exist already, message handlers for blocks that are constructed afterwards.
+    ``work``, ``forecast``, ``start`` and ``stop`` are guarded for blocks that exist already, message handlers for
+    blocks that are constructed afterwards.
     """
     from gnuradio.gr import gateway
 
@@ -98,8 +130,37 @@ def guard_every_python_block() -> None:
         set_msg_handler(self, which_port, handler)
 
     block_class.handle_general_work = guarded(block_class.handle_general_work)
+    block_class.handle_forecast = _guarded_forecast(block_class.handle_forecast)
     block_class.set_msg_handler = set_guarded_handler
+    _guard_start_and_stop(block_class)
+    block_class.__init_subclass__ = classmethod(_guard_new_class)
     block_class._sdr_sc_guarded = True
+
+
+def _guard_start_and_stop(block_class: Any) -> None:
+    """In a class of blocks and all that are derived from it."""
+    for name in ("start", "stop"):
+        method = vars(block_class).get(name)
+        if inspect.isfunction(method) and not is_guarded(method):
+            setattr(block_class, name, guarded_stop(method))
+    for derived in block_class.__subclasses__():
+        _guard_start_and_stop(derived)
+
+
+def _guard_new_class(block_class: Any, **_: Any) -> None:
+    _guard_start_and_stop(block_class)
+
+
+def _guarded_forecast(forecast: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(forecast)
+    def call(self: Any, noutput_items: int, ninputs: int) -> Any:
+        try:
+            return forecast(self, noutput_items, ninputs)
+        except BaseException as error:
+            _fail(self, error)
+            return [1] * ninputs
+
+    return call
 
 
 def _call_handler(block: Any, handler: Callable[[Any], None], message: Any) -> None:
@@ -107,7 +168,7 @@ def _call_handler(block: Any, handler: Callable[[Any], None], message: Any) -> N
         return
     try:
         handler(message)
-    except Exception as error:
+    except BaseException as error:
         _fail(block, error)
         post_done(block)
 
@@ -124,7 +185,11 @@ def block_name(block: Any) -> str:
     return type(block).__name__
 
 
-def _fail(block: Any, error: Exception) -> None:
+def _fail(block: Any, error: BaseException) -> None:
+    # Ctrl-C comes to the main thread, where a harness may call a block, and is no failure of the block. In GNU Radio's
+    # threads nobody is there to take anything, SystemExit included.
+    if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+        raise error
     with _once:
         if getattr(block, "error", None) is not None:
             return

@@ -3,68 +3,25 @@
 
 from __future__ import annotations
 
-import csv
+import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
+
+from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
+from sdr_sc.blocks._result_files import ResultFiles
+from sdr_sc.semantic.inference import NOT_A_NUMBER
 
 SETTLE_FRAMES = 16
 """A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
 
+_REST_S = 0.5
+"""An answered frame settles after this time also without a later one, so that the disk is about a second behind."""
+
 OPEN_FRAMES = 256
 """A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
-
-FRAME_FIELDS = (
-    "frame_index",
-    "snr_set_db",
-    "snr_est_db",
-    "cfo_hz",
-    "k",
-    "n_items",
-    "status",
-    "correct",
-    "latency_ms",
-    "air_ms",
-    "answer_ms",
-)
-ITEM_FIELDS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence", "snr_est_db")
-
-
-@dataclass
-class FrameRecord:
-    """One frame that was sent; the answer's fields stay None until it is answered.
-
-    Attributes:
-        latency_ms: from the encoder to the answer, where both have the same clock.
-        air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
-        answer_ms: from there to the answer.
-        answered_s: when it was answered, by the monotonic clock of this process.
-    """
-
-    frame_index: int
-    k: int
-    item_id: np.ndarray
-    label: np.ndarray
-    items: np.ndarray
-    time_ns: int
-    snr_set_db: float | None = None
-    snr_est_db: float | None = None
-    cfo_hz: float | None = None
-    answer: np.ndarray | None = None
-    confidence: np.ndarray | None = None
-    latency_ms: float | None = None
-    air_ms: float | None = None
-    answer_ms: float | None = None
-    answered_s: float = 0.0
-
-    @property
-    def answers(self) -> np.ndarray:
-        """Class of each item, -1 where it was lost."""
-        return np.full(len(self.item_id), -1) if self.answer is None else self.answer
 
 
 class LinkRecord:
@@ -72,13 +29,22 @@ class LinkRecord:
 
     A frame settles when a later one was answered (``SETTLE_FRAMES``), when many more were sent (``OPEN_FRAMES``), or at
     `close`; only then is one without an answer lost.
-    Memory holds the frames that have not settled, and a bounded history.
+    Memory holds the frames that have not settled, and a bounded history. Rows go to the disk in `tick`, which should be
+    called about once a second, and at `close`. May be called from several threads.
 
     Args:
         folder: where to write; None writes nothing.
         history_frames: latest frames kept for plots.
         keep_items: items kept with their picture for `pictures`, spread over the run by thinning out.
         open_frames: a frame is lost when so many were sent after it.
+
+    Attributes:
+        items_labelled: settled items whose label is known, lost or answered; only these can be right or wrong.
+        items_judged: those of them that were answered.
+        items_not_a_number: items for which the model gave no number: neither lost nor answered.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
 
     def __init__(
@@ -91,7 +57,9 @@ class LinkRecord:
         self._open_frames = open_frames
         self.frames_sent = self.frames_answered = self.frames_lost = 0
         self.items_sent = self.items_answered = self.items_lost = self.items_correct = 0
+        self.items_labelled = self.items_judged = self.items_not_a_number = 0
         self.answers_unknown = 0
+        self._lock = threading.RLock()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures: list[tuple[int, np.ndarray]] = []
         self._keep_items, self._picture_stride = keep_items, 1
@@ -99,13 +67,10 @@ class LinkRecord:
         self._truth: OrderedDict[int, float] = OrderedDict()
         self._early: OrderedDict[int, tuple] = OrderedDict()
         self._latest = 0
-        self._files: list[IO[str]] = []
+        self._files: ResultFiles | None = None
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._files = [open(folder / name, "w", newline="") for name in ("frames.csv", "items.csv")]  # noqa: SIM115
-            self._frame_rows, self._item_rows = (csv.writer(file) for file in self._files)
-            self._frame_rows.writerow(FRAME_FIELDS)
-            self._item_rows.writerow(ITEM_FIELDS)
+            self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
+            self._frame_row, self._item_row = (self._files.writer(name) for name in ("frames.csv", "items.csv"))
 
     @property
     def latest_index(self) -> int:
@@ -118,26 +83,28 @@ class LinkRecord:
         The news that a frame was sent and its answer come on different ways, and either may be first. An encoder that
         starts anew counts from 0 again.
         """
-        if record.frame_index < self._latest:
-            self._settle_all()
-        self._latest = record.frame_index
-        self.frames_sent += 1
-        self.items_sent += len(record.item_id)
-        record.snr_set_db = self._truth.pop(record.frame_index, record.snr_set_db)
-        self._open[record.frame_index] = record
-        self._settle_until(record.frame_index - self._open_frames)
-        early = self._early.pop(record.frame_index, None)
-        return None if early is None else self.answered(record.frame_index, *early)
+        with self._lock:
+            if record.frame_index < self._latest:
+                self._settle_all()
+            self._latest = record.frame_index
+            self.frames_sent += 1
+            self.items_sent += len(record.item_id)
+            record.snr_set_db = self._truth.pop(record.frame_index, record.snr_set_db)
+            self._open[record.frame_index] = record
+            self._settle_until(record.frame_index - self._open_frames)
+            early = self._early.pop(record.frame_index, None)
+            return None if early is None else self.answered(record.frame_index, *early)
 
     def truth(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""
-        record = self._open.get(frame_index)
-        if record is not None:
-            record.snr_set_db = snr_db
-        else:
-            self._truth[frame_index] = snr_db
-            if len(self._truth) > self._open_frames:
-                self._truth.popitem(last=False)
+        with self._lock:
+            record = self._open.get(frame_index)
+            if record is not None:
+                record.snr_set_db = snr_db
+            else:
+                self._truth[frame_index] = snr_db
+                if len(self._truth) > self._open_frames:
+                    self._truth.popitem(last=False)
 
     def answered(
         self,
@@ -153,50 +120,75 @@ class LinkRecord:
 
         What was received with another ``k`` than the frame was sent with is another transmitter's.
         """
-        record = self._open.get(frame_index)
-        if record is None and (frame_index > self._latest or not self.frames_sent):
-            self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
-            if len(self._early) > self._open_frames:
-                self._early.popitem(last=False)
+        with self._lock:
+            record = self._open.get(frame_index)
+            if record is None and (frame_index > self._latest or not self.frames_sent):
+                self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
+                if len(self._early) > self._open_frames:
+                    self._early.popitem(last=False)
+                    self.answers_unknown += 1
+                return None
+            fits = record is not None and len(answer) == len(record.item_id) and k in (None, record.k)
+            if record is None or record.answer is not None or not fits:
                 self.answers_unknown += 1
-            return None
-        fits = record is not None and len(answer) == len(record.item_id) and k in (None, record.k)
-        if record is None or record.answer is not None or not fits:
-            self.answers_unknown += 1
-            return None
-        record.answer, record.confidence = answer, confidence
-        record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
-        record.latency_ms = (time_ns - record.time_ns) / 1e6
-        record.answered_s = time_ns / 1e9
-        self.frames_answered += 1
-        self._settle_until(frame_index - SETTLE_FRAMES)
-        return record
+                return None
+            record.answer, record.confidence = answer, confidence
+            record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
+            record.answered_s = time_ns / 1e9
+            record.latency_ms = (time_ns - record.time_ns) / 1e6
+            self.frames_answered += 1
+            self._settle_until(frame_index - SETTLE_FRAMES)
+            return record
 
     @property
     def frames_open(self) -> int:
         """Frames that were sent, and are neither answered nor lost."""
-        return sum(record.answer is None for record in self._open.values())
+        with self._lock:
+            return sum(record.answer is None for record in self._open.values())
 
     def recent(self) -> list[FrameRecord]:
         """The latest answered frames, settled or not, oldest first."""
-        frames = [*self.history, *self._open.values()]
+        with self._lock:
+            frames = [*self.history, *self._open.values()]
         limit = self.history.maxlen or len(frames)
         return [record for record in frames if record.answer is not None][-limit:]
 
     def summary(self) -> str:
         """The counts of all settled frames in one line."""
-        wrong = self.items_answered - self.items_correct
-        return (
-            f"{self.items_correct} items right, {wrong} wrong, {self.items_lost} lost; "
-            f"{self.frames_sent} frames sent, {self.frames_lost} lost"
-        )
+        wrong = self.items_judged - self.items_correct
+        parts = [f"{self.items_correct} items right, {wrong} wrong, {self.items_lost} lost"]
+        if self.items_answered > self.items_judged:
+            parts.append(f"{self.items_answered - self.items_judged} answered whose label is not known")
+        if self.items_not_a_number:
+            parts.append(f"{self.items_not_a_number} for which the model gave no number")
+        return f"{', '.join(parts)}; {self.frames_sent} frames sent, {self.frames_lost} lost"
+
+    def tick(self) -> None:
+        """Settle the answered frames that come next, and write what has settled.
+
+        Raises:
+            SdrScError: the results cannot be written any further; only the first time.
+        """
+        with self._lock:
+            before = time.monotonic() - _REST_S
+            while self._open:
+                record = next(iter(self._open.values()))
+                if record.answer is None or record.answered_s > before:
+                    break
+                self._settle(self._open.popitem(last=False)[1])
+            if self._files is not None:
+                self._files.flush()
 
     def close(self) -> None:
-        """Settle every frame, and close the files; may be called again."""
-        self._settle_all()
-        for file in self._files:
-            file.close()
-        self._files = []
+        """Settle every frame, and close the files; may be called again.
+
+        Raises:
+            SdrScError: not all results could be written; the counts are complete all the same.
+        """
+        with self._lock:
+            self._settle_all()
+            if self._files is not None:
+                self._files.close()
 
     def _settle_until(self, frame_index: int) -> None:
         while self._open and next(iter(self._open)) <= frame_index:
@@ -210,16 +202,24 @@ class LinkRecord:
 
     def _settle(self, record: FrameRecord) -> None:
         answers = record.answers
-        lost = answers < 0
-        correct = (answers == record.label) & ~lost
+        answered, known = answers >= 0, record.label >= 0  # without a label nothing is right or wrong
+        correct = (answers == record.label) & answered & known
+        faulty, count = int((answers == NOT_A_NUMBER).sum()), int(answered.sum())
         self.frames_lost += int(record.answer is None)
-        self.items_lost += int(lost.sum())
-        self.items_answered += int((~lost).sum())
+        self.items_lost += len(answers) - count - faulty
+        self.items_not_a_number += faulty
+        self.items_answered += count
+        self.items_labelled += int(known.sum())
+        self.items_judged += int((answered & known).sum())
         self.items_correct += int(correct.sum())
         self.history.append(record)
         self._keep_pictures(record)
-        if self._files:
-            self._write(record, answers, correct)
+        if self._files is not None:
+            self._frame_row(frame_row(record, answers, correct, known))
+            for row in item_rows(record, answers, correct, known):
+                self._item_row(row)
+            if self._files.are_many:
+                self._files.flush()
 
     def _keep_pictures(self, record: FrameRecord) -> None:
         if record.frame_index % self._picture_stride or not record.items.size:
@@ -227,24 +227,3 @@ class LinkRecord:
         self.pictures.append((int(record.item_id[0]), record.items[0]))
         if len(self.pictures) > self._keep_items:
             self.pictures, self._picture_stride = self.pictures[::2], 2 * self._picture_stride
-
-    def _write(self, record: FrameRecord, answers: np.ndarray, correct: np.ndarray) -> None:
-        status = "lost" if record.answer is None else "delivered"
-        known = record.label >= 0  # without a truth nothing is right or wrong
-        self._frame_rows.writerow(
-            [record.frame_index]
-            + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
-            + [record.k, len(answers), status, int(correct.sum()) if known.any() else ""]
-            + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
-        )
-        confidence = np.zeros(len(answers)) if record.confidence is None else record.confidence
-        for i, answer in enumerate(answers):
-            self._item_rows.writerow(
-                [record.item_id[i], record.frame_index, record.label[i], answer, record.k]
-                + [int(correct[i]) if known[i] else ""]
-                + _numbers([float(confidence[i]), record.snr_est_db])
-            )
-
-
-def _numbers(values: Sequence[float | None]) -> list[str]:
-    return ["" if value is None else f"{value:.4f}" for value in values]

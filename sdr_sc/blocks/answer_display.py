@@ -12,6 +12,7 @@ from sdr_sc.blocks._guard import guarded_handler
 from sdr_sc.blocks._pdu import read_pdu, require
 from sdr_sc.errors import BlockError
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.inference import NOT_A_NUMBER
 
 _PICTURE_PIXELS = 96
 _RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"
@@ -83,6 +84,7 @@ class answer_display(gr.basic_block):
             raise BlockError(f"answer display: a result names a class beyond the model's {known}; use one model.")
         self._bridge.arrived.emit((np.asarray(items, np.uint8), meta))
 
+    @guarded_handler  # an exception in a slot would end the process
     def _show(self, result: tuple[np.ndarray, dict]) -> None:
         items, meta = result
         pictures = items.reshape(-1, *self._shape)
@@ -98,5 +100,6 @@ class answer_display(gr.basic_block):
             picture.setPixmap(QtGui.QPixmap.fromImage(shown).scaledToWidth(_PICTURE_PIXELS))
             sent = self._names[label] if label >= 0 else "unlabelled"
             said = self._names[answer] if answer >= 0 else "lost"
-            colour = _LOST if answer < 0 else _RIGHT if answer == label else _WRONG
+            said = "no number" if answer == NOT_A_NUMBER else said
+            colour = _LOST if min(answer, label) < 0 else _RIGHT if answer == label else _WRONG
             cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")

@@ -12,7 +12,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._guard import guarded, guarded_start
+from sdr_sc.blocks._guard import guarded, guarded_start, guarded_stop
 from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import make_pdu
@@ -124,6 +124,7 @@ class ofdm_rx(gr.basic_block):
         self.consume(0, consumed)
         return 0
 
+    @guarded_stop
     def stop(self) -> bool:
         self.receiver.abandon()  # the blocks that would take a last, cut frame have ended
         return True

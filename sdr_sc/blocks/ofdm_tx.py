@@ -137,6 +137,7 @@ class ofdm_tx(gr.basic_block):
         """
         return self._air is not None and self._air.is_full(frames_made)
 
+    @guarded  # and called after an error as well
     def handle_system(self, message: pmt.pmt_base) -> None:
         """The block that sends frames has ended: this one goes on until the last of them is off the air."""
         self._ended = True

@@ -15,10 +15,12 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._frame_join import FrameJoin
-from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
+from sdr_sc.blocks._frame_news import check_sent, check_truth
+from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks._join_queue import JoinQueue
 from sdr_sc.blocks._parameters import require_number, require_text
 from sdr_sc.blocks._pdu import END, read_pdu, require
+from sdr_sc.blocks._refused import Refused
 from sdr_sc.blocks._rx_time import RX_FREQ, RX_TIME, DeviceTime, elapsed_s, read_time, samples_missing
 from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
@@ -60,6 +62,7 @@ class sigmf_recorder(gr.basic_block):
     Attributes:
         stream_end: where it stops to take samples.
         samples_written, samples_clipped, frames_noted, gaps, samples_missing: so far; the last two by the tags.
+        refused: messages at ``sent`` and ``truth`` that made no sense, by reason; these may come from another host.
 
     Raises:
         BlockError, CaptureError, NumerologyError: a parameter makes no sense; at the start: the pair exists, or cannot
@@ -100,6 +103,7 @@ class sigmf_recorder(gr.basic_block):
         self.stream_end = StreamEnd()
         self._began: datetime | None = None
         self._closed = False
+        self.refused = Refused(self)
         self.samples_written = self.frames_noted = self.gaps = self.samples_missing = 0
         # A call of a Python block costs 0.2 ms, and a disk stalls now and then: so the buffer should be large. Buffers
         # are sized by this rate before the blocks start; start() takes it back.
@@ -156,13 +160,15 @@ class sigmf_recorder(gr.basic_block):
         )
         return True
 
-    @guarded_start  # what goes wrong at the end is told like what goes wrong at the start
+    @guarded_stop
     def stop(self) -> bool:
         if self._writer is not None and not self._closed:
             self._closed = True
-            self._join.close()
-            self._annotate(everything=True)
-            self._writer.close()
+            try:
+                self._join.close()
+                self._annotate(everything=True)
+            finally:  # what is known makes a whole recording all the same
+                self._writer.close()
         return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
@@ -187,6 +193,7 @@ class sigmf_recorder(gr.basic_block):
             clock.sleep(_PAUSE_S)
         return 0
 
+    @guarded  # and called after an error as well
     def handle_system(self, message: pmt.pmt_base) -> None:
         """A block that sends messages has ended: this one goes on to the end of its samples."""
 
@@ -200,10 +207,11 @@ class sigmf_recorder(gr.basic_block):
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
         """A frame was sent."""
-        meta, _ = read_pdu(message, "sent")
-        if END not in meta:
-            require(meta, ("frame_index", "k", "item_id", "label"), "sent")
-            self._join.sent(meta)
+        with self.refused.messages():
+            meta, _ = read_pdu(message, "sent")
+            if END not in meta:
+                check_sent(meta, None)
+                self._join.sent(meta)
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
@@ -215,9 +223,10 @@ class sigmf_recorder(gr.basic_block):
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
         """The channel set an SNR for a frame."""
-        meta, _ = read_pdu(message, "truth")
-        require(meta, ("frame_index", "snr_db"), "truth")
-        self._join.truth(meta)
+        with self.refused.messages():
+            meta, _ = read_pdu(message, "truth")
+            check_truth(meta)
+            self._join.truth(meta)
 
     def _tags(self, count: int) -> list[tuple[int, DeviceTime | None, float | None]]:
         """Place, device time and frequency of the tags on the next samples, in their order."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from pathlib import Path
@@ -11,14 +12,19 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler
-from sdr_sc.blocks._link_record import OPEN_FRAMES, FrameRecord, LinkRecord
+from sdr_sc.blocks._frame_news import check_truth, many_records, sent_record
+from sdr_sc.blocks._frame_record import FrameRecord
+from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.blocks._link_record import OPEN_FRAMES, LinkRecord
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
-from sdr_sc.blocks._told_frames import MANY, MANY_KEYS, many_frames
+from sdr_sc.blocks._refused import Refused
+from sdr_sc.blocks._told_frames import MANY
 from sdr_sc.errors import BlockError
+from sdr_sc.files import fix_for, write_whole
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 
 _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
+_TICK_S = 0.5
 _LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames
 
 
@@ -26,11 +32,13 @@ class task_sink(gr.basic_block):
     """Counts right, wrong and lost items, and writes them down.
 
     Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder,
-    or ``told`` of the SigMF source, which are of many frames.
+    or ``told`` of the SigMF source, which are of many frames; may stay open with ``without_truth``.
     Message input ``truth`` (optional): PDUs of the simulated channel.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
     ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
     the latest frames, for plots.
+
+    Messages at ``sent`` and ``truth`` may come from another host: those that make no sense are counted and end nothing.
 
     Args:
         folder: for ``frames.csv``, ``items.csv`` and ``images.npz``; '' writes nothing.
@@ -42,6 +50,7 @@ class task_sink(gr.basic_block):
     Attributes:
         finished: set when no more frames will come, for flowgraphs whose source would go on for ever.
         answers_taken: answers that have come in.
+        refused: messages that made no sense, by reason.
 
     Raises:
         BlockError: a parameter makes no sense, or the folder cannot be written.
@@ -66,6 +75,10 @@ class task_sink(gr.basic_block):
             raise BlockError(f"task sink: folder {folder!r} cannot be written ({error.strerror}).") from error
         self._without_truth = bool(without_truth)
         self.answers_taken = 0
+        self.refused = Refused(self)
+        self._item_bytes: int | None = None
+        self._ticking: threading.Thread | None = None
+        self._stopped = threading.Event()
         self.ended = self._told = False
         self.finished = threading.Event()
         self._timer: threading.Timer | None = None
@@ -77,31 +90,41 @@ class task_sink(gr.basic_block):
         self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
         self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
 
+    @guarded_start
+    def start(self) -> bool:
+        self._stopped.clear()
+        self._ticking = threading.Thread(target=self._tick, name="task_sink", daemon=True)
+        self._ticking.start()
+        return True
+
+    @guarded_thread
+    def _tick(self) -> None:
+        while not self._stopped.wait(_TICK_S):
+            self.record.tick()
+
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
         """Take note of a frame that was sent."""
-        meta, items = read_pdu(message, "sent")
-        if END in meta:
-            self.ended = True
+        records: list[FrameRecord] = []
+        with self.refused.messages():
+            meta, items = read_pdu(message, "sent")
+            if END in meta:
+                self.ended = True
+            elif MANY in meta:
+                records = list(many_records(meta))
+            else:
+                records = [self._of_one_size(sent_record(meta, items))]
+        for record in records:
+            self._take_sent(record)
+        if self.ended and not records:
             self._finish_soon()
-            return
-        if MANY in meta:
-            require(meta, MANY_KEYS, "sent")
-            for index, k, item_id, label, set_db in many_frames(meta):
-                none = np.empty((len(label), 0), np.uint8)
-                self._take_sent(FrameRecord(index, k, item_id, label, none, meta["time_ns"], set_db))
-            return
-        require(meta, ("frame_index", "k", "item_id", "label", "n_items", "time_ns"), "sent")
-        self._take_sent(
-            FrameRecord(
-                frame_index=meta["frame_index"],
-                k=meta["k"],
-                item_id=np.asarray(meta["item_id"]),
-                label=np.asarray(meta["label"]),
-                items=np.asarray(items, np.uint8).reshape(meta["n_items"], -1),
-                time_ns=meta["time_ns"],
-            )
-        )
+
+    def _of_one_size(self, record: FrameRecord) -> FrameRecord:
+        size = record.items.shape[1]
+        if size != (self._item_bytes or size):
+            raise BlockError("port 'sent' got a frame whose items are of another size than those before.")
+        self._item_bytes = self._item_bytes or size
+        return record
 
     def _take_sent(self, record: FrameRecord) -> None:
         answered = self.record.sent(record)
@@ -111,9 +134,10 @@ class task_sink(gr.basic_block):
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
         """Take note of the SNR that the channel set for a frame."""
-        meta, _ = read_pdu(message, "truth")
-        require(meta, ("frame_index", "snr_db"), "truth")
-        self.record.truth(meta["frame_index"], meta["snr_db"])
+        with self.refused.messages():
+            meta, _ = read_pdu(message, "truth")
+            check_truth(meta)
+            self.record.truth(meta["frame_index"], meta["snr_db"])
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
@@ -161,17 +185,38 @@ class task_sink(gr.basic_block):
         self._timer.daemon = True
         self._timer.start()
 
+    @guarded_stop
     def stop(self) -> bool:
-        self.record.close()
-        if not self._told:
-            self._told = True
-            self.logger.info(self.record.summary())
-        if self._folder is not None and self.record.pictures:
-            ids, pictures = zip(*self.record.pictures, strict=True)
-            side = int(np.sqrt(len(pictures[0])))
-            shaped = np.stack(pictures).reshape(len(pictures), side, -1)
-            np.savez_compressed(self._folder / "images.npz", images=shaped, item_id=np.array(ids))
+        self._stopped.set()
+        if self._ticking is not None:
+            self._ticking.join()
+            self._ticking = None
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            self.record.close()
+        finally:  # a file that cannot be written costs neither the other ones nor the counts
+            if not self._told:
+                self._told = True
+                self.logger.info(self.record.summary())
+            self._write_pictures()
+        if self.refused.count and not self.record.frames_sent:
+            reason = next(iter(self.refused.reasons))
+            raise BlockError(f"no frame was reported as sent, and {self.refused.count} messages were refused: {reason}")
         return True
+
+    def _write_pictures(self) -> None:
+        if self._folder is None or not self.record.pictures:
+            return
+        path = self._folder / "images.npz"
+        if not self._folder.is_dir():  # it must not be made again with this file alone
+            error = FileNotFoundError(2, "the folder was removed")
+            raise BlockError(f"{path} cannot be written ({error.strerror}); {fix_for(error)}.")
+        ids, pictures = zip(*self.record.pictures, strict=True)
+        content = io.BytesIO()
+        shaped = np.stack(pictures).reshape(len(pictures), _rows(len(pictures[0])), -1)
+        np.savez_compressed(content, images=shaped, item_id=np.array(ids))
+        write_whole({path: content.getvalue()}, sync=False)
 
     def _publish(self, record: FrameRecord) -> None:
         # Nobody listens as a rule, and the histories cost more than all the rest.
@@ -200,6 +245,15 @@ class task_sink(gr.basic_block):
         snr = np.array([complex(_or_nan(r.snr_set_db), _or_nan(r.snr_est_db)) for r in recent], np.complex64)
         self.message_port_pub(_SNR_HISTORY, make_pdu({}, snr))
         self.message_port_pub(_K_HISTORY, make_pdu({}, np.array([r.k for r in recent], np.float32)))
+
+
+def _rows(item_bytes: int) -> int:
+    """Rows of an item's picture: as near to a square as its bytes allow.
+
+    >>> _rows(784), _rows(3072)
+    (28, 48)
+    """
+    return next(rows for rows in range(int(np.sqrt(item_bytes)), 0, -1) if item_bytes % rows == 0)
 
 
 def _or_nan(value: float | None) -> float:

@@ -8,7 +8,7 @@ from collections import Counter
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler
+from sdr_sc.blocks._guard import guarded_handler, guarded_start
 from sdr_sc.blocks._lifetime import keep_until_exit
 
 _PORT = pmt.intern("async_msgs")
@@ -41,6 +41,7 @@ class usrp_monitor(gr.basic_block):
         self.set_msg_handler(_PORT, self.handle_message)
         self._kept = False
 
+    @guarded_start
     def start(self) -> bool:
         if not self._kept:
             self._kept = True

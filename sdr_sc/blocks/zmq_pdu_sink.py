@@ -9,7 +9,7 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler, guarded_start
+from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
 
 _LINGER_MS = 200
@@ -101,6 +101,7 @@ class zmq_pdu_sink(gr.basic_block):
                 self._socket.send(data, zmq.DONTWAIT)
                 self._socket.setsockopt(zmq.XPUB_NODROP, 1)
 
+    @guarded_stop
     def stop(self) -> bool:
         if self._socket is not None:
             self._socket.close(linger=_LINGER_MS)

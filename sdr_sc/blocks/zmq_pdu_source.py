@@ -9,7 +9,7 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_start
+from sdr_sc.blocks._guard import guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
 
 _POLL_MS = 50
@@ -68,6 +68,7 @@ class zmq_pdu_source(gr.basic_block):
         self._thread.start()
         return True
 
+    @guarded_stop
     def stop(self) -> bool:
         self._stop.set()
         if self._thread is not None:
@@ -80,6 +81,7 @@ class zmq_pdu_source(gr.basic_block):
             self._socket = None
         return True
 
+    @guarded_thread
     def _listen(self) -> None:
         while not self._stop.is_set():
             if not self._socket.poll(_POLL_MS):

@@ -12,7 +12,7 @@ from typing import Any
 from sdr_sc.blocks import _errors
 from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 
 FLOWGRAPHS = Path(__file__).resolve().parents[2] / "flowgraphs"
@@ -133,4 +133,5 @@ def run_loopback(
         prepare(tb)
         watch_flowgraph(tb, deadline_s, until=poll)
         tb.results.stop()
+        raise_first_failure(tb)
         return account(tb)

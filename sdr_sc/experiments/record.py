@@ -16,7 +16,7 @@ from sdr_sc.capture.locate import pair_paths
 from sdr_sc.errors import CaptureError, SdrScError
 from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS, Accounting, run_loopback
 from sdr_sc.experiments.provenance import git_commit
 from sdr_sc.experiments.record_live import hardware_of
@@ -223,6 +223,7 @@ def _run_until(
             raise
     finally:
         tb.recorder.stop()
+    raise_first_failure(tb)
 
 
 def described(recorded: Recorded) -> str:

@@ -14,7 +14,7 @@ from sdr_sc.blocks import _errors
 from sdr_sc.capture import Capture, Finding, open_capture
 from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.harness import watch_flowgraph
+from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.semantic import weights
@@ -133,6 +133,7 @@ def replay(
         results = []
         for model, folder, (decoder, sink) in zip(config.models, folders, ends, strict=True):
             sink.stop()
+            raise_first_failure(tb)
             results.append(
                 ReplayResult(
                     model,

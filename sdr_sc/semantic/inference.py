@@ -16,6 +16,9 @@ from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import Part
 
+LOST, NOT_A_NUMBER = -1, -2
+"""In place of a class: nothing of the item arrived; or something did, and the model gave no number for it."""
+
 _WARM_UP_RUNS = 3
 _LEAST_POWER = 1e-9  # as in training, see `sdr_sc.semantic.student.normalise_prefix`
 

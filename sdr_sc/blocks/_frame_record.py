@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One frame of a link: what was sent, what was answered, and its rows in ``frames.csv`` and ``items.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.semantic.inference import NOT_A_NUMBER
+
+FRAME_FIELDS = (
+    "frame_index",
+    "snr_set_db",
+    "snr_est_db",
+    "cfo_hz",
+    "k",
+    "n_items",
+    "status",
+    "correct",
+    "latency_ms",
+    "air_ms",
+    "answer_ms",
+    "not_a_number",
+)
+ITEM_FIELDS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence", "snr_est_db")
+
+
+@dataclass
+class FrameRecord:
+    """One frame that was sent; the answer's fields stay None until it is answered.
+
+    Attributes:
+        latency_ms: from the encoder to the answer, where both have the same clock.
+        air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
+        answer_ms: from there to the answer.
+        answered_s: when it was answered, by the monotonic clock of this process.
+    """
+
+    frame_index: int
+    k: int
+    item_id: np.ndarray
+    label: np.ndarray
+    items: np.ndarray
+    time_ns: int
+    snr_set_db: float | None = None
+    snr_est_db: float | None = None
+    cfo_hz: float | None = None
+    answer: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    latency_ms: float | None = None
+    air_ms: float | None = None
+    answer_ms: float | None = None
+    answered_s: float = 0.0
+
+    @property
+    def answers(self) -> np.ndarray:
+        """Class of each item, -1 where it was lost, -2 where the model gave no number."""
+        return np.full(len(self.item_id), -1) if self.answer is None else self.answer
+
+
+def frame_row(record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray) -> list[Any]:
+    """The row of ``frames.csv``, as `FRAME_FIELDS` has it.
+
+    Args:
+        answers: int (n_items,), see `FrameRecord.answers`.
+        correct, known: bool (n_items,): whether an item's answer is its label, and whether its label is known.
+    """
+    return (
+        [record.frame_index]
+        + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
+        + [record.k, len(answers), "lost" if record.answer is None else "delivered"]
+        + [int(correct.sum()) if known.any() else ""]
+        + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
+        + [int((answers == NOT_A_NUMBER).sum())]
+    )
+
+
+def item_rows(record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray) -> Iterator[list[Any]]:
+    """The rows of ``items.csv``, as `ITEM_FIELDS` has them; arguments as for `frame_row`."""
+    confidence = np.zeros(len(answers)) if record.confidence is None else record.confidence
+    for i, answer in enumerate(answers):
+        yield (
+            [record.item_id[i], record.frame_index, record.label[i], answer, record.k]
+            + [int(correct[i]) if known[i] else ""]
+            + _numbers([float(confidence[i]), record.snr_est_db])
+        )
+
+
+def _numbers(values: Sequence[float | None]) -> list[str]:
+    return ["" if value is None else f"{value:.4f}" for value in values]
