@@ -52,9 +52,8 @@ def command(
 
     console = Console()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
-    console.print(
-        "opening the device, then waiting for a transmitter; Ctrl-C ends it ..."
-    )  # what follows takes seconds
+    # Said first: what follows takes seconds.
+    console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")
 
     from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
     from sdr_sc.experiments.frame_columns import read_columns
