@@ -30,6 +30,24 @@ def test_help_names_every_verb_and_is_quick():
     assert min(times) < 0.5
 
 
+def test_help_is_in_groups_and_says_where_to_start():
+    for arguments in ((), ("--help",)):
+        process = sdr_sc(*arguments)
+        places = [process.stdout.index(f"{heading}:\n") for heading in cli_main.GROUPS]
+        assert places == sorted(places)
+        assert "Start with 'sdr-sc demo'" in process.stdout
+
+
+def test_bash_completes_verbs_and_options_with_the_line_that_help_shows():
+    assert cli_main.COMPLETION in " ".join(sdr_sc("--help").stdout.split())
+    script = sdr_sc(_SDR_SC_COMPLETE="bash_source").stdout
+    assert "complete -o nosort -F" in script
+    found = sdr_sc(_SDR_SC_COMPLETE="bash_complete", COMP_WORDS="sdr-sc de", COMP_CWORD="1").stdout
+    assert found.split() == ["plain,demo"]
+    found = sdr_sc(_SDR_SC_COMPLETE="bash_complete", COMP_WORDS="sdr-sc demo --im", COMP_CWORD="2").stdout
+    assert "--images" in found
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom sdr_sc.cli.main import main\n"

@@ -53,7 +53,7 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
 
 @command.command("usrp")
 @click.option("--seconds", default=600.0, show_default=True, help="Of the long run at 1 MS/s.")
-@click.option("--quick", is_flag=True, help="The same rows on runs of a few seconds.")
+@click.option("--quick", is_flag=True, help="The same rows on runs of a few seconds each.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def usrp(seconds: float, quick: bool, json_path: Path | None) -> None:
     """The link over the simulated USRP and the real UHD driver: endurance, latency, highest rate, CAM response, SNR.

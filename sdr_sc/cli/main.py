@@ -14,29 +14,43 @@ from sdr_sc.errors import SdrScError
 
 INTERRUPT_STATUS = 130
 
-VERBS = {
-    "demo": "Send images over the simulated air with the SNR loop closed, and report.",
-    "run": "Compile a flowgraph and run it; errors, deadlines and Ctrl-C end it properly.",
-    "compile": "Compile GRC flowgraphs to Python, and say which block is to blame if one fails.",
-    "companion": "Open GNU Radio Companion with our blocks and this Python.",
-    "doctor": "Show what is installed and what is missing, with the command that mends it.",
-    "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
-    "tx": "Transmit images from a USRP, real or simulated, as the fed-back SNR calls for.",
-    "rx": "Receive and answer them, and feed the SNR back.",
-    "capture": "Recordings (SigMF): look at them, check, cut, convert and draw them.",
-    "record": "Record the simulated link, a USRP or ZMQ samples as SigMF, with what is known of the frames.",
-    "replay": "Send a recording through the receiver once more: the same answers, or a worse channel.",
-    "simusrp": "The simulated USRP: build it, list, change and clean up; run UHD programs on it.",
-    "teacher": "Fit the large network that students are distilled from.",
-    "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
-    "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
-    "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
-    "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
-    "sweep": "Measure schemes over channels, SNR, k and seeds, on all cores or a Dask cluster.",
-    "report": "Make one HTML page, and figures for papers, of a sweep's results or of a run.",
-    "bench": "Measure the closed loop: lost frames, SNR estimate, CAM response, times.",
+GROUPS = {
+    "Start here": {
+        "demo": "Send images over a simulated channel with the SNR loop closed, and report.",
+        "doctor": "Show what is installed and what is missing, with the command that installs it.",
+    },
+    "Flowgraphs": {
+        "companion": "Open GNU Radio Companion with our blocks and this Python.",
+        "run": "Compile a flowgraph and run it; errors, deadlines and Ctrl-C end it properly.",
+        "compile": "Compile GRC flowgraphs to Python, and say which block is to blame if one fails.",
+        "grc-path": "Print the folder of our GRC blocks, for GRC_BLOCKS_PATH.",
+    },
+    "Radios and recordings": {
+        "tx": "Transmit images from a USRP, real or simulated, as the fed-back SNR calls for.",
+        "rx": "Receive and answer them, and feed the SNR back.",
+        "simusrp": "The simulated USRP: build it, list, change and clean up; run UHD programs on it.",
+        "record": "Record the simulated link, a USRP or ZMQ samples as SigMF, with what is known of the frames.",
+        "replay": "Send a recording through the receiver once more: the same answers, or a worse channel.",
+        "capture": "Recordings (SigMF): look at them, check, cut, convert and draw them.",
+    },
+    "Models": {
+        "teacher": "Fit the large network that students are distilled from.",
+        "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
+        "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
+        "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
+    },
+    "Measurements": {
+        "evaluate": "Measure the accuracy on the whole test set over SNR and k.",
+        "sweep": "Measure schemes over channels, SNR, k and seeds, on all cores or a Dask cluster.",
+        "report": "Make one HTML page, and figures for papers, of a sweep's results or of a run.",
+        "bench": "Measure what the project promises: link, receiver, USRP, recordings, coding, sweeps, distillation.",
+    },
 }
-"""Verb -> its line in ``--help``. Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""
+"""Verb -> its line in ``--help``, by heading."""
+VERBS = {verb: line for group in GROUPS.values() for verb, line in group.items()}
+"""Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""
+COMPLETION = 'eval "$(_SDR_SC_COMPLETE=bash_source sdr-sc)"'
+"""What makes bash complete verbs and options; click knows zsh and fish too."""
 
 
 class LazyGroup(click.Group):
@@ -54,11 +68,17 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        widest = max(map(len, VERBS))
+        for heading, verbs in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(verb.ljust(widest), line) for verb, line in verbs.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog=f"Start with 'sdr-sc demo'. Each verb has its own --help. For completion in bash: {COMPLETION}",
+)
 @click.version_option(__version__, prog_name="sdr-sc")
 def cli() -> None:
     """Task-oriented semantic communication over OFDM, in GNU Radio."""
