@@ -88,13 +88,23 @@ def test_page_tells_sizes_and_latencies(page: tuple[str, Page], tmp_path: Path, 
     assert "Not told" not in told and "47,856 193 43,402" in told
 
 
+def test_page_lets_the_class_alone_compete_and_says_what_it_serves(
+    page: tuple[str, Page], tmp_path: Path, no_plots: None
+) -> None:
+    text = one_line(page[1])
+    assert "label_ldpc sends the answer itself, decided at the transmitter: it competes here, and serves this" in text
+    assert "bound" not in text.lower()
+    without = one_line(Page(render(view_of(write(tmp_path / "x.parquet", schemes=["ours", "features_ldpc"])))))
+    assert "sends the answer itself" not in without
+
+
 def test_page_shows_the_plots_the_matrices_and_the_images(page: tuple[str, Page]) -> None:
     source, parsed = page
     assert len(re.findall(r"<svg ", source)) == 2 * (2 + 2 + 2 + 4)  # each for a laptop and for a phone
     assert parsed.tags.count("img") == 12
     drawn = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", source))
-    for label in ("ours (CAM)", "label_ldpc (bound)", "Accuracy (%)", "Payload symbols per item", "no frame received",
-                  "receiver's estimates (dB)", "k = 16", "T-shirt/top"):  # fmt: skip
+    for label in ("ours (CAM)", "label_ldpc (class only)", "Accuracy (%)", "Payload symbols per item",
+                  "no frame received", "receiver's estimates (dB)", "k = 16", "T-shirt/top"):  # fmt: skip
         assert label in drawn, label
 
 

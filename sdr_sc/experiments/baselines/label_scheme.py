@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The class alone, decided at the transmitter and coded: the bound for one task that is known beforehand."""
+"""The class alone, decided at the transmitter and coded; for one task that is known beforehand."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MAX_LOSS = 0.005
 class LabelScheme(CodedScheme):
     """Ten classes, packed as digits of one number, one codeword a frame.
 
-    It needs the whole classifier at the transmitter and serves no task but this one: no scheme for which the receiver
-    decides can be expected to need less. The mode is the one of fewest symbols whose codewords are lost no more than
-    `MAX_LOSS` oftener than those of the best. The header's model id tells mode and number of items.
+    It needs a whole classifier at the transmitter, such as the shipped student's two parts, and serves this task alone.
+    The mode is the one of fewest symbols whose codewords are lost no more than `MAX_LOSS` oftener than those of the
+    best. The header's model id tells mode and number of items.
 
     Args:
         teacher: classifier at the transmitter, see `ImageClassifier`.
@@ -70,7 +70,7 @@ class LabelScheme(CodedScheme):
         return unpack_digits(message, items, len(CLASS_NAMES))
 
     def describe(self) -> dict[str, Any]:
-        """Classifier, code, sizes, and what it is the bound of."""
+        """Classifier, code, sizes, and what it serves."""
         return {
             "scheme": self.name,
             "kind": "class decided at the transmitter + LDPC + QAM",
@@ -78,5 +78,5 @@ class LabelScheme(CodedScheme):
             "classifier_fingerprint": self._classifier.fingerprint,
             **self.describe_code(),
             "sizes": {"transmitter": dict(self._classifier.size), "receiver": dict(NOTHING)},
-            "told": "a bound for one task known beforehand: the whole classifier is at the transmitter",
+            "told": "serves one task, known beforehand: the whole classifier is at the transmitter",
         }

@@ -174,8 +174,10 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[
                 mine, theirs, whose = one[kind][label], other[kind][label], f" of {kind[:-1]} {label!r}"
                 found = of(mine, theirs, whose)
                 if found is not None and found[0] == "is" + whose and found[1] and found[2]:
-                    # All that a scheme says of itself, with its tables, would be a page and not a sentence.
-                    found = of(mine["is"], theirs["is"], whose)
+                    # All that a scheme says of itself, with its tables, would be a page and not a sentence. What it
+                    # says in words, in `told`, decides no figure.
+                    words = {"told": ""}
+                    found = of({**mine["is"], **words}, {**theirs["is"], **words}, whose)
     return None if found is None else (found[0], *_shown(found[1], found[2]))
 
 

@@ -17,7 +17,7 @@ from sdr_sc.experiments.report_colours import STAND_INS, Colours
 from sdr_sc.experiments.report_svg import NARROW_BELOW_PX, new_figure, nothing, plain_text
 from sdr_sc.experiments.sweep_report.operation import Cost, Operation
 from sdr_sc.experiments.sweep_report.tables import Saving
-from sdr_sc.experiments.sweep_report.view import SchemeView, View
+from sdr_sc.experiments.sweep_report.view import CLASS_ONLY, SchemeView, View
 
 COST_AXIS = {"uses": "Payload symbols per item", "on_air": "Symbols on air per item"}
 _ROW_PX, _HANDLE_PX = 20, 52
@@ -85,7 +85,8 @@ def uses_figure(view: View, channel: str, width: int, colours: Colours = STAND_I
     if not snrs:
         return _empty(width, "No point of this channel was measured at these SNRs.")
     shown = [scheme for scheme in view.schemes if any(view.at(scheme, channel, snr) for snr in snrs)]
-    handles = [_handle(scheme, scheme.label + (" (bound)" if scheme.is_bound else ""), colours) for scheme in shown]
+    names = [scheme.label + (f" ({CLASS_ONLY})" if scheme.is_class_only else "") for scheme in shown]
+    handles = [_handle(scheme, name, colours) for scheme, name in zip(shown, names, strict=True)]
     if any(_has_both(scheme) for scheme in shown):
         handles.append(
             Line2D([], [], linestyle="none", marker="*", ms=12, color=colours["muted"], label="CAM, or own choice of k")
@@ -169,7 +170,7 @@ def _has_both(scheme: SchemeView) -> bool:
 def _line(scheme: SchemeView, colours: Colours) -> dict:
     return {
         "color": colours[scheme.role], "marker": scheme.marker, "ms": 7, "mew": 1.6 if scheme.marker == "x" else 0,
-        "linestyle": (0, (4, 3)) if scheme.is_bound else "-", "zorder": 3,
+        "linestyle": (0, (4, 3)) if scheme.is_class_only else "-", "zorder": 3,
     }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def _need(view: View) -> dict[str, str]:
     place = f"{channel}, {snr_text(snr_db)} dB"
     if own is None:
         return tile(label, "–", "", f"{mine.label} does not reach {view.target:g} % there ({place})")
-    rivals = [s for s in view.schemes if s is not mine and not s.is_bound and found[s.label].is_measured]
+    rivals = [s for s in view.schemes if s is not mine and found[s.label].is_measured]
     others = [(s, found[s.label].operation) for s in rivals]
     reaching = sorted(((o.uses, s.label) for s, o in others if o is not None))
     note = f"payload symbols an image of {mine.name(own.key.k)}, {place}"

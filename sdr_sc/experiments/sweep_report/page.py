@@ -53,6 +53,7 @@ def render(view: View) -> str:
         needs=[(cost, [need_table(view, channel, cost) for channel in view.channels]) for cost in BOTH_COSTS],
         savings=_savings(view),
         contests=_contests(view),
+        class_only=", ".join(scheme.label for scheme in view.schemes if scheme.is_class_only),
         matrices=_matrices(view),
         matrix_channels=MATRIX_CHANNELS if len(view.channels) > MATRIX_CHANNELS else 0,
         samples=samples(view),

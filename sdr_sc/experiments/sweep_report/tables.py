@@ -140,15 +140,13 @@ class Contest:
     Attributes:
         snr_db: as set.
         budget: symbols an item.
-        rivals: the best first, bounds left out.
-        bounds: likewise of schemes that are bounds, against the best rival.
-        over: schemes that were measured and spend more, whatever their k; bounds left out.
+        rivals: the best first.
+        over: schemes that were measured and spend more, whatever their k.
     """
 
     snr_db: float
     budget: float
     rivals: tuple[Rival, ...]
-    bounds: tuple[Rival, ...]
     over: tuple[SchemeView, ...]
 
     @property
@@ -175,14 +173,12 @@ def contest(view: View, channel: str, snr_db: float, cost: Cost) -> Contest | No
         affordable = [o for o in points if o.cost(cost) <= budget]
         if affordable:
             within.append((scheme, max(affordable, key=lambda o: (o.accuracy, -o.cost(cost)))))
-        elif points and not scheme.is_bound:
+        elif points:
             over.append(scheme)
     within.sort(key=lambda entry: -entry[1].accuracy)
-    rivals = [entry for entry in within if not entry[0].is_bound]
-    if not rivals:
+    if not within:
         return None
-    bounds = [entry for entry in within if entry[0].is_bound]
-    return Contest(snr_db, budget, _rivals(rivals, rivals[0][1]), _rivals(bounds, rivals[0][1]), tuple(over))
+    return Contest(snr_db, budget, _rivals(within, within[0][1]), tuple(over))
 
 
 def _rivals(entries: Sequence[tuple[SchemeView, Operation]], best: Operation) -> tuple[Rival, ...]:

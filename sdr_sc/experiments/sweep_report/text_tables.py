@@ -94,7 +94,7 @@ def need_table(view: View, channel: str, cost: Cost) -> Table:
     by_snr = [needs(view, channel, snr_db, cost) for snr_db in view.need_snrs]
     rows = [
         (
-            scheme.name(None) if scheme.is_bound else scheme.label,
+            scheme.name(None) if scheme.is_class_only else scheme.label,
             *(_need(view, found[scheme.label], cost) for found in by_snr),
         )
         for scheme in view.schemes
@@ -166,14 +166,12 @@ def _saved(found: Saving, k: int) -> str:
 def contest_table(view: View, channel: str, cost: Cost) -> Table:
     """Who is most accurate at each SNR for what the reference spends."""
     found = [contest(view, channel, snr_db, cost) for snr_db in view.snrs]
-    competitors = sum(not scheme.is_bound for scheme in view.schemes)
-    rows = [_contest_row(one, competitors) for one in found if one is not None]
-    head = ("SNR (dB)", "Budget", "Most accurate", "Accuracy (%)", "Ahead of the next by", "Verdict", "Bound",
-            "Spend more")  # fmt: skip
-    return Table(channel, head, rows, words=frozenset((2, 4, 5, 6, 7)))
+    rows = [_contest_row(one, len(view.schemes)) for one in found if one is not None]
+    head = ("SNR (dB)", "Budget", "Most accurate", "Accuracy (%)", "Ahead of the next by", "Verdict", "Spend more")
+    return Table(channel, head, rows, words=frozenset((2, 4, 5, 6)))
 
 
-def _contest_row(found: Contest, competitors: int) -> tuple[str, ...]:
+def _contest_row(found: Contest, schemes: int) -> tuple[str, ...]:
     best, behind = found.rivals[0], "–"
     for second in found.rivals[1:2]:
         if second.behind is not None:
@@ -184,17 +182,12 @@ def _contest_row(found: Contest, competitors: int) -> tuple[str, ...]:
         verdict = f"{found.winner.label} wins"
     else:
         verdict = "no difference seen to " + ", ".join(rival.scheme.label for rival in found.alike)
-    bounds, over = [], ", ".join(scheme.label for scheme in found.over)
-    if len(found.over) > 1 and len(found.over) == competitors - 1:
+    over = ", ".join(scheme.label for scheme in found.over)
+    if len(found.over) > 1 and len(found.over) == schemes - 1:
         over = "all others"
-    for bound in found.bounds:
-        ahead = bound.behind
-        told = "alike" if ahead is None or not ahead.is_seen else "above" if ahead.points < 0 else "below"
-        bounds.append(f"{bound.scheme.label} {100 * bound.operation.accuracy:.1f}, {told}")
     return (
         snr_text(found.snr_db), count_text(found.budget), best.scheme.name(best.operation.key.k),
-        share_text(best.operation), behind, verdict, "; ".join(bounds) or "–",
-        over or "–",
+        share_text(best.operation), behind, verdict, over or "–",
     )  # fmt: skip
 
 

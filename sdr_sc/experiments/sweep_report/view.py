@@ -24,7 +24,8 @@ ROUNDING = 1e-9
 """Of sums of shares, in points."""
 _LEARNED = ("ours", "fixed_rate")  # of the catalogue: with a channel-adaptive module
 _REFERENCE = "ours"
-_BOUND = "label_ldpc"
+_CLASS_ONLY = "label_ldpc"
+CLASS_ONLY = "class only"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours, so that no two kinds share both
 
 
@@ -37,7 +38,7 @@ class SchemeView:
         k_list: all k that were measured, None for its own choice.
         k: the one that stands for it in curves.
         is_learned: its own choice is the channel-adaptive module's.
-        is_bound: no competitor, as it needs to know the task beforehand.
+        is_class_only: what it sends is the answer to this one task, decided at the transmitter.
         role, marker: of its curves.
     """
 
@@ -45,7 +46,7 @@ class SchemeView:
     k_list: tuple[int | None, ...]
     k: int | None
     is_learned: bool
-    is_bound: bool
+    is_class_only: bool
     role: str
     marker: str
 
@@ -59,7 +60,7 @@ class SchemeView:
 
     def name(self, k: int | None) -> str:
         """The scheme with that k."""
-        told = [text for text in (self.k_text(k), "bound" if self.is_bound else "") if text]
+        told = [text for text in (self.k_text(k), CLASS_ONLY if self.is_class_only else "") if text]
         return f"{self.label} ({', '.join(told)})" if told else self.label
 
     @property
@@ -97,7 +98,8 @@ class View:
     def _scheme_views(self) -> list[SchemeView]:
         measured = {key.scheme for key in self.operations}
         specs = {label: spec for label, spec in self.study.schemes.items() if label in measured}
-        looks = _looks({label: spec.get("scheme") for label, spec in specs.items() if spec.get("scheme") != _BOUND})
+        kinds = {label: spec.get("scheme") for label, spec in specs.items()}
+        looks = _looks({label: kind for label, kind in kinds.items() if kind != _CLASS_ONLY})
         views = []
         for label, spec in specs.items():
             ks = {key.k for key in self.operations if key.scheme == label}
@@ -109,7 +111,7 @@ class View:
                     k_list=(*fixed, *([None] if None in ks else [])),
                     k=None if None in ks else self._telling_k(label, fixed),
                     is_learned=spec.get("scheme") in _LEARNED,
-                    is_bound=spec.get("scheme") == _BOUND,
+                    is_class_only=spec.get("scheme") == _CLASS_ONLY,
                     role=role,
                     marker=marker,
                 )
