@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,24 @@ def made_up(
     values: dict[str, Any] = {
         "point": point, "air": "phy", "items": ITEMS, "correct": int(is_right.sum()), "lost": int((answers < 0).sum()),
         "frames": 4, "frames_lost": 0, "channel_uses": ITEMS * uses, "symbols_on_air": ITEMS * (uses + 10),
-        "snr_est_mean_db": point.snr_db + 0.1, "correct_by_frame": correct, "items_by_frame": sizes,
+        "snr_est_mean_db": point.snr_db + 0.1, "correct_by_frame": is_right.reshape(4, 50).sum(axis=1).astype(np.int32),
+        "items_by_frame": np.full(4, 50, np.int32),
         "correct_by_block": correct, "items_by_block": sizes, "confusion": confusion,
         "sample_item": order[:24].astype(np.int32), "sample_answer": answers[:24].astype(np.int32), "seconds": 0.4,
         "git": git,
     }  # fmt: skip
     return PointResult(**{**values, **changes})
+
+
+def with_more_right(found: PointResult, more: int) -> PointResult:
+    """The result with so many more items right, or fewer, in its first block and frame."""
+    frames, blocks, confusion = found.correct_by_frame.copy(), found.correct_by_block.copy(), found.confusion.copy()
+    frames[0] += more
+    blocks[0] += more
+    label = int(confusion[:, :-1].diagonal().argmax())
+    confusion[label, [label, (label + 1) % 10]] += [more, -more]
+    counts = {"correct_by_frame": frames, "correct_by_block": blocks, "confusion": confusion}
+    return replace(found, correct=found.correct + more, **counts)
 
 
 def of_table(point: Point, config: SweepConfig) -> PointResult:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sweep_studies import ITEMS, made_up, view_of, write
+from sweep_studies import ITEMS, made_up, view_of, with_more_right, write
 
 from sdr_sc.experiments.measurements import clustered_interval
 from sdr_sc.experiments.sweep.grid import Point
@@ -112,8 +111,7 @@ def test_a_fixed_k_that_is_hardly_worse_is_told(tmp_path: Path) -> None:
     def make(point: Point, _: object) -> Any:
         found = made_up(point, {4: 16, 16: 17, None: 16}[point.k], point.k or 8)
         if point.k == 4:
-            found.correct_by_block[0] -= 1
-            return replace(found, correct=found.correct - 1)
+            return with_more_right(found, -1)
         return found
 
     path = write(tmp_path / "x.parquet", make, schemes=[{"scheme": "ours", "k": [4, 16, "cam"]}], snr_db=[10])
@@ -148,7 +146,7 @@ def test_a_difference_that_is_not_seen_is_no_win(tmp_path: Path) -> None:
         found = made_up(point, 16, 8)
         if point.scheme == "pca":
             found.correct_by_block[:] = [14, 18] * 5
-            found.correct_by_block[0] += 1
+            return with_more_right(found, 1)
         return found
 
     view = view_of(write(tmp_path / "x.parquet", make, schemes=["ours", {"scheme": "pca", "k": [8]}]))

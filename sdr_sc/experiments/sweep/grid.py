@@ -10,7 +10,7 @@ from typing import Any
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.sweep.config import CAM, ChannelEntry, SchemeEntry, SweepConfig
 
-_MOST_POINTS = 100_000
+MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def make_tasks(
                     f"scheme {entry.label!r} cannot send k={k}; use {listed} or {CAM!r}, or give it its own k."
                 )
     count = len(config.seeds) * len(config.channels) * len(config.snr_db) * sum(map(len, wanted.values()))
-    if count > _MOST_POINTS:
-        raise SdrScError(f"the sweep has {count} points; let it have {_MOST_POINTS} at most.")
+    if count > MOST_POINTS:
+        raise SdrScError(f"the sweep has {count} points; let it have {MOST_POINTS} at most.")
     tasks = {}
     for seed in config.seeds:
         for channel in config.channels:

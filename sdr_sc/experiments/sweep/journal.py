@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdr_sc.documents import parse_json
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.sweep.checks import check_about
 from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.results import (
@@ -22,6 +24,10 @@ from sdr_sc.experiments.sweep.results import (
     read_results,
     write_results,
 )
+from sdr_sc.sealed import sealed, unsealed
+from sdr_sc.shown import reason_of, shown
+
+_FIX = "delete that file to measure its points again"
 
 
 class Journal:
@@ -29,8 +35,9 @@ class Journal:
 
     Parquet files cannot grow, so points go to ``NAME.journal`` beside the results, each safe on the disk before the
     next one is waited for. `close` writes both together into the results file. A journal that a killed sweep left
-    behind is taken up; its last line may be cut. Its first line tells what its points are, and so does a further one
-    wherever another command took it up; ``anew`` in the first says that they replace the results file.
+    behind is taken up; its last line may be cut. Each line has a checksum. The first line tells what its points are,
+    and so does a further one wherever another command took it up; ``anew`` in the first says that they replace the
+    results file.
 
     Args:
         path: the results file.
@@ -111,12 +118,16 @@ class Journal:
         for number, line in enumerate(self.journal.read_bytes().splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break  # cut by a kill or a full disk
-            try:
-                entry = dict(json.loads(line))
-                if number == 1:
-                    dict(entry["about"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._unreadable(number, error) from error
+            what = f"line {number} of {shown(self.journal)}"
+            entry = parse_json(line, what, _FIX)
+            if not isinstance(entry, dict) or (number == 1 and "about" not in entry):
+                raise SdrScError(f"{what} cannot be read (it tells of no sweep); {_FIX}.")
+            entry, _ = unsealed(entry, what, _FIX)  # lines of earlier versions have no checksum
+            if "about" in entry:
+                try:
+                    check_about(entry["about"])
+                except (ValueError, AttributeError) as error:
+                    raise self._unreadable(number, error) from error
             found.append(entry)
             self._size += len(line)
         return found
@@ -138,9 +149,7 @@ class Journal:
         return []
 
     def _unreadable(self, number: int, error: Exception) -> SdrScError:
-        return SdrScError(
-            f"line {number} of {self.journal} cannot be read ({error!r}); delete that file to measure its points again."
-        )
+        return SdrScError(f"line {number} of {shown(self.journal)} cannot be read ({reason_of(error)}); {_FIX}.")
 
     def _join(self, old: Mapping[str, Any], path: Path) -> None:
         check_version(old, path)
@@ -160,7 +169,7 @@ class Journal:
         self._has_news = True
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps(entry).encode() + b"\n"
+        line = json.dumps(sealed(json.loads(json.dumps(entry)))).encode() + b"\n"
         try:
             left = memoryview(line)
             while left:

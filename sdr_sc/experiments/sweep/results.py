@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,18 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdr_sc.documents import parse_json
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments.baselines.link import CLASSES
 from sdr_sc.experiments.measurements import clustered_interval, wilson_interval
+from sdr_sc.experiments.sweep.checks import check_about, check_result, whole_numbers
 from sdr_sc.experiments.sweep.config import CAM
 from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.files import write_whole
+from sdr_sc.sealed import canonical
+from sdr_sc.shown import reason_of, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 1
 METADATA_KEY = b"sdr_sc_sweep"
+CHECKSUM_KEY = b"sdr_sc_sha256"
+"""Of the SHA-256 over that, and over all rows."""
+_DAMAGED = "get it again, or measure it again with --force"
 _LONGEST_SHOWN = 60
 """Characters of a value in a message."""
 _POINT = tuple(field.name for field in fields(Point))
@@ -39,10 +48,12 @@ class Results:
     Attributes:
         about: what was measured and with what, see docs/sweeps.md.
         points: results by point.
+        is_verified: whether the file holds a checksum, which was then compared; those of earlier versions do not.
     """
 
     about: dict[str, Any]
     points: dict[Point, PointResult]
+    is_verified: bool = True
 
 
 def columns(result: PointResult) -> dict[str, Any]:
@@ -59,14 +70,15 @@ def from_columns(row: Mapping[str, Any]) -> PointResult:
     """A result from a row of `columns`.
 
     Raises:
-        KeyError, ValueError, TypeError: the row is not one.
+        KeyError, ValueError, TypeError: the row is not one, or its numbers contradict each other.
     """
     values = {name: row[name] for name in (field.name for field in fields(PointResult)) if name != "point"}
     for name in _LISTS:
-        values[name] = np.array(row[name], np.int32)
-    classes = 10
-    values["confusion"] = values["confusion"].reshape(classes, classes + 1)
-    return PointResult(point=Point(**{name: row[name] for name in _POINT}), **values)
+        values[name] = whole_numbers(row[name])
+    values["confusion"] = values["confusion"].reshape(CLASSES, CLASSES + 1)
+    result = PointResult(point=Point(**{name: row[name] for name in _POINT}), **values)
+    check_result(result)
+    return result
 
 
 def _schema() -> pa.Schema:
@@ -92,18 +104,29 @@ def write_results(path: Path, about: Mapping[str, Any], results: Iterable[PointR
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema().with_metadata({METADATA_KEY: json.dumps(dict(about), ensure_ascii=False).encode()})
-    table = pa.Table.from_pylist([columns(result) for result in results], schema)
+    table = pa.Table.from_pylist([columns(result) for result in results], _schema())
+    told = json.dumps(dict(about), ensure_ascii=False).encode()
+    # Of the rows as a reader finds them: 0 became 0.0 where a column has floats.
+    metadata = {METADATA_KEY: told, CHECKSUM_KEY: _checksum(told, table.to_pylist())}
+    table = table.replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     write_whole({path: sink.getvalue().to_pybytes()}, "make room there, and run the sweep again: its points are kept")
 
 
+def _checksum(told: bytes, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """SHA-256 over the metadata's text and the rows as JSON, hexadecimal."""
+    digest = hashlib.sha256(told)
+    for row in rows:
+        digest.update(b"\n" + canonical(row))
+    return digest.hexdigest().encode()
+
+
 def read_results(path: str | Path) -> Results:
-    """Read a results file.
+    """Read a results file, and compare its checksum; one of an earlier version has none.
 
     Raises:
-        SdrScError: it is not there, is no results file, or one of another version; in one sentence.
+        SdrScError: it is not there, is no results file, is damaged, or one of another version; in one sentence.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -112,21 +135,27 @@ def read_results(path: str | Path) -> Results:
     if not path.is_file():
         raise SdrScError(f"{path} is not there; make it with 'sdr-sc sweep'.")
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        raw = metadata.get(METADATA_KEY)
-        about = None if raw is None else json.loads(raw)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise SdrScError(f"{path} is no results file that can be read ({reason}); get it again.") from error
+        content = path.read_bytes()
+        metadata = pq.read_schema(pa.BufferReader(content)).metadata or {}
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise SdrScError(f"{path} is no results file that can be read ({reason_of(error)}); get it again.") from error
+    if METADATA_KEY not in metadata:
+        raise SdrScError(f"{path} is Parquet, but no results of a sweep; give a file made by 'sdr-sc sweep'.")
+    told = metadata[METADATA_KEY]
+    about = parse_json(told, f"what {shown(path)} tells of itself", _DAMAGED)
     if not isinstance(about, dict):
         raise SdrScError(f"{path} is Parquet, but no results of a sweep; give a file made by 'sdr-sc sweep'.")
-    check_version(about, path)
     try:
-        rows = pq.read_table(path).to_pylist()
+        check_about(about)
+        check_version(about, path)
+        rows = pq.read_table(pa.BufferReader(content), page_checksum_verification=True).to_pylist()
+        checksum = metadata.get(CHECKSUM_KEY)
+        if checksum is not None and checksum != _checksum(told, rows):
+            raise ValueError("its checksum is not that of its content")
         found = [from_columns(row) for row in rows]
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        raise SdrScError(f"{path} is damaged ({error!r}); get it again, or measure anew with --force.") from error
-    return Results(about, {result.point: result for result in found})
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise SdrScError(f"{path} is damaged ({reason_of(error)}); {_DAMAGED}.") from error
+    return Results(about, {result.point: result for result in found}, checksum is not None)
 
 
 def check_version(about: Mapping[str, Any], path: Path) -> None:

@@ -55,6 +55,8 @@ def verdict(view: View) -> dict[str, Any]:
         sentence = "Every point of the grid was measured."
     for path in study.unfinished:
         notes.append(f"{path.name} is being measured, or its sweep was killed: points in its journal are not shown.")
+    for path in study.unverified:
+        notes.append(f"{path.name} was made by an earlier version, without a checksum: damage to it is not noticed.")
     commits = sorted({result.git for result in study.points.values()})
     if len(commits) > 1:
         notes.append(f"The points were measured by {len(commits)} commits: {', '.join(commits)}.")

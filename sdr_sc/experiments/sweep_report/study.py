@@ -11,9 +11,10 @@ from typing import Any
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.sweep.config import ChannelEntry, SchemeEntry, StopRule, SweepConfig
-from sdr_sc.experiments.sweep.grid import Point
+from sdr_sc.experiments.sweep.grid import MOST_POINTS, Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.results import Results, columns, first_difference, read_results
+from sdr_sc.shown import reason_of
 
 _NEEDED = ("settings", "config", "schemes", "channels", "class_names", "data_set", "data_set_sha256")
 _OF_A_RUN = ("seconds", "git")
@@ -32,6 +33,7 @@ class Study:
         schemes, channels: what each name stands for, over all files, in the order of the configurations.
         missing: points of those sweeps' grids that no file has.
         unfinished: files that are being measured, or whose measurement was killed: with a journal beside them.
+        unverified: files of earlier versions, which hold no checksum.
     """
 
     sources: tuple[Path, ...]
@@ -42,6 +44,7 @@ class Study:
     channels: dict[str, dict[str, Any]]
     missing: tuple[Point, ...]
     unfinished: tuple[Path, ...]
+    unverified: tuple[Path, ...]
 
     @property
     def class_names(self) -> list[str]:
@@ -89,6 +92,7 @@ def load_study(paths: Sequence[Path]) -> Study:
         channels=_named(read, "channels", [entry.label for config in configs for entry in config.channels]),
         missing=_missing([results.about for _, results in read], configs, points),
         unfinished=tuple(path for path in paths if path.with_name(path.name + ".journal").exists()),
+        unverified=tuple(path for path, results in read if not results.is_verified),
     )
 
 
@@ -130,9 +134,14 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         kept["schemes"] = tuple(_scheme_entry(entry) for entry in kept["schemes"])
         kept["channels"] = tuple(ChannelEntry(**entry) for entry in kept["channels"])
         kept["stop"] = None if kept["stop"] is None else StopRule(**kept["stop"])
-        return SweepConfig(**kept)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SdrScError(f"{path} does not tell its configuration ({error!r}); measure it anew.") from error
+        config = SweepConfig(**kept)
+        ks = sum(max(1, len(entry.k or config.k)) for entry in config.schemes)
+        if len(config.seeds) * len(config.channels) * len(config.snr_db) * ks > MOST_POINTS:
+            raise ValueError(f"a grid of more than {MOST_POINTS} points")
+        return config
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = reason_of(error)
+        raise SdrScError(f"{path} does not tell its configuration ({reason}); measure it again.") from error
 
 
 def _scheme_entry(kept: Mapping[str, Any]) -> SchemeEntry:
