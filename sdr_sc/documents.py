@@ -49,7 +49,7 @@ def read_json(
     Raises:
         SdrScError: of class ``kind``: it cannot be read, or is not JSON within these bounds.
     """
-    return parse_json(_bytes_of(path, what, fix, kind, limit_bytes), f"{what} {shown(path)}", fix, kind, allow_nan)
+    return parse_json(read_bytes(path, what, fix, kind, limit_bytes), f"{what} {shown(path)}", fix, kind, allow_nan)
 
 
 def parse_json(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError, allow_nan: bool = True) -> Any:
@@ -92,7 +92,7 @@ def read_yaml(
 
     Args, Raises: as for `read_json`.
     """
-    return parse_yaml(_bytes_of(path, what, fix, kind, limit_bytes), f"{what} {shown(path)}", fix, kind)
+    return parse_yaml(read_bytes(path, what, fix, kind, limit_bytes), f"{what} {shown(path)}", fix, kind)
 
 
 def parse_yaml(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError) -> Any:
@@ -234,7 +234,8 @@ def real_number(value: Any, low: float = -math.inf, high: float = math.inf) -> f
     return number if math.isfinite(number) and low <= number <= high else None
 
 
-def _bytes_of(path: str | Path, what: str, fix: str, kind: Kind, limit_bytes: int) -> bytes:
+def read_bytes(path: str | Path, what: str, fix: str, kind: Kind, limit_bytes: int) -> bytes:
+    """A whole file, if it is no larger than a bound; arguments and errors as for `read_json`."""
     try:
         with open(path, "rb") as file:
             content = file.read(limit_bytes + 1)

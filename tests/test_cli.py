@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,15 +19,27 @@ from sdr_sc.experiments.grc_compile import GRC_FOLDER
 HEAVY = {"numpy", "torch", "rich", "yaml", "gnuradio", "scipy", "numba"}
 
 
-def test_help_names_every_verb_and_is_quick():
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        process = sdr_sc("--help")
-        times.append(time.perf_counter() - start)
+def processor_time_s(*command: str) -> float:
+    """Of a child process, user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment(), check=True, capture_output=True, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_help_names_every_verb_and_costs_little_more_than_click():
+    process = sdr_sc("--help")
     assert process.returncode == 0
     assert all(verb in process.stdout for verb in cli_main.VERBS)
-    assert min(times) < 0.5
+    # Against what a command with click costs on this machine at this moment; numpy alone would double it.
+    pairs = [
+        (
+            processor_time_s(sys.executable, "-m", "sdr_sc.cli.main", "--help"),
+            processor_time_s(sys.executable, "-c", "import click, importlib.metadata"),
+        )
+        for _ in range(5)
+    ]
+    assert min(own for own, _ in pairs) < 1.8 * min(click for _, click in pairs)
 
 
 def test_help_is_in_groups_and_says_where_to_start():

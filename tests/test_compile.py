@@ -83,7 +83,7 @@ def test_types_that_do_not_fit_are_told_with_both_ends(tmp_path):
     ("content", "reason"),
     [
         (None, "does not exist"),
-        ("a: [1\nb: 2\n", "is not YAML (line 2)"),
+        ("a: [1\nb: 2\n", "is not YAML that can be read in line 2"),
         ("just text\n", "is not a GRC flowgraph"),
         ("", "is not a GRC flowgraph"),
         ("options: {parameters: {id: x}}\nblocks: [1]\nconnections: []\n", "is not a GRC flowgraph"),

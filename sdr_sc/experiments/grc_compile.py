@@ -12,7 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sdr_sc.documents import YAML_LIMIT_BYTES, parse_yaml, read_bytes
 from sdr_sc.errors import FlowgraphError, MissingDependencyError
+from sdr_sc.shown import shown
 from sdr_sc.simusrp import build as simusrp
 
 GRC_FOLDER = Path(__file__).resolve().parent.parent / "grc"
@@ -40,24 +42,14 @@ def load_flowgraph(path: Path) -> dict[str, Any]:
     Raises:
         FlowgraphError: missing, not YAML, or not a flowgraph.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FlowgraphError(f"flowgraph {path} does not exist; check its path.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlowgraphError(f"flowgraph {path} cannot be read: {_one_line(error)}.") from error
-    if text.lstrip().startswith("<?xml"):
-        raise FlowgraphError(f"flowgraph {path} is in GNU Radio 3.7's XML format; open and save it in a newer GRC.")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        data = yaml.load(text, Loader=loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise FlowgraphError(f"flowgraph {path} is not YAML{where}: {_one_line(problem)}.") from None
+    if not path.exists():
+        raise FlowgraphError(f"flowgraph {shown(path)} does not exist; check its path.")
+    content = read_bytes(path, "flowgraph", "give a .grc file of GNU Radio Companion", FlowgraphError, YAML_LIMIT_BYTES)
+    if content.lstrip().startswith(b"<?xml"):
+        raise FlowgraphError(
+            f"flowgraph {shown(path)} is in GNU Radio 3.7's XML format; open and save it in a newer GRC."
+        )
+    data = parse_yaml(content, f"flowgraph {shown(path)}", "correct it, or save it again in GRC", FlowgraphError)
     if not _is_flowgraph(data):
         raise FlowgraphError(f"{path} is not a GRC flowgraph: it needs 'options', 'blocks' and 'connections'.")
     return data
