@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
+import os
 import shlex
+import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that are escaped: control, format (which turns the direction of text), surrogates, unassigned."""
@@ -43,6 +49,15 @@ def reason_of(error: BaseException, longest: int = 240) -> str:
     return shown(" ".join(str(error).split()) or type(error).__name__, longest)
 
 
+def shown_lines(text: object) -> str:
+    """The same for text of several lines, which stay lines.
+
+    >>> shown_lines("a\\x1b[2J\\nb")
+    'a\\\\x1b[2J\\nb'
+    """
+    return "\n".join(map(shown, str(text).split("\n")))
+
+
 def _escaped(one: str) -> str:
     if unicodedata.category(one) not in _HIDDEN:
         return one
@@ -56,3 +71,54 @@ def command_line(words: Iterable[object]) -> str:
     "gunzip -c 'a b;rm'"
     """
     return shown(shlex.join(str(word) for word in words))
+
+
+def forgiving_streams() -> None:
+    """Let standard output and error take any text, at the start of a program.
+
+    What their encoding lacks, such as a name that is not UTF-8, is written as an escape instead of ending the program.
+    Where one of them is closed, its number goes to nowhere, so that no file that is opened later gets it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(OSError, ValueError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+def terminal(**options: Any) -> Any:
+    """A ``rich.console.Console`` whose texts, wherever they come from, cannot control the terminal.
+
+    Args:
+        options: of the console.
+    """
+    return _console_class()(**options)
+
+
+@functools.cache
+def _console_class() -> Any:
+    """Made here, since importing rich takes a moment."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(shown_lines(text), **options)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            # What did not come by as plain text, such as a rich Text.
+            for segment in super().render(renderable, options):
+                text = segment.text
+                if segment.control or text.isprintable() or (safe := shown_lines(text)) == text:
+                    yield segment
+                else:
+                    yield Segment(safe, segment.style)
+
+    return SafeConsole

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class BlockFailure:
 def describe(error: BaseException) -> str:
     """An exception as one line; the class is left out where the message is already a sentence for users.
 
+    Control characters, such as those of a name in a file, are escaped.
+
     >>> describe(ValueError("three\\nlines"))
     'ValueError: three lines'
     """
-    reason = " ".join(str(error).split())
+    reason = shown(" ".join(str(error).split()))
     if isinstance(error, SdrScError) and reason:
         return reason
     kind = type(error).__name__

@@ -79,15 +79,14 @@ def distillation_train(
     every_view: Path | None,
 ) -> None:
     """Train every scheme with every seed; what is trained already is left alone, what was interrupted goes on."""
-    from rich.console import Console
-
     from sdr_sc.experiments.distillation.runs import Sources, train_all
     from sdr_sc.experiments.measurements import Row, check_writable, write_json
+    from sdr_sc.shown import terminal
 
     for target in (folder / "x", *([json_path] if json_path else [])):
         check_writable(target)
     runs = _runs(folder, epochs, seeds, schemes)
-    console = Console()
+    console = terminal()
     train_all(
         runs,
         Sources(prestored, uncompressed, teacher, partial, every_view),

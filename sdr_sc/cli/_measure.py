@@ -29,13 +29,12 @@ def measure_and_print(
     goals_first: bool = False,
 ) -> None:
     """Measure, print, and write; with ``goals_first`` the printed rows with a goal come first, and a summary last."""
-    from rich.console import Console
-
     from sdr_sc.experiments.measurements import check_writable, print_rows, write_json
+    from sdr_sc.shown import terminal
 
     if json_path is not None:
         check_writable(json_path)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal(width=None if sys.stdout.isatty() else 120)
     rows = measure(lambda what: console.print(f"measuring: {what} ..."))
     print_rows(sorted(rows, key=lambda row: row.goal is None) if goals_first else rows, console=console)
     if goals_first:

@@ -22,10 +22,9 @@ def export(teacher: Path, out: Path, check_images: int, json_path: Path | None) 
 
     The file is not written if a logit differs from the teacher's by more than 1e-3.
     """
-    from rich.console import Console
-
     from sdr_sc.data import fashion_mnist
     from sdr_sc.experiments import measurements
+    from sdr_sc.shown import terminal
 
     for target in (out, *([json_path] if json_path else [])):
         measurements.check_writable(target)
@@ -55,7 +54,7 @@ def export(teacher: Path, out: Path, check_images: int, json_path: Path | None) 
         speed = len(images) / (time.perf_counter() - start)
         name = f"speed in batches on {torch.get_num_threads()} threads, {name}"
         rows.append(measurements.Row(name, speed, "images/s", n=len(images)))
-    console = Console()
+    console = terminal()
     measurements.print_rows(rows, "teacher as ONNX", console)
     console.print(f"wrote {out}", soft_wrap=True)
     if json_path is not None:

@@ -84,11 +84,10 @@ def fit(
 
     Status 1 if it misses its goal with all images.
     """
-    from rich.console import Console
-
     from sdr_sc.data import fashion_mnist
     from sdr_sc.errors import SdrScError
     from sdr_sc.experiments import measurements
+    from sdr_sc.shown import terminal
 
     out = out or Path("checkpoints") / f"{data_set}_teacher.safetensors"
     if out.suffix != ".safetensors":
@@ -124,7 +123,7 @@ def fit(
         validation_items=validation_images,
         limit=limit,
     )
-    console = Console()
+    console = terminal()
     trainer = FitTrainer(train, config, pick_device(device))
     if resume:
         trainer.load(checkpoint)

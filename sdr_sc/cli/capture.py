@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli._part import part_options
+from sdr_sc.shown import shown_lines, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +28,7 @@ def format_options(function: Callable) -> Callable:
 
 
 def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return terminal(width=None if sys.stdout.isatty() else 120)
 
 
 @click.group()
@@ -58,7 +57,7 @@ def info(files: tuple[Path, ...], list_frames: bool, datatype: str | None, sampl
             failed.append(str(error))
     if failed:
         for sentence in failed[:-1]:
-            click.echo(f"sdr-sc: error: {sentence}", err=True)
+            click.echo(f"sdr-sc: error: {shown_lines(sentence)}", err=True)
         raise CaptureError(failed[-1])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.shown import shown
 
 
 @click.command()
@@ -21,4 +22,4 @@ def command(flowgraphs: tuple[Path, ...], folder: Path) -> None:
     A .grc file is code: GRC evaluates its values to compile it, so compile only those you trust.
     """
     for flowgraph in flowgraphs:
-        click.echo(compile_flowgraph(flowgraph, folder))
+        click.echo(shown(compile_flowgraph(flowgraph, folder)))

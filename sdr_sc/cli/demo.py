@@ -37,15 +37,15 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
 
     Status 0 only if every frame is accounted for: answered, or told as lost.
     """
-    from rich.console import Console
     from rich.live import Live
 
     from sdr_sc.cli._usrp import kept_if_used, new_folder
     from sdr_sc.errors import SdrScError
     from sdr_sc.experiments.demo import DemoConfig, run_demo
     from sdr_sc.experiments.measurements import print_rows
+    from sdr_sc.shown import terminal
 
-    console = Console()
+    console = terminal()
     folder = new_folder(out, "demo")
     config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout)
     console.print("compiling flowgraphs/sim_loopback.grc and loading the model ...")

@@ -124,12 +124,11 @@ def command(
 
     The knowledge comes from one of --prestored, --teacher and --labels-only.
     """
-    from rich.console import Console
-
     from sdr_sc.distill.config import DistillConfig
     from sdr_sc.errors import SdrScError
     from sdr_sc.experiments.measurements import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
+    from sdr_sc.shown import terminal
 
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
@@ -189,7 +188,7 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    console, git = Console(), git_commit()
+    console, git = terminal(), git_commit()
     data = fashion_mnist.load("train")
     knowledge = open_knowledge(data, config, prestored, teacher, device)
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)

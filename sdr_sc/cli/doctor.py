@@ -27,9 +27,10 @@ def command(as_json: bool) -> None:
 
 
 def _print_table(findings: list[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from sdr_sc.shown import terminal
 
     table = Table(title="sdr_sc doctor", title_justify="left")
     for heading in ("what", "state", "found", "to mend it"):
@@ -42,7 +43,7 @@ def _print_table(findings: list[Finding]) -> None:
         else:
             state = Text("optional", "yellow")
         table.add_row(finding.what, state, Text(finding.found), Text("" if finding.ok else finding.remedy))
-    console = Console()
+    console = terminal()
     console.print(table)
     missing = sum(finding.required and not finding.ok for finding in findings)
     console.print("All that is required is here." if missing == 0 else f"Missing, and required: {missing}.")

@@ -65,13 +65,13 @@ def command(
 
     Timing, carrier offset, channel and SNR are estimated; a lost item counts as wrong. Status 1 if a goal is missed.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sdr_sc.data import fashion_mnist
     from sdr_sc.experiments import measurements
     from sdr_sc.experiments.evaluate import Grid, evaluate
     from sdr_sc.semantic import weights
+    from sdr_sc.shown import terminal
 
     if json_path is not None:
         measurements.check_writable(json_path)
@@ -84,7 +84,7 @@ def command(
             snr_db = list(QUICK_SNR_DB)
     data = data.first(images or len(data))
     grid = Grid(snr_db, k_list or [*contract.k_list, None])
-    console = Console()
+    console = terminal()
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(f"{len(data)} images at {len(grid.snr_db) * len(grid.k)} points", total=None)
         rows, results = evaluate(

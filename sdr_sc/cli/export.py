@@ -58,13 +58,12 @@ def command(
     The files are not written if the float32 graph differs from the weights by more than 1e-4. Status 1 if int8 loses
     more than 0.5 points of accuracy.
     """
-    from rich.console import Console
-
     from sdr_sc.data import fashion_mnist
     from sdr_sc.experiments import measurements
     from sdr_sc.semantic import onnx_file, weights
+    from sdr_sc.shown import terminal
 
-    console = Console()
+    console = terminal()
     onnx_file.check_pair_name(out)
     measurements.check_writable(out)
     if json_path is not None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -11,6 +13,7 @@ import click
 
 from sdr_sc import __version__
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import forgiving_streams, shown, shown_lines
 
 INTERRUPT_STATUS = 130
 
@@ -85,33 +88,71 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: a user's error is one line on stderr and status 1, Ctrl-C is status 130 and no traceback."""
+    """Entry point: an error is one line on stderr and status 1, Ctrl-C status 130; tracebacks with SDR_SC_DEBUG=1."""
+    forgiving_streams()
+    try:
+        status = _run(arguments)
+    except Exception as error:
+        status = _last_resort(error)
+    sys.exit(_written(status))
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run the verb; its status."""
     try:
         status: Any = cli.main(args=arguments, prog_name="sdr-sc", standalone_mode=False)
     except SdrScError as error:
-        _fail(str(error))
+        return _fail(str(error))
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
+        error.message = shown_lines(error.message)
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("sdr-sc: interrupted", err=True)
-        sys.exit(INTERRUPT_STATUS)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone.
-        sys.stderr.close()
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("sdr_sc"):
-            raise
-        _fail(f"the Python module '{error.name}' is missing; run 'make setup'.")
-    sys.exit(status if isinstance(status, int) else 0)
+        return INTERRUPT_STATUS
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) or stop.code is None else _fail(str(stop.code))
+    return status if isinstance(status, int) else 0
 
 
-def _fail(sentence: str) -> None:
-    click.echo(f"sdr-sc: error: {sentence}", err=True)
-    sys.exit(1)
+def _last_resort(error: Exception) -> int:
+    """What nothing else caught, as one line."""
+    from sdr_sc.cli import _last_resort as last
+
+    if last.debugging():
+        last.show_traceback(error)
+    if isinstance(error, OSError) and last.of_output(error):
+        return _output_lost(error)
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("sdr_sc"):
+        return _fail(f"the Python module '{shown(error.name)}' is missing; run 'make setup'.")
+    return _fail(last.sentence(error))
+
+
+def _written(status: int) -> int:
+    """The status once all output has left; where it cannot, 1. That its reader has gone (head, less) is no news."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        return status or _output_lost(error)
+    return status
+
+
+def _output_lost(error: Exception) -> int:
+    # What is still held must not fail once more at the end of the program.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 1
+    reason = getattr(error, "strerror", None) or error
+    return _fail(f"standard output cannot be written ({reason}); make room, or write to another place.")
+
+
+def _fail(sentence: str) -> int:
+    with contextlib.suppress(OSError, ValueError):  # standard error may be full or closed, too
+        click.echo(f"sdr-sc: error: {shown_lines(sentence)}", err=True)
+    return 1
 
 
 if __name__ == "__main__":

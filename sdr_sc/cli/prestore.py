@@ -76,10 +76,9 @@ def command(
     Run again with the same settings, it goes on where it was stopped, makes damaged files again, and checks the whole.
     Status 1 if the default codecs need more than their goal with all images; the folder can be used all the same.
     """
-    from rich.console import Console
-
     from sdr_sc.data import fashion_mnist
     from sdr_sc.experiments import measurements
+    from sdr_sc.shown import terminal
 
     for target in (out, *([json_path] if json_path else [])):
         measurements.check_writable(target)
@@ -103,7 +102,7 @@ def command(
     )
     if threads:
         torch.set_num_threads(threads)
-    console = Console()
+    console = terminal()
     teacher = load_teacher(spec, device, data.images.shape[1:], len(data.class_names))
     prestorer = Prestorer(teacher, data, config, out)
     complete, asked = prestorer.complete, (len(data) - prestorer.items_done) * views + prestorer.basis_images

@@ -134,9 +134,9 @@ class _Progress:
 
 
 def _console() -> Console:
-    from rich.console import Console
+    from sdr_sc.shown import terminal
 
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return terminal(width=None if sys.stdout.isatty() else 120)
 
 
 def _tell(console: Console, recorded: Recorded) -> None:

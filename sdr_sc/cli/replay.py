@@ -41,13 +41,12 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     FILE is a SigMF pair, a .sigmf archive, or a plain file of samples with --datatype and --rate. Without options
     that add anything the answers are those of the live run, bit for bit.
     """
-    from rich.console import Console
-
     from sdr_sc.cli._usrp import new_folder
     from sdr_sc.experiments.measurements import print_rows, write_json
     from sdr_sc.experiments.replay import replay
+    from sdr_sc.shown import terminal
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal(width=None if sys.stdout.isatty() else 120)
     models = tuple(dict.fromkeys(models))
     config = _config(file, models, options)
     run = new_folder(out, "replay")

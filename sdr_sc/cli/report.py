@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
 
 
 @click.command()
@@ -31,16 +32,16 @@ def command(results: tuple[Path, ...], out: Path | None, figures: Path | None, t
         targeted = click.get_current_context().get_parameter_source("target") is not ParameterSource.DEFAULT
         if len(results) > 1 or figures is not None or targeted:
             raise click.UsageError("a run's folder is reported on alone, without --figures and --target.")
-        click.echo(f"wrote {_of_a_run(folders[0], out, force)}")
+        click.echo(f"wrote {shown(_of_a_run(folders[0], out, force))}")
         return
     from sdr_sc.experiments.sweep_report.write import write_sweep_report
 
     written = write_sweep_report(results, out or results[0].with_suffix(".html"), figures, target, force)
     for line in written.warnings:
-        click.echo(f"sdr-sc: warning: {line}", err=True)
-    click.echo(f"wrote {written.page}")
+        click.echo(f"sdr-sc: warning: {shown(line)}", err=True)
+    click.echo(f"wrote {shown(written.page)}")
     if written.figures:
-        click.echo(f"wrote {len(written.figures)} pictures into {figures}")
+        click.echo(f"wrote {len(written.figures)} pictures into {shown(figures)}")
 
 
 def _of_a_run(folder: Path, out: Path | None, force: bool) -> Path:

@@ -46,11 +46,10 @@ def command(
 
     Ends when the transmitter does.
     """
-    from rich.console import Console
-
+    from sdr_sc.shown import terminal
     from sdr_sc.usrp import device_report, usrp_settings
 
-    console = Console()
+    console = terminal()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
     # Said first: what follows takes seconds.
     console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")

@@ -10,6 +10,8 @@ import time
 
 import click
 
+from sdr_sc.shown import shown, terminal
+
 
 @click.group("simusrp")
 def command() -> None:
@@ -29,13 +31,12 @@ def build_command(force: bool, quiet: bool) -> None:
     is_new = build.build(force)
     if not quiet:
         took = f"built in {time.perf_counter() - start:.0f} s" if is_new else "up to date"
-        click.echo(f"{took}: {build.module_path()}")
+        click.echo(f"{took}: {shown(build.module_path())}")
 
 
 @command.command("info")
 def info_command() -> None:
     """Show the module, what it was built for, and how programs find it."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -53,20 +54,19 @@ def info_command() -> None:
         "try": "sdr-sc simusrp exec -- uhd_usrp_probe --args type=simusrp",
     }.items():
         table.add_row(what, Text(found))
-    Console(soft_wrap=False).print(table)
+    terminal(soft_wrap=False).print(table)
 
 
 @command.command("list")
 def list_command() -> None:
     """Show the airs and the devices on them."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from sdr_sc.errors import SdrScError
     from sdr_sc.simusrp import airs
 
-    console = Console()
+    console = terminal()
     names = airs.air_names()
     if not names:
         console.print("no program has a simulated USRP open")
@@ -123,7 +123,7 @@ def clean_command() -> None:
     from sdr_sc.simusrp import airs
 
     removed = airs.clean()
-    click.echo(f"removed: {', '.join(removed)}" if removed else "nothing to remove")
+    click.echo(f"removed: {shown(', '.join(removed))}" if removed else "nothing to remove")
 
 
 @command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -45,11 +45,10 @@ def command(
     Points that the results file has are not measured again: what was interrupted goes on, and a grid may grow.
     However it ends, finished points are kept.
     """
-    from rich.console import Console
-
     from sdr_sc.experiments import measurements
     from sdr_sc.experiments.sweep.config import load_config
     from sdr_sc.experiments.sweep.runner import sweep_rows
+    from sdr_sc.shown import terminal
 
     if cluster is not None and workers:
         raise click.UsageError("--workers are this machine's; leave it out with --cluster.")
@@ -59,7 +58,7 @@ def command(
     out = out or config.with_suffix(".quick.parquet" if quick else ".parquet")
     for target in (out, *([json_path] if json_path else [])):
         measurements.check_writable(target)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal(width=None if sys.stdout.isatty() else 120)
     results = _with_progress(sweep, out, _workers(workers, cluster), force, console)
     rows = sweep_rows(results)
     if len(results) <= _FEW_POINTS:

@@ -42,14 +42,13 @@ if TYPE_CHECKING:
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
-    from rich.console import Console
-
     from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
     from sdr_sc.experiments.usrp_link import transmitter_status
+    from sdr_sc.shown import terminal
     from sdr_sc.usrp import device_report
 
-    console = Console()
+    console = terminal()
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
     folder = new_folder(out, "tx")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from sdr_sc.capture.reader import Capture
 from sdr_sc.capture.span import Range, span
 from sdr_sc.errors import CaptureError
 from sdr_sc.files import write_whole
+from sdr_sc.shown import shown
 
 COLUMNS = 1200
 SPECTRA_A_COLUMN = 8
@@ -63,7 +65,9 @@ def plot_capture(
     with Capture(source, datatype, sample_rate_hz) as capture:
         figure = draw(capture, *span(capture, samples, seconds, frames))
     content = io.BytesIO()
-    figure.savefig(content, format=target.suffix[1:].lower(), dpi=110)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in another script; a box is drawn
+        figure.savefig(content, format=target.suffix[1:].lower(), dpi=110)
     write_whole({target: content.getvalue()})
 
 
@@ -88,7 +92,11 @@ def draw(capture: Capture, start: int, stop: int) -> Figure:
     lost = f", {len(capture.not_received)} sent and not received" if capture.not_received and whole else ""
     overview = f"; overview: {100 * seen:.2g} % of the samples are drawn" if seen < 0.9 else ""
     rate = f"{capture.sample_rate_hz / 1e6:.10g} MS/s"
-    upper.set_title(f"{capture.path.name}: {rate}{centre}, {count} frames received{lost}{overview}", fontsize=10)
+    upper.set_title(
+        f"{shown(capture.path.name)}: {rate}{centre}, {count} frames received{lost}{overview}",
+        fontsize=10,
+        parse_math=False,
+    )
     lower.set_xlabel(f"time in the recording ({unit})")
     lower.set_xlim(start * per_sample, stop * per_sample)
     return figure

@@ -17,6 +17,7 @@ import numpy as np
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.provenance import git_commit, machine
 from sdr_sc.files import write_whole
+from sdr_sc.shown import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,7 +235,8 @@ def write_json(
         **_plain(extra or {}),
     }
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole({Path(path): text.encode()})
+    # What UTF-8 cannot hold, as in a path with other bytes, becomes an escape, which JSON reads as what it was.
+    write_whole({Path(path): text.encode("utf-8", "backslashreplace")})
 
 
 def check_writable(path: str | Path) -> None:
@@ -271,7 +273,6 @@ def format_value(value: float | None, unit: str = "") -> str:
 def print_rows(rows: Iterable[Row], title: str | None = None, console: Console | None = None) -> None:
     """Print figures as a table: name, value, 95 % interval, samples, goal, and whether it is met."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console as RichConsole
     from rich.table import Table
     from rich.text import Text
 
@@ -288,7 +289,7 @@ def print_rows(rows: Iterable[Row], title: str | None = None, console: Console |
         count = "" if row.n is None else f"{row.n:,}"
         # As Text: a bracket in a name is not markup.
         table.add_row(Text(row.name), format_value(row.value, row.unit), interval, count, Text(row.goal or ""), verdict)
-    (console or RichConsole()).print(table)
+    (console or terminal()).print(table)
 
 
 def _short(bound: float) -> str:

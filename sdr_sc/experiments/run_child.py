@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from sdr_sc.experiments.grc_compile import grc_environment
+from sdr_sc.shown import shown
 
 GRACE_S = 2.0
 """How long the child may take after a signal; its own limit is shorter."""
@@ -59,7 +60,7 @@ def run_in_child(generated: Path, options: list[str], timeout_s: float | None = 
             name = signal.Signals(-status).name
         except ValueError:
             name = f"signal {-status}"
-        print(f"sdr-sc: error: flowgraph {generated.name} crashed ({name}) outside Python; "
+        print(f"sdr-sc: error: flowgraph {shown(generated.name)} crashed ({name}) outside Python; "
               "its last output is above.", file=sys.stderr)  # fmt: skip
         return 1
     return status

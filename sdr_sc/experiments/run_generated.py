@@ -26,6 +26,7 @@ from sdr_sc.blocks import _errors
 from sdr_sc.blocks._guard import guard_every_python_block
 from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
 from sdr_sc.experiments import harness
+from sdr_sc.shown import forgiving_streams, shown, shown_lines
 
 DEADLINE_STATUS = 124
 
@@ -200,6 +201,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--timeout", type=float, metavar="S", help="stop with an error after S seconds")
     parser.add_argument("--close", action="store_true", help="close a Qt flowgraph's window when its work is done")
     known = parser.parse_args(own)
+    forgiving_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     status = 0
@@ -208,13 +210,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Interrupted as stop:
         status = stop.status
     except SdrScError as error:
-        print(f"sdr-sc: error: {error}", file=sys.stderr)
+        print(f"sdr-sc: error: {shown_lines(error)}", file=sys.stderr)
         status = DEADLINE_STATUS if isinstance(error, harness.DeadlineError) else 1
     except SystemExit as stop:
         # argparse: --help, or an option that does not exist.
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except Exception as error:
-        print(f"sdr-sc: error: flowgraph {known.file.name}: {_errors.describe(error)}", file=sys.stderr)
+        print(f"sdr-sc: error: flowgraph {shown(known.file.name)}: {_errors.describe(error)}", file=sys.stderr)
         status = 1
     _exit(status)
 
