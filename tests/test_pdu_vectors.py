@@ -53,7 +53,8 @@ def test_the_fast_way_reads_dictionaries_as_the_slow_one() -> None:
     assert quick is not None and set(quick) == set(slow) == set(meta)
     for key, value in slow.items():
         assert np.array_equal(quick[key], value) and np.asarray(quick[key]).dtype == np.asarray(value).dtype
-    assert read_dict(pmt.to_pmt({"name": "text"})) is None and read_dict(pmt.make_dict()) == {}
+    assert read_dict(pmt.to_pmt({"name": "text"})) == {"name": "text"} and read_dict(pmt.make_dict()) == {}
+    assert read_dict(pmt.to_pmt({"list": [1, 2]})) is None
 
 
 def test_pdu_keeps_its_metadata() -> None:

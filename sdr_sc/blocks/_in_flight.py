@@ -39,13 +39,18 @@ class InFlight:
 
         Returns False, and does nothing, if no such frame was sent lately: another transmitter's.
         """
-        index = unwrap(frame_num, self._latest, self._modulo)
-        if self._latest < 0 or not 0 <= self._latest - index <= _RECENT_FRAMES:
+        if not self.is_recent(frame_num):
             return False
+        index = unwrap(frame_num, self._latest, self._modulo)
         while self._sent_at and next(iter(self._sent_at)) <= index:
             oldest, _ = self._sent_at.popitem(last=False)
             self.given_up += int(oldest != index)
         return True
+
+    def is_recent(self, frame_num: int) -> bool:
+        """Whether such a frame was sent lately; may be asked in any thread."""
+        latest = self._latest
+        return latest >= 0 and 0 <= latest - unwrap(frame_num, latest, self._modulo) <= _RECENT_FRAMES
 
     def may_send(self, now: float) -> bool:
         """Whether another frame may leave."""

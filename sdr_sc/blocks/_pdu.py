@@ -10,9 +10,9 @@ import pmt
 
 from sdr_sc.blocks._vectors import from_vector, read_dict, to_pair
 from sdr_sc.errors import BlockError
+from sdr_sc.link.pdu_schema import END
 
-END = "end_of_items"
-"""Metadata key of the PDU that tells the blocks downstream that no more frames will come."""
+__all__ = ["END", "make_pdu", "read_pdu", "require", "unwrap"]
 
 
 def make_pdu(meta: dict[str, Any], data: np.ndarray) -> pmt.pmt_base:

@@ -36,6 +36,7 @@ class semantic_decoder(gr.basic_block):
     def __init__(self, model: str = weights.DEFAULT_MODEL) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.contract = weights.read_contract(model, "decoder")
+        self.item_bytes = int(np.prod(self.contract.item_shape))
         self.model = model
         self._decoder: SemanticDecoder | None = None
         self.frames_answered = 0

@@ -162,6 +162,10 @@ class semantic_encoder(gr.basic_block):
         self._snr_db = float(snr_db)
         self._given_up_before = self.in_flight.given_up
 
+    def awaits(self, meta: dict) -> bool:
+        """Whether feedback of this metadata is for a frame that was sent lately; may be asked in any thread."""
+        return self.in_flight.is_recent(int(meta["frame_num"]))
+
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self.item_bytes]
 

@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
+from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREETING, check_address, open_socket
+from sdr_sc.errors import BlockError
+from sdr_sc.link.intake import MOST_WAITING, READ_BATCH, READ_HZ, Intake
+from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
 
 _POLL_MS = 50
+_BUSY_S = 0.002
+_PDUS = pmt.intern("pdus")
 
 
 class zmq_pdu_source(gr.basic_block):
@@ -21,26 +30,81 @@ class zmq_pdu_source(gr.basic_block):
     With ``bind``, those of every sink that connects (PULL); otherwise those of the one sink that binds (SUB), which all
     its sources get.
 
-    What cannot be read as a PDU is dropped and counted in ``messages_refused``.
+    Anybody who reaches the address may send anything: a message is read within bounds and checked
+    (`sdr_sc.link.pdu_schema`) before it becomes a PDU. What does not pass is dropped, and counted by kind in
+    ``messages_refused_by_kind``.
 
     Message output ``pdus``: the PDUs.
 
-    Args: as for ``zmq_pdu_sink``.
+    Args:
+        address, bind, queue: as for ``zmq_pdu_sink``.
+        schema: what the PDUs have to be: ``feedback`` (of the SNR estimator), ``sent`` (of the semantic encoder),
+            ``truth`` (of the channel), or ``any``: keys of plain values, at most 1 MiB. Of ``feedback`` the newest
+            counts: where more comes than the flowgraph bears, the older is left out, and counted in
+            ``messages_superseded``.
 
     Raises:
-        BlockError: the address is none; at the start: it cannot be used.
+        BlockError: the address or the schema is none; at the start: the address cannot be used.
     """
 
-    def __init__(self, address: str = "tcp://*:52001", bind: bool = True, queue: int = DEFAULT_QUEUE) -> None:
+    def __init__(
+        self, address: str = "tcp://127.0.0.1:52001", bind: bool = True, queue: int = DEFAULT_QUEUE, schema: str = "any"
+    ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_source", in_sig=None, out_sig=None)
-        self.messages_received = self.messages_refused = 0
         check_address(address, queue)
-        self._address, self._bind, self._queue = address, bind, queue
+        if schema not in SCHEMAS:
+            raise BlockError(f"ZMQ PDU source: schema {schema!r} is none; use one of {', '.join(SCHEMAS)}.")
+        self._intake = Intake(SCHEMAS[schema], schema == "feedback", GREETING)
+        self.address, self._bind, self._queue = address, bind, queue
+        self._backlog: Callable[[], int] = lambda: 0
         self._socket: Any = None
         self._monitor: Any = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self.message_port_register_out(pmt.intern("pdus"))
+        self.message_port_register_out(_PDUS)
+
+    @property
+    def messages_received(self) -> int:
+        """PDUs that passed the check."""
+        return self._intake.received
+
+    @property
+    def messages_refused(self) -> int:
+        """Messages that did not."""
+        return sum(self.messages_refused_by_kind.values())
+
+    @property
+    def messages_refused_by_kind(self) -> Counter[str]:
+        """The same by the reason."""
+        return Counter(dict(self._intake.refused))
+
+    @property
+    def messages_superseded(self) -> int:
+        """PDUs that were not passed on, since there were newer ones."""
+        return self._intake.superseded
+
+    @property
+    def messages_unwanted(self) -> int:
+        """PDUs that were not passed on, since the block that takes them does not wait for them."""
+        return self._intake.unwanted
+
+    def set_item_bytes(self, item_bytes: int) -> None:
+        """Take news of frames with items of this size alone, of a model that the flowgraph knows; before the start."""
+        self._intake.schema = sent_schema(item_bytes)
+
+    def set_taker(
+        self, block: Any, port: str, wanted: Callable[[dict[str, Any]], bool] | None = None
+    ) -> None:
+        """Pass on no more than a block takes.
+
+        Args:
+            block: the Python block that this one's output is connected to.
+            port: its message input: while too much waits there, nothing is added.
+            wanted: says of a PDU's metadata whether it is of use; called in a thread of this block.
+        """
+        name = pmt.intern(port)
+        self._backlog = lambda: block.to_basic_block().nmsgs(name)
+        self._intake.wanted = wanted
 
     def wait_for_sender(self, limit_s: float) -> bool:
         """Open the socket before the flowgraph starts, and wait until a sink has connected; False if none does in time.
@@ -57,7 +121,8 @@ class zmq_pdu_source(gr.basic_block):
         import zmq
 
         if self._socket is None:
-            self._socket = open_socket("PULL" if self._bind else "SUB", self._address, self._bind, self._queue)
+            kind = "PULL" if self._bind else "SUB"
+            self._socket = open_socket(kind, self.address, self._bind, self._queue, self._intake.schema.most_bytes)
             self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 
     @guarded_start
@@ -83,21 +148,29 @@ class zmq_pdu_source(gr.basic_block):
 
     @guarded_thread
     def _listen(self) -> None:
+        intake = self._intake
         while not self._stop.is_set():
-            if not self._socket.poll(_POLL_MS):
-                continue
-            message = _as_pdu(self._socket.recv())
-            if message is None:
-                self.messages_refused += 1
-            else:
-                self.messages_received += 1
-                self.message_port_pub(pmt.intern("pdus"), message)
+            read = 0
+            if intake.full:
+                self._stop.wait(_BUSY_S)
+            elif self._socket.poll(round(1e3 * _BUSY_S) if intake.waiting else _POLL_MS):
+                read = self._read()
+            if intake.waiting and self._backlog() < MOST_WAITING:
+                for meta, data in intake.due(time.monotonic()):
+                    self.message_port_pub(_PDUS, make_pdu(meta, data))
+            if read:
+                # The other blocks wait for the interpreter while this thread reads: it reads at a bounded rate.
+                self._stop.wait(read / READ_HZ)
 
+    def _read(self) -> int:
+        """Take in what is there, up to a limit; returns how many messages that was."""
+        import zmq
 
-def _as_pdu(data: bytes) -> pmt.pmt_base | None:
-    try:
-        message = pmt.deserialize_str(data)
-        is_pdu = pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))
-    except Exception:  # whatever PMT's parser throws at foreign bytes
-        return None
-    return message if is_pdu else None
+        for count in range(READ_BATCH):
+            if self._intake.full:
+                return count
+            try:
+                self._intake.take(self._socket.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return count
+        return READ_BATCH
