@@ -127,7 +127,10 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
     }
     if hasattr(tb, "feedback"):
         status["feedback_received"] = tb.feedback.messages_received
+        status["feedback_unknown"] += tb.feedback.messages_unwanted
         status["feedback_refused"] = tb.feedback.messages_refused
+        status["feedback_refused_by_kind"] = dict(tb.feedback.messages_refused_by_kind)
+        status["feedback_superseded"] = tb.feedback.messages_superseded
         status["sent_dropped"] = tb.sent.messages_dropped
     return status
 
@@ -166,6 +169,10 @@ def receiver_status(tb: Any) -> dict[str, Any]:
         "level": receiver.level.to_dict(),
         "receiver": receiver.receiver.counters.to_dict(),
     }
+    if hasattr(tb, "sent") and hasattr(tb.sent, "messages_refused"):
+        status["sent_received"] = tb.sent.messages_received
+        status["sent_refused"] = tb.sent.messages_refused
+        status["sent_refused_by_kind"] = dict(tb.sent.messages_refused_by_kind)
     if hasattr(tb, "feedback") and hasattr(tb.feedback, "messages_dropped"):
         status["feedback_sent"] = tb.feedback.messages_sent
         status["feedback_dropped"] = tb.feedback.messages_dropped

@@ -93,7 +93,8 @@ def wrong_feedback() -> dict[str, bytes]:
     }  # fmt: skip
     nothing = np.empty(0, np.float32)
     made = {name: write_pdu({"snr_db": value, "frame_num": 3}, nothing) for name, value in values.items()}
-    for name, value in {"frame 4096": 4096, "frame -1": -1, "frame 2^62": 2**62, "frame 1.5": 1.5, "flag": True}.items():
+    numbers = {"frame 4096": 4096, "frame -1": -1, "frame 2^62": 2**62, "frame 1.5": 1.5, "flag": True}
+    for name, value in numbers.items():
         made[name] = write_pdu({"snr_db": 3.0, "frame_num": value}, np.array([3.0], np.float32))
     made["no SNR"] = write_pdu({"frame_num": 1}, np.array([3.0], np.float32))
     made["no frame"] = write_pdu({"snr_db": 1.0}, np.array([1.0], np.float32))
