@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors that are shown to a user as one line."""
 
+from __future__ import annotations
+
+import re
+
 
 class SdrScError(Exception):
     """A user's mistake or a missing thing.
@@ -39,3 +43,17 @@ class FlowgraphError(SdrScError):
 
 class BlockError(FlowgraphError):
     """A block of a flowgraph got a bad parameter, or failed while it ran."""
+
+
+_CLASSES = re.compile(r"(?:[A-Za-z]+(?:Error|error): )+(?:simusrp: )?")
+
+
+def bare_reason(error: BaseException) -> str:
+    """What an exception says, in one line and without the classes that libuhd writes in front of its own sentence.
+
+    >>> bare_reason(RuntimeError("RuntimeError: simusrp: device 'right' is in use."))
+    "device 'right' is in use."
+    """
+    text = " ".join(str(error).split())
+    classes = _CLASSES.match(text)
+    return text[classes.end() :] if classes and classes.end() < len(text) else text

@@ -30,6 +30,18 @@ def why_not_own(status: os.stat_result) -> str:
     return ""
 
 
+def why_not_private(status: os.stat_result) -> str:
+    """As `why_not_own`, and '' only if nobody else may read it either.
+
+    >>> why_not_private(os.stat_result((0o100644, 1, 1, 1, os.geteuid(), 0, 0, 0, 0, 0)))
+    'others may read it (mode 0644)'
+    """
+    reason = why_not_own(status)
+    if not reason and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"others may read it (mode {stat.S_IMODE(status.st_mode):04o})"
+    return reason
+
+
 def own_folder(path: Path) -> Path:
     """Make a folder for this user alone (mode 0700), or take one that is there and is so.
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import SdrScError, bare_reason
 from sdr_sc.shown import shown
 
 
@@ -40,8 +40,10 @@ def describe(error: BaseException) -> str:
     >>> describe(ValueError("three\\nlines"))
     'ValueError: three lines'
     """
-    reason = shown(" ".join(str(error).split()))
-    if isinstance(error, SdrScError) and reason:
+    bare = bare_reason(error)
+    is_of_uhd = len(bare) < len(" ".join(str(error).split()))
+    reason = shown(bare)
+    if (isinstance(error, SdrScError) or is_of_uhd) and reason:
         return reason
     kind = type(error).__name__
     return f"{kind}: {reason}" if reason else kind

@@ -8,17 +8,20 @@ import fcntl
 import mmap
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdr_sc.places import why_not_private
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.layout import LIVE_KEYS, PACES, RX_STATES, TX_STATES, AirHeader, DeviceSlot, Owner, fits
 
 FOLDER = Path("/dev/shm")
 LOCK_LIMIT_S = 5.0
+RING_AGE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ class AirState:
 
 def prefix() -> str:
     """How the names of this user's files begin."""
-    return f"sdr_sc-simusrp-{os.getuid()}-"
+    return f"sdr_sc-simusrp-{os.geteuid()}-"
 
 
 def air_names() -> list[str]:
-    """Airs that have files, also those that nobody uses any more."""
+    """Airs that have files of this user, also those that nobody uses any more."""
     pattern = re.compile(re.escape(prefix()) + r"([A-Za-z0-9_-]+)(\.ring-\d+)?")
-    matches = [pattern.fullmatch(file.name) for file in FOLDER.glob(prefix() + "*")]
+    matches = [pattern.fullmatch(file.name) for file in FOLDER.glob(prefix() + "*") if _is_own(file)]
     return sorted({match.group(1) for match in matches if match})
 
 
@@ -87,11 +90,12 @@ def opened(air: str, lock: bool = False) -> Iterator[AirHeader]:
         lock: hold its lock, which guards the registry.
 
     Raises:
-        SimusrpError: there is no such air, another version made it, or the lock cannot be had.
+        SimusrpError: there is no such air, its file is another user's or open to others, another version made it, or
+            the lock cannot be had.
     """
     path = FOLDER / (prefix() + air)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         known = ", ".join(air_names())
         raise SimusrpError(
@@ -101,6 +105,11 @@ def opened(air: str, lock: bool = False) -> Iterator[AirHeader]:
     except OSError as error:
         raise SimusrpError(f"air '{air}' cannot be opened: {error.strerror}; look at {path}.") from error
     try:
+        # Whoever may write the file decides what is read here, and ends this process by making the file shorter.
+        status = os.fstat(descriptor)
+        reason = why_not_private(status) if stat.S_ISREG(status.st_mode) else "it is no regular file"
+        if reason:
+            raise SimusrpError(f"air '{air}' is not used, because of {path}: {reason}; remove it, or use another air.")
         if lock:
             _lock(descriptor, air)
         if os.fstat(descriptor).st_size != ctypes.sizeof(AirHeader):
@@ -145,6 +154,8 @@ def live_values(slot: DeviceSlot, at_ps: int) -> dict[str, float]:
     count = slot.change_count
     for number in range(max(0, count - len(slot.changes)), count):
         change = slot.changes[number % len(slot.changes)]
+        if change.key >= len(LIVE_KEYS):
+            continue
         key = LIVE_KEYS[change.key]
         if since[key] <= change.at_ps <= at_ps:
             since[key], values[key] = change.at_ps, change.value
@@ -170,7 +181,7 @@ def read_air(air: str) -> AirState:
             ] + [
                 Stream("rx", RX_STATES[rx.state], rx.rate_hz, rx.freq_hz, rx.gain_db, rx.claimed)
                 for rx in header.rx
-                if rx.state != 0 and rx.device == place
+                if rx.state in (1, 2) and rx.device == place
             ]
             values = live_values(slot, time_ps)
             name = slot.name.decode(errors="replace")
@@ -180,29 +191,60 @@ def read_air(air: str) -> AirState:
 
 
 def clean() -> list[str]:
-    """Remove the files of airs that no living process uses.
+    """Remove this user's files of airs, and of transmitters, that no living process uses.
 
     Returns:
-        Names of the airs that were removed.
+        What was removed: names of airs, and of rings of airs that are in use.
     """
     removed = []
-    for air in air_names():
-        try:
-            with opened(air, lock=True) as header:
-                is_used = any(slot.used and is_alive(slot.owner) for slot in header.devices)
-        except SimusrpError:
-            # Another version's, or only rings: in use if any process has one of the files mapped.
-            is_used = _is_mapped(air)
-        if not is_used:
-            for file in _files(air):
-                file.unlink(missing_ok=True)
-            removed.append(air)
+    for air, files in left_over().items():
+        for file in files:
+            file.unlink(missing_ok=True)
+        removed += [air] if FOLDER / (prefix() + air) in files or not _files(air) else [file.name for file in files]
     return removed
 
 
+def left_over() -> dict[str, list[Path]]:
+    """Files that no living process uses, by air; other users' files are never among them."""
+    found = {air: _unused_files(air) for air in air_names()}
+    return {air: files for air, files in found.items() if files}
+
+
+def _unused_files(air: str) -> list[Path]:
+    files = _files(air)
+    try:
+        with opened(air, lock=True) as header:
+            if not any(slot.used and is_alive(slot.owner) for slot in header.devices):
+                return files
+            kept = {f".ring-{tx.serial}" for tx in header.tx if tx.state in (1, 2) and is_alive(tx.owner)}
+            files = [file for file in files[1:] if file.suffix not in kept and _is_old(file)]
+    except SimusrpError:
+        pass  # another version's, or only rings
+    mapped = _mapped_files() if files else ""
+    if FOLDER / (prefix() + air) in files and any(str(file) in mapped for file in files):
+        return []
+    return [file for file in files if str(file) not in mapped]
+
+
 def _files(air: str) -> list[Path]:
+    """The air's own file first, if it is there, and its rings."""
     main = FOLDER / (prefix() + air)
-    return [file for file in (main, *FOLDER.glob(main.name + ".ring-*")) if file.exists()]
+    return [file for file in (main, *sorted(FOLDER.glob(main.name + ".ring-*"))) if _is_own(file)]
+
+
+def _is_own(file: Path) -> bool:
+    try:
+        return file.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _is_old(file: Path) -> bool:
+    """Whether a ring's maker has had the time to map it and to enter it into the registry."""
+    try:
+        return time.time() - file.stat().st_mtime > RING_AGE_S
+    except OSError:
+        return False
 
 
 def _bytes(file: Path) -> int:
@@ -212,13 +254,13 @@ def _bytes(file: Path) -> int:
         return 0
 
 
-def _is_mapped(air: str) -> bool:
-    names = {str(file) for file in _files(air)}
+def _mapped_files() -> str:
+    """The lines about our shared memory in the maps of all processes that this user may look at."""
+    lines = []
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
             text = maps.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if any(name in text for name in names):
-            return True
-    return False
+        lines += [line for line in text.splitlines() if prefix() in line]
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any, Literal
 
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import SdrScError, bare_reason
 from sdr_sc.usrp.settings import UsrpSettings
 
 _RATE_TOLERANCE = 1e-9
@@ -155,5 +155,4 @@ def _wait_for_lock(usrp: Any, source: str, settings: UsrpSettings) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Last part of what UHD says, which names the matter; in front stand the classes of its exceptions."""
-    return " ".join(str(error).split()).rstrip(".")
+    return bare_reason(error).rstrip(".")

@@ -40,6 +40,11 @@ void set_name(char (&target)[NAME_BYTES], const std::string& name)
     name.copy(target, NAME_BYTES - 1);
 }
 
+std::string name_of(const char (&name)[NAME_BYTES])
+{
+    return std::string(name, strnlen(name, NAME_BYTES));
+}
+
 Air::Air(const DeviceArgs& args) : _name(args.air)
 {
     // Whoever leaves last removes the file: then the one that was opened here is not the air any more.
@@ -100,7 +105,7 @@ void Air::close()
         const bool somebody = release_dead();
         if (!somebody) {
             remove_rings(_name);
-            ::unlink(air_path(_name).c_str());
+            remove_own(air_path(_name));
         }
         unlock();
     } catch (const uhd::exception&) {
@@ -111,7 +116,7 @@ void Air::close()
 
 bool Air::enter()
 {
-    _file.open(air_path(_name), true);
+    _file.open(air_path(_name), SharedFile::Open::EITHER);
     lock();
     if (!_file.is_linked()) {
         unlock();
@@ -122,7 +127,9 @@ bool Air::enter()
         _file.reserve(sizeof(AirHeader));
     _header = static_cast<AirHeader*>(_file.map(sizeof(AirHeader)));
     const bool same_layout = _header && _header->magic == AIR_MAGIC && _header->layout_version == LAYOUT_VERSION
-                             && _header->header_bytes == sizeof(AirHeader);
+                             && _header->header_bytes == sizeof(AirHeader)
+                             && _header->device_slot_bytes == sizeof(DeviceSlot)
+                             && _header->tx_slot_bytes == sizeof(TxSlot) && _header->rx_slot_bytes == sizeof(RxSlot);
     if (!fresh && !same_layout && _header && _header->magic == 0) {
         start_over(); // its maker died while making it
         return true;
@@ -161,20 +168,23 @@ void Air::check_fit(const DeviceArgs& args)
         throw uhd::runtime_error("simusrp: air '" + _name + "' runs with pace=" + (is_step() ? "step" : "rt")
                                  + "; open all devices on it with that pace, or use another air=.");
     for (const DeviceSlot& slot : _header->devices)
-        if (slot.used.load() && args.name == slot.name)
+        if (slot.used.load() && args.name == name_of(slot.name))
             throw uhd::runtime_error("simusrp: device '" + args.name + "' on air '" + _name + "' is in use by process "
                                      + std::to_string(slot.owner.pid) + "; give this one another name=.");
 }
 
 void Air::lock()
 {
+    _lock_mutex.lock();
     // flock() itself would wait for ever for a holder that is stopped.
     const int64_t end = monotonic_now_ns() + static_cast<int64_t>(LOCK_LIMIT_S * 1e9);
     while (!_file.try_lock()) {
-        if (monotonic_now_ns() > end)
+        if (monotonic_now_ns() > end) {
+            _lock_mutex.unlock();
             throw uhd::runtime_error("simusrp: air '" + _name + "' has been locked for "
                                      + std::to_string(static_cast<int>(LOCK_LIMIT_S))
                                      + " s by another process; end it, or use another air=.");
+        }
         sleep_ns(500000);
     }
 }
@@ -182,6 +192,7 @@ void Air::lock()
 void Air::unlock()
 {
     _file.unlock();
+    _lock_mutex.unlock();
 }
 
 /// Frees the slots of dead processes. \return true if some device is alive

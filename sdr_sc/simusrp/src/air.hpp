@@ -7,6 +7,7 @@
 #include "shared_file.hpp"
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace simusrp {
@@ -41,8 +42,9 @@ public:
     /// \param seen value of header().event before the caller looked
     void wait(uint32_t seen, double seconds);
 
-    /// Marks what dead processes left behind, so that nobody waits for it.
-    void bury_dead();
+    /// Now and then: marks what dead processes left behind, so that nobody waits for it, and removes the rings whose
+    /// last samples are past. Does nothing while somebody else holds the lock.
+    void tend(double interval_s);
 
     /// Marks a transmitter as gone; in step pace with the silence that it declares when it leaves.
     static void leave(TxSlot& slot);
@@ -56,16 +58,22 @@ private:
     bool enter();
     void start_over();
     bool release_dead();
+    void bury_dead();
+    void remove_past_rings();
+    bool is_past(const TxSlot& slot) const;
     void check_fit(const DeviceArgs& args);
 
     std::string _name;
     bool _is_open = true;
+    std::mutex _lock_mutex; // the file's lock does not keep the threads of one process apart
+    std::atomic<int64_t> _tended_ns{INT64_MIN};
     SharedFile _file;
     AirHeader* _header = nullptr;
     uint32_t _device = 0;
 };
 
-/// Copies a name into a slot.
+/// Copies a name into a slot, and out of it.
 void set_name(char (&target)[NAME_BYTES], const std::string& name);
+std::string name_of(const char (&name)[NAME_BYTES]);
 
 } // namespace simusrp

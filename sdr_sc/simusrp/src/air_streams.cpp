@@ -3,6 +3,7 @@
 #include "air.hpp"
 
 #include "owner.hpp"
+#include "sample_clock.hpp"
 #include "waiting.hpp"
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -12,6 +13,51 @@
 #include <climits>
 
 namespace simusrp {
+namespace {
+
+constexpr double LONGEST_DELAY_S = 0.6; // how far a receiver in real-time pace may be behind: its largest rx_buffer_ms
+
+} // namespace
+
+void Air::tend(double interval_s)
+{
+    const int64_t now_ns = monotonic_now_ns();
+    int64_t last_ns = _tended_ns.load();
+    if (now_ns - std::max<int64_t>(last_ns, 0) < static_cast<int64_t>(interval_s * 1e9)
+        || !_tended_ns.compare_exchange_strong(last_ns, now_ns))
+        return;
+    if (!_lock_mutex.try_lock())
+        return;
+    if (_file.try_lock()) {
+        bury_dead();
+        remove_past_rings();
+        _file.unlock();
+    }
+    _lock_mutex.unlock();
+}
+
+/// Whether all receivers have heard the last samples of a transmitter that left.
+bool Air::is_past(const TxSlot& slot) const
+{
+    const SampleClock clock{slot.rate_hz, slot.ppm};
+    const int64_t end = slot.declared.load();
+    if (!is_step())
+        return monotonic_ns() * 1000 > clock.time_ps(end) + static_cast<int64_t>(LONGEST_DELAY_S * 1e12);
+    if (_header->now_ps.load() < clock.time_ps(end))
+        return false;
+    return std::none_of(std::begin(_header->rx), std::end(_header->rx), [&](const RxSlot& receiver) {
+        const SampleClock theirs{receiver.rate_hz, receiver.ppm};
+        return receiver.state.load() == RX_STREAMING && theirs.time_ps(receiver.claimed.load()) < clock.time_ps(end);
+    });
+}
+
+/// Receivers that have opened such a ring keep it; those that come later have no use for it.
+void Air::remove_past_rings()
+{
+    for (const TxSlot& slot : _header->tx)
+        if (slot.state.load() == TX_LEFT && is_past(slot))
+            remove_own(ring_path(_name, slot.serial));
+}
 
 void Air::bury_dead()
 {
@@ -60,7 +106,7 @@ TxSlot& Air::claim_tx(TxState state, const std::function<void(TxSlot&)>& fill)
         throw uhd::runtime_error("simusrp: air '" + _name + "' has too many transmitters; use another air=.");
     }
     if (found->state.load() == TX_LEFT)
-        ::unlink(ring_path(_name, found->serial).c_str());
+        remove_own(ring_path(_name, found->serial));
     found->state.store(TX_FREE);
     found->owner = this_process();
     found->device = _device;

@@ -59,7 +59,8 @@ ReceivePath::Source* ReceivePath::source(size_t number)
         return nullptr;
     Source& known = _sources[number];
     const uint64_t serial = slot.serial;
-    if (!known.is_open || known.serial != serial) {
+    if (!known.is_known || known.serial != serial) {
+        known.is_known = true;
         known.serial = serial;
         known.is_open = known.ring.open(_core->air.name(), serial);
         known.clock = SampleClock{slot.rate_hz, slot.ppm};
@@ -98,7 +99,7 @@ ReceivePath::Link ReceivePath::link(
         found.is_silent = true;
         if (!_has_warned)
             UHD_LOG_WARNING("SIMUSRP", "receiver '" << _core->args.name << "' at " << rx_rate * 1e-6
-                                                    << " MS/s does not hear transmitter '" << slot.name << "' at "
+                                                    << " MS/s does not hear transmitter '" << name_of(slot.name) << "' at "
                                                     << tx_rate * 1e-6
                                                     << " MS/s: their rates are too far apart; bring them closer.");
         _has_warned = true;

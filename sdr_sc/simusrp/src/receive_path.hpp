@@ -34,7 +34,7 @@ private:
     };
     struct Source {
         uint64_t serial = 0;
-        bool is_open = false;
+        bool is_known = false, is_open = false; // a ring that is not there does not come later
         RingReader ring;
         SampleClock clock;
         std::unique_ptr<ClockRatio> ratio;

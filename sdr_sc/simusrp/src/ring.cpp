@@ -22,9 +22,10 @@ void scale(const int16_t* in, size_t count, float gain, float* out)
 
 } // namespace
 
-RingWriter::RingWriter(const std::string& air, uint64_t serial, int64_t capacity)
+RingWriter::RingWriter(const std::string& air, uint64_t serial, int64_t capacity) : _capacity(capacity)
 {
-    _file.open(ring_path(air, serial), true);
+    remove_own(ring_path(air, serial)); // serials are not given twice: what has this name is litter
+    _file.open(ring_path(air, serial), SharedFile::Open::NEW);
     _file.reserve(ring_bytes(capacity));
     _header = static_cast<RingHeader*>(_file.map(ring_bytes(capacity)));
     std::memset(static_cast<void*>(_header), 0, sizeof(RingHeader));
@@ -47,10 +48,9 @@ void RingWriter::begin_burst(int64_t start)
 
 void RingWriter::append(const int16_t* samples, size_t count)
 {
-    const int64_t capacity = _header->capacity;
     while (count > 0) {
-        const int64_t place = _written % capacity;
-        const size_t part = std::min(count, static_cast<size_t>(capacity - place));
+        const int64_t place = _written % _capacity;
+        const size_t part = std::min(count, static_cast<size_t>(_capacity - place));
         _header->reserved.store(_written + static_cast<int64_t>(part));
         std::atomic_thread_fence(std::memory_order_seq_cst); // readers see the reservation before any new sample
         std::memcpy(_samples + 2 * place, samples, part * 2 * sizeof(int16_t));
@@ -77,14 +77,14 @@ void RingWriter::set_radio(int64_t from, double freq_hz, double full_scale_dbm)
 
 bool RingReader::open(const std::string& air, uint64_t serial)
 {
-    if (!_file.open(ring_path(air, serial), false))
+    if (!_file.open(ring_path(air, serial), SharedFile::Open::EXISTING))
         return false;
-    _header = static_cast<RingHeader*>(_file.map(sizeof(RingHeader)));
-    if (!_header || _header->magic != RING_MAGIC)
+    const size_t bytes = _file.size(), sample_bytes = 2 * sizeof(int16_t);
+    if (bytes < sizeof(RingHeader) + sample_bytes || (bytes - sizeof(RingHeader)) % sample_bytes != 0)
         return false;
-    const int64_t capacity = _header->capacity;
-    _header = static_cast<RingHeader*>(_file.map(ring_bytes(capacity)));
-    if (!_header)
+    _header = static_cast<RingHeader*>(_file.map(bytes));
+    _capacity = static_cast<int64_t>((bytes - sizeof(RingHeader)) / sample_bytes);
+    if (!_header || _header->magic != RING_MAGIC || _header->capacity != _capacity)
         return false;
     _samples = reinterpret_cast<const int16_t*>(_header + 1);
     return true;
@@ -111,7 +111,7 @@ std::vector<RadioPiece> RingReader::pieces(int64_t first, int64_t end) const
 bool RingReader::read(int64_t first, size_t count, float gain, std::complex<float>* out) const
 {
     std::fill_n(out, count, std::complex<float>(0.0f, 0.0f));
-    const int64_t stop = first + static_cast<int64_t>(count), capacity = _header->capacity;
+    const int64_t stop = first + static_cast<int64_t>(count), capacity = _capacity;
     const uint64_t bursts = _header->burst_count.load();
     const uint64_t oldest = bursts > MAX_BURSTS - 1 ? bursts - (MAX_BURSTS - 1) : 0;
     bool any = false;
@@ -126,7 +126,9 @@ bool RingReader::read(int64_t first, size_t count, float gain, std::complex<floa
             break;
         const int64_t from = std::max(start, first), to = std::min(end, stop);
         for (int64_t n = from; n < to;) {
-            const int64_t tape = position + n - start;
+            const int64_t tape = position + (n - start);
+            if (position < 0 || tape < 0) // no writer of ours
+                break;
             const int64_t part = std::min(to - n, capacity - tape % capacity);
             float* target = reinterpret_cast<float*>(out + (n - first));
             scale(_samples + 2 * (tape % capacity), 2 * static_cast<size_t>(part), gain, target);

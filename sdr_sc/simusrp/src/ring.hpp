@@ -31,6 +31,7 @@ private:
     SharedFile _file;
     RingHeader* _header;
     int16_t* _samples;
+    const int64_t _capacity;
     Burst* _burst = nullptr;
     int64_t _end = INT64_MIN;
     int64_t _written = 0;
@@ -45,7 +46,7 @@ struct RadioPiece {
 
 class RingReader {
 public:
-    /// \return false if the ring is not there (any more)
+    /// \return false if the ring is not there (any more), or is not what its header says
     bool open(const std::string& air, uint64_t serial);
 
     /// The stretches within first .. end - 1, in order.
@@ -58,6 +59,7 @@ private:
     SharedFile _file;
     RingHeader* _header = nullptr;
     const int16_t* _samples = nullptr;
+    int64_t _capacity = 1; // as checked: what the shared memory says may change
 };
 
 } // namespace simusrp

@@ -30,6 +30,7 @@ RxStreamer::Wait RxStreamer::wait_rt(int64_t from, size_t count, const Deadline&
     const int64_t latency = _clock.samples(_core->args.rx_latency_s) + FILTER_SAMPLES;
     const int64_t ready = from + static_cast<int64_t>(count) + latency;
     const uint64_t command_number = _command_number;
+    _core->air.tend(1.0);
     while (true) {
         const int64_t now = _core->now_index(_clock);
         if (now - latency - from > _clock.samples(_core->args.rx_buffer_s) && _run.end - from > latency)
@@ -52,7 +53,7 @@ RxStreamer::Wait RxStreamer::wait_step(int64_t from, size_t& count, const Deadli
 {
     const uint64_t command_number = _command_number;
     const int64_t end = from + static_cast<int64_t>(count);
-    for (int rounds = 1;; ++rounds) {
+    while (true) {
         const uint32_t seen = _core->air.header().event.load();
         if (met_transmitters() && _paths[0]->known_until(from) >= end) {
             // Claim first, then look again: a transmitter that begins now sees the claim, or is seen here.
@@ -77,8 +78,7 @@ RxStreamer::Wait RxStreamer::wait_step(int64_t from, size_t& count, const Deadli
         }
         _mutex.unlock();
         _core->air.wait(seen, 1e-9 * static_cast<double>(deadline.left_ns()));
-        if (rounds % 4 == 0)
-            _core->air.bury_dead();
+        _core->air.tend(0.05);
         _mutex.lock();
         if (_command_number != command_number)
             return Wait::CHANGED;

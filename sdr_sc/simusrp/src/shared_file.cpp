@@ -22,6 +22,25 @@ const std::string FOLDER = "/dev/shm/";
     throw uhd::os_error("simusrp: " + path + " cannot be " + what + ": " + std::strerror(error) + ".");
 }
 
+[[noreturn]] void refuse(const std::string& path, const std::string& reason)
+{
+    throw uhd::os_error("simusrp: " + path + " is not used, because " + reason + "; remove it, or use another air=.");
+}
+
+/// Whoever may write the file decides what this process reads, and ends it by making the file shorter.
+void check_own(const std::string& path, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        fail(path, "looked at", errno);
+    if (!S_ISREG(status.st_mode))
+        refuse(path, "it is no regular file");
+    if (status.st_uid != geteuid())
+        refuse(path, "it belongs to user " + std::to_string(status.st_uid) + ", not to user " + std::to_string(geteuid()));
+    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        refuse(path, "other users have rights on it");
+}
+
 } // namespace
 
 SharedFile::~SharedFile()
@@ -53,15 +72,31 @@ void SharedFile::reset()
     _fd = -1;
 }
 
-bool SharedFile::open(const std::string& path, bool create)
+bool SharedFile::open(const std::string& path, Open how)
 {
     reset();
     _path = path;
-    _fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
-    if (_fd < 0 && errno == ENOENT && !create)
-        return false;
-    if (_fd < 0)
-        fail(path, "opened", errno);
+    constexpr int FLAGS = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    while (_fd < 0) {
+        if (how != Open::NEW)
+            _fd = ::open(path.c_str(), FLAGS);
+        if (_fd < 0 && how == Open::EXISTING && errno == ENOENT)
+            return false;
+        if (_fd < 0 && (how == Open::NEW || (how == Open::EITHER && errno == ENOENT))) {
+            _fd = ::open(path.c_str(), FLAGS | O_CREAT | O_EXCL, 0600);
+            if (_fd < 0 && how == Open::EITHER && errno == EEXIST)
+                continue; // somebody was quicker
+        }
+        if (_fd < 0 && errno == EACCES)
+            refuse(path, "it is another user's");
+        if (_fd < 0 && errno == EEXIST)
+            refuse(path, "another program has made it");
+        if (_fd < 0 && errno == ELOOP)
+            refuse(path, "it is a link");
+        if (_fd < 0)
+            fail(path, "opened", errno);
+    }
+    check_own(path, _fd);
     return true;
 }
 
@@ -79,7 +114,7 @@ void SharedFile::reserve(size_t bytes)
 
 void* SharedFile::map(size_t bytes)
 {
-    if (size() < bytes)
+    if (size() != bytes)
         return nullptr;
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, _fd, 0);
     if (memory == MAP_FAILED)
@@ -115,12 +150,19 @@ void SharedFile::unlock() const
 
 std::string air_path(const std::string& air)
 {
-    return FOLDER + "sdr_sc-simusrp-" + std::to_string(getuid()) + "-" + air;
+    return FOLDER + "sdr_sc-simusrp-" + std::to_string(geteuid()) + "-" + air;
 }
 
 std::string ring_path(const std::string& air, unsigned long serial)
 {
     return air_path(air) + ".ring-" + std::to_string(serial);
+}
+
+void remove_own(const std::string& path)
+{
+    struct stat status;
+    if (lstat(path.c_str(), &status) == 0 && status.st_uid == geteuid())
+        unlink(path.c_str());
 }
 
 void remove_rings(const std::string& air)
@@ -131,7 +173,7 @@ void remove_rings(const std::string& air)
         return;
     while (const dirent* entry = readdir(folder))
         if (std::strncmp(entry->d_name, prefix.c_str(), prefix.size()) == 0)
-            unlink((FOLDER + entry->d_name).c_str());
+            remove_own(FOLDER + entry->d_name);
     closedir(folder);
 }
 

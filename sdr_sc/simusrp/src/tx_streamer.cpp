@@ -147,6 +147,7 @@ void TxStreamer::look_at_the_clock()
 {
     if (_core->air.is_step() || _rings.empty())
         return;
+    _core->air.tend(1.0);
     const int64_t now = _core->now_index(_clock);
     while (!_ends.empty() && _ends.front() <= now) {
         report(uhd::async_metadata_t::EVENT_CODE_BURST_ACK, _ends.front(), nullptr);

@@ -42,7 +42,7 @@ bool TxStreamer::wait_for_receivers(const Deadline& deadline)
         if (_met_receivers || deadline.is_over())
             break;
         _core->air.wait(seen, 1e-9 * static_cast<double>(deadline.left_ns()));
-        _core->air.bury_dead();
+        _core->air.tend(0.05);
     }
     return _met_receivers;
 }
@@ -68,7 +68,6 @@ bool TxStreamer::wait_for_room(const Deadline& deadline)
     // In step pace until a quarter of the buffer is free: receivers still have the rest, and the two threads wake each
     // other less often.
     const int64_t enough = _core->air.is_step() ? _clock.samples(_core->args.tx_buffer_s) / 4 : 1;
-    int rounds = 0;
     while (true) {
         const uint32_t seen = _core->air.header().event.load();
         if (room() >= enough)
@@ -77,8 +76,7 @@ bool TxStreamer::wait_for_room(const Deadline& deadline)
             return room() > 0;
         if (_core->air.is_step()) {
             _core->air.wait(seen, 1e-9 * static_cast<double>(deadline.left_ns()));
-            if (++rounds % 4 == 0)
-                _core->air.bury_dead();
+            _core->air.tend(0.05);
         } else {
             // Until a packet fits, so that a slow buffer is not filled sample by sample.
             const int64_t missing = static_cast<int64_t>(_packet_samples) - room();
