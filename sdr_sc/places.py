@@ -16,6 +16,9 @@ from pathlib import Path
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
 
+TEMPORARY_CACHE = "sdr_sc-cache-"
+"""How the names of caches in the folder for temporary files begin."""
+
 
 def why_not_own(status: os.stat_result) -> str:
     """Why a file or folder is not to be trusted: '' if it is this user's and nobody else may write it.
@@ -64,21 +67,56 @@ def own_folder(path: Path) -> Path:
     return path
 
 
-@functools.cache
+def has_writable_home() -> bool:
+    """Whether ``HOME`` names a folder in which this user may make files."""
+    home = os.environ.get("HOME", "")
+    return os.path.isabs(home) and os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK)
+
+
+def use_writable_home() -> None:
+    """Give this process and its children a ``HOME`` of their own where theirs is not there or cannot be written.
+
+    Call it before numba, GNU Radio or libuhd are imported: numba's cache and the settings of GNU Radio (``.gnuradio``),
+    libuhd and matplotlib lie in HOME, and each of them fails without it. Settings that can be read are still found where
+    ``XDG_CONFIG_HOME`` and ``XDG_DATA_HOME`` name them.
+
+    Raises:
+        SdrScError: there is no folder that can be written.
+    """
+    if has_writable_home():
+        return
+    home = os.environ.get("HOME", "")
+    private = own_folder(cache_folder() / "home")
+    for name, folder in {"XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share"}.items():
+        if os.path.isabs(home) and os.path.isdir(os.path.join(home, folder)):
+            os.environ.setdefault(name, os.path.join(home, folder))
+    os.environ["HOME"] = str(private)
+
+
 def cache_folder() -> Path:
     """A folder for caches, this user's own: below ``XDG_CACHE_HOME`` or ``~/.cache``, or a temporary one that stays.
 
-    A service or a container may have no home that can be written. Where even the usual temporary name is another
-    user's, the folder is a new one for this process.
+    A service or a container may have no home that can be written. Where even the usual temporary name is somebody
+    else's, the folder is a new one for this process.
+
+    Raises:
+        SdrScError: no folder for temporary files can be written.
     """
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    home = os.environ.get("HOME", "")
+    return _cache_folder(os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", ""))
+
+
+@functools.cache
+def _cache_folder(named: str, home: str) -> Path:
     bases = [Path(named)] if os.path.isabs(named) else []
     bases += [Path(home) / ".cache"] if os.path.isabs(home) else []
-    temporary = Path(tempfile.gettempdir()) / f"sdr_sc-cache-{os.geteuid()}"
-    for place in [base / "sdr_sc" for base in bases] + [temporary]:
+    places = [base / "sdr_sc" for base in bases]
+    try:
+        places.append(Path(tempfile.gettempdir()) / f"{TEMPORARY_CACHE}{os.geteuid()}")
+    except OSError:
+        raise SdrScError("no folder for caches and temporary files can be written; set TMPDIR to one.") from None
+    for place in places:
         try:
             return own_folder(place)
         except SdrScError:
             continue
-    return Path(tempfile.mkdtemp(prefix="sdr_sc-cache-"))
+    return Path(tempfile.mkdtemp(prefix=TEMPORARY_CACHE))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time as clock
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,7 @@ from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver, is_compiled, warm_up
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
@@ -99,6 +100,8 @@ class ofdm_rx(gr.basic_block):
 
     def load(self) -> None:
         """Load the compiled kernels, which takes a second: before the start where a device would not wait for it."""
+        if not is_compiled():
+            print("compiling the receiver's kernels, about a minute, once", file=sys.stderr, flush=True)
         warm_up(self.numerology)
 
     @guarded_start

@@ -13,6 +13,7 @@ import click
 
 from sdr_sc import __version__
 from sdr_sc.errors import SdrScError
+from sdr_sc.places import use_writable_home
 from sdr_sc.shown import forgiving_streams, shown, shown_lines
 
 INTERRUPT_STATUS = 130
@@ -90,6 +91,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: an error is one line on stderr and status 1, Ctrl-C status 130; tracebacks with SDR_SC_DEBUG=1."""
     forgiving_streams()
+    with contextlib.suppress(SdrScError):  # whatever needs a folder says so itself
+        use_writable_home()
     try:
         status = _run(arguments)
     except Exception as error:

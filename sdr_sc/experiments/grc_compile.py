@@ -14,6 +14,7 @@ from typing import Any
 
 from sdr_sc.documents import YAML_LIMIT_BYTES, parse_yaml, read_bytes
 from sdr_sc.errors import FlowgraphError, MissingDependencyError
+from sdr_sc.places import cache_folder, own_folder
 from sdr_sc.shown import shown
 from sdr_sc.simusrp import build as simusrp
 
@@ -145,14 +146,8 @@ def _cache_file() -> Path:
         for file in sorted(Path(folder).rglob("*.yml")):
             status = file.stat()
             state.update(f"{file} {status.st_mtime_ns} {status.st_size}\n".encode())
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "sdr_sc" / "grc"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        if not os.access(base, os.W_OK):
-            raise PermissionError
-    except (OSError, RuntimeError):
-        base = Path(tempfile.gettempdir()) / f"sdr_sc-grc-{os.getuid()}"
-        base.mkdir(mode=0o700, exist_ok=True)
+    # What the descriptions say becomes code: the folder is this user's alone.
+    base = own_folder(cache_folder() / "grc")
     current = base / f"blocks-{state.hexdigest()[:16]}.json"
     old = sorted((file for file in base.glob("blocks-*.json") if file != current), key=_age_key)
     for file in old[:-3]:

@@ -15,12 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from sdr_sc import places
+from sdr_sc.documents import read_json
 from sdr_sc.errors import MissingDependencyError, SdrScError
+from sdr_sc.places import own_folder
 
 SOURCES = Path(__file__).resolve().parent / "src"
 MODULE_NAME = "libsimusrp.so"
@@ -35,6 +39,9 @@ FLAGS = (
 )
 COMPILE_LIMIT_S = 600
 LOCK_NAME = ".lock"
+UNUSED_S = 28 * 86400.0
+"""A module of other sources that nobody has used for so long is removed by a build."""
+NOTE_EVERY_S = 86400.0
 
 
 class SimusrpError(SdrScError):
@@ -50,10 +57,22 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path:
-    """Where modules are kept: ``lib/sdr_sc/simusrp`` of the virtual environment, or the user's cache."""
+    """Where modules are made and kept: ``lib/sdr_sc/simusrp`` of the virtual environment, or the user's cache."""
     if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
-        return Path(sys.prefix) / "lib" / "sdr_sc" / "simusrp"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sdr_sc" / "simusrp"
+        return _of_environment()
+    return own_folder(places.cache_folder() / "simusrp")
+
+
+def _of_environment() -> Path:
+    return Path(sys.prefix) / "lib" / "sdr_sc" / "simusrp"
+
+
+def _module_folder() -> Path:
+    """The folder of the module to use: that of the virtual environment may be another user's, and have a good one."""
+    installed = _of_environment() / source_hash()
+    if not os.access(sys.prefix, os.W_OK) and _problem(installed) is None:
+        return installed
+    return cache_folder() / source_hash()
 
 
 def build(force: bool = False) -> bool:
@@ -81,15 +100,37 @@ def build(force: bool = False) -> bool:
             if folder.exists():
                 os.replace(folder, Path(scratch) / "old")
             os.replace(made, folder)
-        for other in cache_folder().iterdir():
-            if other.name not in (folder.name, LOCK_NAME) and not other.name.startswith(".build-"):
-                shutil.rmtree(other, ignore_errors=True)
+        _remove_unused(folder)
     return True
+
+
+def _remove_unused(current: Path) -> None:
+    """Remove modules of other sources that nobody has used for weeks; other checkouts may share the folder."""
+    used = _loaded_files()
+    for other in current.parent.iterdir():
+        if other in (current, current.parent / LOCK_NAME):
+            continue
+        try:
+            age_s = time.time() - max(file.stat().st_mtime for file in (other, *other.glob(RECORD_NAME)))
+        except OSError:
+            continue
+        if age_s > UNUSED_S and str(other / MODULE_NAME) not in used:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _note_use(folder: Path) -> None:
+    """Keep the module's folder young, by which `_remove_unused` knows that it is in use."""
+    try:
+        record = folder / RECORD_NAME
+        if time.time() - record.stat().st_mtime > NOTE_EVERY_S:
+            os.utime(record)
+    except OSError:
+        pass  # another user's: it is theirs to remove, too
 
 
 def is_built() -> bool:
     """Whether there is a module for these sources and this libuhd."""
-    return _problem(cache_folder() / source_hash()) is None
+    return _problem(_module_folder()) is None
 
 
 def module_path() -> Path:
@@ -98,10 +139,11 @@ def module_path() -> Path:
     Raises:
         SimusrpError: it is not built, or was built for another libuhd.
     """
-    folder = cache_folder() / source_hash()
+    folder = _module_folder()
     problem = _problem(folder)
     if problem:
         raise SimusrpError(f"the simulated USRP {problem}; run 'sdr-sc simusrp build'.")
+    _note_use(folder)
     return folder / MODULE_NAME
 
 
@@ -111,7 +153,15 @@ def build_record() -> dict[str, str]:
     Raises:
         SimusrpError: as `module_path`.
     """
-    return json.loads((module_path().parent / RECORD_NAME).read_text(encoding="utf-8"))
+    return _record(module_path().parent)
+
+
+def _record(folder: Path) -> dict[str, str]:
+    found = read_json(folder / RECORD_NAME, "the simulated USRP's record", "run 'sdr-sc simusrp build'", SimusrpError)
+    names = ("libuhd", "uhd_version", "compiler", "source_hash")
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
+        raise SimusrpError(f"the simulated USRP's record in {folder} is damaged; run 'sdr-sc simusrp build'.")
+    return found
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -150,6 +200,18 @@ def enable() -> Path:
     return path
 
 
+def _loaded_files() -> set[str]:
+    """Files that processes have mapped, of those that this user may look at."""
+    found: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            text = maps.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        found.update(f"/{line.partition('/')[2]}" for line in text.splitlines() if line.endswith(MODULE_NAME))
+    return found
+
+
 def _loaded_libraries() -> set[str]:
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -163,9 +225,8 @@ def _problem(folder: Path) -> str | None:
     if not (folder / MODULE_NAME).is_file():
         return "is not built"
     try:
-        record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-        library = Path(record["libuhd"])
-    except (OSError, ValueError, KeyError, TypeError):
+        library = Path(_record(folder)["libuhd"])
+    except SimusrpError:
         return "is damaged"
     if not library.is_file():
         return f"was built for {library.name}, which is not installed any more"
