@@ -7,6 +7,7 @@ if they are this user's own and nobody else may write them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import stat
@@ -53,7 +54,8 @@ def own_folder(path: Path) -> Path:
     """
     name = shown(path)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700, parents=True)
         status = path.lstat()
     except OSError as error:
         raise SdrScError(f"folder {name} cannot be made ({error.strerror or error}); choose another.") from None
@@ -77,8 +79,8 @@ def use_writable_home() -> None:
     """Give this process and its children a ``HOME`` of their own where theirs is not there or cannot be written.
 
     Call it before numba, GNU Radio or libuhd are imported: numba's cache and the settings of GNU Radio (``.gnuradio``),
-    libuhd and matplotlib lie in HOME, and each of them fails without it. Settings that can be read are still found where
-    ``XDG_CONFIG_HOME`` and ``XDG_DATA_HOME`` name them.
+    libuhd and matplotlib lie in HOME, and each of them fails without it. Settings that can be read are still found, by
+    ``XDG_CONFIG_HOME`` and ``XDG_DATA_HOME``.
 
     Raises:
         SdrScError: there is no folder that can be written.
@@ -108,7 +110,7 @@ def cache_folder() -> Path:
 @functools.cache
 def _cache_folder(named: str, home: str) -> Path:
     bases = [Path(named)] if os.path.isabs(named) else []
-    bases += [Path(home) / ".cache"] if os.path.isabs(home) else []
+    bases += [Path(home) / ".cache"] if os.path.isabs(home) and os.path.isdir(home) else []
     places = [base / "sdr_sc" for base in bases]
     try:
         places.append(Path(tempfile.gettempdir()) / f"{TEMPORARY_CACHE}{os.geteuid()}")

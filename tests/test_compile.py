@@ -138,6 +138,14 @@ def test_command_fails_with_one_line(tmp_path):
     assert_one_line_error(sdr_sc("compile", tmp_path / "no.grc"), "no.grc", "does not exist")
 
 
+@pytest.mark.parametrize("statement", ["import no_such_module", "from json import no_such_name"])
+def test_what_an_import_raises_is_told(tmp_path, statement):
+    data = grc_files.chain("importing")
+    data["blocks"].append(grc_files.block("needs", "import", imports=statement))
+    message = failure(grc_files.write(tmp_path / "importing.grc", data), tmp_path)
+    assert "'needs'" in message and statement in message and "no_such" in message.partition("Error: ")[2]
+
+
 FLOWGRAPHS = sorted((ROOT / "flowgraphs").glob("*.grc"))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import ctypes
 import json
+import mmap
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,31 @@ def test_a_module_for_another_libuhd_is_told_and_built_anew(other_folder, monkey
     shutil.rmtree(other_folder)
     with pytest.raises(SdrScError, match="is not built; run 'sdr-sc simusrp build'"):
         build.module_path()
+
+
+def test_modules_of_other_checkouts_stay_for_weeks(other_folder, monkeypatch) -> None:
+    def compile_quickly(scratch: Path, module: Path) -> dict[str, str]:
+        module.write_bytes(b"new")
+        return json.loads((other_folder / build.RECORD_NAME).read_text())
+
+    monkeypatch.setattr(build, "_compile", compile_quickly)
+    now = time.time()
+    for name, age_days in (("young", 20), ("old", 40), ("loaded", 40)):
+        copy = Path(shutil.copytree(other_folder, other_folder.with_name(name)))
+        for path in (copy / build.RECORD_NAME, copy):
+            os.utime(path, (now, now - age_days * 86400))
+    loaded = str(other_folder.with_name("loaded") / build.MODULE_NAME)
+    with open(loaded, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+        build.build(force=True)
+    names = {other_folder.name, "young", "loaded", build.LOCK_NAME}
+    assert {path.name for path in other_folder.parent.iterdir()} == names
+
+
+def test_a_module_in_use_stays_young(other_folder) -> None:
+    record = other_folder / build.RECORD_NAME
+    os.utime(record, (0, 0))
+    build.module_path()
+    assert time.time() - record.stat().st_mtime < 1000
 
 
 def test_what_is_missing_to_build_is_told(other_folder, tmp_path, monkeypatch) -> None:

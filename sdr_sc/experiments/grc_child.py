@@ -9,7 +9,9 @@ had from the objects it works with, so this wraps three of its functions and lea
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,13 +33,28 @@ class _NoDocstrings:
     start = query = finish = wait = terminate = _nothing
 
 
+_FAILED_IMPORT = re.compile(r"""(?:Failed to evaluate import expression |Import )('.*'|".*")""")
+
+
+def _with_cause(message: str) -> str:
+    """An error message; one about an import gets what the import raises, which GRC leaves out."""
+    found = _FAILED_IMPORT.search(message)
+    if found is None:
+        return message
+    try:
+        exec(ast.literal_eval(found.group(1)), {})  # as GRC has just done
+    except Exception as error:
+        return f"{message} ({type(error).__name__}: {' '.join(str(error).split())})"
+    return message
+
+
 def _errors(flow_graph: Any) -> list[str]:
     """A validated flowgraph's errors, each with the instance and the parameter or port that it is about."""
     lines = []
     for element, message in flow_graph.iter_error_messages():
         block = element if hasattr(element, "params") else getattr(element, "parent_block", None)
         instance = getattr(block, "name", None) if element is not flow_graph else None
-        detail = " ".join(message.split()).rstrip(".")
+        detail = _with_cause(" ".join(message.split()).rstrip("."))
         if hasattr(element, "source_block") and hasattr(element, "sink_block"):
             lines.append(f"connection from '{element.source_block.name}' to '{element.sink_block.name}': {detail}")
         elif instance is None:

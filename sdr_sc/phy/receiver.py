@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -300,7 +301,8 @@ def is_compiled() -> bool:
     True where numba does not say: this is for a hint alone.
     """
     try:
-        return bool(equalise._cache._cache_file._load_index())
+        cache: Any = vars(equalise)["_cache"]
+        return bool(cache._cache_file._load_index())
     except Exception:  # parts of numba that it does not promise to keep
         return True
 
