@@ -46,7 +46,12 @@ def resolve(model: str | Path, part: Part | None = None) -> Path:
     shipped = MODELS_FOLDER / f"{model}.safetensors"
     if shipped.is_file():
         return shipped
-    names = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.safetensors"))) or "none"
+    names = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.safetensors")))
+    if not names:
+        raise ContractError(
+            f"model {str(model)!r} is no file, and {MODELS_FOLDER} has no shipped models: they are in the repository, not "
+            "in an installed package; run from a clone ('make setup'), or give a model's file."
+        )
     raise ContractError(f"model {str(model)!r} is neither a file nor a shipped model (there are: {names}).")
 
 
