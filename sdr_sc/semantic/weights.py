@@ -49,8 +49,8 @@ def resolve(model: str | Path, part: Part | None = None) -> Path:
     names = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.safetensors")))
     if not names:
         raise ContractError(
-            f"model {str(model)!r} is no file, and {MODELS_FOLDER} has no shipped models: they are in the repository, not "
-            "in an installed package; run from a clone ('make setup'), or give a model's file."
+            f"model {str(model)!r} is no file, and {MODELS_FOLDER} has no shipped models: they are in the repository, "
+            "not in an installed package; run from a clone ('make setup'), or give a model's file."
         )
     raise ContractError(f"model {str(model)!r} is neither a file nor a shipped model (there are: {names}).")
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures in README.md and the benchmarks' pages are those of the stored results that commands print again."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import ROOT
+
+from sdr_sc.experiments.sweep_report.study import load_study
+from sdr_sc.experiments.sweep_report.tables import Need, needs
+from sdr_sc.experiments.sweep_report.view import View
+
+BENCHMARKS = ROOT / "benchmarks"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HEADLINE = (BENCHMARKS / "headline" / "README.md").read_text(encoding="utf-8")
+LABEL = (BENCHMARKS / "label" / "README.md").read_text(encoding="utf-8")
+IMAGES = ("jpeg_ldpc", "webp_ldpc")
+SAME_POINTS = 0.2
+
+
+def rows_of(text: str, first: str) -> list[list[str]]:
+    """Cells of the table whose head begins with ``| FIRST |``, without head and rule."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    table = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    assert table
+    return table
+
+
+@lru_cache
+def stored(name: str) -> dict[str, Any]:
+    """Values of a results file's rows by name."""
+    return {row["name"]: row["value"] for row in json.loads((BENCHMARKS / f"{name}.json").read_text())["rows"]}
+
+
+@lru_cache
+def view(folder: str) -> View:
+    return View(load_study([BENCHMARKS / folder / "results.parquet"]))
+
+
+def need(folder: str, scheme: str, snr_db: float) -> Need:
+    return needs(view(folder), "awgn", snr_db, "uses")[scheme]
+
+
+def best_image(snr_db: float) -> float:
+    """Payload symbols of the cheapest coded image that reaches 90 %, of the headline."""
+    found = needs(view("headline"), "awgn", snr_db, "uses")
+    return min(one.operation.uses for name, one in found.items() if name.startswith(IMAGES) and one.operation)
+
+
+def uses(folder: str, scheme: str, snr_db: float) -> float:
+    operation = need(folder, scheme, snr_db).operation
+    assert operation is not None
+    return operation.uses
+
+
+def test_the_table_of_accuracy_is_the_stored_one() -> None:
+    values = stored("evaluate_fashion_mnist")
+    rows = rows_of(README, "SNR (dB)")
+    assert [row[0] for row in rows] == ["0", "5", "10", "15", "20", "25"]
+    for snr_db, *cells in rows:
+        at = f"AWGN {snr_db} dB"
+        names = [f"accuracy, {at}, k={k}" for k in (2, 4, 8, 16, 32, "CAM")]
+        expected = [f"{values[name]:.1f} %" for name in names]
+        expected.append(f"{values[f'channel uses per item, {at}, k=CAM']:.1f}")
+        expected.append(f"{values[f'frames lost, {at}']:.0f} %")
+        assert cells == expected
+    assert f"at -5 dB {values['frames lost, AWGN -5 dB']:.0f} % of the frames are lost" in README
+
+
+def test_the_table_of_the_closed_loop_is_the_stored_one() -> None:
+    values = stored("link")
+    found = {row[0]: row[1] for row in rows_of(README, "what") if len(row) == 3}
+    bias = [value for name, value in values.items() if "bias" in name and "at -5 dB" not in name]
+    spread = [value for name, value in values.items() if "spread" in name]
+    (low_name,) = (name for name in values if "bias at -5 dB" in name)
+    share = re.search(r"\((\d+) % of frames received\)", low_name)
+    assert share is not None
+    lost = values["frames lost, 30 dB, no gap, in the flowgraph"]
+    step = values["CAM response, slowest step (25, 0, 25 dB)"]
+    expected = {
+        "encoder parameters": f"{values['encoder parameters']:,}",
+        "encoder arithmetic an image": f"{values['encoder arithmetic an image']:.1f} MFLOP",
+        "frames lost of 2,000, 30 dB, back to back, in the flowgraph": f"{lost:g} frames",
+        "frames until k fits after a step between 25 and 0 dB": f"{step:g} frames",
+        "SNR estimate, largest bias, 0 to 25 dB": f"{max(map(abs, bias)):.2f} dB",
+        f"SNR estimate, bias at -5 dB, over the {share[1]} % of the frames that arrive": f"{values[low_name]:.2f} dB",
+        "SNR estimate, spread of single frames, 25 to -5 dB": f"{min(spread):.2f} to {max(spread):.2f} dB",
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_the_comparison_at_10_db_is_that_of_the_headline() -> None:
+    found = {row[0]: row[1] for row in rows_of(README, "what is sent")}
+    assert found == {
+        "ours": f"{uses('headline', 'ours', 10):g}",
+        "the class alone, decided by the teacher at the transmitter, LDPC and QAM":
+            f"{uses('headline', 'label_ldpc', 10):.1f}",
+        "the student's features, quantised, LDPC and QAM": f"{uses('headline', 'features_ldpc for 90 %', 10):.1f}",
+        "the best JPEG or WebP image, LDPC and QAM": f"{best_image(10):.0f}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10, 20))))
+def test_the_headline_s_table_is_that_of_its_results(column: int, snr_db: int) -> None:
+    ours = uses("headline", "ours", snr_db)
+    cells = {row[0]: row[1 + column] for row in rows_of(HEADLINE, "noise alone")}
+    assert cells["ours"] == f"{ours:g}"
+    features, label, image = (
+        uses("headline", "features_ldpc for 90 %", snr_db), uses("headline", "label_ldpc", snr_db), best_image(snr_db)
+    )  # fmt: skip
+    row = next(text for name, text in cells.items() if name.startswith("the student's features"))
+    assert row == f"{features:.1f} ({features / ours:.2g})" or row == f"{features:.1f} ({features / ours:.1f})"
+    row = next(text for name, text in cells.items() if name.startswith("the class alone"))
+    assert row in {f"{label:.1f} ({label / ours:.2f})", f"{label:.1f} ({label / ours:.1f})"}
+    row = next(text for name, text in cells.items() if name.startswith("best coded image"))
+    assert row == f"{image:,.0f} ({image / ours:.0f})"
+    assert {text for name, text in cells.items() if name.startswith("principal")} == {"not reached"}
+    assert need("headline", "pca", snr_db).operation is None
+
+
+@pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10, 20))))
+def test_the_class_against_ours_is_as_measured(column: int, snr_db: int) -> None:
+    scheme = "the student's class"
+    answer = need("label", scheme, snr_db).operation
+    assert answer is not None
+    mine = [o for key, o in view("label").operations.items() if key.scheme == "ours" and key.snr_db == snr_db]
+    same = min((o for o in mine if 100 * (answer.accuracy - o.accuracy) <= SAME_POINTS), key=lambda o: o.uses)
+    enough = need("label", "ours", snr_db).operation
+    assert enough is not None
+    cells = [row[1 + column] for row in rows_of(LABEL, "payload symbols an image (accuracy)")]
+    assert cells == [
+        f"{answer.uses:.1f} ({100 * answer.accuracy:.2f} %)",
+        f"{same.uses:g} ({100 * same.accuracy:.2f} %)",
+        f"{enough.uses:g} ({100 * enough.accuracy:.2f} %)",
+        f"{answer.uses / same.uses:.2f}",
+    ]
+    told = re.search(r"needs ([\d., and]+) symbols at 0, 5, 10 and 20 dB for ([\d.]+) %", " ".join(README.split()))
+    fewest = re.search(r"within 0\.2 points of that are ([\d, and]+) \(", " ".join(README.split()))
+    assert told is not None and fewest is not None
+    assert re.findall(r"[\d.]+", told[1])[column] == f"{answer.uses:.1f}" and told[2] == f"{100 * answer.accuracy:.1f}"
+    assert re.findall(r"\d+", fewest[1])[column] == f"{same.uses:g}"
+
+
+def test_figures_that_no_command_prints_are_marked() -> None:
+    """Each paragraph with an outside figure of the image baseline says that it is one."""
+    pages = [Path(ROOT / "README.md"), *sorted((ROOT / "docs").glob("*.md")), *sorted(BENCHMARKS.glob("*/README.md"))]
+    marked = 0
+    for page in pages:
+        for part in re.split(r"\n\s*\n|\n(?=- )", page.read_text(encoding="utf-8")):
+            if re.search(r"59\s+to\s+119|30\s+to\s+60\s+times", part):
+                assert "outside" in part and "estimate" in part, (page, part)
+                marked += 1
+    assert marked >= 3
+
+
+@pytest.mark.parametrize("words", ["real-channel", "a bound, for one task", "is a bound, not a competitor"])
+def test_claims_that_do_not_hold_have_not_come_back(words: str) -> None:
+    texts = [ROOT / name for name in ("README.md", "CITATION.cff", "pyproject.toml", "sdr_sc/__init__.py")]
+    texts += [*(ROOT / "docs").glob("*.md"), *BENCHMARKS.glob("*/README.md")]
+    assert [text for text in texts if words in text.read_text(encoding="utf-8")] == []
