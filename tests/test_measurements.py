@@ -87,7 +87,7 @@ def test_json_shape(tmp_path: Path) -> None:
     extra = {"config": {"seed": np.int32(7), "path": tmp_path, 4: (1, math.inf)}, "grid": np.array([[1.0, np.nan]])}
     write_json(target, ["sdr-sc", "evaluate", "--json", "a file.json"], rows, extra)
     content = read(target)
-    assert list(content) == ["command", "git", "machine", "rows", "config", "grid"]
+    assert list(content) == ["command", "git", "machine", "rows", "config", "grid", "sha256"]
     assert content["command"] == "sdr-sc evaluate --json 'a file.json'"
     assert [list(row) for row in content["rows"]] == [["name", "value", "unit", "goal", "ok", "n", "ci95"]] * 3
     assert content["rows"][0] == {

@@ -21,7 +21,7 @@ from PIL import Image
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.measurements import Row, write_json
 from sdr_sc.experiments.report import write_report
-from sdr_sc.experiments.report_data import load_run
+from sdr_sc.experiments.report_files import load_run
 from sdr_sc.experiments.report_stats import channel_uses_saved, confusion_counts, running_accuracy, snr_levels
 from sdr_sc.phy.numerology import Numerology
 
@@ -202,7 +202,7 @@ def test_accounting_in_words(tmp_path: Path) -> None:
 def test_accounting_that_was_not_written(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     summary = json.loads((folder / "summary.json").read_text())
-    del summary["accounting"], summary["config"]
+    del summary["accounting"], summary["config"], summary["sha256"]
     (folder / "summary.json").write_text(json.dumps(summary))
     _, page = render(folder)
     assert "did not write whether every frame is accounted for" in page.text
@@ -244,6 +244,7 @@ def test_text_from_a_run_is_escaped(tmp_path: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     summary["command"] = "sdr-sc demo '</code><img src=http://example.org/x>'"
     summary["config"]["note"] = "{{ 7 * 7 }}<b>"
+    del summary["sha256"]
     (folder / "summary.json").write_text(json.dumps(summary))
     source, page = render(folder)
     assert "script" not in page.tags and "b>run" in page.text and "{{ 7 * 7 }}<b>" in page.text
@@ -332,7 +333,7 @@ def test_missing_file_is_one_sentence(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name, content, complaint",
     [
-        ("summary.json", "{", "not valid JSON"),
+        ("summary.json", "{", "is not JSON that can be read"),
         ("summary.json", "[]", "no JSON object"),
         ("summary.json", '{"config": 3}', "'config'"),
         ("frames.csv", "frame_index\n0\n", "no column 'snr_set_db'"),
@@ -340,9 +341,9 @@ def test_missing_file_is_one_sentence(tmp_path: Path, name: str) -> None:
         ("frames.csv", ",".join(FRAME_FIELDS) + "\n0,x,1,1,4,3,delivered,1,1\n", "line 2: snr_set_db 'x'"),
         ("frames.csv", ",".join(FRAME_FIELDS) + "\n0,1,1,1,4,3,gone,1,1\n", "status 'gone'"),
         ("frames.csv", ",".join(FRAME_FIELDS) + "\n0.5,1,1,1,4,3,lost,1,1\n", "not a whole number"),
-        ("frames.csv", ",".join(FRAME_FIELDS) + "\n0,1\n", "status ''"),
+        ("frames.csv", ",".join(FRAME_FIELDS) + "\n0,1\n", "2 cells where the header has 9"),
         ("items.csv", ",".join(ITEM_FIELDS) + "\n0,0,,1,4,1,1,1\n", "label ''"),
-        ("items.csv", ",".join(ITEM_FIELDS) + "\n0,0,-2,1,4,1,1,1\n", "label is below 0"),
+        ("items.csv", ",".join(ITEM_FIELDS) + "\n0,0,-2,1,4,1,1,1\n", "label -2 is not within 0 to 2"),
         ("images.npz", "not a zip", "not an archive"),
     ],
 )

@@ -42,7 +42,7 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     that add anything the answers are those of the live run, bit for bit.
     """
     from sdr_sc.cli._usrp import new_folder
-    from sdr_sc.experiments.measurements import print_rows, write_json
+    from sdr_sc.experiments.measurements import print_rows, write_summary
     from sdr_sc.experiments.replay import replay
     from sdr_sc.shown import terminal
 
@@ -57,7 +57,7 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     for result, folder in zip(results, folders, strict=True):
         rows = _rows(result, folder)
         details = {"config": _details(config, result.model), "accounting": result.status}
-        write_json(folder / "summary.json", ["sdr-sc", *sys.argv[1:]], rows, details)
+        write_summary(folder, ["sdr-sc", *sys.argv[1:]], rows, details)
         print_rows(rows, result.model if len(models) > 1 else None, console)
         for warning in result.warnings:
             console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)

@@ -56,7 +56,7 @@ def command(
 
     from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
     from sdr_sc.experiments.frame_columns import read_columns
-    from sdr_sc.experiments.measurements import print_rows, write_json
+    from sdr_sc.experiments.measurements import print_rows, write_summary
     from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
 
     prepare = _recording(record_file, record_datatype, force, parameters)
@@ -65,9 +65,9 @@ def command(
         tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
     status = receiver_status(tb)
     details = {"config": parameters, "device": device_report(tb.usrp_source), "accounting": status}
-    write_json(folder / "summary.json", "sdr-sc rx", [], details)  # the counters, before a long file is read
+    write_summary(folder, "sdr-sc rx", [], details)  # the counters, before a long file is read
     rows = receiver_rows(status, read_columns(folder))
-    write_json(folder / "summary.json", "sdr-sc rx", rows, details)
+    write_summary(folder, "sdr-sc rx", rows, details)
     print_rows(rows, console=console)
     console.print(f"results: {folder}", soft_wrap=True)
     if record_file is not None:

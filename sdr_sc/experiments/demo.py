@@ -17,7 +17,7 @@ from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.experiments.cam_response import find_steps
 from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.loopback import Accounting, run_loopback
-from sdr_sc.experiments.measurements import Row, clustered_interval, snr_bias_row, write_json
+from sdr_sc.experiments.measurements import Row, clustered_interval, snr_bias_row, write_summary
 from sdr_sc.experiments.report import write_report
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
@@ -120,7 +120,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
         },
         "accounting": accounting.to_dict(),
     }
-    write_json(folder / "summary.json", "sdr-sc demo", rows, details)
+    write_summary(folder, "sdr-sc demo", rows, details)
     return DemoResult(folder, write_report(folder), rows, accounting)
 
 

@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.provenance import git_commit, machine
 from sdr_sc.files import write_whole
-from sdr_sc.shown import terminal
+from sdr_sc.sealed import SEAL_KEY, file_digest, sealed, unsealed
+from sdr_sc.shown import shown, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Z_95 = 1.959963984540054
-_RESERVED = ("command", "git", "machine", "rows")
+_RESERVED = ("command", "git", "machine", "rows", SEAL_KEY)
+SUMMARY_NAME = "summary.json"
+FILES_KEY = "files_sha256"
+"""Of a run's summary: SHA-256 of the other files in its folder, by name."""
+_TABLES = ("frames.csv", "items.csv", "images.npz")
 
 
 SNR_BIAS_GOAL_DB = 1.0
@@ -211,6 +217,8 @@ def write_json(
 ) -> None:
     """Write figures in the project's shape: ``command``, ``git``, ``machine``, ``rows``, and the extra keys.
 
+    A checksum of all that comes last, as ``sha256``; `read_measurements` compares it.
+
     The file appears whole or not at all. Numpy scalars and arrays are accepted; NaN and infinity become ``null``.
 
     Args:
@@ -234,9 +242,40 @@ def write_json(
         "rows": [_row_json(row) for row in rows],
         **_plain(extra or {}),
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # What UTF-8 cannot hold, as in a path with other bytes, becomes an escape, which JSON reads as what it was.
+    text = json.dumps(sealed(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A path may hold bytes that are no UTF-8; in JSON their stand-ins have escapes of the same look.
     write_whole({Path(path): text.encode("utf-8", "backslashreplace")})
+
+
+def write_summary(
+    folder: Path, command: str | Sequence[str], rows: Iterable[Row], extra: dict[str, Any] | None = None
+) -> None:
+    """Write ``summary.json`` of a run whose other files are written and closed, with their checksums.
+
+    Args, Raises: as for `write_json`.
+    """
+    try:
+        digests = {name: file_digest(folder / name) for name in _TABLES if (folder / name).is_file()}
+    except OSError as error:
+        raise SdrScError(f"{folder} cannot be read ({error.strerror or error}); choose another place.") from error
+    write_json(folder / SUMMARY_NAME, command, rows, {**(extra or {}), FILES_KEY: digests})
+
+
+def read_measurements(path: str | Path) -> dict[str, Any]:
+    """What `write_json` wrote, without its checksum, which is compared; files of earlier versions have none.
+
+    Raises:
+        SdrScError: it cannot be read, is damaged, or holds no rows of figures.
+    """
+    fix = "measure it again"
+    content = read_json(path, "file of figures", fix)
+    if not isinstance(content, dict):
+        raise SdrScError(f"file of figures {shown(path)} holds no JSON object; {fix}.")
+    content, _ = unsealed(content, f"file of figures {shown(path)}", fix)
+    rows = content.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "name" in row for row in rows):
+        raise SdrScError(f"file of figures {shown(path)} holds no rows of figures; {fix}.")
+    return content
 
 
 def check_writable(path: str | Path) -> None:

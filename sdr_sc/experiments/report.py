@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from markupsafe import Markup
 
 from sdr_sc.experiments import report_plots
 from sdr_sc.experiments.measurements import format_value, mean_interval, wilson_interval
-from sdr_sc.experiments.report_data import Run, load_run
+from sdr_sc.experiments.report_data import Run
+from sdr_sc.experiments.report_files import load_run
 from sdr_sc.experiments.report_page import FULL_WIDTHS, HALF_WIDTHS, data_uri, plot, render_page, tile
 from sdr_sc.experiments.report_stats import channel_uses_saved
 from sdr_sc.experiments.report_words import facts, number_text, words
 from sdr_sc.files import write_whole
 
+_log = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
 STRIP_IMAGES = 24
 
@@ -161,6 +164,8 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
     """
     folder = Path(run_folder)
     run = load_run(folder)
+    if not run.is_verified:
+        _log.warning("warning: the tables of %s are not verified: its summary holds no checksums of them", run.name)
     accounting = {name: value for name, value in run.summary["accounting"].items() if name != "discrepancies"}
     page = render_page(
         "report.html.j2",
@@ -173,7 +178,13 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         figures=_figures(run),
         accounting=facts(accounting),
         config=facts(run.summary["config"]),
-        machine=facts({"git commit": run.summary.get("git") or "unknown", **run.summary["machine"]}),
+        machine=facts(
+            {
+                "git commit": run.summary.get("git") or "unknown",
+                "files": "as their checksums say" if run.is_verified else "not verified, there are no checksums",
+                **run.summary["machine"],
+            }
+        ),
     )
     path = folder / REPORT_NAME if out is None else out
     write_whole({path: page.encode()})

@@ -15,6 +15,8 @@ from sdr_sc.experiments.report_colours import STAND_INS, Colours
 from sdr_sc.experiments.report_svg import NARROW_BELOW_PX, new_figure, nothing, plain_text
 
 _COLUMNS_WITH_NUMBERS = 20
+_MOST_DRAWN = 100
+"""Classes; of more a browser would have to draw every one of 10,000 cells."""
 
 
 def confusion_figure(
@@ -38,6 +40,9 @@ def confusion_figure(
     axes.grid(False)
     if not counts.size:
         nothing(axes, "No item was sent.")
+        return figure
+    if len(names) > _MOST_DRAWN:
+        nothing(axes, f"{len(names)} classes are too many to draw.")
         return figure
     small = 9 if width < NARROW_BELOW_PX else 11
     _cells(axes, counts, small, colours)

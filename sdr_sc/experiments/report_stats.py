@@ -63,7 +63,7 @@ def _numerology(run: Run) -> Numerology:
         return Numerology()
     try:
         return Numerology(**given)
-    except (TypeError, NumerologyError) as error:
+    except (TypeError, ValueError, OverflowError, NumerologyError) as error:
         raise SdrScError(f"summary.json of {run.name}: the config's numerology does not fit: {error}") from None
 
 
