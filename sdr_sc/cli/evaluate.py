@@ -77,7 +77,7 @@ def command(
         measurements.check_writable(json_path)
     data = fashion_mnist.load("test")
     contract = weights.read_contract(model)
-    contract.check_item(data.images.shape[1:])
+    contract.check_data(data.images.shape[1:], len(data.class_names))
     if quick:
         images = images or QUICK_IMAGES
         if click.get_current_context().get_parameter_source("snr_db") is ParameterSource.DEFAULT:
