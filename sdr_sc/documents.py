@@ -169,12 +169,14 @@ def read_csv(
     fix: str,
     kind: Kind = SdrScError,
     others: bool = True,
+    torn: bool = False,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with a header, one by one: line number, and text by column without spaces around it.
 
     Args:
         columns: that it has to have.
         others: whether columns beside these are given as well.
+        torn: leave out a last line that has no end: of a program that was killed, or that still writes it.
         path, what, fix, kind: as for `read_json`.
 
     Raises:
@@ -184,7 +186,7 @@ def read_csv(
     name = f"{what} {shown(path)}"
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
+            reader = csv.reader((line for line in stream if line.endswith("\n")) if torn else stream)
             header = [cell.strip() for cell in next(reader, [])]
             missing = [column for column in columns if column not in header]
             if missing:

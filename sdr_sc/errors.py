@@ -21,6 +21,10 @@ class ContractError(SdrScError):
     """A model's weights do not fit what they are used for."""
 
 
+class ModelFaultError(ContractError):
+    """A model computes something that is no number, from input that is."""
+
+
 class NumerologyError(SdrScError):
     """The parameters of the OFDM frame contradict each other."""
 

@@ -225,8 +225,8 @@ def test_a_receiver_that_does_not_keep_up_costs_the_others_nothing() -> None:
 
 def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
     lines = [",".join(FRAME_FIELDS)]
-    lines += [f"{i},,12.5000,100.0000,8,4,delivered,3,20.0000,1.5000,0.5000" for i in range(20_000)]
-    lines += ["20000,,,,32,4,lost,0,,,", "20001,,9.0,1.0,2,4,delivered,,1.0,,"]
+    lines += [f"{i},,12.5000,100.0000,8,4,delivered,3,20.0000,1.5000,0.5000,0" for i in range(20_000)]
+    lines += ["20000,,,,32,4,lost,0,,,,0", "20001,,9.0,1.0,2,4,delivered,,1.0,,,0"]
     (tmp_path / "frames.csv").write_text("\n".join(lines) + "\n")
     del lines
     tracemalloc.start()

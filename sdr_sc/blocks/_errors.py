@@ -54,6 +54,7 @@ event = threading.Event()
 
 _lock = threading.Lock()
 _failures: list[BlockFailure] = []
+_faults: list[BlockFailure] = []
 _watchers = 0
 _exit_hook_registered = False
 
@@ -79,6 +80,27 @@ def report(block_name: str, error: BaseException) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def report_fault(block_name: str, error: BaseException) -> None:
+    """Record what makes a run's status an error although it goes on to its end, with whole results; from any thread."""
+    global _exit_hook_registered
+    fault = BlockFailure(block_name, error)
+    with _lock:
+        _faults.append(fault)
+        watched = _watchers > 0
+        register_hook = not watched and not _exit_hook_registered
+        _exit_hook_registered = _exit_hook_registered or register_hook
+    if not watched:
+        print(f"sdr_sc: error: {fault}", file=sys.stderr, flush=True)
+        if register_hook:
+            atexit.register(_exit_with_error)
+
+
+def faults() -> list[BlockFailure]:
+    """What `report_fault` was told since ``clear``."""
+    with _lock:
+        return list(_faults)
+
+
 def first() -> BlockFailure | None:
     """The first failure since ``clear``: later ones are most often its consequences."""
     with _lock:
@@ -89,6 +111,7 @@ def clear() -> None:
     """Forget all failures, and that the program has to end with an error."""
     with _lock:
         _failures.clear()
+        _faults.clear()
         event.clear()
 
 
@@ -99,6 +122,7 @@ def watching() -> Iterator[None]:
     with _lock:
         if _watchers == 0:
             _failures.clear()
+            _faults.clear()
             event.clear()
         _watchers += 1
     try:
@@ -109,7 +133,7 @@ def watching() -> Iterator[None]:
 
 
 def _exit_with_error() -> None:
-    if first() is None:
+    if first() is None and not faults():
         return
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -20,15 +20,24 @@ SETTLE_FRAMES = 16
 _REST_S = 0.5
 """An answered frame settles after this time also without a later one, so that the disk is about a second behind."""
 
+_LATE_S = 1.0
+"""A frame is lost so long after a later one was answered."""
+
 OPEN_FRAMES = 256
 """A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
+
+
+_COUNTS = (
+    *("frames_sent", "frames_answered", "frames_lost", "answers_unknown", "items_sent", "items_answered"),
+    *("items_correct", "items_lost", "items_labelled", "items_judged", "items_not_a_number"),
+)
 
 
 class LinkRecord:
     """Matches answers to what was sent, counts, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
-    A frame settles when a later one was answered (``SETTLE_FRAMES``), when many more were sent (``OPEN_FRAMES``), or at
-    `close`; only then is one without an answer lost.
+    A frame settles when a later one was answered (``SETTLE_FRAMES`` later, or a second ago), when many more were
+    sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
     Memory holds the frames that have not settled, and a bounded history. Rows go to the disk in `tick`, which should be
     called about once a second, and at `close`. May be called from several threads.
 
@@ -163,6 +172,10 @@ class LinkRecord:
             parts.append(f"{self.items_not_a_number} for which the model gave no number")
         return f"{', '.join(parts)}; {self.frames_sent} frames sent, {self.frames_lost} lost"
 
+    def counts(self) -> dict[str, int]:
+        """The counts by name, for ``summary.json``."""
+        return {name: getattr(self, name) for name in _COUNTS}
+
     def tick(self) -> None:
         """Settle the answered frames that come next, and write what has settled.
 
@@ -170,10 +183,14 @@ class LinkRecord:
             SdrScError: the results cannot be written any further; only the first time.
         """
         with self._lock:
-            before = time.monotonic() - _REST_S
+            now = time.monotonic()
+            # Answers come in the frames' order: what was not answered before one that has rested long is lost.
+            rested = [i for i, one in self._open.items() if one.answer is not None and now - one.answered_s > _LATE_S]
+            if rested:
+                self._settle_until(rested[-1])
             while self._open:
                 record = next(iter(self._open.values()))
-                if record.answer is None or record.answered_s > before:
+                if record.answer is None or now - record.answered_s < _REST_S:
                     break
                 self._settle(self._open.popitem(last=False)[1])
             if self._files is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
+from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks._in_flight import InFlight
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
@@ -86,6 +86,8 @@ class semantic_encoder(gr.basic_block):
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
         self.frames_sent = 0
         self.items_sent = 0
+        self._latest_id: int | None = None
+        self._seen_bytes = 0
         self.feedback_unknown = 0
         self._snr_db: float | None = None
         self._snr_time = -np.inf
@@ -189,6 +191,7 @@ class semantic_encoder(gr.basic_block):
             return self._end(now)
         # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block
         # whose input is used up, and this one has to live until its last frame is answered.
+        self._seen_bytes = self.nitems_read(0) + len(input_items[0])
         whole = len(input_items[0]) // self.item_bytes
         items = input_items[0][: whole * self.item_bytes].reshape(-1, self.item_bytes)
         waiting = items[self._held :]
@@ -229,7 +232,7 @@ class semantic_encoder(gr.basic_block):
             "k": k,
             "model_id": self.contract.wire_id,
         }
-        item_ids, labels = self._tags("item_id", len(items)), self._tags("label", len(items))
+        item_ids, labels = self._item_ids(len(items)), self._tags("label", len(items))
         numbers = range(self.items_sent, self.items_sent + len(items))
         sent = {
             **meta,
@@ -258,9 +261,41 @@ class semantic_encoder(gr.basic_block):
         time.sleep(_POLL_S)
         return 0
 
+    def _item_ids(self, count: int) -> dict[int, int]:
+        """Ids of the next ``count`` items, whose tags lie as far apart as the model's items are long."""
+        first = self.nitems_read(0) + self._held * self.item_bytes
+        offsets = [tag.offset for tag in self._tags_in("item_id", count)]
+        before = [] if self._latest_id is None else [self._latest_id]
+        apart = np.diff([*before, *offsets])
+        if any((offset - first) % self.item_bytes for offset in offsets) or (apart != self.item_bytes).any():
+            size = f", whose tags 'item_id' are {int(apart[0])} bytes apart" if len(apart) else ""
+            raise BlockError(
+                f"items arrive that are of another size than those of model {self.model!r}{size}: its items have "
+                f"{self.item_bytes} bytes, shape {self.contract.item_shape}; use a source and a model that fit."
+            )
+        if offsets:
+            self._latest_id = offsets[-1]
+        return self._tags("item_id", count)
+
+    @guarded_stop
+    def stop(self) -> bool:
+        detail = self.gateway.detail()
+        if self._ending or detail is None or not detail.done():
+            return True  # it was told to end, or the flowgraph was stopped
+        rest = self._seen_bytes % self.item_bytes
+        if rest or not self.items_sent:
+            raise BlockError(
+                f"the stream of items ended {rest} bytes after the start of an item, where model {self.model!r} takes "
+                f"items of {self.item_bytes} bytes; use a source and a model that fit each other."
+            )
+        return True
+
     def _tags(self, key: str, count: int) -> dict[int, int]:
         """Values of a tag by place among the next ``count`` items that were not sent yet."""
-        begin, end = self._held * self.item_bytes, (self._held + count) * self.item_bytes
-        tags = self.get_tags_in_window(0, begin, end, pmt.intern(key))
-        first = self.nitems_read(0) + begin
+        first = self.nitems_read(0) + self._held * self.item_bytes
+        tags = self._tags_in(key, count)
         return {(tag.offset - first) // self.item_bytes: pmt.to_python(tag.value) for tag in tags}
+
+    def _tags_in(self, key: str, count: int) -> list[Any]:
+        begin, end = self._held * self.item_bytes, (self._held + count) * self.item_bytes
+        return sorted(self.get_tags_in_window(0, begin, end, pmt.intern(key)), key=lambda tag: tag.offset)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFRESH_HZ = 4
+INTERIM_S = 0.8
 FRESH_S = 2.0
 """Age up to which a value in a status line counts as that of now."""
 
@@ -78,11 +80,12 @@ def run_live(
     table: Callable[[Any], Table],
     warnings: Callable[[Any], list[str]],
     prepare: Callable[[Any], None] = lambda tb: None,
+    interim: Callable[[Any], None] = lambda tb: None,
 ) -> Any:
     """Run an end with a live table; each warning is printed once, as soon as it is due.
 
     Ctrl-C, SIGTERM and SIGHUP end it as its own end does, with its results. A device that is lost does so, too: then
-    the top block's attribute ``lost`` tells it, see `raise_if_lost`.
+    the top block's attribute ``lost`` tells it, see `lost_first`.
     """
     from rich.live import Live
 
@@ -106,6 +109,7 @@ def run_live(
 
             def on_poll(tb: Any) -> None:
                 live.update(table(tb))
+                interim(tb)
                 for warning in warnings(tb):
                     warn(warning)
 
@@ -119,16 +123,49 @@ def run_live(
     return tb
 
 
-def raise_if_lost(tb: Any) -> None:
-    """Tell at the end of a command, when its results are written, that the device was lost.
+@contextmanager
+def lost_first(tb: Any) -> Iterator[None]:
+    """While a command writes its results: at the end the sentence of ``tb.lost``, if there is one, is its error.
+
+    Where the results cannot be written because of the same cause, that sentence comes first all the same.
 
     Raises:
-        SdrScError: it was.
+        SdrScError: the device was lost, a block failed, or results cannot be written.
     """
     from sdr_sc.errors import SdrScError
 
+    try:
+        yield
+    except SdrScError as error:
+        raise SdrScError(tb.lost or str(error)) from error
     if tb.lost:
         raise SdrScError(tb.lost)
+
+
+class InterimSummary:
+    """Writes ``summary.json`` about once a second while an end runs, so that a kill leaves its counts.
+
+    Args:
+        folder: of the results.
+        command: as the summary names it.
+        details: of a top block: the summary's content beside the rows.
+    """
+
+    def __init__(self, folder: Path, command: str, details: Callable[[Any], dict[str, Any]]) -> None:
+        self._path, self._command, self._details = folder / "summary.json", command, details
+        self._last_s = -INTERIM_S
+
+    def __call__(self, tb: Any) -> None:
+        """Write it if it is time; what fails here fails again, and is reported, at the end."""
+        from sdr_sc.errors import SdrScError
+        from sdr_sc.experiments.measurements import write_interim
+
+        now = time.monotonic()
+        if now - self._last_s < INTERIM_S or not self._path.parent.is_dir():
+            return
+        self._last_s = now
+        with suppress(SdrScError):
+            write_interim(self._path, self._command, self._details(tb))
 
 
 def level_text(level: Any) -> str:

@@ -61,6 +61,7 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
     console.print(f"report: {result.report}", soft_wrap=True)
     if a.discrepancies:
         raise SdrScError(f"not every frame is accounted for: {'; '.join(a.discrepancies)}.")
+    a.raise_if_faulty()
 
 
 def _table(tb: Any, images: int) -> Table:
@@ -70,23 +71,23 @@ def _table(tb: Any, images: int) -> Table:
     record = tb.results.record
     names = tb.encoder.contract.class_names
     right, sent = record.items_correct, record.items_sent
-    settled = record.items_answered + record.items_lost
-    accuracy = f"{100 * right / settled:.1f} %" if settled else "-"
+    accuracy = f"{100 * right / record.items_labelled:.1f} %" if record.items_labelled else "-"
     table = Table(title=f"{sent} of {images} images sent, accuracy {accuracy}, {record.frames_lost} frames lost")
     for heading in ("frame", "SNR set (dB)", "estimated (dB)", "k", "latency (ms)"):
         table.add_column(heading, justify="right")
     table.add_column("sent")
     table.add_column("answered")
     for frame in record.recent()[-_ROWS_SHOWN:]:
-        is_right = frame.answers[0] == frame.label[0]
+        label, answer = int(frame.label[0]), int(frame.answers[0])
+        colour = "dim" if label < 0 else "green" if answer == label else "red"
         table.add_row(
             str(frame.frame_index),
             "-" if frame.snr_set_db is None else f"{frame.snr_set_db:.0f}",
             f"{frame.snr_est_db:.1f}",
             str(frame.k),
             f"{frame.latency_ms:.1f}",
-            names[frame.label[0]],
-            f"[{'green' if is_right else 'red'}]{names[frame.answers[0]]}[/]",
+            names[label] if label >= 0 else "unlabelled",
+            f"[{colour}]{names[answer] if answer >= 0 else 'no answer'}[/]",
         )
     return table
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sdr_sc import __version__
+from sdr_sc.cli import _last_resort as last  # now: where no more files may be opened, nothing can be imported
 from sdr_sc.errors import SdrScError
 from sdr_sc.places import use_writable_home
 from sdr_sc.shown import forgiving_streams, shown, shown_lines
@@ -122,8 +123,6 @@ def _run(arguments: list[str] | None) -> int:
 
 def _last_resort(error: Exception) -> int:
     """What nothing else caught, as one line."""
-    from sdr_sc.cli import _last_resort as last
-
     if last.debugging():
         last.show_traceback(error)
     if isinstance(error, OSError) and last.of_output(error):

@@ -76,11 +76,12 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
     )
     console.print(
         f"{accounting.frames_sent} frames sent, {accounting.frames_answered} answered; "
-        f"{accounting.items_correct} of {accounting.items_sent} images right"
+        f"{accounting.items_correct} of {accounting.items_labelled} images right"
     )
     if out is not None:
         console.print(f"results: {parameters['folder']}", soft_wrap=True)
     _tell(console, recorded)
+    accounting.raise_if_faulty()
 
 
 @command.command("usrp")

@@ -42,6 +42,7 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     that add anything the answers are those of the live run, bit for bit.
     """
     from sdr_sc.cli._usrp import new_folder
+    from sdr_sc.errors import FlowgraphError
     from sdr_sc.experiments.measurements import print_rows, write_summary
     from sdr_sc.experiments.replay import replay
     from sdr_sc.shown import terminal
@@ -62,6 +63,8 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
         for warning in result.warnings:
             console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
     console.print(f"results: {run}", soft_wrap=True)
+    if results[0].faults:
+        raise FlowgraphError(results[0].faults[0])
 
 
 def _config(file: Path, models: tuple[str, ...], options: dict[str, Any]) -> ReplayConfig:

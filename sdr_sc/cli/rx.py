@@ -54,30 +54,35 @@ def command(
     # Said first: what follows takes seconds.
     console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")
 
-    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
+    from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.frame_columns import read_columns
     from sdr_sc.experiments.measurements import print_rows, write_summary
     from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
 
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
-    with kept_if_used(folder):
-        tb = run_live("rx", {**parameters, "folder": str(folder)}, seconds, console, _table, _warnings, prepare)
-    status = receiver_status(tb)
-    details = {"config": parameters, "device": device_report(tb.usrp_source), "accounting": status}
-    write_summary(folder, "sdr-sc rx", [], details)  # the counters, before a long file is read
-    rows = receiver_rows(status, read_columns(folder))
-    write_summary(folder, "sdr-sc rx", rows, details)
-    print_rows(rows, console=console)
-    console.print(f"results: {folder}", soft_wrap=True)
-    if record_file is not None:
-        from sdr_sc.experiments.record import Recorded, described
 
-        tb.recorder.stop()
-        recorded = Recorded.of(tb.recorder, record_file)
-        console.print(f"recorded: {described(recorded)}", soft_wrap=True)
-        console.print(f"file: {recorded.path}", soft_wrap=True)
-    raise_if_lost(tb)
+    def details(tb: Any) -> dict[str, Any]:
+        return {"config": parameters, "accounting": receiver_status(tb)}
+
+    interim = InterimSummary(folder, "sdr-sc rx", details)
+    with kept_if_used(folder):
+        ours = {**parameters, "folder": str(folder)}
+        tb = run_live("rx", ours, seconds, console, _table, _warnings, prepare, interim)
+    with lost_first(tb):
+        whole = {**details(tb), "device": device_report(tb.usrp_source)}
+        write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
+        rows = receiver_rows(whole["accounting"], read_columns(folder))
+        write_summary(folder, "sdr-sc rx", rows, whole)
+        print_rows(rows, console=console)
+        console.print(f"results: {folder}", soft_wrap=True)
+        if record_file is not None:
+            from sdr_sc.experiments.record import Recorded, described
+
+            tb.recorder.stop()
+            recorded = Recorded.of(tb.recorder, record_file)
+            console.print(f"recorded: {described(recorded)}", soft_wrap=True)
+            console.print(f"file: {recorded.path}", soft_wrap=True)
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:
@@ -118,8 +123,7 @@ def _table(tb: Any) -> Table:
 
     record, counters = tb.results.record, tb.receiver.receiver.counters
     latest = record.recent()[-1:]
-    settled = record.items_answered + record.items_lost
-    accuracy = f"{100 * record.items_correct / settled:.1f} %" if settled else "-"
+    accuracy = f"{100 * record.items_correct / record.items_labelled:.1f} %" if record.items_labelled else "-"
     title = f"{record.frames_answered} frames answered, accuracy {accuracy}"
     table = Table(title=title if _heard(tb) else "waiting for a transmitter", show_header=False)
     table.add_row("frames", f"{record.frames_sent} sent, {counters.delivered} received, {record.frames_lost} lost")

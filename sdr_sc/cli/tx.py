@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
-    from sdr_sc.cli._usrp import kept_if_used, new_folder, raise_if_lost, run_live
+    from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
     from sdr_sc.experiments.usrp_link import transmitter_status
     from sdr_sc.shown import terminal
@@ -55,23 +55,26 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     wait_s = parameters["wait_s"]
     then = f", then waiting for a receiver, at most {wait_s:g} s" if wait_s else ""
     console.print(f"opening the device{then} ...")
+
+    def details(tb: Any) -> dict[str, Any]:
+        return {"config": parameters, "transmitter": transmitter_status(tb)}
+
+    interim = InterimSummary(folder, "sdr-sc tx", details)
     with kept_if_used(folder):
-        tb = run_live("tx", parameters, seconds, console, _table, _warnings)
-    status = transmitter_status(tb)
-    rows = [
-        Row("frames sent", status["frames_sent"], "frames"),
-        Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
-        Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
-        Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
-        *(Row(words, count, "") for words, count in status["faults"].items()),
-    ]
-    device = device_report(tb.usrp_sink)
-    write_json(
-        folder / "summary.json", "sdr-sc tx", rows, {"config": parameters, "device": device, "transmitter": status}
-    )
-    print_rows(rows, console=console)
-    console.print(f"results: {folder}", soft_wrap=True)
-    raise_if_lost(tb)
+        tb = run_live("tx", parameters, seconds, console, _table, _warnings, interim=interim)
+    with lost_first(tb):
+        status = transmitter_status(tb)
+        rows = [
+            Row("frames sent", status["frames_sent"], "frames"),
+            Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
+            Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
+            Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
+            *(Row(words, count, "") for words, count in status["faults"].items()),
+        ]
+        whole = {**details(tb), "device": device_report(tb.usrp_sink)}
+        write_json(folder / "summary.json", "sdr-sc tx", rows, whole)
+        print_rows(rows, console=console)
+        console.print(f"results: {folder}", soft_wrap=True)
 
 
 def _check(parameters: dict[str, Any]) -> None:

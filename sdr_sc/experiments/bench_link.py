@@ -66,6 +66,7 @@ def lost_frame_rows(frames: int, seed: int) -> list[Row]:
         max_frames_in_flight=8,
         seed=seed,
     )
+    accounting.raise_if_faulty()
     low, high = wilson_interval(accounting.frames_lost, accounting.frames_sent)
     sent, lost = accounting.frames_sent, accounting.frames_lost
     return [
@@ -101,7 +102,7 @@ def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> l
             seed=seed,
             model=model,
             folder=folder,
-        )
+        ).raise_if_faulty()
         frames = read_frames(Path(folder))
     snr_db, k = [float(f["snr_set_db"]) for f in frames], [int(f["k"]) for f in frames]
     rows = response_rows(snr_db, k, weights.read_contract(model))

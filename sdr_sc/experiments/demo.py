@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.blocks._frame_record import FRAME_FIELDS
 from sdr_sc.blocks._schedule import SnrSchedule
+from sdr_sc.documents import read_csv
 from sdr_sc.experiments.cam_response import find_steps
 from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.loopback import Accounting, run_loopback
@@ -126,8 +127,8 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
 
 def read_frames(folder: Path) -> list[dict[str, str]]:
     """Rows of a run's ``frames.csv``, in the order of sending."""
-    with open(folder / "frames.csv", newline="") as file:
-        return sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+    rows = read_csv(folder / "frames.csv", FRAME_FIELDS, "frames of the run", "run it again", torn=True)
+    return sorted((row for _, row in rows), key=lambda frame: int(frame["frame_index"]))
 
 
 def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> list[Row]:
@@ -135,13 +136,15 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     frames = read_frames(folder)
     a = accounting
     low, high = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
-    accuracy = 100 * a.items_correct / a.items_sent
+    accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
     contradictions = len(a.discrepancies)
     rows = [
-        Row("accuracy over all images", accuracy, "%", n=a.items_sent, ci95=(100 * low, 100 * high)),
+        Row("accuracy over all images", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
         Row("contradictions in the count", contradictions, "", "0", contradictions == 0, a.frames_sent),
     ]
+    if a.items_not_a_number:
+        rows.append(Row("images for which the model gave no number", a.items_not_a_number, "images", n=a.items_sent))
     errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
     rows.append(snr_bias_row("SNR estimate, bias", np.array(errors)))
     uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from sdr_sc.documents import read_csv
+from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
 
 _WHOLE = ("k", "n_items", "correct")
 _REAL = ("snr_est_db", "latency_ms", "air_ms", "answer_ms")
@@ -41,20 +44,19 @@ def read_columns(folder: Path) -> FrameColumns:
     """Columns of a run's ``frames.csv``; it is read row by row, since a day has millions of them.
 
     Raises:
-        OSError: there is none.
+        SdrScError: there is none, or it holds what is no number; in one sentence.
     """
     whole = {name: array("h") for name in _WHOLE}
     real = {name: array("d") for name in _REAL}
-    with open(folder / "frames.csv", newline="") as file:
-        rows = csv.reader(file)
-        place = {name: i for i, name in enumerate(next(rows))}
-        wholes = [(whole[name].append, place[name]) for name in _WHOLE]
-        reals = [(real[name].append, place[name]) for name in _REAL]
-        for row in rows:
-            for append, i in wholes:
-                append(int(row[i]) if row[i] else -1)
-            for append_real, i in reals:
-                append_real(float(row[i]) if row[i] else math.nan)
+    path, fix = folder / "frames.csv", "run it again"
+    for line, row in read_csv(path, _WHOLE + _REAL, "frames of the run", fix, others=False, torn=True):
+        try:
+            for name, values in whole.items():
+                values.append(int(row[name]) if row[name] else -1)
+            for name, reals in real.items():
+                reals.append(float(row[name]) if row[name] else math.nan)
+        except (ValueError, OverflowError):
+            raise SdrScError(f"frames of the run {shown(path)}, line {line}: {name} is no number; {fix}.") from None
     return FrameColumns(
         **{name: np.asarray(values, np.int16) for name, values in whole.items()},
         **{name: np.asarray(values, np.float64) for name, values in real.items()},

@@ -56,8 +56,14 @@ def watch_flowgraph(
     deadline_s: float | None,
     blocks: Iterable[Any] | None = None,
     until: Callable[[], bool] | None = None,
+    faults: list[str] | None = None,
 ) -> None:
-    """``run_flowgraph`` for callers that are in ``_errors.watching()`` already, as since before they built ``tb``."""
+    """``run_flowgraph`` for callers that are in ``_errors.watching()`` already, as since before they built ``tb``.
+
+    Args:
+        faults: takes the sentences of what makes the run an error although its results are whole, such as a model that
+            computes no numbers; without it, the first of them is raised.
+    """
     guard_every_python_block()
     watched = list(blocks or ())
     raise_first_failure(tb, watched)
@@ -89,6 +95,11 @@ def watch_flowgraph(
         raise StuckError(
             f"the flowgraph did not stop within {STOP_LIMIT_S:g} s: a block is stuck in its work or in its stop()."
         )
+    found = [_as_error(tb, fault) for fault in _errors.faults()]
+    if faults is not None:
+        faults += [str(fault) for fault in found]
+    elif found:
+        raise found[0]
 
 
 def stop_flowgraph(tb: Any, finished: threading.Event | None = None, limit_s: float = STOP_LIMIT_S) -> bool:
@@ -111,6 +122,10 @@ def first_failure(tb: Any, blocks: Iterable[Any] = ()) -> BlockError | None:
                 break
         else:
             return None
+    return _as_error(tb, failure)
+
+
+def _as_error(tb: Any, failure: _errors.BlockFailure) -> BlockError:
     name = _names(tb).get(failure.block_name, failure.block_name)
     result = BlockError(str(_errors.BlockFailure(name, failure.error)))
     result.__cause__ = failure.error

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ class Accounting:
         frames_delivered: by the receiver. frames_answered: by the decoder, matched with what was sent.
         frames_lost: sent and not answered, by cause in ``lost_causes``.
         answers_unknown: answers to nothing that was sent, or second answers.
+        items_not_a_number: for which the model gave no number: neither answered nor lost.
+        items_labelled: whose label is known; only these can be right.
+        faults: sentences on what makes the run an error although its results are whole.
         receiver: the receiver's counters.
     """
 
@@ -43,7 +46,15 @@ class Accounting:
     items_answered: int
     items_correct: int
     items_lost: int
+    items_not_a_number: int = 0
+    items_labelled: int = 0
+    faults: tuple[str, ...] = ()
     receiver: dict[str, int] = field(default_factory=dict)
+
+    def raise_if_faulty(self) -> None:
+        """Raise `FlowgraphError` with the first fault, if there is any; when the results are written."""
+        if self.faults:
+            raise FlowgraphError(self.faults[0])
 
     @property
     def lost_causes(self) -> dict[str, int]:
@@ -63,7 +74,10 @@ class Accounting:
                 "the receiver delivered frames that were not answered",
             ),
             (self.answers_unknown == 0, "there are answers to frames that were not sent"),
-            (self.items_answered + self.items_lost == self.items_sent, "items are neither answered nor lost"),
+            (
+                self.items_answered + self.items_lost + self.items_not_a_number == self.items_sent,
+                "items are neither answered nor lost",
+            ),
         )
         return [sentence for holds, sentence in checks if not holds]
 
@@ -78,7 +92,7 @@ class Accounting:
         }
 
 
-def account(tb: Any) -> Accounting:
+def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
     """Read the counters of a loopback flowgraph that has ended."""
     record = tb.results.record
     counters = tb.receiver.receiver.counters
@@ -95,6 +109,9 @@ def account(tb: Any) -> Accounting:
         items_answered=record.items_answered,
         items_correct=record.items_correct,
         items_lost=record.items_lost,
+        items_not_a_number=record.items_not_a_number,
+        items_labelled=record.items_labelled,
+        faults=tuple(faults),
         receiver=counters.to_dict(),
     )
 
@@ -116,7 +133,8 @@ def run_loopback(
         parameters: the flowgraph's parameters by name.
 
     Raises:
-        SdrScError: the flowgraph is missing, or does not compile, build or run; in one sentence.
+        SdrScError: the flowgraph is missing, or does not compile, build or run; in one sentence. Not for the
+            accounting's ``faults``: call its ``raise_if_faulty`` when the results are written.
     """
     if not flowgraph.is_file():
         raise FlowgraphError(
@@ -131,7 +149,8 @@ def run_loopback(
         generated = compile_flowgraph(flowgraph, Path(folder))
         tb = build(top_block_class(load_module(generated), generated), parameters)
         prepare(tb)
-        watch_flowgraph(tb, deadline_s, until=poll)
+        faults: list[str] = []
+        watch_flowgraph(tb, deadline_s, until=poll, faults=faults)
         tb.results.stop()
         raise_first_failure(tb)
-        return account(tb)
+        return account(tb, faults)

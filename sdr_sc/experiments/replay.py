@@ -69,6 +69,7 @@ class ReplayResult:
         status: the counters, as of a live receiver.
         samples: that were replayed.
         seconds: from the first sample to the last answer.
+        faults: sentences on what makes the replay an error although its results are whole, of any of its models.
         truth: whether the recording tells what was sent; without it no answer counts as right or wrong.
     """
 
@@ -79,6 +80,7 @@ class ReplayResult:
     seconds: float
     truth: bool
     warnings: tuple[str, ...] = field(default=())
+    faults: tuple[str, ...] = field(default=())
 
 
 def replay(
@@ -129,7 +131,8 @@ def replay(
             on_poll(tb)
             return False
 
-        watch_flowgraph(tb, deadline_s, until=poll)
+        faults: list[str] = []
+        watch_flowgraph(tb, deadline_s, until=poll, faults=faults)
         results = []
         for model, folder, (decoder, sink) in zip(config.models, folders, ends, strict=True):
             sink.stop()
@@ -143,6 +146,7 @@ def replay(
                     tb.source.seconds,
                     truth,
                     _warnings(decoder, tb, problems),
+                    tuple(faults),
                 )
             )
     return results
@@ -194,10 +198,10 @@ def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], t
 def _status(tb: Any, decoder: Any, sink: Any) -> dict[str, Any]:
     """Counters as `sdr_sc.experiments.usrp_link.receiver_status` gives them, as far as there are any."""
     record, receiver = sink.record, tb.receiver
-    names = "frames_sent frames_answered frames_lost answers_unknown items_sent items_answered items_correct items_lost"
     return {
-        **{name: getattr(record, name) for name in names.split()},
+        **record.counts(),
         "frames_refused": decoder.frames_refused,
+        "news_refused": sink.refused.count,
         "gaps": receiver.gaps,
         "samples_missing": receiver.samples_missing,
         "faults": {},

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sdr_sc.blocks import _errors
-from sdr_sc.errors import FlowgraphError, SdrScError
+from sdr_sc.errors import BlockError, FlowgraphError, SdrScError
 from sdr_sc.experiments.frame_columns import FrameColumns
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import StuckError, watch_flowgraph
@@ -42,7 +42,8 @@ def run_end(
 ) -> Any:
     """Compile ``flowgraphs/usrp_END.grc`` and run it to its end in this process; returns the top block.
 
-    Its attribute ``lost`` is '' or the sentence that tells how the device was lost, which also ends it.
+    Its attribute ``lost`` is '' or the sentence that says why its results are not whole, or not to be relied on: the
+    device was lost, or a block failed, which also ends it; or a model computes no numbers.
 
     Args:
         parameters: the flowgraph's parameters by name.
@@ -72,14 +73,26 @@ def run_end(
             tb.receiver.level.skip(round(_WARM_UP_S * tb.usrp_source.get_samp_rate()))
         prepare(tb)
         run = EndRun(tb, end, deadline_s, on_poll, asked_to_stop, warn)
+        faults: list[str] = []
         try:
-            watch_flowgraph(tb, None, until=run.poll)
+            watch_flowgraph(tb, None, until=run.poll, faults=faults)
         except StuckError:
             if not tb.lost:  # a driver whose device is gone may well be stuck
                 raise
+        except BlockError as error:
+            if not _has_results(tb):
+                raise
+            tb.lost = str(error)  # the other blocks have come to their ends: what there is can be written
         if hasattr(tb, "results"):
             tb.results.stop()
+        tb.lost = tb.lost or next(iter(faults), "")
     return tb
+
+
+def _has_results(tb: Any) -> bool:
+    """Whether an end has got so far that it has something to write down."""
+    sent = tb.encoder.frames_sent if hasattr(tb, "encoder") else 0
+    return bool(sent or (tb.results.record.frames_sent if hasattr(tb, "results") else 0))
 
 
 def prepare_uhd(device_args: str) -> None:
@@ -154,15 +167,9 @@ def receiver_status(tb: Any) -> dict[str, Any]:
     """Counters of the receiving end."""
     record, receiver = tb.results.record, tb.receiver
     status = {
-        "frames_sent": record.frames_sent,
-        "frames_answered": record.frames_answered,
-        "frames_lost": record.frames_lost,
+        **record.counts(),
         "frames_refused": tb.decoder.frames_refused,
-        "answers_unknown": record.answers_unknown,
-        "items_sent": record.items_sent,
-        "items_answered": record.items_answered,
-        "items_correct": record.items_correct,
-        "items_lost": record.items_lost,
+        "news_refused": tb.results.refused.count,
         "gaps": receiver.gaps,
         "samples_missing": receiver.samples_missing,
         "faults": tb.rx_monitor.faults,
@@ -190,9 +197,9 @@ def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
     told = frames.correct >= 0  # not so where nobody knows the truth
     if told.any():
         interval = clustered_interval(frames.correct[told], frames.n_items[told])
-        accuracy = 100 * status["items_correct"] / max(status["items_sent"], 1)
+        accuracy = 100 * status["items_correct"] / max(status["items_labelled"], 1)
         low, high = (100 * bound for bound in interval)
-        rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_sent"], ci95=(low, high)))
+        rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
     snr = _known(frames.snr_est_db)
     if len(snr):
@@ -214,6 +221,11 @@ def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
     if status["answers_unknown"]:
         name = "answers to no frame that was sent: another transmitter, or false detections"
         rows.append(Row(name, status["answers_unknown"], "frames"))
+    if status["items_not_a_number"]:
+        count = status["items_not_a_number"]
+        rows.append(Row("images for which the model gave no number", count, "images", n=status["items_sent"]))
+    if status["news_refused"]:
+        rows.append(Row("messages on what was sent that made no sense, refused", status["news_refused"], "messages"))
     for words, count in status["faults"].items():
         rows.append(Row(words, count, ""))
     return rows

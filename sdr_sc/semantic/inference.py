@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from sdr_sc.errors import ContractError
+from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import Part
+from sdr_sc.shown import shown
 
 LOST, NOT_A_NUMBER = -1, -2
 """In place of a class: nothing of the item arrived; or something did, and the model gave no number for it."""
@@ -64,6 +65,7 @@ class SemanticEncoder:
     """
 
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
+        self._model = str(model)
         self.contract, self.network = _load(model, "encoder", threads)
         mean, std = self.contract.normalisation
         # A pixel is one of 256 values: looking them up is quicker than three passes of arithmetic.
@@ -84,6 +86,7 @@ class SemanticEncoder:
 
         Raises:
             ContractError: an item's shape or type, or k, is not the model's.
+            ModelFaultError: the model gives features that are no numbers.
         """
         self.contract.check_k(k)
         self.contract.check_item(items.shape[1:])
@@ -93,6 +96,11 @@ class SemanticEncoder:
         symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
         kept = symbols.reshape(len(items), -1)[:, : 2 * k]
         power = np.square(kept).sum(axis=1, keepdims=True) / k  # in one order on every machine, unlike a BLAS
+        if not np.isfinite(power).all():
+            raise ModelFaultError(
+                f"the encoder of model {shown(self._model)!r} gives features that are no finite numbers; "
+                "train it again."
+            )
         return (kept / np.sqrt(power + _LEAST_POWER)).view(np.complex64)
 
 
@@ -100,23 +108,28 @@ class SemanticDecoder:
     """Received feature symbols to task logits. Arguments and errors as for `SemanticEncoder`."""
 
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
+        self._model = str(model)
         self.contract, self.network = _load(model, "decoder", threads)
         for _ in range(_WARM_UP_RUNS):
             self.decode(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
 
-    def decode(self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None) -> np.ndarray:
+    def decode(
+        self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
+    ) -> np.ndarray:
         """Task logits of each item.
 
         Args:
             features: complex64 (n_items, k), LMMSE estimates.
             snr_db: the receiver's estimate, dB; clipped to the training range.
             erased: bool (n_items, k); erased symbols count as LMMSE does for infinite noise: 0.
+            strict: raise where the model's logits are no numbers; otherwise these are infinity.
 
         Returns:
             float32 (n_items, n_classes); NaN for an item of which every symbol is erased.
 
         Raises:
             ContractError: k is not in the model's list.
+            ModelFaultError: the model gives logits that are no numbers.
         """
         check_features(features)
         items, k = features.shape
@@ -130,8 +143,22 @@ class SemanticDecoder:
             _snr(snr_db, self.contract, items),
             np.full(items, k / self.contract.k_max, np.float32),
         )
-        logits[erased.all(axis=1)] = np.nan
+        lost = erased.all(axis=1)
+        if not np.isfinite(logits).all():
+            lost |= (~np.isfinite(features) & ~erased).any(axis=1)
+            faulty = ~np.isfinite(logits).all(axis=1) & ~lost
+            if strict and faulty.any():
+                raise ModelFaultError(self.fault())
+            logits[faulty] = np.inf
+        logits[lost] = np.nan
         return logits
+
+    def fault(self) -> str:
+        """What is wrong with a model whose logits are no numbers, as a sentence."""
+        return (
+            f"the decoder of model {shown(self._model)!r} gives answers that are no finite numbers, from features that "
+            "are; train it again."
+        )
 
 
 def _snr(snr_db: float, contract: ModelContract, items: int) -> np.ndarray:
@@ -142,13 +169,17 @@ def _snr(snr_db: float, contract: ModelContract, items: int) -> np.ndarray:
 
 
 def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class and its probability; class -1 and probability 0 where the logits are NaN (the item was lost).
+    """Class and its probability; in place of a class `LOST` where the logits are NaN, and `NOT_A_NUMBER` where they are
+    infinite (see `SemanticDecoder.decode`), with probability 0.
 
-    >>> answers(np.array([[0.0, 2.0], [np.nan, np.nan]]))[0].tolist()
-    [1, -1]
+    >>> answers(np.array([[0.0, 2.0], [np.nan, np.nan], [np.inf, np.inf]]))[0].tolist()
+    [1, -1, -2]
     """
-    lost = np.isnan(logits).any(axis=1)
-    shifted = np.exp(logits - np.where(lost, 0.0, np.max(np.where(lost[:, None], 0.0, logits), axis=1))[:, None])
-    probability = shifted.max(axis=1, initial=0.0, where=~np.isnan(shifted)) / np.where(lost, 1.0, shifted.sum(axis=1))
-    labels = np.where(lost, -1, np.argmax(np.where(lost[:, None], 0.0, logits), axis=1))
+    faulty = np.isinf(logits).any(axis=1)
+    lost = np.isnan(logits).any(axis=1) | faulty
+    known = np.where(lost[:, None], 0.0, logits)
+    with np.errstate(over="ignore"):  # of a model on the way to answers that are no numbers
+        shifted = np.exp(known - known.max(axis=1, keepdims=True))
+    probability = shifted.max(axis=1) / shifted.sum(axis=1)
+    labels = np.where(lost, np.where(faulty, NOT_A_NUMBER, LOST), known.argmax(axis=1))
     return labels.astype(np.int64), np.where(lost, 0.0, probability).astype(np.float32)

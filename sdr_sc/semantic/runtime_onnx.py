@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.errors import ContractError
-from sdr_sc.semantic import onnx_file
+from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import Part
+from sdr_sc.semantic.onnx_weights import real_weights
 
 INPUTS: dict[Part, tuple[str, ...]] = {
     "encoder": ("images", "snr_db"),
@@ -35,6 +36,7 @@ class OnnxNetwork:
     def __init__(self, path: Path, part: Part, contract: ModelContract, threads: int) -> None:
         file = onnx_file.read(path, part)
         self.precision = file.precision
+        weights.check_finite(real_weights(file.content), path)
         self._session = onnx_file.make_session(path, file.content, threads)
         self._inputs, self._outputs = INPUTS[part], [OUTPUT[part]]
         names = tuple(one.name for one in self._session.get_inputs())

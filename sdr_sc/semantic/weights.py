@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sdr_sc.errors import ContractError
+from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
-from sdr_sc.shown import reason_of
+from sdr_sc.shown import reason_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,22 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
         raise ContractError(f"{path} holds tensors that cannot be read ({reason_of(error)}); get it again.") from error
     if model_id(tensors) != contract.model_id:
         raise ContractError(f"{path} holds other weights than its contract was written for; get it again.")
+    check_finite(tensors, path)
     return tensors
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Raise `ModelFaultError` if a weight is no finite number, as of a training that diverged.
+
+    Args:
+        path: of the file, for the sentence.
+    """
+    for name, values in tensors.items():
+        if values.dtype.kind not in "biu" and not np.isfinite(values).all():
+            raise ModelFaultError(
+                f"model {path}: tensor {shown(name, 80)!r} holds values that are no finite numbers; train the model "
+                "again, or get it again."
+            )
 
 
 def model_id(tensors: Mapping[str, np.ndarray]) -> str:
