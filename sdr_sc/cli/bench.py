@@ -113,4 +113,41 @@ def capture(seconds: float, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("faults")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of moments and damage.")
+@click.option("--quick", is_flag=True, help="Each fault twice in place of 20 times.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def faults(seed: int, quick: bool, json_path: Path | None) -> None:
+    """Full disk, removed folder, no more files, NaN in a model, foreign shared memory, at random moments of real runs.
+
+    Some need root: to mount a small disk, to make another user's file. Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_faults import bench_faults
+
+    measure_and_print(
+        lambda log: bench_faults(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
+    )
+
+
+@command.command("soak")
+@click.option("--seconds", default=3600.0, show_default=True, type=click.FloatRange(0, min_open=True),
+              help="How long the ends are disturbed.")  # fmt: skip
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of what happens when.")
+@click.option("--quick", is_flag=True, help="For 60 s.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def soak(seconds: float, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Kills, stops, full disks and bad messages against a transmitter and a receiver, and an account of every frame.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_soak import bench_soak
+
+    measure_and_print(
+        lambda log: bench_soak(seconds, quick, seed, log),
+        json_path,
+        {"seconds": seconds, "seed": seed, "quick": quick},
+        goals_first=True,
+    )
+
+
 command.add_command(distillation)

@@ -73,7 +73,7 @@ def run_pair(
     """
     simusrp.module_path()
     air = f"bench{uuid.uuid4().hex[:8]}"
-    addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(2)]
+    addresses = [f"tcp://127.0.0.1:{port}" for port in free_ports(2)]
     common = ["--feedback", addresses[0], "--sent", addresses[1]]
     stop = [] if seconds is None else ["--seconds", str(seconds)]
     processes = {
@@ -130,7 +130,8 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "no output"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that were free a moment ago."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of every frame of a link whose ends were killed, stopped and restarted, by what each of them left.
+
+Three witnesses: what transmitters told on their network port while they ran, the receivers' ``frames.csv`` and
+``items.csv``, and the annotations of their recordings. A frame is known by its index and the ids of its items: each
+transmitter sends the images in another order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS
+from sdr_sc.capture import open_capture
+from sdr_sc.documents import read_csv
+from sdr_sc.errors import SdrScError
+
+Key = tuple[int, tuple[int, ...]]
+
+ANSWERED = "answered"
+NOT_RECEIVED = "lost: not received"
+STOPPED = "lost: an end was stopped for a while"
+TX_ENDED = "lost: on its way when the transmitter ended"
+RX_ENDED = "lost: on its way when the receiver ended"
+RX_KILLED = "lost: not written yet when the receiver was killed"
+RX_DOWN = "lost: no receiver"
+UNACCOUNTED = "unaccounted"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A frame that a transmitter told of, and when that was heard, s."""
+
+    key: Key
+    time_s: float
+
+
+@dataclass
+class Life:
+    """An end from its start to its end.
+
+    Attributes:
+        start_s, end_s: of the process.
+        killed: by SIGKILL, so that it could write nothing more.
+        ending_s: when it was asked for its end, or was made to end, so that it takes no more frames.
+        stopped: spans in which it was stopped (SIGSTOP).
+        rows: what its ``frames.csv`` says of each frame, by key: whether it was answered.
+    """
+
+    start_s: float
+    end_s: float = float("inf")
+    killed: bool = False
+    ending_s: float = float("inf")
+    stopped: list[tuple[float, float]] = field(default_factory=list)
+    rows: dict[Key, bool] = field(default_factory=dict)
+
+    def was_stopped(self, time_s: float, margin_s: float) -> bool:
+        """Whether it was stopped at a moment, or shortly before or after it."""
+        return any(start - margin_s <= time_s <= stop + margin_s for start, stop in self.stopped)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of all frames.
+
+    Attributes:
+        cause: what became of each frame.
+        unaccounted: the frames of which nothing explains where they are.
+        unknown: rows of receivers on frames that no transmitter told of.
+        kill_loss_s: the longest time before a receiver's kill of which nothing was written.
+    """
+
+    cause: dict[Key, str]
+    unaccounted: tuple[Told, ...]
+    unknown: tuple[Key, ...]
+    kill_loss_s: float
+
+    @property
+    def causes(self) -> Counter[str]:
+        """Frames by what became of them."""
+        return Counter(self.cause.values())
+
+
+def read_rows(folder: Path) -> dict[Key, bool]:
+    """Frames in ``frames.csv`` and ``items.csv`` of a receiver's folder, and whether each was answered.
+
+    Raises:
+        SdrScError: a file cannot be read; or a frame has other items than it should.
+    """
+    items: dict[int, list[int]] = {}
+    frames: list[tuple[int, int, bool]] = []
+    for _, row in read_csv(folder / "items.csv", ITEM_FIELDS, "items", "run it again", torn=True):
+        items.setdefault(int(row["frame_index"]), []).append(int(row["item_id"]))
+    for _, row in read_csv(folder / "frames.csv", FRAME_FIELDS, "frames", "run it again", torn=True):
+        frames.append((int(row["frame_index"]), int(row["n_items"]), row["status"] == "delivered"))
+    found: dict[Key, bool] = {}
+    taken: Counter[int] = Counter()  # a transmitter that starts again counts from 0 again
+    for index, count, answered in frames:
+        ids = items.get(index, [])[taken[index] : taken[index] + count]
+        taken[index] += count
+        if len(ids) == count:  # the two files are written one after the other: a kill may come between
+            found[index, tuple(ids)] = answered
+    return found
+
+
+def annotated(recording: Path) -> set[Key]:
+    """Received frames that a recording's annotations name, of those that a transmitter told of.
+
+    Raises:
+        SdrScError: it cannot be read.
+    """
+    with open_capture(recording) as capture:
+        return {
+            (note.frame_index, tuple(note.item_id))
+            for note in capture.frames()
+            if note.frame_index is not None and note.item_id is not None
+        }
+
+
+def account(told: Sequence[Told], transmitters: Sequence[Life], receivers: Sequence[Life], margin_s: float) -> Account:
+    """What became of every frame.
+
+    Args:
+        told: in the order in which they were heard.
+        transmitters, receivers: in the order of their starts.
+        margin_s: how long a frame may be on its way.
+    """
+    causes: dict[Key, str] = {}
+    unaccounted, kill_loss_s = [], 0.0
+    known = {one.key: one.time_s for one in told}
+    for life in receivers:
+        # A receiver ends with its transmitter; what one that was started meanwhile tells of comes too late for it.
+        ends = [one.end_s for one in transmitters if life.start_s < one.end_s < life.end_s]
+        if ends and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
+            life.ending_s = min(life.ending_s, ends[-1])
+    written = [sorted(known[key] for key in life.rows if key in known) for life in receivers]
+    for one in told:
+        rows = [life.rows[one.key] for life in receivers if one.key in life.rows]
+        if any(rows):
+            cause = ANSWERED
+        elif any(life.was_stopped(one.time_s, margin_s) for life in (*transmitters, *receivers)):
+            cause = STOPPED
+        elif _ends(transmitters, one.time_s, margin_s):
+            cause = TX_ENDED
+        elif rows:
+            cause = NOT_RECEIVED
+        else:
+            cause = _without_row(one.time_s, receivers, written, margin_s)
+        if cause == RX_KILLED:
+            ended = min(life.end_s for life in receivers if life.killed and life.end_s >= one.time_s)
+            kill_loss_s = max(kill_loss_s, ended - one.time_s)
+        if cause == UNACCOUNTED:
+            unaccounted.append(one)
+        causes[one.key] = cause
+    unknown = tuple(key for life in receivers for key in life.rows if key not in known)
+    return Account(causes, tuple(unaccounted), unknown, kill_loss_s)
+
+
+def _ends(lives: Iterable[Life], time_s: float, margin_s: float) -> bool:
+    return any(life.end_s - margin_s <= time_s <= life.end_s + margin_s for life in lives)
+
+
+def _without_row(time_s: float, receivers: Sequence[Life], written: Sequence[list[float]], margin_s: float) -> str:
+    """The cause for a frame that no receiver wrote down."""
+    for life, times in zip(receivers, written, strict=True):
+        if not life.start_s <= time_s <= life.end_s:
+            continue
+        if not times or time_s < times[0]:
+            return RX_DOWN  # it had not begun to listen
+        if time_s > times[-1]:
+            if life.killed:
+                return RX_KILLED
+            return RX_ENDED if time_s >= min(life.end_s, life.ending_s) - margin_s else UNACCOUNTED
+        return UNACCOUNTED  # frames before and after it were written down
+    return RX_DOWN
+
+
+def contradictions(folder: Path, rows: dict[Key, bool], summary: dict) -> list[str]:
+    """Where a receiver's counts and its files contradict each other, of one that came to its end.
+
+    Args:
+        folder: of its results, for the sentences.
+        rows: of `read_rows`.
+        summary: the accounting of its ``summary.json``.
+    """
+    answered = sum(rows.values())
+    checks = (
+        ("frames_sent", len(rows), "rows in frames.csv"),
+        ("frames_answered", answered, "rows of answered frames"),
+        ("frames_lost", len(rows) - answered, "rows of lost frames"),
+        ("items_sent", sum(len(ids) for _, ids in rows), "rows in items.csv"),
+    )
+    return [
+        f"{folder.name}: {summary[name]} {name} in the summary, {count} {words}"
+        for name, count, words in checks
+        if summary[name] != count
+    ]
+
+
+def check_recording(recording: Path, rows: dict[Key, bool]) -> list[str]:
+    """Where a recording and the results beside it contradict each other, of a receiver that came to its end."""
+    try:
+        noted = annotated(recording)
+    except SdrScError as error:
+        return [str(error)]
+    answered = {key for key, is_answered in rows.items() if is_answered}
+    missing, more = answered - noted, noted - rows.keys()
+    found = [f"{recording.name}: {len(missing)} answered frames are not annotated"] if missing else []
+    return found + ([f"{recording.name}: {len(more)} annotated frames are not in frames.csv"] if more else [])

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account of frames after kills and stops, and the judgement of runs that met a fault."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdr_sc.blocks._frame_record import FrameRecord
+from sdr_sc.blocks._link_record import LinkRecord
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments import soak_account as soak
+from sdr_sc.experiments.fault_kinds import nan_in_a_file, nan_in_some_answers
+from sdr_sc.experiments.fault_runs import Program, judge, unreadable_in
+from sdr_sc.experiments.soak_account import Life, Told, account
+from sdr_sc.experiments.soak_ends import End
+from sdr_sc.semantic.inference import SemanticDecoder, answers
+
+MARGIN_S = 0.5
+
+
+def told(*times_s: float) -> list[Told]:
+    return [Told((i, (i,)), time_s) for i, time_s in enumerate(times_s)]
+
+
+def rows(*answered: tuple[int, bool]) -> dict[soak.Key, bool]:
+    return {(index, (index,)): is_answered for index, is_answered in answered}
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "receiver", "cause"),
+    [
+        (5.0, Life(0.0, rows=rows((0, True))), soak.ANSWERED),
+        (5.0, Life(0.0, rows=rows((0, False))), soak.NOT_RECEIVED),
+        (5.0, Life(0.0, stopped=[(4.0, 4.8)], rows=rows((0, False))), soak.STOPPED),
+        (9.8, Life(0.0, rows=rows((0, False))), soak.TX_ENDED),
+        (5.0, Life(0.0, 6.0, True, rows=rows((1, True))), soak.RX_KILLED),
+        (5.0, Life(0.0, 5.2, rows=rows((1, True))), soak.RX_ENDED),
+        (5.0, Life(0.0, 7.0, rows=rows((1, True))), soak.UNACCOUNTED),
+        (5.0, Life(0.0, 7.0, ending_s=4.0, rows=rows((1, True))), soak.RX_ENDED),
+        (5.0, Life(0.0, rows=rows((1, True), (2, True))), soak.UNACCOUNTED),
+        (5.0, Life(5.5), soak.RX_DOWN),
+        (0.5, Life(0.0, rows=rows((1, True))), soak.RX_DOWN),
+    ],
+)
+def test_each_frame_has_the_cause_that_its_time_gives(frame_s: float, receiver: Life, cause: str) -> None:
+    heard = [*told(frame_s), Told((1, (1,)), 1.0), Told((2, (2,)), 9.0)]
+    found = account(heard, [Life(0.0, 10.0)], [receiver], MARGIN_S)
+    assert found.cause[0, (0,)] == cause and found.causes.total() == 3
+    assert any(one.key[0] == 0 for one in found.unaccounted) == (cause == soak.UNACCOUNTED)
+    assert found.kill_loss_s == (1.0 if cause == soak.RX_KILLED else 0.0)
+
+
+def test_a_row_on_a_frame_that_nobody_told_of_is_seen() -> None:
+    found = account(told(1.0), [Life(0.0, 10.0)], [Life(0.0, rows=rows((0, True), (7, True)))], MARGIN_S)
+    assert found.unknown == ((7, (7,)),)
+
+
+def write(folder: Path) -> LinkRecord:
+    """What a receiver leaves that followed two transmitters, of which both counted from 0."""
+    link = LinkRecord(folder)
+    for life in (0, 100):
+        for index in range(4):
+            ids = np.array([life + 2 * index, life + 2 * index + 1])
+            link.sent(FrameRecord(index, 4, ids, np.array([1, 1]), np.zeros((2, 4), np.uint8), 0))
+            if index != 2:
+                link.answered(index, np.array([1, 1]), np.array([0.9, 0.9]), 11.0, None, 0)
+    link.close()
+    return link
+
+
+def test_the_rows_of_a_receiver_are_read_with_their_items_and_compared_with_its_counts(tmp_path: Path) -> None:
+    link = write(tmp_path)
+    found = soak.read_rows(tmp_path)
+    assert len(found) == 8 and found[0, (0, 1)] and found[3, (106, 107)] and not found[2, (104, 105)]
+    assert soak.contradictions(tmp_path, found, link.counts()) == []
+    for name in ("frames_sent", "frames_answered", "frames_lost", "items_sent"):
+        changed = {**link.counts(), name: 1}
+        assert len(soak.contradictions(tmp_path, found, changed)) == 1
+
+
+def test_a_receiver_whose_files_were_cut_by_a_kill_gives_the_frames_that_are_whole(tmp_path: Path) -> None:
+    write(tmp_path)
+    items = tmp_path / "items.csv"
+    items.write_bytes(items.read_bytes()[:-20])
+    assert len(soak.read_rows(tmp_path)) == 7
+
+
+def test_damaged_results_are_found(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "summary.json").write_text("{}")
+    assert unreadable_in(tmp_path) == []
+    (tmp_path / "frames.csv").write_bytes((tmp_path / "frames.csv").read_bytes()[:-1])
+    (tmp_path / "summary.json").write_text("{")
+    (tmp_path / "images.npz").write_bytes(b"PK")
+    assert len(unreadable_in(tmp_path)) == 3
+
+
+GOOD = "sdr-sc: error: results in x: frames.csv cannot be written (No space left on device); make room."
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "wrong"),
+    [
+        (1, GOOD, set()),
+        (0, GOOD, {"unreported"}),
+        (1, "sdr-sc: error: the flowgraph stopped.", {"unreported"}),
+        (1, f"{GOOD}\n{GOOD}", {"unreported"}),
+        (None, GOOD, {"aborts"}),
+        (-6, GOOD, {"aborts"}),
+        (1, "terminate called after throwing\n" + GOOD, {"aborts"}),
+        (1, "Traceback (most recent call last):\n" + GOOD, {"tracebacks"}),
+    ],
+)
+def test_a_run_that_met_a_fault_is_judged(status: int | None, text: str, wrong: set[str]) -> None:
+    verdict = judge(status, text, "No space left", [], None)
+    assert {name for name, words in vars(verdict).items() if words} == wrong
+
+
+def test_the_models_of_the_fault_bench_are_broken_as_they_should_be(tmp_path: Path) -> None:
+    for seed in range(3):
+        nan_in_a_file(tmp_path / "file.safetensors", np.random.default_rng(seed))
+        with pytest.raises(SdrScError, match="no finite numbers"):
+            SemanticDecoder(tmp_path / "file.safetensors")
+    nan_in_some_answers(tmp_path / "late.safetensors", np.random.default_rng(1))
+    decoder = SemanticDecoder(tmp_path / "late.safetensors")  # at the start nothing is to be seen
+    rng = np.random.default_rng(2)
+    k = decoder.contract.k_list[0]
+    features = (rng.standard_normal((4000, k)) + 1j * rng.standard_normal((4000, k))).astype(np.complex64)
+    faulty = (answers(decoder.decode(features, 20.0, strict=False))[0] == -2).mean()
+    assert 0 < faulty < 0.9
+
+
+def test_an_end_is_judged_once_with_its_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    end = End("rx", tmp_path, lambda number: [], lambda *life: seen.append(life))
+    monkeypatch.setattr(sys, "executable", "/bin/sleep")
+    monkeypatch.setattr("sdr_sc.experiments.fault_runs._COMMAND", ("600",))
+    end.start()
+    assert end.runs
+    end.stop_for(0.1)
+    end.send(signal.SIGKILL)
+    end.wait(60.0)
+    assert not end.runs and len(seen) == 1
+    number, life, program, status = seen[0]
+    assert isinstance(program, Program) and (number, status) == (0, -signal.SIGKILL)
+    assert life.killed and life.end_s > life.start_s and len(life.stopped) == 1
