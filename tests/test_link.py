@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command import assert_one_line_error, sdr_sc
 
+from sdr_sc.cli.main import main
 from sdr_sc.data import fashion_mnist
 from sdr_sc.experiments.cam_response import find_steps, fitting_k
 from sdr_sc.experiments.link import run_link
@@ -80,15 +81,15 @@ def test_evaluate_writes_the_agreed_shape(tmp_path: Path) -> None:
     assert np.diff(accuracy["ci95"]) > 0
 
 
-def test_evaluate_fails_when_a_goal_is_missed(tmp_path: Path) -> None:
-    tiny = tmp_path / "tiny.safetensors"
-    made = sdr_sc(
-        *["distill", "--labels-only", "--out", str(tiny), "--checkpoint", str(tmp_path / "c.pt")],
-        *["--epochs", "1", "--limit-items", "512", "--validation-items", "200", "--k-list", "4,16"],
-    )
-    assert made.returncode == 0, made.stderr
-    result = sdr_sc("evaluate", "--images", "200", "--snr", "0", "--k", "16", "--model", str(tiny))
-    assert result.returncode == 1 and "NO" in result.stdout
+def test_evaluate_fails_when_a_goal_of_the_shipped_model_is_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for goal, status, verdict in ((101.0, 1, "NO"), (1.0, 0, "yes")):
+        monkeypatch.setattr("sdr_sc.experiments.evaluate.ACCURACY_GOALS", {(20.0, 16): goal})
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", "--images", "100", "--snr", "20", "--k", "16"])
+        told = capsys.readouterr().out
+        assert (stop.value.code or 0) == status and f">= {goal:g} %" in told and verdict in told
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def fit(
             image_size=image_size,
             stem_stride=stem_stride,
             class_names=train.class_names,
-            data_set=DATA_SETS[data_set],
+            data_set=train.name,
             data_set_sha256=train.sha256,
             validation_accuracy=validation,
             test_accuracy=found,

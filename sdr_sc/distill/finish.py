@@ -107,7 +107,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
             training_snr_db=(config.snr_min_db, config.snr_max_db),
             class_names=data.class_names,
             teacher=trainer.knowledge.name,
-            data_set="Fashion-MNIST, training split",
+            data_set=f"{data.name}, training split",
             data_set_sha256=data.sha256,
             architecture={"encoder": student.encoder.kind, "decoder_width": config.decoder_width},
             cam=measure_cam_table(student, data, config, normalisation, trainer.knowledge.known_items),

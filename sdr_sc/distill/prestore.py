@@ -49,7 +49,6 @@ class PrestoreConfig:
         policy: how views are drawn.
         seed: of views and of the basis' sample.
         shard_items: items of a file; what a kill costs at most.
-        data_set: the data's name.
         git: the commit, for the manifest.
 
     Raises:
@@ -62,7 +61,6 @@ class PrestoreConfig:
     policy: ViewPolicy = field(default_factory=ViewPolicy)
     seed: int = 1
     shard_items: int = 2048
-    data_set: str = "Fashion-MNIST"
     git: str = "unknown"
 
     def __post_init__(self) -> None:
@@ -103,7 +101,7 @@ class Prestorer:
             teacher=teacher.name,
             fingerprint=teacher.fingerprint,
             feature_dim=teacher.feature_dim,
-            data_set=config.data_set,
+            data_set=data.name,
             data_set_sha256=data.sha256,
             items=len(data),
             item_shape=tuple(data.images.shape[1:]),

@@ -142,7 +142,7 @@ def results_about(
             for entry in config.channels
         },
         "has_k": {label: k_list is not None for label, k_list in k_lists.items()},
-        "data_set": "Fashion-MNIST, test",
+        "data_set": f"{test_set().name}, test",
         "data_set_sha256": test_set().sha256,
         "class_names": list(test_set().class_names),
         "git": git_commit(),
