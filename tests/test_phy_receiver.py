@@ -195,3 +195,15 @@ def test_header_and_detection_work_at_0_db() -> None:
     offset = CarrierOffset(rng.uniform(-1.9, 1.9) * N64.subcarrier_spacing_hz, 1e6)
     frames, _ = receive(Chain([offset, Awgn(0.0, 25)]).process(samples))
     assert len(frames) >= 495
+
+
+def test_the_memory_of_a_large_push_is_given_back() -> None:
+    receiver, large = Receiver(Numerology()), np.zeros(3_000_000, np.complex64)
+    receiver.push(large)
+    assert len(receiver._storage) >= len(large)
+    for _ in range(40):
+        receiver.push(large[:1000])
+    assert len(receiver._storage) < 50_000
+    receiver.push(large)
+    receiver.flush()
+    assert len(receiver._storage) == 0

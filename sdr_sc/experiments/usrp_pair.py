@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import json
 import os
 import socket
 import subprocess
@@ -15,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdr_sc.blocks._frame_record import FRAME_FIELDS
+from sdr_sc.documents import read_csv, read_json
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
 from sdr_sc.simusrp import build as simusrp
 
 GRACE_S = 60.0
@@ -98,8 +99,7 @@ def run_pair(
                 process.wait()
     tx, rx = (_summary(folder, end) for end in ("tx", "rx"))
     (frames_file,) = (folder / "rx").glob("*/frames.csv")
-    with open(frames_file, newline="") as file:
-        frames = list(csv.DictReader(file))
+    frames = [row for _, row in read_csv(frames_file, FRAME_FIELDS, "frames of the run", "run it again")]
     return PairResult(tx["transmitter"], rx["accounting"], {row["name"]: row["value"] for row in rx["rows"]}, frames)
 
 
@@ -122,7 +122,10 @@ def _start(folder: Path, end: str, device_args: str, options: list[str]) -> subp
 
 def _summary(folder: Path, end: str) -> dict[str, Any]:
     (file,) = (folder / end).glob("*/summary.json")
-    return json.loads(file.read_text())
+    content = read_json(file, "summary", "run it again")
+    if not isinstance(content, dict):
+        raise SdrScError(f"summary {shown(file)} holds no object; run it again.")
+    return content
 
 
 def _last_line(log: Path) -> str:

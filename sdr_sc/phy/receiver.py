@@ -20,6 +20,7 @@ from sdr_sc.phy.sync import Synchronisation, Synchroniser, samples_needed
 
 _LARGEST = 1e15
 _CLEAR_COHERENCE = 0.5
+_STORAGE_SAMPLES, _WIDE_PUSHES = 1 << 21, 16  # 16 MiB; more are given back once so many pushes need an eighth
 _CUT_MARGIN = 4  # symbols
 
 
@@ -122,6 +123,7 @@ class Receiver:
         self._step = 3 * self._detector.lag  # further behind a candidate that was none
         self._storage = np.empty(0, np.complex64)  # the buffer's memory, kept from push to push
         self._buffer = self._storage
+        self._wide_pushes = 0
         # Indices in the stream: of the buffer's first sample, of where the search goes on, and of worthless spans.
         self._origin = self._from = 0
         self._damaged: list[tuple[int, int]] = []
@@ -133,7 +135,9 @@ class Receiver:
         self.counters.samples += len(samples)
         samples = np.ascontiguousarray(samples, np.complex64)
         kept, needed = len(self._buffer), len(self._buffer) + len(samples)
-        if needed > len(self._storage):
+        is_wide = len(self._storage) > max(_STORAGE_SAMPLES, 8 * needed)
+        self._wide_pushes = self._wide_pushes + 1 if is_wide else 0
+        if needed > len(self._storage) or self._wide_pushes > _WIDE_PUSHES:
             self._storage = np.empty(2 * needed, np.complex64)
         self._storage[:kept] = self._buffer
         self._buffer = self._storage[:needed]
@@ -150,6 +154,8 @@ class Receiver:
         margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
         self._buffer = np.concatenate((self._buffer, np.zeros(margin, np.complex64)))
         frames = self._run(end, ended=True)
+        if len(self._storage) > _STORAGE_SAMPLES:
+            self._storage = np.empty(0, np.complex64)
         self._buffer, self._origin, self._from = self._storage[:0], end, end
         self._candidate, self._locked, self._damaged = None, None, []
         return frames

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import tempfile
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS
+from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.catalogue import DEFAULT_MODEL
 from sdr_sc.experiments.baselines.link import FrameOutcome
@@ -146,10 +147,9 @@ def _channel(task: Task, numerology: Numerology, path: Path) -> tuple[str, float
 def _outcomes(folder: Path, numerology: Numerology) -> list[FrameOutcome]:
     """The frames that the receiver wrote down."""
     (frames_file,), (items_file,) = ((folder / "rx").glob(f"*/{name}.csv") for name in ("frames", "items"))
-    with open(frames_file, newline="") as file:
-        frames = {row["frame_index"]: row for row in csv.DictReader(file)}
-    with open(items_file, newline="") as file:
-        items = list(csv.DictReader(file))
+    again = "run the sweep again"
+    frames = {row["frame_index"]: row for _, row in read_csv(frames_file, FRAME_FIELDS, "frames of a point", again)}
+    items = [row for _, row in read_csv(items_file, ITEM_FIELDS, "items of a point", again)]
     found = []
     for index, rows in groupby(items, key=lambda row: row["frame_index"]):
         of_frame, frame = list(rows), frames[index]
