@@ -18,6 +18,7 @@ from sdr_sc.experiments.report_page import FULL_WIDTHS, HALF_WIDTHS, data_uri, p
 from sdr_sc.experiments.report_stats import channel_uses_saved
 from sdr_sc.experiments.report_words import facts, number_text, words
 from sdr_sc.files import write_whole
+from sdr_sc.semantic.inference import NOT_A_NUMBER
 
 _log = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
@@ -102,6 +103,7 @@ def _strip(run: Run) -> list[dict[str, Any]]:
                 "label": run.class_names[int(run.items.label[row])],
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
+                "without": "No number" if answer == NOT_A_NUMBER else "Lost",
                 "confidence": f"{100 * confidence:.0f}\u00a0%" if answer >= 0 and np.isfinite(confidence) else None,
                 "link": f"{number_text(snr[row], 0)} dB, k = {number_text(run.items.k[row], 0)}",
             }

@@ -52,7 +52,7 @@ class Items:
         item_id: int.
         frame_index: int, the frame that carried it.
         label: int, the true class.
-        answer: int, the class answered; -1 for a lost item.
+        answer: int, the class answered; -1 for a lost item, -2 where the model gave no number.
         k: float, complex feature symbols sent for it.
         correct: bool; False for a lost item.
         confidence: float 0..1; NaN for a lost item.

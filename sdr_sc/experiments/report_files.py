@@ -26,6 +26,7 @@ from sdr_sc.experiments.report_summary import (
     given_names,
     read_summary,
 )
+from sdr_sc.semantic.inference import NOT_A_NUMBER
 from sdr_sc.shown import reason_of, shown
 
 MOST_KS = 64
@@ -53,7 +54,7 @@ _NUMBERS = {
     "latency_ms": _Column(-1e12, 1e12),
     "item_id": _Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
     "label": _Column(0, math.inf, whole=True),
-    "answer": _Column(-1, math.inf, whole=True),
+    "answer": _Column(NOT_A_NUMBER, math.inf, whole=True),
     "correct": _Column(0, 1, whole=True),
     "confidence": _Column(0, 1),
 }
