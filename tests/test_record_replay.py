@@ -142,6 +142,33 @@ def test_a_recording_at_a_higher_rate_is_decimated(live: Path, tmp_path: Path) -
     assert not tells_truth(open_capture(tmp_path / "wide"))
 
 
+def test_a_signal_off_the_centre_of_a_wide_recording_is_tuned_to(live: Path, tmp_path: Path) -> None:
+    capture = open_capture(live / "run")
+    samples, factor, off_hz = capture.samples(0, 15_000), 6, 1.9e6
+    spectrum = np.fft.fft(samples)
+    padded = np.concatenate((spectrum[:7500], np.zeros(15_000 * (factor - 1)), spectrum[7500:]))
+    wide = factor * np.fft.ifft(padded) * np.exp(2j * np.pi * off_hz / (factor * 1e6) * np.arange(15_000 * factor))
+    rng = np.random.default_rng(1)
+    wide += 0.1 * (rng.standard_normal(len(wide)) + 1j * rng.standard_normal(len(wide)))
+    with CaptureWriter(tmp_path / "wide", factor * 1e6) as writer:
+        writer.write(wide.astype(np.complex64))
+    file = str(tmp_path / "wide")
+    (narrow,) = replay(ReplayConfig(str(live / "run"), stop_sample=15_000), [None], 60)
+    counts = []
+    for chunk in (1 << 18, 777):
+        (result,) = replay(ReplayConfig(file, decimation=factor, tune_hz=off_hz, chunk=chunk), [None], 60)
+        counts.append(result.status["receiver"]["delivered"])
+    assert counts[0] == counts[1] >= narrow.status["receiver"]["delivered"] - 1 > 5
+    (result,) = replay(ReplayConfig(file, decimation=factor), [None], 60)
+    [line] = [text for text in result.warnings if "no frame was found" in text]
+    assert "at 1000000 samples/s" in line and "occupies 812500 Hz" in line
+    assert "--decimate" in line and "--tune-hz" in line
+    failed = sdr_sc("replay", file, "--decimate", factor, "--cfo-hz", "-1.9e6", "--out", tmp_path)
+    assert_one_line_error(failed, "500000 Hz on either side", "decimation by 6", "(--tune-hz) 1900000")
+    failed = sdr_sc("replay", file, "--tune-hz", "4e6", "--out", tmp_path)
+    assert_one_line_error(failed, "tune_hz is 4e+06", "nothing beyond 3e+06 Hz")
+
+
 def test_the_same_gaps_hit_a_degraded_replay_the_same_way_again(live: Path, tmp_path: Path) -> None:
     config = {"channel_models": "tdl_a(delay_spread_ns=100, doppler_hz=30), clock_offset(ppm=5)", "cfo_hz": 900.0}
     for run, chunk in (("one", 1 << 20), ("two", 777)):

@@ -26,20 +26,22 @@ _SEED_KEY = 0x5245504C  # the seed that a recording was made with must not give 
 class degrade(gr.basic_block):
     """Adds to what a recording has been through already; with nothing to add, samples pass bit for bit.
 
-    The rate goes down first, then come models, carrier offset, noise, and the models behind ``noise()``. Where the
-    ``rx_time`` tags of a USRP source mark a gap, the filter of the lower rate starts anew.
+    Tuning comes first, then the lower rate, models, carrier offset, noise, and the models after ``noise()``. Where the
+    ``rx_time`` tags of a USRP source mark a gap, the filter of the lower rate starts again.
 
     Input 0, output 0: complex64 samples; the tags ``rx_time``, ``rx_freq`` and ``rx_rate`` pass.
 
     Args:
         noise_power: mean power of the noise that is added, full scale 1; 0 for none.
-        cfo_hz: carrier frequency offset, Hz.
+        cfo_hz: carrier frequency offset, Hz, within half the rate that is left after decimation.
         models: '' for nothing, or a line as the channel block takes it; what refers to the signal's level there, such
             as ``clip``, means a signal with subcarriers of power 1.
         decimation: 1 to 64; a lower rate than the signal's own loses it.
         sample_rate_hz: at the input.
         seed: of noise and fading.
         numerology: as in the receiver.
+        tune_hz: where a signal off the middle lies, Hz from the recording's centre: it is moved to the middle before
+            the rate goes down. The tag ``rx_freq`` follows.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -54,9 +56,12 @@ class degrade(gr.basic_block):
         sample_rate_hz: float = 1e6,
         seed: int = 1,
         numerology: Numerology | str = "",
+        tune_hz: float = 0.0,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_degrade", in_sig=[np.complex64], out_sig=[np.complex64])
-        require_number("degrade", noise_power=noise_power, cfo_hz=cfo_hz, sample_rate_hz=sample_rate_hz)
+        require_number(
+            "degrade", noise_power=noise_power, cfo_hz=cfo_hz, sample_rate_hz=sample_rate_hz, tune_hz=tune_hz
+        )
         require_text("degrade", models=models)
         require_whole("degrade", decimation=decimation, seed=seed)
         if noise_power < 0 or sample_rate_hz <= 0:
@@ -67,6 +72,8 @@ class degrade(gr.basic_block):
         try:
             self._decimator = Decimator(int(decimation))
             rate_hz = sample_rate_hz / decimation
+            _refuse_beyond_band(tune_hz, cfo_hz, sample_rate_hz, decimation)
+            self._tuning = CarrierOffset(-tune_hz, sample_rate_hz) if tune_hz else None
             own_seed = int(np.random.SeedSequence([_SEED_KEY, int(seed)]).generate_state(1)[0])
             parsed = parse_chain(models, rate_hz, own_seed, as_numerology(numerology))
             if any(isinstance(model, SampleGaps) and model.told for model in parsed.models):
@@ -79,7 +86,8 @@ class degrade(gr.basic_block):
         except ChannelError as error:
             raise BlockError(str(error)) from error
         self._chain = Chain([*parsed.before.models, *inner, *parsed.after.models])
-        self._nothing = not self._chain.models and decimation == 1
+        self._tune_hz = float(tune_hz)
+        self._nothing = not self._chain.models and decimation == 1 and self._tuning is None
         self._pending = np.empty(0, np.complex64)  # found no room in the output yet
         self._tags: list[tuple[int, Any, Any]] = []  # place in the output, key, value
         self._made = 0
@@ -140,9 +148,29 @@ class degrade(gr.basic_block):
             value = tag.value
             if pmt.equal(tag.key, RX_RATE):
                 value = pmt.from_double(pmt.to_double(value) / self._decimator.factor)
+            elif pmt.equal(tag.key, RX_FREQ) and self._tune_hz:
+                value = pmt.from_double(pmt.to_double(value) + self._tune_hz)
             self._tags.append((made + sum(map(len, parts)), tag.key, value))
         parts.append(self._worsened(samples[place:]))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _worsened(self, samples: np.ndarray) -> np.ndarray:
-        return self._chain.process(self._decimator.process(samples))
+        tuned = samples if self._tuning is None else self._tuning.process(samples)
+        return self._chain.process(self._decimator.process(tuned))
+
+
+def _refuse_beyond_band(tune_hz: float, cfo_hz: float, sample_rate_hz: float, decimation: int) -> None:
+    if abs(tune_hz) > sample_rate_hz / 2:
+        raise BlockError(
+            f"degrade: tune_hz is {tune_hz:g}, and the recording has nothing beyond {sample_rate_hz / 2:g} Hz on "
+            "either side of its centre."
+        )
+    half_hz = sample_rate_hz / decimation / 2
+    if abs(cfo_hz) < half_hz or not cfo_hz:
+        return
+    after = f" after the decimation by {decimation}" if decimation > 1 else ""
+    raise BlockError(
+        f"degrade: cfo_hz is {cfo_hz:g}, which moves the signal out of the band of {half_hz:g} Hz on either side that "
+        f"is there{after}; to receive a signal that lies off the centre, tune to it before the rate goes down: tune_hz "
+        f"(--tune-hz) {-cfo_hz:.10g}."
+    )

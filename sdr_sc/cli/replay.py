@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @part_options
 @click.option("--snr-db", type=float, help="Add noise until the noted frames have this SNR in the mean, dB.")
 @click.option("--noise-dbfs", type=float, help="Add noise of this power against full scale, dB.")
-@click.option("--cfo-hz", default=0.0, show_default=True, help="Add a carrier offset, Hz.")
+@click.option("--cfo-hz", default=0.0, show_default=True, help="Add a carrier offset, Hz; after --decimate.")
+@click.option("--tune-hz", default=0.0, show_default=True,
+              help="Receive a signal so far from the recording's centre, Hz; before --decimate.")  # fmt: skip
 @click.option("--channel", "channel_models", default="", help="Send it through channel models, such as 'tdl_c()'.")
 @click.option("--decimate", "decimation", default=1, show_default=True, type=click.IntRange(1, 64),
               help="Receive at so much lower a rate.")  # fmt: skip

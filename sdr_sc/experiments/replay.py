@@ -17,6 +17,7 @@ from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 
 REPLAY = FLOWGRAPHS / "replay.grc"
@@ -36,6 +37,7 @@ class ReplayConfig:
         chunk: the most samples in one piece.
         noise_power: of the noise that is added, mean power of a sample, full scale 1; 0 for none.
         cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
+        tune_hz: where a signal off the middle lies, Hz from the recording's centre; it is moved there first.
         seed: of what is added.
         datatype, rate_hz: of a plain file; '' and 0 for what the metadata tells.
     """
@@ -53,11 +55,12 @@ class ReplayConfig:
     seed: int = 1
     datatype: str = ""
     rate_hz: float = 0.0
+    tune_hz: float = 0.0
 
     @property
     def untouched(self) -> bool:
         """Whether the receiver gets the recorded samples as they are."""
-        return not (self.noise_power or self.cfo_hz or self.channel_models) and self.decimation == 1
+        return not (self.noise_power or self.cfo_hz or self.tune_hz or self.channel_models) and self.decimation == 1
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def replay(
                 name: getattr(config, name)
                 for name in (
                     *("pace", "start_sample", "stop_sample", "chunk", "noise_power", "cfo_hz", "channel_models"),
-                    *("decimation", "seed", "datatype", "rate_hz"),
+                    *("decimation", "seed", "datatype", "rate_hz", "tune_hz"),
                 )
             },
         }
@@ -220,7 +223,17 @@ def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding]) -> tuple[str, 
             f"({wire:04x}) and were not answered."
         )
     if not delivered:
-        rate = tb.receiver.numerology.sample_rate_hz
-        found.append(f"no frame was found at {rate:.10g} samples/s; 'sdr-sc capture info' tells what is recorded.")
+        found.append(_nothing_found(tb.receiver.numerology))
     found += [f"{finding.where}: {finding.text}" for finding in problems]
     return tuple(found)
+
+
+def _nothing_found(numerology: Numerology) -> str:
+    rate_hz = numerology.sample_rate_hz
+    occupied_hz = rate_hz * numerology.used / numerology.fft_size
+    return (
+        f"no frame was found at {rate_hz:.10g} samples/s, which has to be the rate that the signal was sent at: it "
+        f"then occupies {occupied_hz:.10g} Hz. A recording at a whole multiple of the signal's rate needs --decimate, "
+        "one at another rate has to be resampled before; a signal off the centre needs --tune-hz. 'sdr-sc capture "
+        "info' tells what is recorded."
+    )

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
+from sdr_sc.documents import read_yaml, whole_number
 from sdr_sc.errors import NumerologyError
+from sdr_sc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Numerology:
             value = getattr(self, field.name)
             kinds = (int, float) if field.name == "sample_rate_hz" else (int,)
             if isinstance(value, bool) or not isinstance(value, kinds):
-                raise NumerologyError(f"numerology: {field.name} is {value!r}, which is not a number of that kind.")
+                raise NumerologyError(f"numerology: {field.name} is {shown(repr(value), 80)}, which is not a number.")
         n, used = self.fft_size, self.used
         self._require(n in (32, 64, 128, 256, 512, 1024), f"fft_size is {n}; use a power of two from 32 to 1024.")
         self._require(
@@ -158,18 +159,17 @@ class Numerology:
         Raises:
             NumerologyError: no such file, not YAML, an unknown field, or sizes that do not fit.
         """
-        try:
-            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise NumerologyError(f"numerology file {path} cannot be read ({reason}).") from error
+        raw = read_yaml(path, "numerology file", "correct it", NumerologyError)
         if not isinstance(raw, dict):
-            raise NumerologyError(f"numerology file {path} has to hold lines of 'field: value'.")
+            raise NumerologyError(f"numerology file {shown(path)} has to hold lines of 'field: value'.")
         known = {field.name for field in fields(cls)}
-        unknown = sorted(map(str, set(raw) - known))
+        unknown = sorted(shown(key, 80) for key in set(raw) - known)
         if unknown:
-            raise NumerologyError(f"numerology file {path} has unknown field {unknown[0]!r}; known: {sorted(known)}.")
-        return cls(**raw)
+            raise NumerologyError(
+                f"numerology file {shown(path)} has unknown field {unknown[0]!r}; known: {sorted(known)}."
+            )
+        sizes = {key: value for key, value in raw.items() if key != "sample_rate_hz"}
+        return cls(**{**raw, **{key: value for key, one in sizes.items() if (value := whole_number(one)) is not None}})
 
     def to_dict(self) -> dict:
         """Field names and values, for result files."""
