@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +14,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+
+from sdr_sc.experiments.measurements import read_measurements
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "docs" / "pictures"
@@ -28,7 +29,7 @@ def read(name: str) -> Rows:
     path = HERE / name
     if not path.is_file():
         sys.exit(f"plot_phy: {path} is missing; run 'sdr-sc bench phy --json {path}' first.")
-    return {row["name"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
+    return {row["name"]: row for row in read_measurements(path)["rows"]}
 
 
 def points(rows: Rows, pattern: str) -> list[tuple[float, dict]]:

@@ -225,6 +225,9 @@ def test_pca_learns_from_little_and_survives_its_file(tmp_path, data: fashion_mn
     again = PcaModel.read(tmp_path / "pca.safetensors")
     np.testing.assert_allclose(again.encode(data.images[:50], 8), sent, atol=0.02)
     (tmp_path / "pca.safetensors").write_bytes(b"nothing")
+    with pytest.raises(SdrScError, match="is damaged or was edited"):
+        PcaModel.read(tmp_path / "pca.safetensors")
+    (tmp_path / "pca.safetensors.sha256").unlink()
     with pytest.raises(SdrScError, match="no PCA baseline"):
         PcaScheme.load(tmp_path / "pca.safetensors")
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,7 +13,10 @@ import numpy as np
 from sdr_sc.distill.feature_code import FeatureCodec, parse_feature_codec
 from sdr_sc.distill.soft_labels import LabelCodec, parse_label_codec
 from sdr_sc.distill.views import ViewPolicy
+from sdr_sc.documents import parse_json, real_number, whole_number
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.sealed import digest_of
+from sdr_sc.shown import shown
 
 FORMAT = "sdr_sc prestored knowledge"
 VERSION = 1
@@ -103,7 +105,7 @@ class Manifest:
     def to_json(self) -> bytes:
         """The file's content."""
         content = {"format": FORMAT, "version": VERSION, "complete": self.complete, **asdict(self)}
-        return json.dumps({**content, "checksum": _checksum(content)}, indent=1).encode() + b"\n"
+        return json.dumps({**content, "checksum": digest_of(content)}, indent=1).encode() + b"\n"
 
 
 def shard_file(number: int) -> str:
@@ -125,15 +127,13 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        content = json.loads(path.read_bytes())
+        raw = path.read_bytes()
     except OSError as error:
         raise ContractError(
             f"pre-stored knowledge {path} cannot be read ({error.strerror}); make it with 'sdr-sc prestore'."
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise ContractError(
-            f"{path} is damaged (it is not JSON); delete the folder and run 'sdr-sc prestore' again."
-        ) from error
+    fix = "delete the folder and run 'sdr-sc prestore' again"
+    content = parse_json(raw, f"{shown(path)} is damaged: it", fix, ContractError)
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise ContractError(f"{path} is no manifest of pre-stored knowledge; give a folder of 'sdr-sc prestore'.")
     version = content.pop("version", None)
@@ -144,8 +144,9 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         checksum, complete = content.pop("checksum"), content.pop("complete")
-        if checksum != _checksum({"format": FORMAT, "version": version, "complete": complete, **content}):
+        if checksum != digest_of({"format": FORMAT, "version": version, "complete": complete, **content}):
             raise ValueError("checksum")
+        _check_types(content)
         shards = tuple(Shard(**shard) for shard in content.pop("shards"))
         policy = ViewPolicy(**content.pop("policy"))
         shape, names = tuple(content.pop("item_shape")), tuple(content.pop("class_names"))
@@ -167,6 +168,39 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+_COUNTS = {"feature_dim": 1 << 20, "items": 1 << 32, "views": 1 << 32, "seed": 1 << 64, "shard_items": 1 << 32}
+"""Of a manifest, and the largest that each can be."""
+_SHARD_COUNTS = ("first_item", "items", "bytes", "agreeing", "correct")
+
+
+def _check_types(content: dict[str, Any]) -> None:
+    """Raise `ValueError` unless the entries have the types that readers rely on, and possible values."""
+    lowest = {"feature_dim": 1, "items": 1, "views": 1, "seed": 0, "shard_items": 1}
+    counts_fit = all(
+        isinstance(content[name], int) and whole_number(content[name], lowest[name], most) is not None
+        for name, most in _COUNTS.items()
+    )
+    texts = ("teacher", "fingerprint", "data_set", "data_set_sha256", "labels", "features", "git")
+    lists = ("item_shape", "class_names", "shards")
+    shapes_fit = (
+        all(isinstance(content[name], str) for name in texts)
+        and all(isinstance(content[name], list) for name in lists)
+        and all(isinstance(size, int) and whole_number(size, 1, 1 << 16) for size in content["item_shape"])
+        and all(isinstance(name, str) for name in content["class_names"])
+        and isinstance(content["basis_sha256"], (str, type(None)))
+    )
+    shards_fit = shapes_fit and all(
+        all(
+            isinstance(shard[name], int) and whole_number(shard[name], 0, 1 << 62) is not None for name in _SHARD_COUNTS
+        )
+        and isinstance(shard["sha256"], str)
+        and real_number(shard["kl_nats"]) is not None
+        for shard in content["shards"]
+    )
+    if not (counts_fit and shapes_fit and shards_fit):
+        raise ValueError("types")
+
+
 def differences(stored: Manifest, wanted: Manifest) -> list[str]:
     """What two manifests do not agree on, in words."""
 
@@ -179,8 +213,3 @@ def differences(stored: Manifest, wanted: Manifest) -> list[str]:
 
     there, here = flat(stored), flat(wanted)
     return [f"{name} {told(there[name])} there, {told(here[name])} here" for name in there if there[name] != here[name]]
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """SHA-256 over the entries as compact JSON with sorted keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

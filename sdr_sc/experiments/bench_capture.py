@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import statistics
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.capture import open_capture
+from sdr_sc.documents import read_csv
 from sdr_sc.experiments.bench_capture_files import large_file_rows, validity_row
 from sdr_sc.experiments.bench_capture_rate import recording_rows
 from sdr_sc.experiments.measurements import Row
@@ -99,8 +99,8 @@ def compare_runs(live: Path, again: Path) -> tuple[int, dict[str, int]]:
     """
     tables = []
     for folder in (live, again):
-        with open(folder / "items.csv", newline="") as file:
-            tables.append({(row["frame_index"], row["item_id"]): row for row in csv.DictReader(file)})
+        rows = read_csv(folder / "items.csv", ("frame_index", "item_id"), "table of items", "measure it again")
+        tables.append({(row["frame_index"], row["item_id"]): row for _, row in rows})
     first, second = tables
     missing = len(set(first) ^ set(second))
     found = {}

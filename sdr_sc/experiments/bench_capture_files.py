@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdr_sc.capture import open_capture
+from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.measurements import Row
 
@@ -79,7 +80,7 @@ def make_sparse(file: Path, small: Path, size_bytes: float) -> tuple[int, int]:
     Returns:
         Place and number of the small one's samples.
     """
-    meta = json.loads(small.with_suffix(".sigmf-meta").read_text())
+    meta = read_json(small.with_suffix(".sigmf-meta"), "metadata", "record it again")
     with open_capture(small) as capture:
         sample_bytes = capture.raw(0, 1).nbytes
         total = int(size_bytes) // sample_bytes

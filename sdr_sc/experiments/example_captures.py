@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.capture import open_capture
+from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.replay import ReplayConfig, replay
 from sdr_sc.files import write_whole
@@ -206,8 +206,7 @@ def card(example: Example, folder: Path, found: dict[str, Any]) -> str:
 
 
 def _table(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+    return [row for _, row in read_csv(path, (), "table", "make the recording again")]
 
 
 def _run(commands: list[str]) -> None:

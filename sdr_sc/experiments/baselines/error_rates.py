@@ -15,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.coding import MODES
 from sdr_sc.experiments.baselines.model_files import sha256_of
+from sdr_sc.sealed import check_sidecar
+from sdr_sc.shown import reason_of, shown
 
 FILE = Path(__file__).with_name("error_rates.json")
 FORMAT_VERSION = 1
@@ -69,20 +72,36 @@ def read_tables(path: Path = FILE) -> dict[str, ErrorRates]:
         SdrScError: it cannot be read, or was written for other modes.
     """
     remedy = "get it again, or make it with 'python -m sdr_sc.experiments.baselines.learn'"
+    what = "file of error rates"
+    check_sidecar(path, what, remedy)
+    raw = read_json(path, what, remedy)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["format_version"] != FORMAT_VERSION or raw["modes"] != [mode.name for mode in MODES]:
             raise SdrScError(f"{path} was written for other modes than this program has; {remedy}.")
-        tables = {}
-        for one in raw["tables"]:
-            rate = np.array(one["rate"], float)
-            table = ErrorRates(one["channel"], np.array(one["snr_db"]), np.array(one["symbols"]), rate)
-            if rate.shape != (len(table.symbols), len(MODES), len(table.snr_db)):
-                raise ValueError(f"a table of shape {rate.shape}")
-            tables[table.channel] = table
-        return tables
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SdrScError(f"{path} holds no error rates that can be read ({error!r}); {remedy}.") from error
+        tables = [_table(one) for one in raw["tables"]]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise SdrScError(
+            f"{shown(path)} holds no error rates that can be read ({reason_of(error)}); {remedy}."
+        ) from error
+    return {table.channel: table for table in tables}
+
+
+def _table(one: dict) -> ErrorRates:
+    """A table as the file has it.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    table = ErrorRates(one["channel"], np.array(one["snr_db"]), np.array(one["symbols"]), np.array(one["rate"], float))
+    shape = (len(table.symbols), len(MODES), len(table.snr_db))
+    if not isinstance(table.channel, str) or table.rate.shape != shape or not table.rate.size:
+        raise ValueError(f"a table of shape {table.rate.shape}")
+    axes = table.snr_db, table.symbols
+    if any(axis.ndim != 1 or axis.dtype.kind not in "iu" or (np.diff(axis) <= 0).any() for axis in axes):
+        raise ValueError("SNRs or lengths that do not rise")
+    if not ((table.rate >= 0) & (table.rate <= 1)).all() or table.symbols[0] < 1:
+        raise ValueError("a share that is not between 0 and 1")
+    return table
 
 
 @lru_cache(maxsize=4)

@@ -16,11 +16,14 @@ import numpy as np
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.distill.split import held_out
+from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.classify import ImageClassifier
 from sdr_sc.experiments.baselines.images import CODEC_NAMES, SIDES, ImageCodec, make_codec
 from sdr_sc.experiments.baselines.model_files import sha256_of
 from sdr_sc.files import write_whole
+from sdr_sc.sealed import check_sidecar, sidecar, sidecar_line
+from sdr_sc.shown import reason_of, shown
 
 FILE = Path(__file__).with_name("image_accuracy.json")
 BUDGETS_BYTES = (24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
@@ -75,17 +78,23 @@ def _sha256(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def _kept(path: Path) -> dict[str, list[list[float]]]:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        about = {"sides": list(SIDES), "budgets_bytes": list(BUDGETS_BYTES), "images": IMAGES}
-        same = all(raw.get(name) == value for name, value in about.items())
-        return dict(raw["accuracy"]) if same else {}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SdrScError(
-            f"{path} holds no accuracies that can be read ({error!r}); get it again, or delete it."
-        ) from error
+    what, fix = "file of image accuracies", "get it again, or delete it"
+    check_sidecar(path, what, fix)
+    raw = read_json(path, what, fix)
+    about = {"sides": list(SIDES), "budgets_bytes": list(BUDGETS_BYTES), "images": IMAGES}
+    if not isinstance(raw, dict) or any(raw.get(name) != value for name, value in about.items()):
+        return {}
+    try:
+        kept = dict(raw["accuracy"])
+        for table in kept.values():
+            values = np.array(table, float)
+            if values.shape != (len(SIDES), len(BUDGETS_BYTES)) or not ((values >= 0) & (values <= 1)).all():
+                raise ValueError("a table that holds no shares by size and bytes")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SdrScError(f"{shown(path)} holds no accuracies that can be read ({reason_of(error)}); {fix}.") from error
+    return kept
 
 
 def main(teachers: list[str]) -> None:
@@ -99,7 +108,8 @@ def main(teachers: list[str]) -> None:
             for side, row in zip(SIDES, kept[f"{name} {classifier.fingerprint}"], strict=True):
                 print(f"{classifier.name}, {name}, {side} x {side}: {row}", flush=True)
     content = {"sides": SIDES, "budgets_bytes": BUDGETS_BYTES, "images": IMAGES, "accuracy": kept}
-    write_whole({FILE: (json.dumps(content, indent=1) + "\n").encode()})
+    text = (json.dumps(content, indent=1) + "\n").encode()
+    write_whole({FILE: text, sidecar(FILE): sidecar_line(FILE, text)})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.sealed import sidecar, sidecar_line
 
 LENGTHS = (24, 48, 128, 512, 2048)
 SNR_DB = np.arange(-8, 30)
@@ -204,7 +205,8 @@ def main(channels: list[str], path: Path = FILE) -> None:
     for channel in channels:
         tables[channel] = learn(channel)
         print(f"learned {channel!r}", flush=True)
-    write_whole({path: to_json(list(tables.values())).encode()})
+    content = to_json(list(tables.values())).encode()
+    write_whole({path: content, sidecar(path): sidecar_line(path, content)})
 
 
 if __name__ == "__main__":

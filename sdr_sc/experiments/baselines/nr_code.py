@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from sdr_sc.sealed import check_sidecar
+
 TABLES = Path(__file__).with_name("nr_base_graphs.csv")
 MOST_INFO_BITS = 8448
 _MOST_INFO_BITS_2 = 3840
@@ -25,6 +27,7 @@ _LIFTING = tuple(tuple(a << j for j in range(9) if a << j <= 384) for a in (2, 3
 
 @lru_cache(maxsize=1)
 def _tables() -> np.ndarray:
+    check_sidecar(TABLES, "table of the 5G NR codes", "install this program again")
     return np.loadtxt(TABLES, np.int64, delimiter=",")
 
 

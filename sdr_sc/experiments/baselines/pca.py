@@ -18,6 +18,8 @@ from sdr_sc.distill.split import held_out
 from sdr_sc.errors import ContractError
 from sdr_sc.files import write_whole
 from sdr_sc.phy.linear import matmul
+from sdr_sc.sealed import check_sidecar, sidecar, sidecar_line
+from sdr_sc.shown import reason_of
 
 K_LIST = (2, 4, 8, 16, 32)
 SNR_RANGE_DB = (-7.0, 25.0)
@@ -63,18 +65,19 @@ class PcaModel:
         return values
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file with its checksum beside it, whole or not at all."""
         from safetensors.numpy import save
 
         tensors = {"mean": self.mean, "basis": self.basis}
         for place, (weight, bias) in enumerate(self.layers):
             tensors[f"weight{place}"], tensors[f"bias{place}"] = weight, bias
         half = {name: np.ascontiguousarray(value, np.float16) for name, value in tensors.items()}
-        write_whole({path: save(half, metadata={"kind": "sdr_sc pca baseline"})})
+        content = save(half, metadata={"kind": "sdr_sc pca baseline"})
+        write_whole({path: content, sidecar(path): sidecar_line(path, content)})
 
     @classmethod
     def read(cls, path: Path) -> PcaModel:
-        """Read what `save` wrote.
+        """Read what `save` wrote, and compare it with the checksum beside it, if there is one.
 
         Raises:
             ContractError: there is no such file, or it holds something else.
@@ -82,6 +85,7 @@ class PcaModel:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        check_sidecar(path, "PCA baseline", "get it again", ContractError)
         try:
             raw = {name: value.astype(np.float32) for name, value in load_file(path).items()}
             layers = tuple((raw[f"weight{i}"], raw[f"bias{i}"]) for i in range((len(raw) - 2) // 2))
@@ -90,10 +94,12 @@ class PcaModel:
             fits = model.basis.shape[0] == len(model.mean) and len(layers) > 0
             if not fits or any(w.shape != (a, b) for (w, _), a, b in zip(layers, sizes, sizes[1:], strict=False)):
                 raise ValueError("shapes that do not fit one another")
+            if not all(np.isfinite(value).all() for value in raw.values()):
+                raise ValueError("a value that is not finite")
             return model
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise ContractError(
-                f"{path} holds no PCA baseline that can be read ({error}); make it with "
+                f"{path} holds no PCA baseline that can be read ({reason_of(error)}); make it with "
                 "'python -m sdr_sc.experiments.baselines.pca FILE', or leave the file out for the shipped one."
             ) from error
 

@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sdr_sc.data import fashion_mnist
+from sdr_sc.documents import read_json, real_number, whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.baselines.link import FrameOutcome, Link, noisy_channel
 from sdr_sc.experiments.baselines.ours import ModelScheme
@@ -20,7 +22,9 @@ from sdr_sc.experiments.distillation.runs import Run
 from sdr_sc.experiments.measurements import git_commit
 from sdr_sc.files import write_whole
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.shown import shown
 
 VERSION = 3
 QUICK_IMAGES = 500
@@ -96,20 +100,34 @@ def measure(run: Run, points: Sequence[tuple[float | None, int | None]], images:
         git = git_commit()
         for snr_db, k in missing:
             known[key(snr_db, k)] = {**vars(_point(encoder, decoder, data, snr_db, k, run.seed)), "git": git}
-            write_whole({path: (json.dumps({**about, "points": known}, indent=1) + "\n").encode()})
+            write_whole({path: (json.dumps(sealed({**about, "points": known}), indent=1) + "\n").encode()})
     fields = Point.__dataclass_fields__
     return {key(*point): Point(**{name: known[key(*point)][name] for name in fields}) for point in wanted}
 
 
 def _stored(path: Path, about: dict) -> dict[str, dict]:
     """Points of a file that was written for the same model and images; none from any other."""
-    try:
-        stored = json.loads(path.read_text())
-        return dict(stored["points"]) if {name: stored.get(name) for name in about} == about else {}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SdrScError(f"{path} holds no points that can be read ({error!r}); delete it.") from error
+    what, fix = "file of points", "delete it"
+    stored = read_json(path, what, fix)
+    if not isinstance(stored, dict):
+        raise SdrScError(f"{what} {shown(path)} holds no JSON object; {fix}.")
+    stored, _ = unsealed(stored, f"{what} {shown(path)}", fix)
+    if {name: stored.get(name) for name in about} != about:
+        return {}
+    points: Any = stored.get("points")
+    counts, shares = ("correct", "lost", "items"), ("uses_per_item", "on_air_per_item")
+    plausible = isinstance(points, dict) and all(
+        isinstance(one, dict)
+        and all(whole_number(one.get(name), 0) is not None for name in counts)
+        and all(real_number(one.get(name), 0.0) is not None for name in shares)
+        and one["correct"] + one["lost"] <= one["items"]
+        for one in points.values()
+    )
+    if not plausible:
+        raise SdrScError(f"{shown(path)} holds no points that can be read; {fix}.")
+    return dict(points)
 
 
 def _point(

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
+from sdr_sc.documents import read_yaml
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.header import MAX_ITEMS
+from sdr_sc.shown import shown
 
 Air = Literal["phy", "flowgraph"]
 AIRS: tuple[str, ...] = get_args(Air)
@@ -107,41 +107,14 @@ class SweepConfig:
         return {name: value for name, value in self.to_dict().items() if name in names}
 
 
-class _Strict(yaml.SafeLoader):
-    """PyYAML takes the last of two equal keys without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, (str, int, float, bool)):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is no name; write it in quotes if it is meant as one", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load_config(path: str | Path) -> SweepConfig:
     """Read a sweep's YAML file.
 
     Raises:
         SdrScError: the file cannot be read, or says something that makes no sense; in one sentence that names the key.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SdrScError(f"sweep {path} cannot be read ({reason}); give a YAML file as docs/sweeps.md shows.") from None
-    try:
-        content = yaml.load(text, Loader=_Strict)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        where = f" in line {mark.line + 1}" if mark is not None else ""
-        raise SdrScError(f"sweep {path} is not YAML{where} ({problem or 'it cannot be read'}); correct it.") from None
-    return config_from(content, str(path))
+    content = read_yaml(path, "sweep", "give a YAML file as docs/sweeps.md shows")
+    return config_from(content, shown(path))
 
 
 def config_from(content: Any, source: str = "sweep") -> SweepConfig:
