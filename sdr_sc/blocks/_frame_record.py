@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.semantic.inference import NOT_A_NUMBER
-
 FRAME_FIELDS = (
     "frame_index",
     "snr_set_db",
@@ -61,32 +59,37 @@ class FrameRecord:
         return np.full(len(self.item_id), -1) if self.answer is None else self.answer
 
 
-def frame_row(record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray) -> list[Any]:
+def frame_row(record: FrameRecord, correct: np.ndarray, known: np.ndarray, faulty: int) -> list[Any]:
     """The row of ``frames.csv``, as `FRAME_FIELDS` has it.
 
     Args:
-        answers: int (n_items,), see `FrameRecord.answers`.
         correct, known: bool (n_items,): whether an item's answer is its label, and whether its label is known.
+        faulty: items for which the model gave no number.
     """
     return (
         [record.frame_index]
         + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
-        + [record.k, len(answers), "lost" if record.answer is None else "delivered"]
-        + [int(correct.sum()) if known.any() else ""]
+        + [record.k, len(correct), "lost" if record.answer is None else "delivered"]
+        + [np.count_nonzero(correct) if known.any() else ""]
         + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
-        + [int((answers == NOT_A_NUMBER).sum())]
+        + [faulty]
     )
 
 
-def item_rows(record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray) -> Iterator[list[Any]]:
-    """The rows of ``items.csv``, as `ITEM_FIELDS` has them; arguments as for `frame_row`."""
-    confidence = np.zeros(len(answers)) if record.confidence is None else record.confidence
-    for i, answer in enumerate(answers):
-        yield (
-            [record.item_id[i], record.frame_index, record.label[i], answer, record.k]
-            + [int(correct[i]) if known[i] else ""]
-            + _numbers([float(confidence[i]), record.snr_est_db])
-        )
+def item_rows(
+    record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``items.csv``, as `ITEM_FIELDS` has them.
+
+    Args:
+        answers: int (n_items,), see `FrameRecord.answers`.
+        correct, known: as for `frame_row`.
+    """
+    confidence = [0.0] * len(answers) if record.confidence is None else record.confidence.tolist()
+    index, k, (snr_db,) = record.frame_index, record.k, _numbers([record.snr_est_db])
+    columns = (one.tolist() for one in (record.item_id, record.label, answers, correct, known))  # quicker one by one
+    for item, label, answer, is_correct, is_known, sure in zip(*columns, confidence, strict=True):
+        yield item, index, label, answer, k, int(is_correct) if is_known else "", f"{sure:.4f}", snr_db
 
 
 def _numbers(values: Sequence[float | None]) -> list[str]:

@@ -79,7 +79,8 @@ class LinkRecord:
         self._files: ResultFiles | None = None
         if folder is not None:
             self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
-            self._frame_row, self._item_row = (self._files.writer(name) for name in ("frames.csv", "items.csv"))
+            self._frame_row = self._files.rows("frames.csv").writerow
+            self._item_rows = self._files.rows("items.csv").writerows
 
     @property
     def latest_index(self) -> int:
@@ -220,21 +221,21 @@ class LinkRecord:
     def _settle(self, record: FrameRecord) -> None:
         answers = record.answers
         answered, known = answers >= 0, record.label >= 0  # without a label nothing is right or wrong
-        correct = (answers == record.label) & answered & known
-        faulty, count = int((answers == NOT_A_NUMBER).sum()), int(answered.sum())
-        self.frames_lost += int(record.answer is None)
+        correct = (answers == record.label) & answered
+        count = np.count_nonzero(answered)  # quicker than sum() for a few items
+        faulty = 0 if count == len(answers) else np.count_nonzero(answers == NOT_A_NUMBER)
+        self.frames_lost += record.answer is None
         self.items_lost += len(answers) - count - faulty
         self.items_not_a_number += faulty
         self.items_answered += count
-        self.items_labelled += int(known.sum())
-        self.items_judged += int((answered & known).sum())
-        self.items_correct += int(correct.sum())
+        self.items_labelled += np.count_nonzero(known)
+        self.items_judged += np.count_nonzero(answered & known)
+        self.items_correct += np.count_nonzero(correct)
         self.history.append(record)
         self._keep_pictures(record)
         if self._files is not None:
-            self._frame_row(frame_row(record, answers, correct, known))
-            for row in item_rows(record, answers, correct, known):
-                self._item_row(row)
+            self._frame_row(frame_row(record, correct, known, faulty))
+            self._item_rows(item_rows(record, answers, correct, known))
             if self._files.are_many:
                 self._files.flush()
 

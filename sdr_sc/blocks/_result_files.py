@@ -46,9 +46,9 @@ class ResultFiles:
             raise
         self.failure: SdrScError | None = None
 
-    def writer(self, name: str) -> Callable[[Sequence[Any]], object]:
-        """What takes a row of the file ``name``; it never fails."""
-        return self._files[name].add
+    def rows(self, name: str) -> Any:
+        """The CSV writer of the file ``name``, which never fails."""
+        return self._files[name].rows
 
     @property
     def are_many(self) -> bool:
@@ -93,9 +93,9 @@ class _RowFile:
     def __init__(self, path: Path, header: Sequence[str]) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self._text = io.StringIO(newline="")
-        self.add = csv.writer(self._text).writerow
+        self.rows = csv.writer(self._text)
         self._size = 0
-        self.add(header)
+        self.rows.writerow(header)
 
     @property
     def waiting_bytes(self) -> int:

@@ -262,20 +262,22 @@ class semantic_encoder(gr.basic_block):
         return 0
 
     def _item_ids(self, count: int) -> dict[int, int]:
-        """Ids of the next ``count`` items, whose tags lie as far apart as the model's items are long."""
-        first = self.nitems_read(0) + self._held * self.item_bytes
-        offsets = [tag.offset for tag in self._tags_in("item_id", count)]
-        before = [] if self._latest_id is None else [self._latest_id]
-        apart = np.diff([*before, *offsets])
-        if any((offset - first) % self.item_bytes for offset in offsets) or (apart != self.item_bytes).any():
-            size = f", whose tags 'item_id' are {int(apart[0])} bytes apart" if len(apart) else ""
-            raise BlockError(
-                f"items arrive that are of another size than those of model {self.model!r}{size}: its items have "
-                f"{self.item_bytes} bytes, shape {self.contract.item_shape}; use a source and a model that fit."
-            )
-        if offsets:
-            self._latest_id = offsets[-1]
-        return self._tags("item_id", count)
+        """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""
+        size, ids = self.item_bytes, {}
+        first = self.nitems_read(0) + self._held * size
+        for tag in sorted(self._tags_in("item_id", count), key=lambda tag: tag.offset):
+            place, rest = divmod(tag.offset - first, size)
+            apart = size if self._latest_id is None else tag.offset - self._latest_id
+            if rest or apart != size:
+                where = f"{apart} bytes apart" if apart != size else f"{rest} bytes after the start of one"
+                raise BlockError(
+                    f"items arrive that are of another size than those of model {self.model!r}, which have {size} "
+                    f"bytes, shape {self.contract.item_shape}: their tags 'item_id' are {where}; use a source and a "
+                    "model that fit each other."
+                )
+            self._latest_id = tag.offset
+            ids[place] = pmt.to_python(tag.value)
+        return ids
 
     @guarded_stop
     def stop(self) -> bool:
@@ -298,4 +300,4 @@ class semantic_encoder(gr.basic_block):
 
     def _tags_in(self, key: str, count: int) -> list[Any]:
         begin, end = self._held * self.item_bytes, (self._held + count) * self.item_bytes
-        return sorted(self.get_tags_in_window(0, begin, end, pmt.intern(key)), key=lambda tag: tag.offset)
+        return self.get_tags_in_window(0, begin, end, pmt.intern(key))
