@@ -153,7 +153,7 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> subproces
         ("schemes: [ours\nsnr_db: [0]", "is not YAML that can be read in line 2"),
         ("snr_db: [0]\nsnr_db: [5]", "is not YAML that can be read in line 2 (key 'snr_db' stands twice)"),
         ("snr_db: [0]\n[a, b]: [5]", "is not YAML that can be read in line 2 (a key is a list or a mapping)"),
-        ("schemes: [ours]\nsnr_db: [0]\nchannels:\n  null: ''", "has the name None, which is no text; write names in quotes"),
+        ("schemes: [ours]\nsnr_db: [0]\nchannels:\n  null: ''", "has the name None, which is no text; write names"),
         ("- ours", "has to be keys with values"),
     ],
 )

@@ -150,4 +150,20 @@ def soak(seconds: float, seed: int, quick: bool, json_path: Path | None) -> None
     )
 
 
+@command.command("integrity")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the bits.")
+@click.option("--quick", is_flag=True, help="A twentieth of the tries.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def integrity(seed: int, quick: bool, json_path: Path | None) -> None:
+    """One changed bit in each kind of file that figures are read from, 10,000 tries: noticed, or without effect.
+
+    Status 1 if other figures are taken, or a reader ends without a sentence.
+    """
+    from sdr_sc.experiments.bench_integrity import bench_integrity
+
+    measure_and_print(
+        lambda log: bench_integrity(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
+    )
+
+
 command.add_command(distillation)
