@@ -3,47 +3,76 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop
-from sdr_sc.blocks._zmq import DEFAULT_QUEUE, check_address, open_socket
+from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.blocks._listeners import Listeners
+from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 
 _LINGER_MS = 200
 _POLL_MS = 50
+_FIRST_S = 0.01
 
 
 class zmq_pdu_sink(gr.basic_block):
     """Sends PDUs over ZMQ to ``zmq_pdu_source``, and never waits for it.
 
-    With ``bind``, every source that connects gets every PDU (XPUB); otherwise the one source does (PUSH), which
-    gets those of other sinks, too. While nobody listens, and when a listener's queue is full, messages are dropped
-    and counted in ``messages_dropped``: late feedback is worth nothing. GNU Radio's own message sinks wait instead,
-    and with them the flowgraph's end.
+    With ``bind``, every source that connects and greets gets every PDU (ROUTER; at most 16 sources); otherwise the one
+    source does (PUSH), which gets those of other sinks, too. While nobody listens, and when a listener's queue is full,
+    messages are dropped and counted in ``messages_dropped``: late feedback is worth nothing. GNU Radio's own message
+    sinks wait instead, and with them the flowgraph's end.
 
     Message input ``pdus``: any PDUs.
 
     Args:
-        address: such as tcp://192.168.10.1:52001; with ``bind``, tcp://*:52001.
+        address: such as tcp://192.168.10.1:52001; with ``bind``, tcp://127.0.0.1:52001 for this host alone, or
+            tcp://*:52001 for all networks.
         bind: whether this end binds and the other connects.
-        queue: messages that may wait.
+        queue: messages that may wait, at most 1024.
+        curve_key: file of this end's secret key (``sdr-sc keys``); with it connections are encrypted, and only the ends
+            of ``allow_keys`` may connect.
+        allow_keys: public keys of the other ends, or their files, separated by commas; where this end connects, one.
 
     Raises:
         BlockError: the address is none; at the start: it cannot be used.
+        SdrScError: a key cannot be used.
     """
 
-    def __init__(self, address: str = "tcp://127.0.0.1:52001", bind: bool = False, queue: int = DEFAULT_QUEUE) -> None:
+    def __init__(
+        self,
+        address: str = "tcp://127.0.0.1:52001",
+        bind: bool = False,
+        queue: int = DEFAULT_QUEUE,
+        curve_key: str = "",
+        allow_keys: str = "",
+    ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_sink", in_sig=None, out_sig=None)
-        self.messages_sent = self.messages_dropped = 0
+        self.messages_sent = self.messages_dropped = self._refused_before = 0
         check_address(address, queue)
-        self._address, self._bind, self._queue = address, bind, queue
+        self.address, self._bind, self._queue = address, bind, queue
+        self._keys = keys_of(curve_key, allow_keys, bind)
         self._socket: Any = None
-        self._listeners = 0
+        self._listeners: Listeners | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
         self.message_port_register_in(pmt.intern("pdus"))
         self.set_msg_handler(pmt.intern("pdus"), self.handle_pdu)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it has keys."""
+        return self._keys is not None
+
+    @property
+    def messages_refused(self) -> int:
+        """Messages of strangers to a sink that binds, which takes greetings alone."""
+        return self._refused_before + (self._listeners.refused if self._listeners is not None else 0)
 
     def wait_for_listener(self, limit_s: float) -> bool:
         """Open the socket before the flowgraph starts, and wait until somebody listens; False if nobody does in time.
@@ -55,55 +84,71 @@ class zmq_pdu_sink(gr.basic_block):
 
         self._open()
         over = time.monotonic() + limit_s
-        # A publisher may always send; it is told of a listener by a message.
-        wanted = zmq.POLLIN if self._bind else zmq.POLLOUT
-        while not self._socket.poll(_POLL_MS, wanted):
-            if time.monotonic() > over:
+        while not self._is_heard():
+            left_s = over - time.monotonic()
+            if left_s <= 0:
                 return False
+            self._socket.poll(min(_POLL_MS, round(1e3 * left_s)), zmq.POLLIN if self._bind else zmq.POLLOUT)
         return True
+
+    def _is_heard(self) -> bool:
+        import zmq
+
+        if self._listeners is not None:
+            return self._listeners.hear() > 0
+        return bool(self._socket.poll(0, zmq.POLLOUT))
 
     @guarded_start
     def start(self) -> bool:
         self._open()
+        if not self._bind:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._greet, name="zmq_pdu_sink", daemon=True)
+            self._thread.start()
         return True
 
     def _open(self) -> None:
         if self._socket is None:
-            self._socket = open_socket("XPUB" if self._bind else "PUSH", self._address, self._bind, self._queue)
-            self._listeners = 0
+            kind = "ROUTER" if self._bind else "PUSH"
+            self._socket = open_socket(kind, self.address, self._bind, self._queue, keys=self._keys)
+            self._listeners = Listeners(self._socket) if self._bind else None
 
-    def _is_heard(self) -> bool:
-        """Whether a publisher has listeners: each tells when it comes and, or its connection, when it goes."""
+    @guarded_thread
+    def _greet(self) -> None:
+        """Tell a source that binds that this sink is there, now and then: it may be another one by now."""
+        greeted = False
+        while not self._stop.wait(GREET_S if greeted else _FIRST_S):
+            greeted = self._push(GREETING)
+
+    def _push(self, data: bytes) -> bool:
         import zmq
 
-        try:
-            while True:
-                self._listeners += {b"\x01": 1, b"\x00": -1}.get(self._socket.recv(zmq.DONTWAIT)[:1], 0)
-        except zmq.Again:
-            return self._listeners > 0
+        with self._lock:
+            try:
+                self._socket.send(data, zmq.DONTWAIT)
+            except zmq.Again:
+                return False
+        return True
 
     @guarded_handler
     def handle_pdu(self, message: pmt.pmt_base) -> None:
         """Send one."""
-        import zmq
-
         data = pmt.serialize_str(message)
-        if self._bind and not self._is_heard():
-            self.messages_dropped += 1
-            return
-        try:
-            self._socket.send(data, zmq.DONTWAIT)
-            self.messages_sent += 1
-        except zmq.Again:
-            self.messages_dropped += 1
-            if self._bind:  # one of them does not keep up: the others must not lose it, too
-                self._socket.setsockopt(zmq.XPUB_NODROP, 0)
-                self._socket.send(data, zmq.DONTWAIT)
-                self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        if self._listeners is not None:
+            got, slow = self._listeners.send(data)
+        else:
+            got, slow = (1, 0) if self._push(data) else (0, 1)
+        self.messages_sent += int(got > 0)
+        self.messages_dropped += slow if slow else int(not got)
 
     @guarded_stop
     def stop(self) -> bool:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
         if self._socket is not None:
+            self._refused_before, self._listeners = self.messages_refused, None
             self._socket.close(linger=_LINGER_MS)
             self._socket = None
         return True

@@ -14,12 +14,13 @@ from gnuradio import gr
 
 from sdr_sc.blocks._guard import guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREETING, check_address, open_socket
+from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 from sdr_sc.errors import BlockError
 from sdr_sc.link.intake import MOST_WAITING, READ_BATCH, READ_HZ, Intake
 from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
 
 _POLL_MS = 50
+_FIRST_MS = 10
 _BUSY_S = 0.002
 _PDUS = pmt.intern("pdus")
 
@@ -27,8 +28,8 @@ _PDUS = pmt.intern("pdus")
 class zmq_pdu_source(gr.basic_block):
     """Takes PDUs over ZMQ from ``zmq_pdu_sink``.
 
-    With ``bind``, those of every sink that connects (PULL); otherwise those of the one sink that binds (SUB), which all
-    its sources get.
+    With ``bind``, those of every sink that connects (PULL); otherwise those of the one sink that binds (DEALER), which
+    all its sources get.
 
     Anybody who reaches the address may send anything: a message is read within bounds and checked
     (`sdr_sc.link.pdu_schema`) before it becomes a PDU. What does not pass is dropped, and counted by kind in
@@ -37,7 +38,8 @@ class zmq_pdu_source(gr.basic_block):
     Message output ``pdus``: the PDUs.
 
     Args:
-        address, bind, queue: as for ``zmq_pdu_sink``.
+        address, bind, curve_key, allow_keys: as for ``zmq_pdu_sink``.
+        queue: messages of a peer that may wait; further ones wait at his end.
         schema: what the PDUs have to be: ``feedback`` (of the SNR estimator), ``sent`` (of the semantic encoder),
             ``truth`` (of the channel), or ``any``: keys of plain values, at most 1 MiB. Of ``feedback`` the newest
             counts: where more comes than the flowgraph bears, the older is left out, and counted in
@@ -45,10 +47,17 @@ class zmq_pdu_source(gr.basic_block):
 
     Raises:
         BlockError: the address or the schema is none; at the start: the address cannot be used.
+        SdrScError: a key cannot be used.
     """
 
     def __init__(
-        self, address: str = "tcp://127.0.0.1:52001", bind: bool = True, queue: int = DEFAULT_QUEUE, schema: str = "any"
+        self,
+        address: str = "tcp://127.0.0.1:52001",
+        bind: bool = True,
+        queue: int = DEFAULT_QUEUE,
+        schema: str = "any",
+        curve_key: str = "",
+        allow_keys: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_source", in_sig=None, out_sig=None)
         check_address(address, queue)
@@ -57,11 +66,16 @@ class zmq_pdu_source(gr.basic_block):
         self._intake = Intake(SCHEMAS[schema], schema == "feedback", GREETING)
         self.address, self._bind, self._queue = address, bind, queue
         self._backlog: Callable[[], int] = lambda: 0
+        self._keys = keys_of(curve_key, allow_keys, bind)
         self._socket: Any = None
-        self._monitor: Any = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.message_port_register_out(_PDUS)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it has keys."""
+        return self._keys is not None
 
     @property
     def messages_received(self) -> int:
@@ -107,23 +121,28 @@ class zmq_pdu_source(gr.basic_block):
         self._intake.wanted = wanted
 
     def wait_for_sender(self, limit_s: float) -> bool:
-        """Open the socket before the flowgraph starts, and wait until a sink has connected; False if none does in time.
+        """Open the socket before the flowgraph starts, and wait until a sink has greeted; False if none does in time.
 
-        A sink drops what it has to say while it is not connected, which it tries ten times a second.
+        A sink drops what it has to say while it is not connected, which it tries ten times a second. That somebody
+        connects is no sign of a sink: anybody may.
 
         Raises:
             BlockError: the address cannot be used.
         """
         self._open()
-        return bool(self._monitor.poll(round(1e3 * limit_s)))
+        intake, over = self._intake, time.monotonic() + limit_s
+        while not (intake.greetings or intake.received):
+            left_s = over - time.monotonic()
+            if left_s <= 0:
+                return False
+            if self._socket.poll(min(_POLL_MS, round(1e3 * left_s))):
+                time.sleep(self._read() / READ_HZ)
+        return True
 
     def _open(self) -> None:
-        import zmq
-
         if self._socket is None:
-            kind = "PULL" if self._bind else "SUB"
-            self._socket = open_socket(kind, self.address, self._bind, self._queue, self._intake.schema.most_bytes)
-            self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            kind, most_bytes = "PULL" if self._bind else "DEALER", self._intake.schema.most_bytes
+            self._socket = open_socket(kind, self.address, self._bind, self._queue, most_bytes, self._keys)
 
     @guarded_start
     def start(self) -> bool:
@@ -140,20 +159,22 @@ class zmq_pdu_source(gr.basic_block):
             self._thread.join(timeout=1.0)
             self._thread = None
         if self._socket is not None:
-            self._socket.disable_monitor()
-            self._monitor.close(linger=0)
             self._socket.close(linger=0)
             self._socket = None
         return True
 
     @guarded_thread
     def _listen(self) -> None:
-        intake = self._intake
+        intake, greet_at_s = self._intake, 0.0
         while not self._stop.is_set():
-            read = 0
+            now_s, read, wait_ms = time.monotonic(), 0, _POLL_MS
+            if not self._bind and now_s >= greet_at_s:
+                greeted = self._greet()
+                greet_at_s = now_s + (GREET_S if greeted else 0.0)
+                wait_ms = _POLL_MS if greeted else _FIRST_MS
             if intake.full:
                 self._stop.wait(_BUSY_S)
-            elif self._socket.poll(round(1e3 * _BUSY_S) if intake.waiting else _POLL_MS):
+            elif self._socket.poll(round(1e3 * _BUSY_S) if intake.waiting else wait_ms):
                 read = self._read()
             if intake.waiting and self._backlog() < MOST_WAITING:
                 for meta, data in intake.due(time.monotonic()):
@@ -161,6 +182,16 @@ class zmq_pdu_source(gr.basic_block):
             if read:
                 # The other blocks wait for the interpreter while this thread reads: it reads at a bounded rate.
                 self._stop.wait(read / READ_HZ)
+
+    def _greet(self) -> bool:
+        """Tell the sink that binds that this source is there; it may be another one by now."""
+        import zmq
+
+        try:
+            self._socket.send(GREETING, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
 
     def _read(self) -> int:
         """Take in what is there, up to a limit; returns how many messages that was."""

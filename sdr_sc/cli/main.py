@@ -33,6 +33,7 @@ GROUPS = {
     "Radios and recordings": {
         "tx": "Transmit images from a USRP, real or simulated, as the fed-back SNR calls for.",
         "rx": "Receive and answer them, and feed the SNR back.",
+        "keys": "Make and show the keys that keep strangers off the network between tx and rx.",
         "simusrp": "The simulated USRP: build it, list, change and clean up; run UHD programs on it.",
         "record": "Record the simulated link, a USRP or ZMQ samples as SigMF, with what is known of the frames.",
         "replay": "Send a recording through the receiver once more: the same answers, or a worse channel.",

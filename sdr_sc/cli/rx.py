@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli._network import key_options
 from sdr_sc.cli._usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _FEW = 3  # what the frames of a transmitter that was started anew leave behind
 @click.option("--record-datatype", type=click.Choice(("cf32_le", "ci16_le")), default="cf32_le", show_default=True,
               help="Format of the recording.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite a recording of that name.")
+@key_options
 @common_options
 def command(
     out: Path,
@@ -51,6 +53,9 @@ def command(
 
     console = terminal()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
+    from sdr_sc.cli._network import take_keys
+
+    take_keys(parameters, bind=False)
     # Said first: what follows takes seconds.
     console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")
 
@@ -109,7 +114,8 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
             description="Receiver of sdr_sc on a USRP.",
             force=force,
         )
-        settings = {name: value for name, value in parameters.items() if not name.endswith("_address")}
+        private = ("_address", "_key", "_keys")
+        settings = {name: value for name, value in parameters.items() if not name.endswith(private)}
         recorder.set_origin({"flowgraph": "usrp_rx.grc", **settings}, git_commit(), hardware)
         attach_recorder(tb, recorder)
 
@@ -119,6 +125,7 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
+    from sdr_sc.cli._network import add_strangers
     from sdr_sc.cli._usrp import aged, faults_text, level_text
 
     record, counters = tb.results.record, tb.receiver.receiver.counters
@@ -134,6 +141,7 @@ def _table(tb: Any) -> Table:
     table.add_row("level", level_text(tb.receiver.level))
     table.add_row("gaps", f"{tb.receiver.gaps}, {tb.receiver.samples_missing} samples missing")
     table.add_row("faults", faults_text(tb.rx_monitor.faults))
+    add_strangers(table, tb.sent)
     return table
 
 
@@ -143,7 +151,9 @@ def _heard(tb: Any) -> bool:
 
 
 def _warnings(tb: Any) -> list[str]:
+    from sdr_sc.cli._network import stranger_warnings
+
     clipped = ["samples clip at the receiver; lower --gain."] if tb.receiver.level.clipped else []
     if tb.results.record.answers_unknown > _FEW:
         clipped.append("frames arrive that were not sent by the transmitter; another one is on the frequency.")
-    return clipped + [f"{words}." for words in tb.rx_monitor.faults]
+    return clipped + [f"{words}." for words in tb.rx_monitor.faults] + stranger_warnings(tb.sent)

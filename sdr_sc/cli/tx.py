@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli._network import key_options
 from sdr_sc.cli._usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -33,24 +34,30 @@ if TYPE_CHECKING:
 @click.option("--feedback-timeout", "feedback_timeout_s", default=0.25, show_default=True,
               help="Until a frame counts as lost and the CAM falls back, s.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the images' order.")
-@click.option("--feedback", "feedback_address", default="tcp://*:52001", show_default=True,
-              help="ZMQ address where the receiver's SNR arrives.")  # fmt: skip
-@click.option("--sent", "sent_address", default="tcp://*:52002", show_default=True,
+@click.option("--feedback", "feedback_address", default="tcp://127.0.0.1:52001", show_default=True,
+              help="ZMQ address where the receiver's SNR arrives; tcp://*:52001 for other hosts.")  # fmt: skip
+@click.option("--sent", "sent_address", default="tcp://127.0.0.1:52002", show_default=True,
               help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
 @click.option("--wait", "wait_s", default=30.0, show_default=True, type=click.FloatRange(0),
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
+@key_options
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
+    from sdr_sc.cli._network import open_address_warning, take_keys
     from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
-    from sdr_sc.experiments.usrp_link import transmitter_status
+    from sdr_sc.experiments.usrp_link import stranger_rows, transmitter_status
     from sdr_sc.shown import terminal
     from sdr_sc.usrp import device_report
 
     console = terminal()
     parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
+    take_keys(parameters, bind=True)
+    opened = open_address_warning(parameters)
+    if opened:
+        console.print(f"[yellow]warning:[/] {opened}", soft_wrap=True)
     folder = new_folder(out, "tx")
     wait_s = parameters["wait_s"]
     then = f", then waiting for a receiver, at most {wait_s:g} s" if wait_s else ""
@@ -70,6 +77,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
             Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
             Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
             *(Row(words, count, "") for words, count in status["faults"].items()),
+            *stranger_rows("--feedback", status["feedback_refused_by_kind"]),
         ]
         whole = {**details(tb), "device": device_report(tb.usrp_sink)}
         write_json(folder / "summary.json", "sdr-sc tx", rows, whole)
@@ -108,6 +116,7 @@ def _check(parameters: dict[str, Any]) -> None:
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
+    from sdr_sc.cli._network import add_strangers
     from sdr_sc.cli._usrp import aged, faults_text, level_text
 
     encoder, feedback = tb.encoder, tb.encoder.latest_feedback()
@@ -117,9 +126,12 @@ def _table(tb: Any) -> Table:
     table.add_row("frames without feedback", str(encoder.in_flight.given_up))
     table.add_row("level", level_text(tb.transmitter.level))
     table.add_row("faults", faults_text(tb.tx_monitor.faults))
+    add_strangers(table, tb.feedback)
     return table
 
 
 def _warnings(tb: Any) -> list[str]:
+    from sdr_sc.cli._network import stranger_warnings
+
     clipped = ["samples clip at the transmitter; lower --amplitude."] if tb.transmitter.level.clipped else []
-    return clipped + [f"{words}." for words in tb.tx_monitor.faults]
+    return clipped + [f"{words}." for words in tb.tx_monitor.faults] + stranger_warnings(tb.feedback)

@@ -145,7 +145,13 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
         status["feedback_refused_by_kind"] = dict(tb.feedback.messages_refused_by_kind)
         status["feedback_superseded"] = tb.feedback.messages_superseded
         status["sent_dropped"] = tb.sent.messages_dropped
+        status["sent_refused"] = tb.sent.messages_refused
     return status
+
+
+def stranger_rows(option: str, refused: dict[str, int]) -> list[Row]:
+    """Messages that an address refused, by kind."""
+    return [Row(f"messages at {option} that are not ours: {kind}", count, "") for kind, count in refused.items()]
 
 
 def unsent_warning(status: dict[str, Any]) -> str:
@@ -228,6 +234,7 @@ def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
         rows.append(Row("messages on what was sent that made no sense, refused", status["news_refused"], "messages"))
     for words, count in status["faults"].items():
         rows.append(Row(words, count, ""))
+    rows += stranger_rows("--sent", status.get("sent_refused_by_kind", {}))
     return rows
 
 
