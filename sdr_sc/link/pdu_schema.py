@@ -123,7 +123,7 @@ class Form:
 
 def _one_frame(meta: dict[str, Any], data: np.ndarray) -> None:
     items = meta["n_items"]
-    if len(meta["item_id"]) != items or len(meta["label"]) != items or not len(data) or len(data) % items:
+    if len(meta["item_id"]) != items or len(meta["label"]) != items or len(data) % items:
         raise Refusal(INCONSISTENT)
     if meta["frame_index"] % FRAME_NUM_MODULO != meta["frame_num"]:
         raise Refusal(INCONSISTENT)
@@ -227,7 +227,8 @@ def sent_schema(item_bytes: int) -> Schema:
 
     def check(meta: dict[str, Any], data: np.ndarray) -> Pdu:
         meta, data = _sent(meta, data)
-        if END not in meta and len(data) != meta["n_items"] * item_bytes:
+        # News of a recording's frames comes without the items.
+        if END not in meta and len(data) not in (0, meta["n_items"] * item_bytes):
             raise Refusal(OTHER_ITEMS)
         return meta, data
 

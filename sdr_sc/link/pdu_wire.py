@@ -174,14 +174,20 @@ def read_entries(raw: bytes, place: int, name: Callable[[bytes], str]) -> tuple[
         key = name(raw[begin:stop])
         if key in found:
             raise Refusal(REPEATED_KEY)
-        found[key], place = _read_value(raw, stop)
+        found[key], place = read_plain_value(raw, stop)
     if raw[place : place + 1] != _NULL_BYTE:
         raise Refusal(NOT_PDU if place < len(raw) else CUT_SHORT)
     return found, place + 1
 
 
-def _read_value(raw: bytes, place: int) -> tuple[Any, int]:
-    """A value, and the place after it; there is at least one byte."""
+def read_plain_value(raw: bytes, place: int) -> tuple[Any, int]:
+    """A number, flag, text or uniform vector, and the place after it.
+
+    Raises:
+        Refusal: there is none.
+    """
+    if place >= len(raw):
+        raise Refusal(CUT_SHORT)
     tag = raw[place]
     number = _NUMBERS.get(tag)
     if number is not None:

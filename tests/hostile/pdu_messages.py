@@ -129,7 +129,6 @@ def wrong_sent() -> dict[str, bytes]:
             del meta[key]
             made[f"without {key}"] = write_pdu(meta, np.zeros(4 * 784, np.uint8))
     made["picture that does not divide"] = write_pdu(sent_meta(), np.zeros(4 * 784 + 1, np.uint8))
-    made["no picture"] = write_pdu(sent_meta(), _NOTHING)
     made["picture of another size"] = sent(item_bytes=100)
     made["picture of complex values"] = write_pdu(sent_meta(), np.zeros(4 * 784, np.complex64))
     made["an end that is none"] = write_pdu({END: False}, _NOTHING)

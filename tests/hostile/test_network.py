@@ -163,8 +163,8 @@ def test_connections_that_say_nothing_are_let_go_and_are_no_peers() -> None:
     source, sink = zmq_pdu_source(feedback, schema="feedback"), zmq_pdu_sink(sent, bind=True)
     try:
         assert not source.wait_for_sender(0.0) and not sink.wait_for_listener(0.0)
-        peers = [raw_peer(address, said) for address in (feedback, sent)
-                 for said in (b"", b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 64, ZMTP_GREETING) for _ in range(20)]  # fmt: skip
+        openings = (b"", b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 64, ZMTP_GREETING)
+        peers = [raw_peer(address, said) for address in (feedback, sent) for said in openings for _ in range(20)]
         with stranger(zmq.PUSH, feedback) as push, stranger(zmq.DEALER, sent) as dealer, stranger(zmq.SUB, sent) as sub:
             sub.subscribe(b"")
             push.send(b"noise")
