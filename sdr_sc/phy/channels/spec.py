@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from sdr_sc.phy.channels.base import Chain, ChannelModel, check_rate, generator
 from sdr_sc.phy.channels.catalogue import MAKERS, Context
 from sdr_sc.phy.channels.multipath import Multipath, power_on_subcarriers
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class ParsedChain:
 
 
 NOISE = "noise"
+LONGEST_TEXT = 10_000
+"""Characters of a line; a hundred measured taps have 3,000."""
 MODEL_NAMES = (*sorted(MAKERS), NOISE)
 """All names that `parse_chain` knows."""
 
@@ -74,7 +78,7 @@ def parse_chain(text: str, sample_rate_hz: float, seed: int, numerology: Numerol
         name, arguments = _read_call(call, text)
         if name == NOISE:
             if has_noise:
-                raise ChannelError(f"channel models {text!r}: noise() stands twice; leave one.")
+                raise ChannelError(f"channel models {_short(text)}: noise() stands twice; leave one.")
             has_noise = True
             continue
         context = Context(sample_rate_hz, numerology, _derived_seed(seed, place))
@@ -96,14 +100,18 @@ def _power(model: ChannelModel, numerology: Numerology) -> float:
 def _calls(text: str) -> Sequence[ast.expr]:
     if not text.strip():
         return ()
+    if len(text) > LONGEST_TEXT:
+        raise ChannelError(f"channel models have {len(text)} characters; use {LONGEST_TEXT} or fewer.")
     try:
-        tree = ast.parse(f"_({text.strip()}\n)", mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the text is read, and never run
+            tree = ast.parse(f"_({text.strip()}\n)", mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None  # type: ignore[assignment]
     outer = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "_"
     if not outer or tree.keywords:  # type: ignore[union-attr]
         raise ChannelError(
-            f"channel models {text!r} cannot be read; write calls with commas between, "
+            f"channel models {_short(text)} cannot be read; write calls with commas between, "
             "such as tdl_c(delay_spread_ns=300, doppler_hz=5), clock_offset(ppm=20)."
         )
     return tree.args  # type: ignore[union-attr]
@@ -112,13 +120,13 @@ def _calls(text: str) -> Sequence[ast.expr]:
 def _read_call(call: ast.expr, text: str) -> tuple[str, dict[str, Any]]:
     """Name and keyword arguments of a call, checked against the model's parameters."""
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        got = ast.unparse(call)
         raise ChannelError(
-            f"channel models {text!r}: {got!r} is no call; write a model's name with parentheses, such as noise()."
+            f"channel models {_short(text)}: {_source(call)} is no call; write a model's name with parentheses, such "
+            "as noise()."
         )
     name = call.func.id
     if name not in MODEL_NAMES:
-        raise ChannelError(f"channel models: {name!r} is unknown; use one of {', '.join(MODEL_NAMES)}.")
+        raise ChannelError(f"channel models: {_short(name)} is unknown; use one of {', '.join(MODEL_NAMES)}.")
     known = {} if name == NOISE else dict(list(inspect.signature(MAKERS[name], eval_str=True).parameters.items())[1:])
     known_names = ", ".join(known) or "none"
     if call.args:
@@ -126,7 +134,7 @@ def _read_call(call: ast.expr, text: str) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {}
     for keyword in call.keywords:
         if keyword.arg not in known:
-            got = "**" if keyword.arg is None else repr(keyword.arg)
+            got = "**" if keyword.arg is None else _short(keyword.arg)
             raise ChannelError(f"channel models: {name}() has no parameter {got}; its parameters are: {known_names}.")
         if keyword.arg in values:
             raise ChannelError(f"channel models: {name}() gives {keyword.arg} twice; leave one.")
@@ -142,9 +150,10 @@ def _value(model: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
     where = f"channel models: {parameter.name} of {model}()"
     try:
         value = ast.literal_eval(node)
+        repr(value)  # numbers of thousands of digits cannot be told, and are none of ours
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise ChannelError(
-            f"{where} is {ast.unparse(node)!r}; write a plain number, text in quotes, or a list of numbers."
+            f"{where} is {_source(node)}; write a plain number, text in quotes, or a list of numbers."
         ) from None
     kind = parameter.annotation
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
@@ -155,5 +164,17 @@ def _value(model: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
         list: (isinstance(value, (list, tuple)), "a list of numbers such as [1, 0.3j]"),
     }.get(kind, (is_number or (value is None and kind is not float), "a number"))
     if not fits:
-        raise ChannelError(f"{where} is {value!r}; use {wanted}.")
+        raise ChannelError(f"{where} is {_short(value)}; use {wanted}.")
     return int(value) if kind is int else value
+
+
+def _source(node: ast.expr) -> str:
+    """What a part of the line says, for a message."""
+    try:
+        return _short(ast.unparse(node))
+    except (RecursionError, ValueError):
+        return "a part"
+
+
+def _short(value: Any) -> str:
+    return shown(repr(value), 160)
