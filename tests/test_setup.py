@@ -55,7 +55,8 @@ def fresh_checkout(tmp_path: Path, extra_package: str) -> tuple[Path, Path]:
     root, tools = tmp_path / "checkout", tmp_path / "bin"
     (root / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "setup", root / "scripts" / "setup")
-    shutil.copy(ROOT / "pyproject.toml", root)
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
     (root / "apt-packages.txt").write_text(f"{extra_package}  # comment\n")
     tools.mkdir()
     for name in TOOLS:
