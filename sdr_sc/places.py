@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
@@ -19,6 +21,8 @@ from sdr_sc.shown import shown
 
 TEMPORARY_CACHE = "sdr_sc-cache-"
 """How the names of caches in the folder for temporary files begin."""
+_REPLACED = "SDR_SC_REPLACED_HOME"
+_SCRATCH = "sdr_sc-scratch-"
 
 
 def why_not_own(status: os.stat_result) -> str:
@@ -75,6 +79,11 @@ def has_writable_home() -> bool:
     return os.path.isabs(home) and os.path.isdir(home) and os.access(home, os.W_OK | os.X_OK)
 
 
+def replaced_home() -> str | None:
+    """The ``HOME`` that `use_writable_home` has replaced, in this process or one that started it."""
+    return os.environ.get(_REPLACED)
+
+
 def use_writable_home() -> None:
     """Give this process and its children a ``HOME`` of their own where theirs is not there or cannot be written.
 
@@ -93,6 +102,7 @@ def use_writable_home() -> None:
         if os.path.isabs(home) and os.path.isdir(os.path.join(home, folder)):
             os.environ.setdefault(name, os.path.join(home, folder))
     os.environ["HOME"] = str(private)
+    os.environ[_REPLACED] = home
 
 
 def cache_folder() -> Path:
@@ -122,3 +132,50 @@ def _cache_folder(named: str, home: str) -> Path:
         except SdrScError:
             continue
     return Path(tempfile.mkdtemp(prefix=TEMPORARY_CACHE))
+
+
+def start_ticks(pid: int) -> int:
+    """When a process began, in ticks since the machine did: with the pid it names one process. 0 if it is not alive."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    fields = text.rpartition(")")[2].split()
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for temporary files, this user's own, which is gone afterwards.
+
+    Its name tells the process, by which `dead_scratch_folders` finds those whose process was killed.
+
+    Raises:
+        SdrScError: it cannot be made.
+    """
+    pid = os.getpid()
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{pid}-{start_ticks(pid)}-")
+    except OSError as error:
+        reason = error.strerror or error
+        raise SdrScError(
+            f"a folder for temporary files cannot be made ({reason}); make room there, or set TMPDIR to another place."
+        ) from None
+    with folder as name:
+        yield Path(name)
+
+
+def dead_scratch_folders() -> list[Path]:
+    """Temporary folders of this user's processes that are not alive any more; other users' are never among them."""
+    pattern = re.compile(re.escape(_SCRATCH) + r"(\d+)-(\d+)-\w+")
+    found = []
+    for folder in sorted(Path(tempfile.gettempdir()).glob(_SCRATCH + "*")):
+        named = pattern.fullmatch(folder.name)
+        try:
+            status = folder.lstat()
+        except OSError:
+            continue
+        if named and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            if start_ticks(int(named[1])) != int(named[2]):
+                found.append(folder)
+    return found

@@ -125,10 +125,21 @@ def test_doctor_finds_what_is_installed():
 
 
 def test_doctor_tells_what_is_missing_and_what_mends_it(tmp_path):
-    process = sdr_sc("doctor", SDR_SC_FASHION_MNIST=str(tmp_path), COLUMNS="200")
+    process = sdr_sc("doctor", SDR_SC_FASHION_MNIST=str(tmp_path), COLUMNS="60")
     assert process.returncode == 1
-    line = next(line for line in process.stdout.splitlines() if "Fashion-MNIST" in line)
-    assert "missing" in line and "apt-get install" in line
+    lines = process.stdout.splitlines()
+    place = next(number for number, line in enumerate(lines) if "Fashion-MNIST" in line)
+    assert lines[place].startswith("missing") and str(tmp_path) in lines[place]  # whole, on however narrow a terminal
+    assert "to fix it: sudo apt-get install" in lines[place + 1]
+
+
+def test_doctor_names_a_home_that_cannot_be_written(tmp_path):
+    process = sdr_sc("doctor", "--json", HOME="/nonexistent", XDG_CACHE_HOME=str(tmp_path), timeout_s=120)
+    rows = {row["what"]: row for row in json.loads(process.stdout)}
+    row = rows["HOME that can be written"]
+    assert not row["ok"] and not row["required"] and "/nonexistent" in row["found"] and "set HOME" in row["remedy"]
+    assert rows["folder for caches"]["ok"] and str(tmp_path) in row["found"]
+    assert "simulated USRP" in rows and "terminal for GRC's F6" in rows and "browser for the tests" in rows
 
 
 def test_companion_without_a_display():

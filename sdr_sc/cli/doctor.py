@@ -9,6 +9,7 @@ import sys
 import click
 
 from sdr_sc.experiments.diagnosis import Finding, diagnose
+from sdr_sc.shown import shown
 
 
 @click.command()
@@ -22,28 +23,27 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
     else:
-        _print_table(findings)
+        _print(findings)
     sys.exit(any(finding.required and not finding.ok for finding in findings))
 
 
-def _print_table(findings: list[Finding]) -> None:
-    from rich.table import Table
+def _print(findings: list[Finding]) -> None:
+    """A line for each finding, and one with the remedy; no table, whose columns would break paths in two."""
+    from rich.console import Console
     from rich.text import Text
 
-    from sdr_sc.shown import terminal
-
-    table = Table(title="sdr_sc doctor", title_justify="left")
-    for heading in ("what", "state", "found", "to mend it"):
-        table.add_column(heading, overflow="fold")
+    console = Console()
+    widest = max(len(finding.what) for finding in findings)
     for finding in findings:
         if finding.ok:
-            state = Text("ok", "green")
+            state, style = "ok", "green"
         elif finding.required:
-            state = Text("missing", "bold red")
+            state, style = "missing", "bold red"
         else:
-            state = Text("optional", "yellow")
-        table.add_row(finding.what, state, Text(finding.found), Text("" if finding.ok else finding.remedy))
-    console = terminal()
-    console.print(table)
+            state, style = "optional", "yellow"
+        line = Text.assemble((f"{state:<8}", style), f"  {finding.what:<{widest}}  {shown(finding.found)}")
+        console.print(line, soft_wrap=True)
+        if not finding.ok:
+            console.print(Text(f"{'':8}  {'':{widest}}  to fix it: {finding.remedy}"), soft_wrap=True)
     missing = sum(finding.required and not finding.ok for finding in findings)
     console.print("All that is required is here." if missing == 0 else f"Missing, and required: {missing}.")

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from sdr_sc.places import scratch_folder
 
 if TYPE_CHECKING:
     from sdr_sc.data.fashion_mnist import ImageSet
@@ -82,7 +83,7 @@ def command(
 
     exporter = StudentExporter(model)
     exporter.contract.check_data(test.images.shape[1:], len(test.class_names))
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
+    with scratch_folder() as folder:
         # Checked as files, which is how they will be used; only then they go where they were wanted.
         trial = Path(folder) / "float32.onnx"
         files = exporter.float32(trial)

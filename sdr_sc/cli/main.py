@@ -23,6 +23,7 @@ GROUPS = {
     "Start here": {
         "demo": "Send images over a simulated channel with the SNR loop closed, and report.",
         "doctor": "Show what is installed and what is missing, with the command that installs it.",
+        "clean": "Remove what killed programs left in shared memory and temporary folders.",
     },
     "Flowgraphs": {
         "companion": "Open GNU Radio Companion with our blocks and this Python.",

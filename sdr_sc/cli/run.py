@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.run_child import run_in_child
+from sdr_sc.places import scratch_folder
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -34,7 +34,7 @@ def command(flowgraph: Path, timeout_s: float | None, close: bool, options: tupl
         if not flowgraph.is_file():
             raise FlowgraphError(f"flowgraph {flowgraph} does not exist; check its path.")
         sys.exit(run_in_child(flowgraph, list(options), timeout_s, close))
-    with tempfile.TemporaryDirectory(prefix="sdr_sc-run-") as scratch:
+    with scratch_folder() as scratch:
         generated = compile_flowgraph(flowgraph, Path(scratch))
         status = run_in_child(generated, list(options), timeout_s, close)
     sys.exit(status)

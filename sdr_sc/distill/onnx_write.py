@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.errors import MissingDependencyError
+from sdr_sc.places import scratch_folder
 
 OPSET = 17
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -108,7 +108,7 @@ def quantise(content: bytes, batches: Iterable[Mapping[str, np.ndarray]], data_i
             batch = next(self.batches, None)
             return None if batch is None else dict(batch)
 
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, quiet():
+    with scratch_folder() as folder, quiet():
         source, prepared, target = (Path(folder) / f"{name}.onnx" for name in ("float32", "prepared", "int8"))
         source.write_bytes(content)
         quant_pre_process(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sdr_sc.distill.teacher import Teacher
 from sdr_sc.distill.teacher_onnx import OnnxTeacher
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import onnx_file
 
 TOLERANCE = 1e-3
@@ -84,7 +84,7 @@ def export_teacher(source: Path, out: Path, images: Tensor) -> TeacherAgreement:
     content = trace(module, {"images": torch.zeros(2, 1, *item_shape)}, ["logits", "features"])
     content = onnx_file.seal(with_metadata(content, {"mean": "0", "std": "1", CARD_KEY: json.dumps(asdict(card))}))
 
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
+    with scratch_folder() as folder:
         # Checked as a file, which is how it will be used.
         trial = Path(folder) / out.name
         write_whole({trial: content})

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from sdr_sc.experiments.replay import ReplayConfig, replay
 from sdr_sc.experiments.usrp_pair import run_pair
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import Receiver, warm_up
+from sdr_sc.places import scratch_folder
 
 Log = Callable[[str], None]
 _CHUNKS = (1 << 20, 65_536, 4099, 700)
@@ -40,7 +40,7 @@ def bench_capture(seconds: float, quick: bool, log: Log) -> list[Row]:
         seconds: of the recording at 10 MS/s.
         quick: less data.
     """
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         folder = Path(scratch)
         rows = [
             *identity_rows(folder, quick, log),

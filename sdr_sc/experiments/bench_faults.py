@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from sdr_sc.experiments.fault_runs import Program, Verdict, judge
 from sdr_sc.experiments.loopback import LOOPBACK
 from sdr_sc.experiments.measurements import NOT_MEASURED, Row
 from sdr_sc.experiments.usrp_pair import free_ports
+from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp import build as simusrp
 
 TRIES = 20
@@ -61,7 +61,7 @@ def bench_faults(quick: bool, seed: int, log: Callable[[str], None]) -> list[Row
     """
     simusrp.module_path()
     rows, tries = [], 2 if quick else TRIES
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         for number, kind in enumerate(_KINDS):
             log(f"{kind.name}, {tries} times")
             try:

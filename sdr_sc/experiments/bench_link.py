@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import Receiver
+from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
 
 Log = Callable[[str], None]
@@ -93,7 +93,7 @@ def lost_frame_rows(frames: int, seed: int) -> list[Row]:
 def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> list[Row]:
     """The CAM's response to a fall from 25 to 0 dB and back in one step, through the flowgraph."""
     n = frames_per_level
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
+    with scratch_folder() as folder:
         run_loopback(
             60.0 + n,
             images=3 * n,
@@ -101,7 +101,7 @@ def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> l
             snr_schedule=f"0:{LEVELS_DB[0]:g}, {n}:0, {2 * n}:{LEVELS_DB[0]:g}",
             seed=seed,
             model=model,
-            folder=folder,
+            folder=str(folder),
         ).raise_if_faulty()
         frames = read_frames(Path(folder))
     snr_db, k = [float(f["snr_set_db"]) for f in frames], [int(f["k"]) for f in frames]
@@ -150,7 +150,7 @@ def help_row(runs: int) -> Row:
 
 def demo_row() -> Row:
     """Time of a whole demonstration on a machine that is set up."""
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
+    with scratch_folder() as folder:
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "sdr_sc.cli.main", "demo", "--out", folder], check=True, capture_output=True

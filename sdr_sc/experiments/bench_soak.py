@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -31,6 +30,7 @@ from sdr_sc.experiments.soak_account import (
 )
 from sdr_sc.experiments.soak_ends import End, Observer, bad_messages, send_to
 from sdr_sc.experiments.usrp_pair import free_ports
+from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp import build as simusrp
 
 _RATE = ("--rate", "200e3")
@@ -114,7 +114,7 @@ def bench_soak(seconds: float, quick: bool, seed: int, log: Callable[[str], None
     simusrp.module_path()
     seconds = 60.0 if quick else seconds
     log(f"kills, stops, full disks and bad messages for {seconds:g} s")
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch, \
+    with scratch_folder() as scratch, \
             small_disk(Path(scratch) / "disk", _DISK_KIB) as disk:  # fmt: skip
         soak = _Soak(disk, log)
         found, events, lives = _disturb(soak, Path(scratch), seconds, np.random.default_rng(seed))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from sdr_sc.experiments.sweep.config import SweepConfig, config_from
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.runner import Hooks, run_sweep
 from sdr_sc.experiments.sweep.workers import LocalWorkers
+from sdr_sc.places import scratch_folder
 
 WORKERS = 2
 _GOAL_S = 300.0
@@ -82,7 +82,7 @@ def _time(config: SweepConfig, workers: int) -> Timing:
         arrived.append(time.monotonic() - begun)
         processor_s.append(result.seconds)
 
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         run_sweep(config, Path(scratch) / "speed.parquet", LocalWorkers(workers), hooks=Hooks(on_point=on_point))
     wall_s = time.monotonic() - begun
     return Timing(wall_s, arrived[0], sum(processor_s), (len(arrived) - 1) / (arrived[-1] - arrived[0]))

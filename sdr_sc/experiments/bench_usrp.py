@@ -6,7 +6,6 @@ What no row shows: the transport of a real device (USB, UDP), and a real front e
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from sdr_sc.experiments.machine_pauses import MachinePauses
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.usrp_pair import PairResult, run_pair
+from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp.levels import expected_snr_db, path_loss_for_snr
 
 _OCCUPIED = 52 / 64
@@ -33,7 +33,7 @@ def bench_usrp(seconds: float, quick: bool, log: Callable[[str], None]) -> list[
         seconds: of the long run.
         quick: runs of a few seconds.
     """
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         folder = Path(scratch)
         return [
             *lock_step_rows(folder, quick, log),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments import machine
 from sdr_sc.experiments.grc_compile import GRC_FOLDER, known_block_ids
 
 _SETUP = "make setup"
@@ -48,6 +49,7 @@ def diagnose() -> list[Finding]:
         ("Qt flowgraphs without a display", _program("xvfb-run"), "sudo apt-get install xvfb xauth", False),
         ("UHD in GNU Radio", _uhd, "sudo apt-get install gnuradio", False),
         ("UHD tools for USRP hardware", _program("uhd_find_devices"), "sudo apt-get install uhd-host", False),
+        *machine.ROWS,
     ]
     findings = []
     for what, look, remedy, required in rows:

@@ -10,7 +10,6 @@ import json
 import shlex
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.replay import ReplayConfig, replay
 from sdr_sc.files import write_whole
+from sdr_sc.places import scratch_folder
 
 SNR_TOLERANCE_DB = 1e-3
 """Other processors round differently; the same one gives the same digits."""
@@ -109,7 +109,7 @@ def answers(file: str | Path) -> dict[str, Any]:
     Raises:
         SdrScError: it cannot be replayed.
     """
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         (result,) = replay(ReplayConfig(str(file)), [Path(scratch)], deadline_s=_LIMIT_S)
         frames = _table(Path(scratch) / "frames.csv")
         items = _table(Path(scratch) / "items.csv")
@@ -166,7 +166,7 @@ def make(folder: Path, names: set[str] | None = None) -> None:
     for example in EXAMPLES:
         if names is None or example.name in names:
             print(f"making {example.name} ...")
-            with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+            with scratch_folder() as scratch:
                 _run([command.format(folder=folder, scratch=scratch) for command in example.commands])
             found = answers(folder / example.name)
             text = json.dumps(found, separators=(",", ":")).replace('{"frame_index"', '\n{"frame_index"') + "\n"

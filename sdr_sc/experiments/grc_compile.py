@@ -8,13 +8,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from sdr_sc.documents import YAML_LIMIT_BYTES, parse_yaml, read_bytes
 from sdr_sc.errors import FlowgraphError, MissingDependencyError
-from sdr_sc.places import cache_folder, own_folder
+from sdr_sc.places import cache_folder, own_folder, scratch_folder
 from sdr_sc.shown import shown
 from sdr_sc.simusrp import build as simusrp
 
@@ -110,7 +109,7 @@ def known_block_ids() -> set[str]:
 
 def _run_child(arguments: list[str], subject: str) -> dict[str, Any]:
     """Run ``grc_child.py`` with this interpreter, so that blocks in this venv can be imported; returns its answer."""
-    with tempfile.TemporaryDirectory(prefix="sdr_sc-grc-") as scratch:
+    with scratch_folder() as scratch:
         answer_file = Path(scratch) / "answer.json"
         command = [sys.executable, str(_CHILD), str(answer_file), str(_cache_file()), *arguments]
         try:

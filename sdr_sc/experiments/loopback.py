@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.places import scratch_folder
 
 FLOWGRAPHS = Path(__file__).resolve().parents[2] / "flowgraphs"
 LOOPBACK = FLOWGRAPHS / "sim_loopback.grc"
@@ -145,7 +145,7 @@ def run_loopback(
         on_poll(tb)
         return False
 
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
+    with scratch_folder() as folder, _errors.watching():
         generated = compile_flowgraph(flowgraph, Path(folder))
         tb = build(top_block_class(load_module(generated), generated), parameters)
         prepare(tb)

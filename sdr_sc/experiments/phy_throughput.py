@@ -11,7 +11,6 @@ gap between frames.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from sdr_sc.experiments import throughput_runs as runs
 from sdr_sc.experiments.measurements import Row, mean_interval
 from sdr_sc.experiments.throughput_runs import Run
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.places import scratch_folder
 
 Log = Callable[[str], None]
 Kind = tuple[Callable[[], Run], Callable[[], Run]]
@@ -55,7 +55,7 @@ def throughput_rows(
     frames, repeats = frames or (400 if quick else 3000), repeats or (3 if quick else 7)
     samples = frames * FRAME_SYMBOLS * Numerology().symbol_samples
     stock_samples = _STOCK_SAMPLES / 10 if quick else _STOCK_SAMPLES
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, runs.one_core(), runs.quiet():
+    with scratch_folder() as folder, runs.one_core(), runs.quiet():
         log("throughput of the receivers")
         receivers = _receivers(Path(folder), samples, stock_samples, seed, repeats)
         log("throughput of the transmitters")
@@ -69,7 +69,7 @@ def throughput_rows(
 def frame_length_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     """Throughput of receiver and transmitter over the OFDM symbols of payload in a frame."""
     rows, samples, numerology = [], 2e6 if quick else 20e6, Numerology()
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, runs.one_core(), runs.quiet():
+    with scratch_folder() as folder, runs.one_core(), runs.quiet():
         for symbols in LENGTHS:
             log(f"throughput with {symbols} payload symbols a frame")
             length = numerology.payload_offset + symbols * numerology.symbol_samples

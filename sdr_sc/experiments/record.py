@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sdr_sc.experiments.loopback import FLOWGRAPHS, Accounting, run_loopback
 from sdr_sc.experiments.provenance import git_commit
 from sdr_sc.experiments.record_live import hardware_of
 from sdr_sc.experiments.run_generated import load_module, top_block_class
+from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
 
 RECORD_LOOPBACK = FLOWGRAPHS / "record_loopback.grc"
@@ -135,7 +135,7 @@ def record_usrp(
 
     check_target(file, bool(parameters.get("force")))
     prepare_uhd(parameters["device_args"])
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder, _errors.watching():
+    with scratch_folder() as folder, _errors.watching():
         generated = compile_flowgraph(RECORD_USRP, Path(folder))
         module = load_module(generated)
         tb = built_for_usrp(top_block_class(module, generated), {**parameters, "file": str(file)})

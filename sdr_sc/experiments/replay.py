@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +17,7 @@ from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
 
 REPLAY = FLOWGRAPHS / "replay.grc"
@@ -160,7 +160,7 @@ def _flowgraph() -> tuple[Any, Any]:
     """Module and class of ``replay.grc``: compiling it takes longer than many a replay."""
     if not REPLAY.is_file():
         raise FlowgraphError(f"flowgraph {REPLAY} is missing; run from a clone of the repository with its flowgraphs.")
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         generated = compile_flowgraph(REPLAY, Path(scratch))
         module = load_module(generated)
         return module, top_block_class(module, generated)

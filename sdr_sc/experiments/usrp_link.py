@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.experiments.usrp_watch import EndRun
+from sdr_sc.places import scratch_folder
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
@@ -62,7 +62,7 @@ def run_end(
         raise FlowgraphError(f"flowgraph {path} is missing; run from a clone of the repository with its flowgraphs.")
     prepare_uhd(parameters["device_args"])
     with _errors.watching():
-        with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:  # gone before a signal may end the process
+        with scratch_folder() as folder:  # gone before a signal may end the process
             generated = compile_flowgraph(path, Path(folder))
             module = load_module(generated)
             cls = top_block_class(module, generated)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdr_sc.places import why_not_private
+from sdr_sc.places import start_ticks, why_not_private
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.layout import LIVE_KEYS, PACES, RX_STATES, TX_STATES, AirHeader, DeviceSlot, Owner, fits
 
@@ -73,12 +73,7 @@ def air_names() -> list[str]:
 
 def is_alive(owner: Owner) -> bool:
     """Whether the process lives; its start time tells it from a later one with the same pid."""
-    try:
-        text = Path(f"/proc/{owner.pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    fields = text.rpartition(")")[2].split()
-    return fields[0] not in "ZX" and int(fields[19]) == owner.start_ticks
+    return owner.start_ticks != 0 and start_ticks(owner.pid) == owner.start_ticks
 
 
 @contextmanager
@@ -197,33 +192,44 @@ def clean() -> list[str]:
         What was removed: names of airs, and of rings of airs that are in use.
     """
     removed = []
-    for air, files in left_over().items():
-        for file in files:
-            file.unlink(missing_ok=True)
-        removed += [air] if FOLDER / (prefix() + air) in files or not _files(air) else [file.name for file in files]
+    for air, files in left_over(remove=True).items():
+        is_whole = FOLDER / (prefix() + air) in files or not _files(air)
+        removed += [air] if is_whole else [file.name for file in files]
     return removed
 
 
-def left_over() -> dict[str, list[Path]]:
-    """Files that no living process uses, by air; other users' files are never among them."""
-    found = {air: _unused_files(air) for air in air_names()}
+def left_over(remove: bool = False) -> dict[str, list[Path]]:
+    """Files that no living process uses, by air; other users' files are never among them.
+
+    Args:
+        remove: them, too. The air's lock is held meanwhile, so that nobody begins to use one.
+    """
+    found = {}
+    for air in air_names():
+        try:
+            with opened(air, lock=True) as header:
+                found[air] = _without_use(air, header)
+                _remove(found[air] if remove else [])
+        except SimusrpError:  # another version's, or only rings
+            files, mapped = _files(air), _mapped_files()
+            found[air] = [] if any(str(file) in mapped for file in files) else files
+            _remove(found[air] if remove else [])
     return {air: files for air, files in found.items() if files}
 
 
-def _unused_files(air: str) -> list[Path]:
+def _without_use(air: str, header: AirHeader) -> list[Path]:
     files = _files(air)
-    try:
-        with opened(air, lock=True) as header:
-            if not any(slot.used and is_alive(slot.owner) for slot in header.devices):
-                return files
-            kept = {f".ring-{tx.serial}" for tx in header.tx if tx.state in (1, 2) and is_alive(tx.owner)}
-            files = [file for file in files[1:] if file.suffix not in kept and _is_old(file)]
-    except SimusrpError:
-        pass  # another version's, or only rings
-    mapped = _mapped_files() if files else ""
-    if FOLDER / (prefix() + air) in files and any(str(file) in mapped for file in files):
-        return []
-    return [file for file in files if str(file) not in mapped]
+    if not any(slot.used and is_alive(slot.owner) for slot in header.devices):
+        return files
+    kept = {f".ring-{tx.serial}" for tx in header.tx if tx.state in (1, 2) and is_alive(tx.owner)}
+    rings = [file for file in files[1:] if file.suffix not in kept and _is_old(file)]
+    mapped = _mapped_files() if rings else ""
+    return [file for file in rings if str(file) not in mapped]
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _files(air: str) -> list[Path]:

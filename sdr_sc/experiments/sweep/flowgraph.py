@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +21,7 @@ from sdr_sc.experiments.sweep.points import PointResult, Tally
 from sdr_sc.experiments.usrp_pair import GRACE_S, PairResult, run_pair
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp import levels
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.taps import write_taps
@@ -52,7 +52,7 @@ def check_flowgraph(config: SweepConfig) -> None:
     if config.stop is not None or any(entry.stop for entry in config.schemes):
         raise SdrScError("a flowgraph sends all its items; leave 'stop' out, or use air: phy.")
     numerology = Numerology()
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         for channel in config.channels:
             try:
                 _write_channel(Path(scratch) / "channel.taps", channel.models, numerology, 0, _SNAPSHOT_S)
@@ -71,7 +71,7 @@ def measure_flowgraph(task: Task) -> PointResult:
     """
     begun = time.monotonic()
     for patience_s in _PATIENCE_S:
-        with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+        with scratch_folder() as scratch:
             pair = _run(task, Path(scratch), patience_s)
             if answers_late(pair):
                 continue

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What killed programs leave is found, named and removed, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import ROOT, environment, sdr_sc
+from second_user import OTHER, as_root
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.experiments import machine
+from sdr_sc.places import dead_scratch_folders, scratch_folder, start_ticks
+
+HOLDING = """
+import sys
+from sdr_sc.places import scratch_folder
+with scratch_folder() as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def holder() -> tuple[subprocess.Popen, Path]:
+    """A process with a temporary folder."""
+    command = [sys.executable, "-c", HOLDING]
+    process = subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait(20)
+
+
+def test_a_folder_is_private_and_gone_afterwards(temporary) -> None:
+    with scratch_folder() as folder:
+        assert folder.parent == temporary and folder.stat().st_mode & 0o777 == 0o700
+        assert dead_scratch_folders() == []
+    assert not folder.exists()
+
+
+def test_no_place_for_a_folder_is_one_sentence(temporary, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/proc")
+    with pytest.raises(SdrScError, match="set TMPDIR"), scratch_folder():
+        pass
+
+
+def test_clean_takes_what_the_dead_left_and_leaves_the_living_alone(temporary) -> None:
+    living, kept = holder()
+    killed, litter = holder()
+    (litter / "generated.py").write_text("left")
+    kill(killed)
+    reused = temporary / f"sdr_sc-scratch-{living.pid}-{start_ticks(living.pid) - 1}-abc"  # another process, same pid
+    reused.mkdir()
+    for name in ("sdr_sc-scratch-1-2", "sdr_sc-other", "sdr_sc-scratch-x-y-z"):
+        (temporary / name).mkdir()
+    (temporary / "sdr_sc-scratch-1-2-link").symlink_to(kept)
+    try:
+        look, remedy = {row[0]: row[1:3] for row in machine.ROWS}["left by killed programs"]
+        is_ok, found = look()
+        assert not is_ok and str(litter) in found and remedy == "sdr-sc clean"
+        would = sdr_sc("clean", "--dry-run").stdout
+        assert str(litter) in would and str(reused) in would and str(kept) not in would and litter.exists()
+        done = sdr_sc("clean")
+        assert done.returncode == 0 and str(litter) in done.stdout
+        assert not litter.exists() and not reused.exists() and kept.exists()
+        assert {entry.name for entry in temporary.iterdir()} == {
+            kept.name, "sdr_sc-scratch-1-2", "sdr_sc-other", "sdr_sc-scratch-x-y-z", "sdr_sc-scratch-1-2-link",
+        }  # fmt: skip
+        assert "nothing to remove" in sdr_sc("clean").stdout
+    finally:
+        kill(living)
+
+
+@as_root
+def test_another_user_s_folder_stays(temporary) -> None:
+    theirs = temporary / "sdr_sc-scratch-1-2-abc"
+    theirs.mkdir()
+    os.chown(theirs, OTHER, OTHER)
+    assert dead_scratch_folders() == [] and str(theirs) not in sdr_sc("clean").stdout and theirs.exists()
+
+
+def test_a_killed_run_leaves_nothing_that_clean_does_not_find(temporary) -> None:
+    command = [sys.executable, "-m", "sdr_sc.cli.main", "run", str(ROOT / "flowgraphs" / "sim_loopback.grc"), "--"]
+    process = subprocess.Popen([*command, "--images", "100000"], env=environment(), start_new_session=True)
+    end = time.monotonic() + 100
+    while not list(temporary.glob("*/sim_loopback.py")) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert list(temporary.glob("*/sim_loopback.py"))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(20)
+    assert sdr_sc("clean").returncode == 0
+    assert list(temporary.iterdir()) == []
