@@ -113,12 +113,26 @@ def usrp(file: Path, seconds: float | None, **parameters: Any) -> None:
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Samples of so many seconds  [until Ctrl-C]")
 @click.option("--idle", "idle_s", default=0.0, type=click.FloatRange(0), help="End so long after the last sample, s.")
 def zmq(file: Path, **parameters: Any) -> None:
-    """Record complex samples that a ZMQ PUSH sink in another flowgraph sends, with its tags."""
+    """Record complex samples that a ZMQ PUSH sink in another flowgraph sends, with its tags.
+
+    Messages that are no samples are left out; then the status is 1.
+    """
+    from collections import Counter
+
+    from sdr_sc.errors import SdrScError
     from sdr_sc.experiments.record import record_zmq
+    from sdr_sc.link.intake import most_common
+    from sdr_sc.shown import shown
 
     console = _console()
     progress = _Progress(console, parameters["seconds"], parameters["sample_rate_hz"])
-    _tell(console, record_zmq(file, on_poll=progress, **parameters))
+    recorded, refused = record_zmq(file, on_poll=progress, **parameters)
+    _tell(console, recorded)
+    if refused:
+        raise SdrScError(
+            f"{sum(refused.values())} messages at {shown(parameters['address'])} were no samples and are left out "
+            f"({most_common(Counter(refused))}); the recording holds the others: look at what sends there."
+        )
 
 
 class _Progress:

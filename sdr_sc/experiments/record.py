@@ -12,7 +12,7 @@ from typing import Any
 from sdr_sc.blocks import _errors
 from sdr_sc.capture import open_capture
 from sdr_sc.capture.locate import pair_paths
-from sdr_sc.errors import CaptureError, SdrScError
+from sdr_sc.errors import CaptureError
 from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
@@ -158,8 +158,10 @@ def record_zmq(
     force: bool = False,
     idle_s: float = 0.0,
     on_poll: Callable[[Any], None] = lambda tb: None,
-) -> Recorded:
+) -> tuple[Recorded, dict[str, int]]:
     """Record complex64 samples that a ZMQ PUSH sink of GNU Radio sends, with its tags.
+
+    Returns what was recorded, and the messages that were left out, since they were no samples, by kind.
 
     Args:
         file: path of the pair.
@@ -171,27 +173,28 @@ def record_zmq(
     Raises:
         SdrScError: the address or the recording cannot be used.
     """
-    from gnuradio import gr, zeromq
+    from gnuradio import gr
 
-    from sdr_sc.blocks._zmq import check_address
     from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
+    from sdr_sc.blocks.zmq_samples_source import zmq_samples_source
 
     check_target(file, force)
-    check_address(address, 1)
     with _errors.watching():
         tb = gr.top_block("record_zmq", catch_exceptions=True)
-        # Its poll must not be shorter than the scheduler's own wait of 250 ms, see zmq_channel.grc.
-        try:
-            tb.samples = zeromq.pull_source(gr.sizeof_gr_complex, 1, address, 500, True, 8)
-        except RuntimeError as error:
-            raise SdrScError(f"ZMQ address {address!r} cannot be used ({error}).") from error
+        tb.samples = zmq_samples_source(address)
+        tb.samples.start()  # an address that cannot be used is told before there is a file
+        failure = _errors.first()
+        if failure is not None:
+            raise failure.error
         tb.recorder = sigmf_recorder(
             str(file), sample_rate_hz, freq_hz, datatype=datatype, description=description, force=force
         )
-        tb.recorder.set_origin({"address": address, "sample_rate_hz": sample_rate_hz}, git_commit())
+        # The counter goes on counting until the metadata is written, at the end.
+        origin = {"address": address, "sample_rate_hz": sample_rate_hz, "messages_refused": tb.samples.refused}
+        tb.recorder.set_origin(origin, git_commit())
         tb.connect((tb.samples, 0), (tb.recorder, 0))
         _run_until(tb, seconds, sample_rate_hz, on_poll, idle_s)
-        return Recorded.of(tb.recorder, file)
+        return Recorded.of(tb.recorder, file), dict(tb.samples.refused)
 
 
 def _run_until(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.blocks._zmq import GREETING
 from sdr_sc.experiments.fault_runs import Program
 from sdr_sc.experiments.soak_account import Life, Told
 from sdr_sc.link.pdu_wire import Refusal, read_pdu_bytes, write_pdu
@@ -34,16 +35,20 @@ class Observer:
         import zmq
 
         self.told: list[Told] = []
-        self._socket: Any = zmq.Context.instance().socket(zmq.SUB)
+        self._socket: Any = zmq.Context.instance().socket(zmq.DEALER)
         self._socket.set_hwm(0)
-        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
         self._socket.connect(address)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
+        import zmq
+
         while not self._over.is_set():
+            with contextlib.suppress(zmq.Again):
+                self._socket.send(GREETING, zmq.DONTWAIT)
             if not self._socket.poll(_POLL_MS):
                 continue
             raw, now = self._socket.recv(), time.monotonic()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pdu_messages as messages
 import pytest
 import zmq
 from gnuradio import blocks, gr
@@ -24,6 +23,7 @@ from sdr_sc.blocks._zmq import GREETING
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import SdrScError
+from sdr_sc.experiments import hostile_messages as messages
 from sdr_sc.link.curve_keys import load_keys, make_pair
 
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)

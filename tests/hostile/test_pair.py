@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pdu_messages as messages
 import pytest
 import zmq
 from usrp_ends import Ends
 
+from sdr_sc.experiments import hostile_messages as messages
 from sdr_sc.link.curve_keys import make_pair
 
 STOP_S = 3.0

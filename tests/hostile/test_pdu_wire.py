@@ -7,7 +7,6 @@ import os
 import tracemalloc
 
 import numpy as np
-import pdu_messages as messages
 import pmt
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sdr_sc.blocks._pdu import make_pdu, read_pdu
+from sdr_sc.experiments import hostile_messages as messages
 from sdr_sc.link import pdu_schema, pdu_wire
 from sdr_sc.link.intake import MOST_WAITING, PASS_BURST, Intake
 from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema

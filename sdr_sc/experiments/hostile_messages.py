@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def sent_meta(index: int = 5, items: int = 4) -> dict[str, object]:
     }
 
 
-def sent(index: int = 5, items: int = 4, item_bytes: int = 784, **other: object) -> bytes:
+def sent(index: int = 5, items: int = 4, item_bytes: int = 784, **other: Any) -> bytes:
     """What a transmitter says of a frame."""
     return write_pdu({**sent_meta(index, items), **other}, np.zeros(items * item_bytes, np.uint8))
 
@@ -111,7 +112,7 @@ def wrong_feedback() -> dict[str, bytes]:
 def wrong_sent() -> dict[str, bytes]:
     """Well-formed PDUs that are no news of a frame, by what is wrong."""
     few = np.arange(3, dtype=np.int32)
-    others: dict[str, dict[str, object]] = {
+    others: dict[str, dict[str, Any]] = {
         "no items": {"n_items": 0}, "items and labels differ": {"n_items": 3}, "fewer labels": {"label": few},
         "fewer ids": {"item_id": few}, "65 items": {"n_items": 65}, "labels as doubles": {"label": np.ones(4)},
         "label 2,000,000,000": {"label": np.full(4, 2_000_000_000, np.int32)},

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Samples from a ZMQ PUSH sink of GNU Radio."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from sdr_sc.blocks._guard import guarded, guarded_start, guarded_stop
+from sdr_sc.blocks._zmq import check_address, open_socket
+from sdr_sc.link.pdu_wire import Refusal
+from sdr_sc.link.sample_wire import MOST_BYTES, Tag, read_samples
+
+_POLL_MS = 50
+_READ = 64
+
+
+class zmq_samples_source(gr.sync_block):
+    """Takes complex samples of a ZMQ PUSH Sink in another flowgraph, with its tags if it passes them.
+
+    GNU Radio's own ZMQ PULL Source ends for good at a message that is none of samples, without a word, and its tags may
+    end the process. Here such messages are left out and counted in ``refused``.
+
+    Output 0: the samples.
+
+    Args:
+        address: of the sink, which binds.
+        queue: messages that may wait here, at most 1024; further ones wait at the sink.
+
+    Attributes:
+        refused: messages that were left out, by kind.
+
+    Raises:
+        BlockError: the address is none; at the start: it cannot be used.
+    """
+
+    def __init__(self, address: str = "tcp://127.0.0.1:52003", queue: int = 8) -> None:
+        gr.sync_block.__init__(self, "sdr_sc_zmq_samples_source", in_sig=None, out_sig=[np.complex64])
+        check_address(address, queue)
+        self.address, self._queue = address, queue
+        self.refused: Counter[str] = Counter()
+        self._socket: Any = None
+        self._samples = np.empty(0, np.complex64)
+        self._tags: deque[Tag] = deque()
+        self._taken = 0
+
+    @guarded_start
+    def start(self) -> bool:
+        if self._socket is None:
+            self._socket = open_socket("PULL", self.address, False, self._queue, MOST_BYTES)
+        return True
+
+    @guarded
+    def work(self, input_items: list, output_items: list) -> int:
+        if self._taken == len(self._samples) and not self._next_message():
+            return 0
+        out = output_items[0]
+        count = min(len(out), len(self._samples) - self._taken)
+        out[:count] = self._samples[self._taken : self._taken + count]
+        while self._tags and self._tags[0].place < self._taken + count:
+            tag = self._tags.popleft()
+            place = self.nitems_written(0) + tag.place - self._taken
+            self.add_item_tag(0, place, pmt.intern(tag.key), _as_pmt(tag.value), _as_pmt(tag.source))
+        self._taken += count
+        return count
+
+    def _next_message(self) -> bool:
+        import zmq
+
+        if not self._socket.poll(_POLL_MS):
+            return False
+        for _ in range(_READ):
+            try:
+                self._samples, tags = read_samples(self._socket.recv(zmq.DONTWAIT))
+            except zmq.Again:
+                return False
+            except Refusal as refusal:
+                self.refused[refusal.kind] += 1
+                continue
+            self._tags, self._taken = deque(sorted(tags, key=lambda tag: tag.place)), 0
+            return True
+        return False
+
+    @guarded_stop
+    def stop(self) -> bool:
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+        return True
+
+
+def _as_pmt(value: Any) -> pmt.pmt_base:
+    if isinstance(value, tuple):
+        # Times: whole seconds are unsigned there.
+        return pmt.make_tuple(*map(_element, value))
+    return pmt.to_pmt(value)
+
+
+def _element(value: Any) -> pmt.pmt_base:
+    return pmt.from_uint64(value) if type(value) is int and value >= 0 else pmt.to_pmt(value)
