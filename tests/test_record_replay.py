@@ -229,7 +229,7 @@ def test_samples_of_another_process_come_over_zmq(tmp_path: Path) -> None:
     tb.connect(source, sink)
     thread = threading.Thread(target=tb.run, daemon=True)
     thread.start()
-    recorded, refused = record_zmq(tmp_path / "one", address, 1e6, 0.05, freq_hz=2.4e9, on_poll=lambda tb: None, idle_s=20.0)
+    recorded, refused = record_zmq(tmp_path / "one", address, 1e6, 0.05, freq_hz=2.4e9, idle_s=20.0)
     tb.stop()
     assert recorded.samples == 50_000 and refused == {}
     capture = open_capture(tmp_path / "one")
