@@ -54,7 +54,7 @@ class OnnxTeacher:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:
             raise ContractError(onnx_file.cannot_run(f"teacher {shown(path)}", error, "export it again")) from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        metadata = onnx_file.metadata_of(self._session, f"teacher {shown(path)}", "export it again")
         if onnx_file.has_seal(metadata) and not onnx_file.seal_fits(content, metadata):
             raise ContractError(f"teacher {shown(path)} is not as 'sdr-sc teacher export' wrote it; get it again.")
         on_gpu = "CUDAExecutionProvider" in self._session.get_providers() and torch.cuda.is_available()

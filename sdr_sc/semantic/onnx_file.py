@@ -106,7 +106,7 @@ def read(path: Path, part: Part | None = None) -> OnnxFile:
         content = path.read_bytes()
     except OSError as error:
         raise ContractError(f"{path} cannot be read ({error.strerror}); get it again.") from error
-    metadata = make_session(path, content, optimise=False).get_modelmeta().custom_metadata_map
+    metadata = metadata_of(make_session(path, content, optimise=False), shown(path), "get it again")
     if CONTRACT_KEY not in metadata:
         raise ContractError(f"{path} carries no model contract; use a file made by 'sdr-sc export'.")
     if not seal_fits(content, metadata):
@@ -191,6 +191,24 @@ def cannot_run(what: str, error: Exception, fix: str) -> str:
     # The place in onnxruntime's source that raised it says nothing to a user, and fills a line.
     plain = re.sub(r"/onnxruntime_src/\S+:\d+ .*?\)(?= [A-Z])", "", told)
     return f"{what} is not an ONNX file that can be run ({reason_of(RuntimeError(plain))}); {fix}."
+
+
+def metadata_of(session: Any, what: str, fix: str) -> dict[str, str]:
+    """The metadata of a file that was opened.
+
+    Args:
+        session: of onnxruntime.
+        what: the file's role and name.
+        fix: the end of the sentence.
+
+    Raises:
+        ContractError: they, or the names of its inputs and outputs, are no UTF-8 text.
+    """
+    try:
+        _ = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise ContractError(f"{what} holds text that is not UTF-8 ({error.reason}); {fix}.") from error
 
 
 def has_seal(metadata: Mapping[str, str]) -> bool:

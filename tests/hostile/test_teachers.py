@@ -123,6 +123,14 @@ def test_a_sealed_onnx_teacher_with_a_changed_bit_is_refused(tmp_path: Path) -> 
         load_teacher(str(path), "cpu")
 
 
+def test_metadata_that_are_no_text_are_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.onnx"
+    path.write_bytes(onnx_model(1, 28, mean="0.5").replace(b"0.5", b"\xb0.5"[:3], 1))
+    for read in (lambda: load_teacher(str(path), "cpu"), lambda: onnx_file.read(path)):
+        with pytest.raises(ContractError, match="holds text that is not UTF-8"):
+            read()
+
+
 def test_other_pretrained_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "weights.pth"
     torch.save({}, other)

@@ -9,8 +9,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from sdr_sc.documents import real_number, whole_number
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep.config import ChannelEntry, SchemeEntry, StopRule, SweepConfig
+from sdr_sc.experiments.sweep.config import AIRS, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 from sdr_sc.experiments.sweep.grid import MOST_POINTS, Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.experiments.sweep.results import Results, columns, first_difference, read_results
@@ -135,6 +136,8 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         kept["channels"] = tuple(ChannelEntry(**entry) for entry in kept["channels"])
         kept["stop"] = None if kept["stop"] is None else StopRule(**kept["stop"])
         config = SweepConfig(**kept)
+        if not _is_possible(config):
+            raise ValueError("a value of another kind than sweeps have")
         ks = sum(max(1, len(entry.k or config.k)) for entry in config.schemes)
         if len(config.seeds) * len(config.channels) * len(config.snr_db) * ks > MOST_POINTS:
             raise ValueError(f"a grid of more than {MOST_POINTS} points")
@@ -142,6 +145,26 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = reason_of(error)
         raise SdrScError(f"{path} does not tell its configuration ({reason}); measure it again.") from error
+
+
+def _is_possible(config: SweepConfig) -> bool:
+    """Whether the values of a configuration have the types that a sweep's have."""
+    ks = [*config.k, *(k for entry in config.schemes for k in entry.k)]
+    stops = [rule for rule in (config.stop, *(entry.stop for entry in config.schemes)) if rule is not None]
+    return (
+        all(real_number(value, -1000, 1000) is not None for value in config.snr_db)
+        and real_number(config.carrier_offset_hz) is not None
+        and all(k is None or whole_number(k, 1, 1 << 20) is not None for k in ks)
+        and all(whole_number(seed, 0, 1 << 53) is not None for seed in config.seeds)
+        and all(isinstance(entry.label, str) and isinstance(entry.scheme, str) for entry in config.schemes)
+        and all(isinstance(entry.parameters, dict) for entry in config.schemes)
+        and all(isinstance(entry.label, str) and isinstance(entry.models, str) for entry in config.channels)
+        and all(whole_number(entry.realisation_items, 0, 1 << 31) is not None for entry in config.channels)
+        and all(whole_number(value, 1, 1 << 31) is not None for value in (config.items, config.items_per_frame))
+        and all(real_number(rule.interval_points, 0, 100) is not None for rule in stops)
+        and all(whole_number(rule.minimum_items, 0, 1 << 31) is not None for rule in stops)
+        and config.air in AIRS
+    )
 
 
 def _scheme_entry(kept: Mapping[str, Any]) -> SchemeEntry:
