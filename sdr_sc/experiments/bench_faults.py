@@ -171,7 +171,7 @@ def _no_more_files(one: _Try, cause: str) -> Verdict:
 
 def _model_nan(one: _Try, cause: str) -> Verdict:
     path = one.folder / "model.safetensors"
-    one.folder.mkdir(parents=True)
+    one.folder.mkdir(parents=True, exist_ok=True)
     (nan_in_a_file if one.pair else nan_in_some_answers)(path, one.rng)
     with _Run(one.folder / "disk", one.folder, False, ("--model", str(path))) as run:
         return run.verdict(cause)

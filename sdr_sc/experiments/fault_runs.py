@@ -37,6 +37,9 @@ class Program:
     def __init__(self, words: Sequence[str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            # A shell's background jobs ignore Ctrl-C, and all that they start inherits it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with open(log, "wb") as target:
             self.process = subprocess.Popen(
                 [sys.executable, *_COMMAND, *words],
