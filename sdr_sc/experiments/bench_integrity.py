@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.integrity_files import Kind, make_kinds
 from sdr_sc.experiments.measurements import Row
+from sdr_sc.places import scratch_folder
 from sdr_sc.shown import reason_of
 
 QUICK_PART = 20
@@ -59,7 +59,7 @@ def bench_integrity(quick: bool, seed: int, log: Callable[[str], None] = lambda 
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # a file whose checksum lost its name is read as an earlier version's
     try:
-        with tempfile.TemporaryDirectory(prefix="sdr_sc_") as folder:
+        with scratch_folder() as folder:
             log("files of each kind")
             for number, kind in enumerate(make_kinds(Path(folder), seed)):
                 tries = max(1, kind.tries // QUICK_PART) if quick else kind.tries

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,3 +107,12 @@ def test_a_killed_run_leaves_nothing_that_clean_does_not_find(temporary) -> None
     process.wait(20)
     assert sdr_sc("clean").returncode == 0
     assert list(temporary.iterdir()) == []
+
+
+def test_every_temporary_folder_of_ours_can_be_found() -> None:
+    made_elsewhere = [
+        str(file.relative_to(ROOT))
+        for file in sorted((ROOT / "sdr_sc").rglob("*.py"))
+        if re.search(r"^[^>]*(?:mkdtemp|TemporaryDirectory)\(", file.read_text(), re.MULTILINE)
+    ]
+    assert made_elsewhere == ["sdr_sc/places.py", "sdr_sc/simusrp/build.py"]

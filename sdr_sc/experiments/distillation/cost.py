@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from sdr_sc.experiments.distillation.schemes import SCHEMES
 from sdr_sc.experiments.fitting_model import contract_for_images
 from sdr_sc.experiments.measurements import Row, mean_interval
 from sdr_sc.files import write_whole
+from sdr_sc.places import scratch_folder
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.student import StudentEncoder
 
@@ -184,7 +184,7 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
         Row("arithmetic of an image, teacher", flops[0] / 1e6, "MFLOP"),
         Row("arithmetic of an image, encoder", flops[1] / 1e6, "MFLOP"),
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         exported = Path(folder) / "teacher.onnx"
         log("exporting teacher and student to ONNX")
         export_teacher(teacher, exported, torch.from_numpy(data.images[:64].copy()))
