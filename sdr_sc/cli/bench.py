@@ -129,6 +129,27 @@ def faults(seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("hostile")
+@click.option("--messages", default=0, type=click.IntRange(0), help="Foreign messages  [10,000,000; --quick: 200,000]")
+@click.option("--stops", default=0, type=click.IntRange(0), help="Stops under load  [100; --quick: 4]")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the messages.")
+@click.option("--quick", is_flag=True, help="The same rows on less.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def hostile(messages: int, stops: int, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Foreign messages to every address of a running link, and Ctrl-C and SIGTERM under that load.
+
+    Needs an idle machine. Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_hostile import bench_hostile
+
+    measure_and_print(
+        lambda log: bench_hostile(quick, seed, log, messages, stops),
+        json_path,
+        {"messages": messages, "stops": stops, "seed": seed, "quick": quick},
+        goals_first=True,
+    )
+
+
 @command.command("soak")
 @click.option("--seconds", default=3600.0, show_default=True, type=click.FloatRange(0, min_open=True),
               help="How long the ends are disturbed.")  # fmt: skip

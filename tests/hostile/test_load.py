@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stranger's corpus of 'sdr-sc bench hostile'."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdr_sc.blocks._zmq import GREETING
+from sdr_sc.experiments.bench_hostile import _rate, _standstill
+from sdr_sc.experiments.hostile_load import Seen, corpus
+from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
+from sdr_sc.link.pdu_wire import Refusal
+
+
+def test_a_corpus_is_distinct_the_same_by_its_seed_and_never_right() -> None:
+    raws = corpus(2000, seed=1)
+    assert len(set(raws)) == len(raws) == 2000 and GREETING not in raws
+    assert raws == corpus(2000, seed=1) and raws != corpus(2000, seed=2)
+    for raw in raws:
+        for schema in (SCHEMAS["feedback"], sent_schema(784)):
+            with pytest.raises(Refusal):
+                schema.read(raw)
+
+
+def test_a_standstill_is_seen_at_either_end() -> None:
+    frames = [0.1 * i for i in range(100)]
+    greetings = [0.25 * i for i in range(41)]
+    seen = Seen(frames, greetings)
+    assert _rate(seen, 0.0, 10.0) == pytest.approx(10.0) and _standstill(seen, 0.0, 10.0) < 0.2
+    assert _standstill(Seen(frames[:50], greetings), 0.0, 10.0) == pytest.approx(5.1)
+    assert _standstill(Seen(frames, greetings[:20]), 0.0, 10.0) == pytest.approx(5.0)
