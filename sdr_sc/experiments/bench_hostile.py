@@ -27,6 +27,7 @@ _START_LIMIT_S, _END_LIMIT_S = 180.0, 60.0
 _HANG_S, _STOP_S, _GROWTH_MB = 0.5, 3.0, 50.0
 _GREETS_S = 0.25
 _ASK_S = 5.0
+_STEADY = ("--frames-in-flight", "6", "--lead", "0.2", "--feedback-timeout", "1")  # against pauses of the machine
 
 
 @dataclass
@@ -71,7 +72,7 @@ def _pair(folder: Path, corpus: int, seed: int) -> _Pair:
         return [end, *device, "--out", str(folder / end), *more]
 
     rx = Program(words("rx", relayed), folder / "rx.log")
-    tx = Program(words("tx", sent, "--images", "0", "--wait", "120"), folder / "tx.log")
+    tx = Program(words("tx", sent, "--images", "0", "--wait", "120", *_STEADY), folder / "tx.log")
     pair = _Pair(tx, rx, load, folder)
     if not tx.wait_until(lambda: pair.rows() > 1000, _START_LIMIT_S):
         pair.__exit__()
