@@ -71,7 +71,9 @@ class _Soak:
             self.note("tracebacks", f"{name}: {last}")
         full = end.name == "rx" and self.disk_was_full
         allowed = {0, 128 + signal.SIGINT} if not full else {0, 1}
-        if not life.killed and status not in allowed:
+        # A signal that comes when all is written, on the last lines of the program, ends it as it ends any program.
+        too_late = status == -signal.SIGTERM and "results: " in text
+        if not life.killed and status not in allowed and not too_late:
             self.note("ends", f"{name}: status {status}: {last}")
         if end.name == "rx":
             self._take_results(number, life, full or status != 0)
