@@ -11,7 +11,8 @@ from typing import Any
 from sdr_sc.capture.fields import BadValue, int_of, number_of, text_of
 from sdr_sc.capture.findings import ERROR
 from sdr_sc.capture.metadata import EDGES, FRAME_MARK, FrameNote
-from sdr_sc.capture.recording import Recording, shifted
+from sdr_sc.capture.recording import Recording
+from sdr_sc.capture.segments import shifted
 
 _TEXTS = ("core:label", "core:comment", "core:generator", "core:uuid")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from sdr_sc.capture.datatype import SampleFormat, sample_format
 from sdr_sc.capture.fields import BadValue, int_of, number_of, short, text_of
 from sdr_sc.capture.findings import ERROR, WARNING, Finding, Findings
 from sdr_sc.capture.info import CaptureInfo, declared_extensions, read_info
-from sdr_sc.capture.journal import Tally, read_journal
+from sdr_sc.capture.journal import read_journal
 from sdr_sc.capture.json_pieces import BEGIN, LISTS, BrokenJson, pieces
 from sdr_sc.capture.locate import locate, stem_of
-from sdr_sc.capture.metadata import NAMESPACE, Segment, SentFrame
+from sdr_sc.capture.metadata import NAMESPACE, SentFrame
 from sdr_sc.capture.region import Region
-from sdr_sc.capture.times import utc_time
-from sdr_sc.documents import whole_number
+from sdr_sc.capture.segments import header_runs, read_segments
 from sdr_sc.errors import CaptureError
 
 
@@ -68,7 +66,7 @@ class Recording:
         self._judge_version()
         rate_hz = self._rate(sample_rate_hz)
         self._find_data(datatype)
-        self.segments = self._segments(self.raw_captures)
+        self.segments = read_segments(self)
         self.info: CaptureInfo | None = None
         if self.form is not None and rate_hz is not None:
             self.info = read_info(self.raw_global, self._field, self.form.name, rate_hz, self.segments[0].freq_hz)
@@ -109,7 +107,7 @@ class Recording:
         for word in words:
             self.findings.add(ERROR, self.parts.meta_name, f"{word} is not JSON, and no other program reads it.")
 
-    def _stop(self, where: str, text: str) -> None:
+    def stop(self, where: str, text: str) -> None:
         """A fault that keeps the samples from being read."""
         self.fatal.append(Finding(ERROR, where, text))
         self.findings.add(ERROR, where, text)
@@ -148,7 +146,7 @@ class Recording:
                 raise BadValue(f"{key} is null")
             return read(self.raw_global, key, default, **limits)
         except BadValue as error:
-            self._stop("global", f"{error}.")
+            self.stop("global", f"{error}.")
             return default
 
     def _judge_version(self) -> None:
@@ -161,7 +159,7 @@ class Recording:
         elif match is None:
             self.findings.add(WARNING, "global", f"core:version is {version!r}, which is no version.")
         elif int(match[1]) > 1:
-            self._stop("global", f"it is of SigMF {version}, and versions from 2 on are not known here.")
+            self.stop("global", f"it is of SigMF {version}, and versions from 2 on are not known here.")
         elif int(match[1]) < 1:
             self.findings.add(WARNING, "global", f"it is of SigMF {version}, older than 1.0, and is read as version 1.")
         for name, needed in declared_extensions(self.raw_global).items():
@@ -175,12 +173,12 @@ class Recording:
             try:
                 rate_hz = number_of(self.raw_global, "core:sample_rate", None)
             except BadValue as error:
-                self._stop("global", f"{error}; give the sample rate (--rate).")
+                self.stop("global", f"{error}; give the sample rate (--rate).")
                 return None
         if rate_hz is None:
-            self._stop("global", "core:sample_rate is missing; give the sample rate (--rate).")
+            self.stop("global", "core:sample_rate is missing; give the sample rate (--rate).")
         elif not 0 < rate_hz <= 1e12:
-            self._stop("global", f"sample rate {rate_hz:g} Hz is not between 0 and 1e12; give the right one (--rate).")
+            self.stop("global", f"sample rate {rate_hz:g} Hz is not between 0 and 1e12; give the right one (--rate).")
         else:
             return float(rate_hz)
         return None
@@ -196,14 +194,14 @@ class Recording:
                 raise CaptureError("core:datatype is missing; give the datatype (--datatype).")
             self.form = sample_format(told if given is None else given)
         except CaptureError as error:
-            self._stop("global", str(error))
+            self.stop("global", str(error))
         channels = self._needed(int_of, "core:num_channels", 1, lowest=1)
         if channels != 1:
-            self._stop("global", f"it has {channels} channels, and only one can be received.")
+            self.stop("global", f"it has {channels} channels, and only one can be received.")
         self._dataset()
         if self.parts.data is None or self.form is None:
             return
-        self.parts.data.leave_out(self._headers(), self._needed(int_of, "core:trailing_bytes", 0, lowest=0))
+        self.parts.data.leave_out(header_runs(self), self._needed(int_of, "core:trailing_bytes", 0, lowest=0))
         size = self.parts.data.size
         self.sample_count, rest = divmod(size, self.form.sample_bytes)
         if rest:
@@ -214,23 +212,6 @@ class Recording:
             word = "shorter" if self.sample_count < promised else "longer"
             text = f"the data is {word} than told: {self.sample_count} samples instead of {promised}."
             self.findings.add(ERROR, self.parts.data_name, text)
-
-    def _headers(self) -> list[tuple[int, int]]:
-        """Headers in front of segments (``core:header_bytes``): bytes of samples before each, and its length."""
-        found: dict[int, int] = {}
-        for number, raw in enumerate(self.raw_captures):
-            if not isinstance(raw, dict) or "core:header_bytes" not in raw:
-                continue
-            try:
-                length = int_of(raw, "core:header_bytes", lowest=0)
-                start = int_of(shifted(raw, -self.offset), "core:sample_start", lowest=0)
-            except BadValue as error:
-                self._stop(f"captures[{number}]", f"{error}.")
-                continue
-            if length:
-                found[start] = length
-        sample_bytes = 0 if self.form is None else self.form.sample_bytes
-        return [(start * sample_bytes, found[start]) for start in sorted(found)]
 
     def _dataset(self) -> None:
         """Data under another name, which SigMF allows; in an archive it is a member."""
@@ -248,81 +229,6 @@ class Recording:
         if self.parts.data is None:
             missing = name or ("" if self.parts.kind == "archive" else stem_of(self.parts.path).name) + ".sigmf-data"
             alone = " (core:metadata_only)" if self.raw_global.get("core:metadata_only") is True else ""
-            self._stop(self.parts.meta_name, f"its data is missing{alone}; there is no {missing}.")
+            self.stop(self.parts.meta_name, f"its data is missing{alone}; there is no {missing}.")
         elif self.parts.mismatch:
-            self._stop(self.parts.path.name, self.parts.mismatch)
-
-    def _segments(self, raw_captures: list[Any]) -> tuple[Segment, ...]:
-        found: dict[int, Segment] = {}
-        latest = -1
-        for number, raw in enumerate(raw_captures):
-            where = f"captures[{number}]"
-            try:
-                if not isinstance(raw, dict):
-                    raise BadValue(f"{short(raw)} is no object")
-                segment = Segment.from_json(shifted(raw, -self.offset), partial(self._tell_member, where))
-            except BadValue as error:
-                if isinstance(raw, dict) and "core:sample_start" in raw:
-                    self._stop(where, f"{error}.")
-                else:
-                    self.findings.add(ERROR, where, f"{error}; left out.", "such captures")
-                continue
-            self._judge_time(where, segment.sample_start, raw.get("core:datetime"))
-            if segment.sample_start < latest:
-                text = f"it begins at sample {segment.sample_start}, before the one in front of it; sorted for reading."
-                self.findings.add(ERROR, where, text, "captures out of order")
-            latest = max(latest, segment.sample_start)
-            found[segment.sample_start] = segment
-        self._read_journal(found)
-        for start in [start for start in found if start > 0 and start >= self.sample_count]:
-            if self.form is not None and self.parts.data is not None:
-                text = f"it begins at sample {start} of {self.sample_count}: the data is shorter than told; left out."
-                self.findings.add(ERROR, f"capture at {start}", text, "captures beyond the end")
-            del found[start]
-        found.setdefault(0, Segment(0))
-        return tuple(found[start] for start in sorted(found))
-
-    def _tell_member(self, where: str, error: BadValue) -> None:
-        self.findings.add(ERROR, where, f"{error}; counts as missing.", "members of captures of wrong types")
-
-    def _judge_time(self, where: str, start: int, value: Any) -> None:
-        time, text = utc_time(value)
-        self.times_left.pop(start, None)
-        if text:
-            self.findings.add(WARNING, where, f"{text}.", "odd times")
-        if text and time is None:
-            self.times_left[start] = value
-
-    def _read_journal(self, found: dict[int, Segment]) -> None:
-        """Segments and lost frames of a recording that did not end."""
-        listed = self.raw_global.get("sdr_sc:not_received", [])
-        raws: list[Any] = listed if isinstance(listed, list) else [listed]
-        if self.parts.journal is not None:
-            text = "the recording did not end properly, or still goes on; 'sdr-sc capture check --repair' completes it."
-            self.findings.add(WARNING, self.parts.journal.name, text)
-            tally = Tally()
-            for key, value in read_journal(self.parts.journal, tally):
-                try:
-                    if key == "segment":
-                        segment = Segment.from_json(value)
-                        found[segment.sample_start] = segment
-                    elif key == "not_received":
-                        raws.append(value)
-                except BadValue as error:
-                    self.findings.add(ERROR, self.parts.journal.name, f"{error}.", "such lines")
-            if tally.changed:
-                self.findings.add(ERROR, self.parts.journal.name, tally.left_out("it"))
-            if tally.unchecked:
-                text = "it has no checksums, as those of older versions; changed bits in it cannot be noticed."
-                self.findings.add(WARNING, self.parts.journal.name, text)
-        for number, raw in enumerate(raws):
-            try:
-                self.not_received.append(SentFrame.from_json(raw if isinstance(raw, dict) else {}))
-            except BadValue as error:
-                self.findings.add(ERROR, f"sdr_sc:not_received[{number}]", f"{error}.", "such frames")
-
-
-def shifted(raw: Mapping[str, Any], samples: int) -> dict[str, Any]:
-    """A capture or annotation moved by so many samples; a place of the wrong type stays as it is."""
-    start = whole_number(raw.get("core:sample_start")) if samples else None
-    return dict(raw) if start is None else {**raw, "core:sample_start": start + samples}
+            self.stop(self.parts.path.name, self.parts.mismatch)
