@@ -73,6 +73,15 @@ def command_line(words: Iterable[object]) -> str:
     return shown(shlex.join(str(word) for word in words))
 
 
+def utf8(text: str) -> bytes:
+    """Text for a file, also where a path in it holds bytes that are no UTF-8: their stand-ins become escapes.
+
+    >>> utf8("a\\udcefb")
+    b'a\\\\udcefb'
+    """
+    return text.encode("utf-8", "backslashreplace")
+
+
 def forgiving_streams() -> None:
     """Let standard output and error take any text, at the start of a program.
 

@@ -21,6 +21,7 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
 from sdr_sc.semantic.student import normalise_prefix, pad_symbols
+from sdr_sc.shown import utf8
 
 MAX_LOSS_POINTS = 0.5
 _DRAWS = 2
@@ -121,5 +122,5 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
         ),
     )
     beside = {".contract.json": contract.to_json() + "\n", ".md": model_card(student, contract, out)}
-    write_whole({out.with_suffix(suffix): text.encode() for suffix, text in beside.items()})
+    write_whole({out.with_suffix(suffix): utf8(text) for suffix, text in beside.items()})
     return contract

@@ -144,7 +144,7 @@ def _cache_file() -> Path:
     for folder in grc_environment()["GRC_BLOCKS_PATH"].split(os.pathsep):
         for file in sorted(Path(folder).rglob("*.yml")):
             status = file.stat()
-            state.update(f"{file} {status.st_mtime_ns} {status.st_size}\n".encode())
+            state.update(f"{file} {status.st_mtime_ns} {status.st_size}\n".encode("utf-8", "surrogateescape"))
     # What the descriptions say becomes code: the folder is this user's alone.
     base = own_folder(cache_folder() / "grc")
     current = base / f"blocks-{state.hexdigest()[:16]}.json"

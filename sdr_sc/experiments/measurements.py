@@ -19,7 +19,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.provenance import git_commit, machine
 from sdr_sc.files import write_whole
 from sdr_sc.sealed import SEAL_KEY, file_digest, sealed, unsealed
-from sdr_sc.shown import shown, terminal
+from sdr_sc.shown import shown, terminal, utf8
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -244,7 +244,7 @@ def write_json(
     }
     text = json.dumps(sealed(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A path may hold bytes that are no UTF-8; in JSON their stand-ins have escapes of the same look.
-    write_whole({Path(path): text.encode("utf-8", "backslashreplace")})
+    write_whole({Path(path): utf8(text)})
 
 
 def write_summary(
@@ -286,7 +286,7 @@ def write_interim(path: Path, command: str, extra: dict[str, Any]) -> None:
         SdrScError: the file cannot be written.
     """
     content = {"command": command, "interim": True, "rows": [], **_plain(extra)}
-    write_whole({path: (json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n").encode()}, sync=False)
+    write_whole({path: utf8(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")}, sync=False)
 
 
 def check_writable(path: str | Path) -> None:

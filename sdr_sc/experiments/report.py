@@ -19,6 +19,7 @@ from sdr_sc.experiments.report_stats import channel_uses_saved
 from sdr_sc.experiments.report_words import facts, number_text, words
 from sdr_sc.files import write_whole
 from sdr_sc.semantic.inference import NOT_A_NUMBER
+from sdr_sc.shown import utf8
 
 _log = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
@@ -189,5 +190,5 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         ),
     )
     path = folder / REPORT_NAME if out is None else out
-    write_whole({path: page.encode()})
+    write_whole({path: utf8(page)})
     return path

@@ -23,7 +23,7 @@ from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
 from sdr_sc.files import write_whole
 from sdr_sc.sealed import canonical
-from sdr_sc.shown import reason_of, shown
+from sdr_sc.shown import reason_of, shown, utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,7 +105,7 @@ def write_results(path: Path, about: Mapping[str, Any], results: Iterable[PointR
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist([columns(result) for result in results], _schema())
-    told = json.dumps(dict(about), ensure_ascii=False).encode()
+    told = utf8(json.dumps(dict(about), ensure_ascii=False))
     # Of the rows as a reader finds them: 0 became 0.0 where a column has floats.
     metadata = {METADATA_KEY: told, CHECKSUM_KEY: _checksum(told, table.to_pylist())}
     table = table.replace_schema_metadata(metadata)

@@ -14,6 +14,7 @@ from sdr_sc.experiments.sweep_report.page import render
 from sdr_sc.experiments.sweep_report.study import load_study
 from sdr_sc.experiments.sweep_report.view import View
 from sdr_sc.files import write_whole
+from sdr_sc.shown import utf8
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def write_sweep_report(
         raise SdrScError(f"{figures} is a file; give a folder for the figures.")
     refuse_existing(pictures, force)
     told = verdict(view)
-    write_whole({page: render(view).encode(), **drawn(files)})
+    write_whole({page: utf8(render(view)), **drawn(files)})
     return Written(page, pictures, [*([] if told["ok"] else [told["sentence"]]), *told["notes"]])
 
 
