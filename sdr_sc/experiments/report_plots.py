@@ -25,6 +25,9 @@ from sdr_sc.experiments.report_svg import (
     nothing,
 )
 
+_MOST_SHADES = 2000
+"""Changes of k that are shaded; of more a page would be slow to make and to show, and a reader would see none."""
+
 
 def _percent_axis(axes: Axes, lowest: float) -> None:
     """A percentage from a round number below the data up to 100."""
@@ -35,7 +38,10 @@ def _percent_axis(axes: Axes, lowest: float) -> None:
 
 def _shade_k(axes: Axes, run: Run) -> list[Patch]:
     """Shade the background by k; returns the patches of a legend."""
-    frames, patches = run.frames, []
+    frames = run.frames
+    patches: list[Patch] = []
+    if np.count_nonzero(np.diff(frames.k)) > _MOST_SHADES:
+        return patches
     edges = np.append(frames.index, frames.index[-1] + 1) - 0.5
     for rank, k in enumerate(run.k_list):
         alpha = 0.06 + 0.34 * rank / max(len(run.k_list) - 1, 1)

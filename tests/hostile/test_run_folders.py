@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from test_report import ITEM_FIELDS, make_run
 
 from sdr_sc.errors import SdrScError
@@ -19,6 +20,7 @@ from sdr_sc.experiments.measurements import Row, read_measurements, write_json, 
 from sdr_sc.experiments.report import write_report
 from sdr_sc.experiments.report_data import Run
 from sdr_sc.experiments.report_files import load_run
+from sdr_sc.experiments.report_plots import _shade_k
 from sdr_sc.sealed import sealed
 
 
@@ -143,7 +145,7 @@ def test_what_is_no_k_in_the_list_is_left_out(tmp_path: Path, value: Any) -> Non
     write_report(folder)
 
 
-@pytest.mark.parametrize("label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-2", "1_0", "0x1"])
+@pytest.mark.parametrize("label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-3", "1_0", "0x1"])
 def test_labels_beyond_the_classes_are_one_sentence(tmp_path: Path, label: str) -> None:
     folder = make_run(tmp_path / "run", frames=2)
     for column in ("label", "answer"):
@@ -175,6 +177,18 @@ def test_impossible_numbers_of_frames_are_one_sentence(tmp_path: Path, column: s
     cells[head.split(",").index(column)] = value
     (folder / "frames.csv").write_text("\n".join([head, ",".join(cells), *others]) + "\n")
     assert f"line 2: {column} {value}" in refused(folder).replace("'", "")
+
+
+def test_a_k_that_changes_with_every_frame_makes_a_page_of_bounded_size(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", frames=4000)
+    head, *lines = (folder / "frames.csv").read_text().splitlines()
+    column = head.split(",").index("k")
+    rows = [line.split(",") for line in lines]
+    for number, row in enumerate(rows):
+        row[column] = str(4 + number % 2)
+    (folder / "frames.csv").write_text("\n".join([head, *(",".join(row) for row in rows)]) + "\n")
+    assert len(_shade_k(Figure().subplots(), load_run(folder))) == 0
+    assert len(_shade_k(Figure().subplots(), load_run(make_run(tmp_path / "calm")))) == 2
 
 
 def test_pictures_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
