@@ -22,12 +22,14 @@ from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD
+from sdr_sc.phy.diagnosis import LONGEST, Strongest
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receiver import ReceivedFrame, Receiver, is_compiled, warm_up
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
 _FRAMES = pmt.intern("frames")
+_DEAF_S = 2.0
 _FULL_SCALE = 0.999  # a converter's largest code is a little below 1
 
 
@@ -53,6 +55,8 @@ class ofdm_rx(gr.basic_block):
     Attributes:
         level: of the samples against the full scale of 1.
         gaps, samples_missing: by the ``rx_time`` tags.
+        unheard: the strongest stretch of what has arrived since nothing is received: from the start, or from 2 s after
+            the latest frame.
         stream_end: where it stops to take samples, for recordings that have to end where the receiver does.
 
     Raises:
@@ -82,6 +86,8 @@ class ofdm_rx(gr.basic_block):
         self.gaps = self.samples_missing = 0
         self._known_time: tuple[int, DeviceTime] | None = None  # of a sample in the receiver's count
         self.stream_end = StreamEnd()
+        self.unheard = Strongest(LONGEST)
+        self._delivered = self._deaf_samples = 0
         self._clock: DeviceClock | None = None
         self.receiver = Receiver(self.numerology, threshold, snr_estimator)
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
@@ -123,6 +129,7 @@ class ofdm_rx(gr.basic_block):
             done = tag.offset - first
             self._note_time(read_time(tag.value))
         self._push(samples[done:])
+        self._keep_unheard(samples)
         self.stream_end.done = self.stream_end.taken
         self.consume(0, consumed)
         return 0
@@ -135,6 +142,17 @@ class ofdm_rx(gr.basic_block):
     def _push(self, samples: np.ndarray) -> None:
         for frame in self.receiver.push(samples):
             self._publish(frame)
+
+    def _keep_unheard(self, samples: np.ndarray) -> None:
+        """Keep a stretch to find out from why nothing is received; costs nothing while frames arrive."""
+        delivered = self.receiver.counters.delivered
+        if delivered != self._delivered:
+            self._delivered, self._deaf_samples = delivered, 0
+            self.unheard.clear()
+            return
+        self._deaf_samples += len(samples)
+        if not delivered or self._deaf_samples > _DEAF_S * self.numerology.sample_rate_hz:
+            self.unheard.add(samples)
 
     def _note_time(self, time: DeviceTime) -> None:
         """The next sample was received at this device time."""

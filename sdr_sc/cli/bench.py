@@ -187,4 +187,20 @@ def integrity(seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("diagnosis")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of frames, faults and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on a fifth of the signals.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def diagnosis(seed: int, quick: bool, json_path: Path | None) -> None:
+    """How often the hint names why nothing is received: offset, inverted spectrum, rate, centre, numerology, no frames.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.experiments.bench_diagnosis import bench_diagnosis
+
+    measure_and_print(
+        lambda log: bench_diagnosis(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
+    )
+
+
 command.add_command(distillation)

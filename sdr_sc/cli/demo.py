@@ -58,6 +58,8 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
         f"{a.frames_sent} frames sent: {a.frames_answered} answered, {a.frames_lost} lost"
         + "".join(f" ({count} {cause})" for cause, count in a.lost_causes.items() if count)
     )
+    if a.hint:
+        console.print(f"[yellow]warning:[/] no frame was received: {a.hint}", soft_wrap=True)
     console.print(f"report: {result.report}", soft_wrap=True)
     if a.discrepancies:
         raise SdrScError(f"not every frame is accounted for: {'; '.join(a.discrepancies)}.")

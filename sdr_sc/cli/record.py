@@ -78,6 +78,8 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
         f"{accounting.frames_sent} frames sent, {accounting.frames_answered} answered; "
         f"{accounting.items_correct} of {accounting.items_labelled} images right"
     )
+    if accounting.hint:
+        console.print(f"[yellow]warning:[/] no frame was received: {accounting.hint}", soft_wrap=True)
     if out is not None:
         console.print(f"results: {parameters['folder']}", soft_wrap=True)
     _tell(console, recorded)

@@ -12,6 +12,7 @@ from sdr_sc.blocks import _errors
 from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
+from sdr_sc.experiments.received_nothing import hints_of
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.places import scratch_folder
 
@@ -32,6 +33,7 @@ class Accounting:
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
         receiver: the receiver's counters.
+        hint: why nothing was received, where nothing was and the cause was found; else ''.
     """
 
     frames_sent: int
@@ -50,6 +52,7 @@ class Accounting:
     items_labelled: int = 0
     faults: tuple[str, ...] = ()
     receiver: dict[str, int] = field(default_factory=dict)
+    hint: str = ""
 
     def raise_if_faulty(self) -> None:
         """Raise `FlowgraphError` with the first fault, if there is any; when the results are written."""
@@ -113,6 +116,7 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         items_labelled=record.items_labelled,
         faults=tuple(faults),
         receiver=counters.to_dict(),
+        hint=" ".join(hint.text for hint in hints_of(tb)),
     )
 
 

@@ -15,6 +15,8 @@ from sdr_sc.errors import FlowgraphError
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.experiments.loopback import FLOWGRAPHS
+from sdr_sc.experiments.received_nothing import Hint
+from sdr_sc.experiments.replay_hint import replay_hint
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
@@ -136,6 +138,10 @@ def replay(
 
         faults: list[str] = []
         watch_flowgraph(tb, deadline_s, until=poll, faults=faults)
+        hint = None
+        if not tb.receiver.receiver.counters.delivered:
+            with opened(config) as capture:
+                hint = replay_hint(tb, config, capture)
         results = []
         for model, folder, (decoder, sink) in zip(config.models, folders, ends, strict=True):
             sink.stop()
@@ -144,11 +150,11 @@ def replay(
                 ReplayResult(
                     model,
                     folder,
-                    _status(tb, decoder, sink),
+                    _status(tb, decoder, sink, hint),
                     tb.source.samples_sent,
                     tb.source.seconds,
                     truth,
-                    _warnings(decoder, tb, problems),
+                    _warnings(decoder, tb, problems, hint),
                     tuple(faults),
                 )
             )
@@ -198,7 +204,7 @@ def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], t
     return ends
 
 
-def _status(tb: Any, decoder: Any, sink: Any) -> dict[str, Any]:
+def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, Any]:
     """Counters as `sdr_sc.experiments.usrp_link.receiver_status` gives them, as far as there are any."""
     record, receiver = sink.record, tb.receiver
     return {
@@ -210,10 +216,11 @@ def _status(tb: Any, decoder: Any, sink: Any) -> dict[str, Any]:
         "faults": {},
         "level": receiver.level.to_dict(),
         "receiver": receiver.receiver.counters.to_dict(),
+        **({} if hint is None else {"nothing_received": hint.to_dict()}),
     }
 
 
-def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding]) -> tuple[str, ...]:
+def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None) -> tuple[str, ...]:
     found = []
     delivered = tb.receiver.receiver.counters.delivered
     if decoder.frames_refused:
@@ -222,8 +229,13 @@ def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding]) -> tuple[str, 
             f"{decoder.frames_refused} of {delivered} frames were made for another model than {decoder.model} "
             f"({wire:04x}) and were not answered."
         )
-    if not delivered:
-        found.append(_nothing_found(tb.receiver.numerology))
+    if hint is not None:
+        rate_hz = tb.receiver.numerology.sample_rate_hz
+        found.append(
+            f"no frame was found at {rate_hz:.10g} samples/s: {hint.text}"
+            if hint.text
+            else _nothing_found(tb.receiver.numerology)
+        )
     found += [f"{finding.where}: {finding.text}" for finding in problems]
     return tuple(found)
 

@@ -142,6 +142,15 @@ def run_plain(module: ModuleType, cls: Any, options: argparse.Namespace, timeout
         harness.watch_flowgraph(tb, timeout_s)
     finally:
         snippets(module, "main_after_stop", tb)
+    warn_of_deaf_receivers(tb)
+
+
+def warn_of_deaf_receivers(tb: Any) -> None:
+    """Say on stderr why a receiver of a flowgraph that has ended received no frame, as far as that can be known."""
+    from sdr_sc.experiments.received_nothing import hints_of  # nothing that a run without our receiver needs
+
+    for hint in hints_of(tb):
+        print(f"sdr-sc: warning: no frame was received: {hint.text}", file=sys.stderr)
 
 
 def run_file(path: Path, options: list[str], timeout_s: float | None, close: bool = False) -> None:

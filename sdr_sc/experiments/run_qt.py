@@ -15,6 +15,7 @@ from typing import Any
 from sdr_sc.blocks import _errors
 from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
 from sdr_sc.experiments import harness
+from sdr_sc.experiments.run_generated import warn_of_deaf_receivers
 
 POLL_MS = 50
 _NO_WINDOW_PLATFORMS = ("offscreen", "minimal")
@@ -74,6 +75,8 @@ def run_qt(
     harness.raise_first_failure(runner.tb)
     if not stopped:
         raise harness.StuckError("the flowgraph did not stop: a block is stuck in its work or in its stop().")
+    if runner.tb is not None:
+        warn_of_deaf_receivers(runner.tb)
 
 
 class _Runner:

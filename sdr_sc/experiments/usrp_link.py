@@ -15,8 +15,10 @@ from sdr_sc.errors import BlockError, FlowgraphError, SdrScError
 from sdr_sc.experiments.frame_columns import FrameColumns
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import StuckError, watch_flowgraph
+from sdr_sc.experiments.hint_words import Situation
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
+from sdr_sc.experiments.received_nothing import hint_for
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.experiments.usrp_watch import EndRun
 from sdr_sc.places import scratch_folder
@@ -43,7 +45,8 @@ def run_end(
     """Compile ``flowgraphs/usrp_END.grc`` and run it to its end in this process; returns the top block.
 
     Its attribute ``lost`` is '' or the sentence that says why its results are not whole, or not to be relied on: the
-    device was lost, or a block failed, which also ends it; or a model computes no numbers.
+    device was lost, or a block failed, which also ends it; or a model computes no numbers. ``hint`` is why nothing was
+    received, or None.
 
     Args:
         parameters: the flowgraph's parameters by name.
@@ -68,7 +71,7 @@ def run_end(
             cls = top_block_class(module, generated)
         tb = built_for_usrp(cls, parameters)
         module.snippets_main_after_init(tb)
-        tb.lost = ""
+        tb.lost, tb.hint = "", None
         if end != "tx" and not tb.settings.lock_step:
             tb.receiver.level.skip(round(_WARM_UP_S * tb.usrp_source.get_samp_rate()))
         prepare(tb)
@@ -86,6 +89,10 @@ def run_end(
         if hasattr(tb, "results"):
             tb.results.stop()
         tb.lost = tb.lost or next(iter(faults), "")
+        if end != "tx" and tb.hint is None and not tb.receiver.receiver.counters.delivered:
+            tb.hint = hint_for(tb, tb.receiver, Situation("rx", tb.settings.freq_hz))
+            if tb.hint.text:
+                warn(f"no frame was received: {tb.hint.text}")
     return tb
 
 
@@ -186,6 +193,8 @@ def receiver_status(tb: Any) -> dict[str, Any]:
         status["sent_received"] = tb.sent.messages_received
         status["sent_refused"] = tb.sent.messages_refused
         status["sent_refused_by_kind"] = dict(tb.sent.messages_refused_by_kind)
+    if getattr(tb, "hint", None) is not None:
+        status["nothing_received"] = tb.hint.to_dict()
     if hasattr(tb, "feedback") and hasattr(tb.feedback, "messages_dropped"):
         status["feedback_sent"] = tb.feedback.messages_sent
         status["feedback_dropped"] = tb.feedback.messages_dropped

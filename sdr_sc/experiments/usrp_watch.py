@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from sdr_sc.experiments.hint_words import Situation
+from sdr_sc.experiments.received_nothing import Diagnosing
+
 DEVICE_LIMIT_S = 5.0
 """Silence after which a device counts as gone."""
 PEER_LIMIT_S = 5.0
@@ -67,6 +70,8 @@ class LinkWatch:
         self._samples, self._answers, self._peer = Silence(), Silence(), Silence()
         self._answered, self._frames_then = 0, 0
         self._looked_s: float | None = None
+        self.deaf_since = ""
+        """How the latest sentence of `deaf_problem` begins: since when, and what the transmitter says."""
         self._bursts_s = self._told_s = 0.0  # for how long there were bursts, and frames by the transmitter's word
         self._received = self._sent_before = 0  # frames received, and those that had been sent by then
 
@@ -145,6 +150,7 @@ class LinkWatch:
         limit_s = DEAF_AGAIN_LIMIT_S if received else DEAF_LIMIT_S
         sent = f"no frame has been received for {limit_s:g} s: " if received else ""
         sent += f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
+        self.deaf_since = sent
         if bursts and self._bursts_s >= limit_s:
             return (
                 f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits with "
@@ -183,7 +189,26 @@ class EndRun:
         self._grace_s = _FINISH_LIMIT_S
         self._watch, self._warned = LinkWatch(tb), False
         self._deaf_told: set[bool] = set()  # before the first frame, and after frames had been received
+        self._diagnosing: Diagnosing | None = None
+        self._deaf_problem = ""
         self._stops = 0
+
+    def _tell_why_deaf(self, problem: str) -> None:
+        """Warn of a receiver that receives nothing, once its samples have been looked at."""
+        tb = self._tb
+        if problem and (self._watch.frames_received > 0) not in self._deaf_told:
+            self._deaf_told.add(self._watch.frames_received > 0)
+            self._deaf_problem = problem
+            self._diagnosing = Diagnosing(tb, tb.receiver, Situation("rx", tb.settings.freq_hz))
+        hint = None if self._diagnosing is None else self._diagnosing.result()
+        if hint is not None:
+            self._diagnosing = None
+            tb.hint = hint
+            if hint.proven:
+                self._warn(f"{self._watch.deaf_since}no frame is received: {hint.text}")
+            else:
+                likely = "" if hint.details.get("cause") == "noise" else f" {hint.text[:1].upper()}{hint.text[1:]}"
+                self._warn(f"{self._deaf_problem}{likely}".rstrip())
 
     def poll(self) -> bool:
         """Whether to stop the flowgraph now."""
@@ -198,10 +223,7 @@ class EndRun:
         if problem:
             self._warned = True
             self._warn(problem)
-        problem = self._watch.deaf_problem(now)
-        if problem and (self._watch.frames_received > 0) not in self._deaf_told:
-            self._deaf_told.add(self._watch.frames_received > 0)
-            self._warn(problem)
+        self._tell_why_deaf(self._watch.deaf_problem(now))
         if self._asked() > self._stops:
             if self._stops or self._end == "rx":
                 return True

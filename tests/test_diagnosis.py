@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why nothing is received: each cause is named with its value, and what is not ours is never taken for proven."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sdr_sc.experiments.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
+from sdr_sc.experiments.hint_words import Situation, hint
+from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.preamble import preamble
+
+OWN = Numerology()
+
+
+def rng(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("snr_db", [8.0, 30.0])
+@pytest.mark.parametrize("cause", [Cause.OFFSET, Cause.INVERTED, Cause.RATE, Cause.OFF_CENTRE])
+def test_a_fault_of_random_size_is_named_with_its_value(cause: Cause, snr_db: float) -> None:
+    for seed in range(4):
+        case = faulty(cause, snr_db, rng(seed), OWN)
+        found = diagnose(case.samples, OWN)
+        assert is_right(found, case.truth, OWN) and found.proven and found.frames > 0, (found, case.truth)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_other_sizes_are_named(sizes: dict[str, int]) -> None:
+    found = diagnose(noisy(frames(rng(3), replace(OWN, **sizes)), 0.05, rng(4)), OWN)
+    differing = {name: value for name, value in sizes.items() if value != getattr(OWN, name)}
+    assert found.cause is Cause.NUMEROLOGY and found.proven and found.numerology == differing, found
+
+
+def test_the_receiver_may_have_other_sizes_than_the_default() -> None:
+    own = replace(OWN, fft_size=256, cyclic_prefix=64, data_subcarriers=192, pilot_subcarriers=16)
+    sent = frames(rng(5), own, 4)
+    assert diagnose(noisy(shifted(sent, 5 / 256), 0.05, rng(6)), own).cause is Cause.OFFSET
+    found = diagnose(noisy(resampled(sent, Fraction(3, 2)), 0.05, rng(7)), own)
+    assert found.cause is Cause.RATE and found.ratio == pytest.approx(1.5, rel=1e-3)
+    found = diagnose(noisy(frames(rng(8), OWN), 0.05, rng(9)), own)
+    assert found.cause is Cause.NUMEROLOGY and found.numerology["fft_size"] == 64
+
+
+def test_frames_that_the_receiver_gets_are_no_fault() -> None:
+    found = diagnose(noisy(shifted(frames(rng(2), OWN), 1.5 / 64), 0.05, rng(3)), OWN)
+    assert (found.cause, found.frames) == (Cause.RECEIVED, 12)
+
+
+def test_several_things_at_once() -> None:
+    sent = shifted(frames(rng(2), OWN).conj(), 4 / 64)
+    found = diagnose(noisy(resampled(sent, Fraction(5, 2)), 0.1, rng(3)), OWN)
+    assert found.cause is Cause.INVERTED and found.proven
+    assert found.offset * 2.5 * 64 == pytest.approx(4, abs=0.1) and found.ratio == pytest.approx(2.5, rel=1e-3)
+    text = hint(found, OWN, Situation("replay"))
+    assert "spectrum is inverted" in text and "carrier offset of about +25 kHz" in text and "0.4 MS/s" in text
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_not_ours_is_never_taken_for_ours(name: str) -> None:
+    make, fitting = FOREIGN[name]
+    causes = []
+    for seed, snr_db in enumerate((3.0, 12.0, 25.0)):
+        found = diagnose(noisy(make(rng(seed)), 10 ** (-snr_db / 10), rng(seed + 10)), OWN)
+        assert not found.proven and found.cause in (*fitting, Cause.UNKNOWN), found
+        causes.append(found.cause)
+    assert not fitting or set(causes) & set(fitting)
+
+
+def test_a_rate_of_which_the_receiver_holds_a_part_alone_is_likely_and_not_proven() -> None:
+    found = diagnose(noisy(resampled(frames(rng(4), OWN, 30), Fraction(1, 3)), 0.02, rng(5)), OWN)
+    assert found.cause is Cause.RATE and not found.proven and found.ratio == pytest.approx(1 / 3, rel=0.02)
+    assert hint(found, OWN, Situation("rx")).startswith("it may be that the signal was sent at 3.0")
+
+
+def test_zeros_a_cut_and_a_clipped_level() -> None:
+    assert diagnose(np.zeros(5000, np.complex64), OWN).cause is Cause.EMPTY
+    assert diagnose(np.zeros(0, np.complex64), OWN).cause is Cause.EMPTY
+    assert diagnose(noisy(frames(rng(1), OWN, 1)[:1000], 0.01, rng(2)), OWN).cause is Cause.TOO_SHORT
+    loud = 30 * noisy(np.repeat(FOREIGN["OFDM of 64 + 16"][0](rng(1)), 3)[::2], 0.01, rng(2))
+    parts = np.clip(loud.view(np.float32), -1, 1)
+    found = diagnose(parts.view(np.complex64), OWN)
+    assert found.cause is Cause.CLIPPED and found.share > 0.5
+
+
+def test_a_preamble_without_a_header_is_weak_or_of_another_layout_and_neither_is_proven() -> None:
+    parts = []
+    for seed in range(12):
+        body = rng(seed).normal(size=(2, 1500)) * np.sqrt(OWN.mean_sample_power / 2)
+        parts += [np.zeros(700), preamble(OWN), body[0] + 1j * body[1]]
+    sent = np.concatenate(parts)
+    weak = diagnose(noisy(sent, 10**0.05, rng(20)), OWN)
+    assert weak.cause is Cause.WEAK and not weak.proven and weak.snr_db == pytest.approx(-0.5, abs=1.5)
+    other = diagnose(noisy(sent, 0.01, rng(20)), OWN)
+    assert other.cause is Cause.NUMEROLOGY and not other.proven and other.numerology == {}
+    assert "header" in hint(other, OWN, Situation())
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1.0, 1e9])
+def test_the_scale_of_the_samples_and_values_that_are_no_numbers_change_nothing(scale: float) -> None:
+    samples = noisy(shifted(frames(rng(2), OWN), 4 / 64), 0.05, rng(3)) * np.float32(scale)
+    samples[::997] = np.nan
+    samples[5::1999] = np.inf
+    found = diagnose(samples, OWN)
+    assert found.cause is Cause.OFFSET and found.offset * 64 == pytest.approx(4, abs=0.1)
+
+
+def test_of_a_long_stretch_the_loud_part_is_taken() -> None:
+    quiet = np.zeros(2 * LONGEST, np.complex64)
+    samples = noisy(np.concatenate((quiet, shifted(frames(rng(2), OWN), 4 / 64), quiet)), 0.02, rng(3))
+    assert diagnose(samples, OWN).cause is Cause.OFFSET
+
+
+def test_the_strongest_stretch_of_a_stream_is_kept_however_it_comes() -> None:
+    stream = noisy(np.zeros(60_000), 1.0, rng(1))
+    stream[33_000:34_000] *= 10
+    for chunk in (100, 4096, 60_000):
+        kept = Strongest(10_000)
+        for begin in range(0, len(stream), chunk):
+            kept.add(stream[begin : begin + chunk])
+        assert np.array_equal(kept.samples(), stream[30_000:40_000])
+        kept.clear()
+        assert len(kept.samples()) == 0
+    kept.add(stream[:300])
+    assert np.array_equal(kept.samples(), stream[:300])
+
+
+def test_the_words_fit_what_the_user_runs() -> None:
+    offset = Diagnosis(Cause.OFFSET, True, 12, offset=0.048)
+    assert "give --cfo-hz -47500" in hint(offset, OWN, Situation("replay", cfo_hz=500.0))
+    live = hint(offset, OWN, Situation("rx", 2.4e9))
+    assert "+48 kHz (+3.1 subcarriers, 20.0 ppm at 2.4 GHz)" in live and "--freq 2400048000" in live
+    assert "12 frames are found when that is taken into account" in live
+    rate = Diagnosis(Cause.RATE, True, 1, ratio=4.0)
+    assert "give --decimate 8" in hint(rate, OWN, Situation("replay", decimation=2))
+    assert "give --rate 250000" in hint(rate, OWN, Situation("rx")) and "a frame is found" in hint(
+        rate, OWN, Situation()
+    )
+    sizes = Diagnosis(Cause.NUMEROLOGY, True, 2, numerology={"fft_size": 128, "cyclic_prefix": 32})
+    assert "fft_size 128, cyclic_prefix 32, where the receiver has 64, 16" in hint(sizes, OWN, Situation())
+    assert hint(Diagnosis(Cause.UNKNOWN), OWN, Situation()) == ""
+    for cause in Cause:
+        text = hint(Diagnosis(cause, ofdm=(64, 16)), OWN, Situation("rx", 1e9))
+        assert text == "" or (text.startswith("it may be that ") and text.endswith("."))
