@@ -133,7 +133,11 @@ def test_the_strongest_stretch_of_a_stream_is_kept_however_it_comes() -> None:
 
 def test_the_words_fit_what_the_user_runs() -> None:
     offset = Diagnosis(Cause.OFFSET, True, 12, offset=0.048)
-    assert "give --cfo-hz -47500" in hint(offset, OWN, Situation("replay", cfo_hz=500.0))
+    assert "give --tune-hz 248000" in hint(offset, OWN, Situation("replay", tune_hz=200e3))
+    centre = hint(
+        Diagnosis(Cause.OFF_CENTRE, True, 2, 0.2, 10.0), replace(OWN, sample_rate_hz=10e6), Situation("replay")
+    )
+    assert "give --tune-hz 2000000, and --decimate 10" in centre
     live = hint(offset, OWN, Situation("rx", 2.4e9))
     assert "+48 kHz (+3.1 subcarriers, 20.0 ppm at 2.4 GHz)" in live and "--freq 2400048000" in live
     assert "12 frames are found when that is taken into account" in live

@@ -67,8 +67,8 @@ def test_what_a_replay_is_told_to_do_by_the_hint_gives_the_frames(recorded: np.n
         writer.write(shifted(resampled(recorded, Fraction(4)), 0.0125))
     (result,) = replay(ReplayConfig(str(tmp_path / "faulty"), decimation=4), deadline_s=60)
     (warning,) = result.warnings
-    cfo_hz = float(warning.split("--cfo-hz ")[1].split()[0])
-    (result,) = replay(ReplayConfig(str(tmp_path / "faulty"), decimation=4, cfo_hz=cfo_hz), deadline_s=60)
+    tune_hz = float(warning.split("--tune-hz ")[1].split()[0])
+    (result,) = replay(ReplayConfig(str(tmp_path / "faulty"), decimation=4, tune_hz=tune_hz), deadline_s=60)
     assert result.status["receiver"]["delivered"] == 12 and "nothing_received" not in result.status
 
 
@@ -80,7 +80,7 @@ def test_a_replay_that_loses_by_what_it_adds_says_what_is_in_the_recording(
             writer.write(samples)
     (result,) = replay(ReplayConfig(str(tmp_path / "good"), noise_power=100.0), deadline_s=60)
     assert "frames are found in the recording as it is" in result.warnings[0]
-    (result,) = replay(ReplayConfig(str(tmp_path / "wide"), decimation=10, cfo_hz=-2e6), deadline_s=60)
+    (result,) = replay(ReplayConfig(str(tmp_path / "wide"), decimation=10), deadline_s=60)
     assert "in the recording as it is, the signal has 1 MS/s and lies +2 MHz" in result.warnings[0]
 
 

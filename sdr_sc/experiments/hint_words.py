@@ -20,12 +20,12 @@ class Situation:
     Attributes:
         verb: ``rx``, ``replay`` or ``run``.
         freq_hz: centre frequency; 0 where it is not known.
-        cfo_hz, decimation: that a replay applies already.
+        tune_hz, decimation: that a replay applies already.
     """
 
     verb: str = "run"
     freq_hz: float = 0.0
-    cfo_hz: float = 0.0
+    tune_hz: float = 0.0
     decimation: int = 1
 
 
@@ -79,7 +79,7 @@ def _offset(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str
 
 def _tuning(offset_hz: float, where: Situation) -> str:
     if where.verb == "replay":
-        return f"give --cfo-hz {where.cfo_hz - offset_hz:.0f}"
+        return f"give --tune-hz {where.tune_hz + offset_hz:.0f}"
     if where.verb == "rx" and where.freq_hz:
         return f"correct the frequency of either end, here by --freq {where.freq_hz + offset_hz:.10g}"
     return f"correct the frequency of either end by {_hz(-offset_hz)}"
@@ -134,8 +134,7 @@ def _off_centre(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str,
         rate_hz = _round_rate(n.sample_rate_hz / found.ratio)
         return cause, f"give --freq {where.freq_hz + offset_hz:.10g} and --rate {rate_hz:.10g}"
     if where.verb == "replay":
-        shift = f"shift the file's samples by {_hz(-offset_hz)} before it is replayed"
-        return cause, f"{shift}, then {_rate_remedy(found, n, where)}"
+        return cause, f"{_tuning(offset_hz, where)}, and {_rate_remedy(found, n, where).removeprefix('give ')}"
     return cause, f"shift it to the centre and {_rate_remedy(found, n, where)}"
 
 

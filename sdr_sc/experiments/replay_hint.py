@@ -26,7 +26,7 @@ def replay_hint(tb: Any, config: ReplayConfig, capture: Capture) -> Hint:
         config: what was replayed, and what was added.
         capture: the recording, open.
     """
-    found = hint_for(tb, tb.receiver, Situation("replay", cfo_hz=config.cfo_hz, decimation=config.decimation))
+    found = hint_for(tb, tb.receiver, Situation("replay", tune_hz=config.tune_hz, decimation=config.decimation))
     if found.proven or config.untouched:
         return found
     # A lower rate or noise may have taken away what the recording holds.
