@@ -59,3 +59,34 @@ def test_a_layer_imports_only_from_below(layer: str) -> None:
 def test_every_folder_is_a_known_layer() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
     assert folders == set(BELOW)
+
+
+READERS = {
+    "json": {"loads", "load"},
+    "yaml": {"load", "safe_load"},
+    "csv": {"reader", "DictReader"},
+    "pmt": {"deserialize_str"},
+}
+"""Calls by which a foreign text could reach a parser without bounds; capture/json_pieces.py streams within its own."""
+MAY_READ = {
+    "documents.py": {"json", "yaml", "csv"},
+    "blocks/_vectors.py": {"pmt"},  # bytes that it has made itself
+}
+
+
+def reader_calls(path: Path) -> set[str]:
+    """Modules of `READERS` whose parser a file calls, but for ``json.loads(json.dumps(...))``, a change of types."""
+    return {
+        node.func.value.id
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.attr in READERS.get(node.func.value.id, ())
+        and not ast.unparse(node).startswith("json.loads(json.dumps(")
+    }
+
+
+def test_documents_are_read_by_one_module_alone() -> None:
+    found = {str(path.relative_to(PACKAGE)): reader_calls(path) for path in PACKAGE.rglob("*.py")}
+    assert {name: calls for name, calls in found.items() if calls} == MAY_READ

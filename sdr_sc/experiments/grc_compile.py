@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from sdr_sc.documents import YAML_LIMIT_BYTES, parse_yaml, read_bytes
+from sdr_sc.documents import YAML_LIMIT_BYTES, parse_yaml, read_bytes, read_json
 from sdr_sc.errors import FlowgraphError, MissingDependencyError
 from sdr_sc.places import cache_folder, own_folder, scratch_folder
 from sdr_sc.shown import shown
@@ -126,7 +125,7 @@ def _run_child(arguments: list[str], subject: str) -> dict[str, Any]:
                 f"{subject}: grcc did not end within {COMPILE_LIMIT_S:g} s; does a block's import hang?"
             ) from None
         if answer_file.is_file():
-            return json.loads(answer_file.read_text(encoding="utf-8"))
+            return read_json(answer_file, f"{subject}: the answer of GRC", "run it again", FlowgraphError)
     output = run.stdout.decode(errors="replace")
     if "No module named 'gnuradio" in output:
         raise MissingDependencyError("GNU Radio is not installed for this Python: run 'make setup'.")
