@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-_FEW = 3  # what the frames of a transmitter that was started anew leave behind
+_FEW = 3  # what the frames of a transmitter that was started again leave over
 
 
 @click.command()

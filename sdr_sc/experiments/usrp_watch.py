@@ -125,7 +125,7 @@ class LinkWatch:
             return ""
         return (
             f"nothing from the transmitter for {limit_s:.3g} s; it is gone, or --sent does not get through. A "
-            "transmitter that starts anew is followed; Ctrl-C ends."
+            "transmitter that is started again is followed; Ctrl-C ends."
         )
 
     def deaf_problem(self, now_s: float) -> str:
