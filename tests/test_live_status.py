@@ -32,7 +32,8 @@ def transmitter(feedback: tuple[float, float] | None) -> Fake:
         items_sent=4, frames_sent=1, in_flight=InFlight(1, 0.25, 4096), latest_feedback=lambda: feedback, error=None
     )
     monitor = Fake(counts={"burst_ack": 1}, faults={})
-    return Fake(encoder=encoder, tx_monitor=monitor, transmitter=Fake(level=LevelMeter(1.0)))
+    feedback_port = Fake(messages_refused=0)
+    return Fake(encoder=encoder, tx_monitor=monitor, transmitter=Fake(level=LevelMeter(1.0)), feedback=feedback_port)
 
 
 def receiver(record: LinkRecord, told: int) -> Fake:
@@ -45,7 +46,7 @@ def receiver(record: LinkRecord, told: int) -> Fake:
     return Fake(
         results=Fake(record=record),
         receiver=blocks,
-        sent=Fake(messages_received=told),
+        sent=Fake(messages_received=told, messages_refused=0),
         rx_monitor=Fake(faults={}),
     )
 
