@@ -13,6 +13,8 @@ import pytest
 from test_blocks_network import wait_for
 
 from sdr_sc.cli._signals import StopSignals
+from sdr_sc.experiments import usrp_watch
+from sdr_sc.experiments.received_nothing import Hint
 from sdr_sc.experiments.usrp_link import unsent_warning
 from sdr_sc.experiments.usrp_watch import EndRun, LinkWatch
 
@@ -74,6 +76,7 @@ def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frame
     receiver = Fake(receiver=Fake(counters=counters), level=Fake(recent=lambda: level), samples_taken=0)
     warnings: list[str] = []
     tb = link_of(receiver=receiver, results=Fake(record=record, ended=False, finished=threading.Event()))
+    tb.settings.freq_hz, found = 915e6, [Hint("it may be that this is it.")]
     tb.lost, clock = "", [0.0]
 
     def poll_for(seconds: float, run: EndRun) -> None:
@@ -83,6 +86,7 @@ def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frame
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: clock[0])
+        patch.setattr(usrp_watch, "Diagnosing", lambda tb, receiver, where: Fake(result=lambda: found[0]))
         run = EndRun(tb, "rx", None, lambda tb: None, lambda: 0, warnings.append)
         counters.delivered = record.frames_sent = 915
         poll_for(1.0, run)
@@ -96,9 +100,31 @@ def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frame
         poll_for(60.0, run)
         assert len(warnings) == 1  # not again and again
         assert warnings[0].startswith("no frame has been received for 10 s: the transmitter tells of 30 frames, bursts")
+        assert warnings[0].endswith("of another system. It may be that this is it.") and tb.hint is found[0]
         counters.delivered = record.frames_sent = 1000
         poll_for(1.0, run)
         assert len(warnings) == 1
+
+
+def test_a_proven_cause_takes_the_place_of_the_likely_ones_once_it_is_found() -> None:
+    level, record = Fake(papr_db=31.0), Fake(frames_sent=40)
+    receiver = Fake(receiver=Fake(counters=Fake(delivered=0)), level=Fake(recent=lambda: level), samples_taken=0)
+    tb = link_of(receiver=receiver, results=Fake(record=record, ended=False, finished=threading.Event()), lost="")
+    tb.settings.freq_hz, warnings, clock = 915e6, list[str](), [0.0]
+    found: list[Hint | None] = [None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: clock[0])
+        patch.setattr(usrp_watch, "Diagnosing", lambda tb, receiver, where: Fake(result=lambda: found[0]))
+        run = EndRun(tb, "rx", None, lambda tb: None, lambda: 0, warnings.append)
+        for _ in range(70):
+            clock[0] += 0.1
+            run.poll()
+        assert warnings == []  # it is being looked for
+        found[0] = Hint("the cause; the remedy.", True)
+        for _ in range(70):
+            clock[0] += 0.1
+            run.poll()
+    assert warnings == ["the transmitter tells of 40 frames, no frame is received: the cause; the remedy."]
 
 
 def test_a_device_that_does_not_answer_bursts_is_told() -> None:

@@ -51,7 +51,10 @@ def hint_for(tb: Any, receiver: Any, where: Situation) -> Hint:
     samples = receiver.unheard.samples()
     if not len(samples):
         return Hint()
-    found: Diagnosis = diagnose(samples, receiver.numerology)
+    try:
+        found: Diagnosis = diagnose(samples, receiver.numerology)
+    except Exception as error:  # a hint that cannot be made must not cost a run its results
+        return Hint(details={"cause": "unknown", "error": f"{type(error).__name__}: {error}"})
     return Hint(hint(found, receiver.numerology, where), found.proven, found.to_dict())
 
 
