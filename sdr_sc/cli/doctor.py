@@ -29,10 +29,11 @@ def command(as_json: bool) -> None:
 
 def _print(findings: list[Finding]) -> None:
     """A line for each finding, and one with the remedy; no table, whose columns would break paths in two."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    from sdr_sc.shown import terminal
+
+    console = terminal()
     widest = max(len(finding.what) for finding in findings)
     for finding in findings:
         if finding.ok:

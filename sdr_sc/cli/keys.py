@@ -56,6 +56,6 @@ def listed(folder: Path) -> None:
         try:
             click.echo(f"{kind}  {public_key(str(file)).decode()}  {shown(file.name)}")
         except SdrScError as error:
-            click.echo(f"{kind}  {error}")
+            click.echo(f"{kind}  {shown(error)}")
     if not files:
         click.echo(f"no keys in {shown(folder)}; make a pair with 'sdr-sc keys make NAME'")

@@ -78,7 +78,7 @@ def command(
     """
     from sdr_sc.data import fashion_mnist
     from sdr_sc.experiments import measurements
-    from sdr_sc.shown import terminal
+    from sdr_sc.shown import shown, terminal
 
     for target in (out, *([json_path] if json_path else [])):
         measurements.check_writable(target)
@@ -117,7 +117,7 @@ def command(
     correct = sum(shard.correct for shard in stored.manifest.shards)
     doubt = no_better_than_chance(teacher.name, correct, data.labels)
     if doubt is not None:
-        click.echo(f"sdr-sc: warning: {doubt}; check the order of its classes and its preprocessing", err=True)
+        click.echo(f"sdr-sc: warning: {shown(doubt)}; check the order of its classes and its preprocessing", err=True)
     if json_path is not None:
         manifest = {name: value for name, value in asdict(stored.manifest).items() if name != "shards"}
         measurements.write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"manifest": manifest})
