@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from sdr_sc.link.pdu_wire import Refusal
 _ITEM_BYTES = 784
 _BATCH = 64
 _WAIT_MS = 2
+_POLITE = 10
+"""Nice level: a stranger computes elsewhere, and must not take the ends' processor here."""
 _SMALL_BUFFER = 1 << 16
 _LONGEST = 4 << 10
 """Bytes; ZMQ ends the connection of who sends much more to a feedback address, and the rest is lost with it."""
@@ -135,6 +138,7 @@ def _to_one(router: Any, name: bytes, raw: bytes) -> None:
 def _flood(feedback: str, sent: str, on: Any, over: Any, results: Any, count: int, seed: int) -> None:
     import zmq
 
+    os.nice(_POLITE)
     raws = corpus(count, seed)
     ports = {"--feedback of tx": _socket("PUSH", feedback), "--sent of tx": _socket("DEALER", sent)}
     given = dict.fromkeys(ports, 0)
@@ -154,6 +158,7 @@ def _flood(feedback: str, sent: str, on: Any, over: Any, results: Any, count: in
 def _relay(sent: str, relayed: str, on: Any, over: Any, results: Any, count: int, seed: int) -> None:
     import zmq
 
+    os.nice(_POLITE // 2)
     raws, seen, given = corpus(count, seed + 1), Seen(), 0
     up, down = _socket("DEALER", sent), _socket("ROUTER", relayed, bind=True)
     up.set_hwm(1000)

@@ -10,7 +10,7 @@ from typing import Any
 from sdr_sc.link.pdu_schema import Pdu, Schema
 from sdr_sc.link.pdu_wire import Refusal
 
-READ_HZ = 30_000.0
+READ_HZ = 20_000.0
 """Messages read in a second at most; what a stranger sends beyond that waits at his end, and the cores stay free."""
 READ_BATCH = 64
 """Of them without a pause."""
