@@ -10,6 +10,7 @@ from gnuradio import gr
 from sdr_sc.blocks._guard import guarded_handler
 from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
 from sdr_sc.errors import BlockError
+from sdr_sc.link.pdu_schema import SNR_DB
 
 
 class snr_estimator(gr.basic_block):
@@ -44,7 +45,8 @@ class snr_estimator(gr.basic_block):
         """Take in a frame's SNR and publish the smoothed one."""
         meta, _ = read_pdu(message, "frames")
         require(meta, ("snr_db", "frame_num"), "frames")
-        latest = float(meta["snr_db"])
+        # More than this no transmitter takes; an air without noise gives any number.
+        latest = min(max(float(meta["snr_db"]), SNR_DB[0]), SNR_DB[1])
         past = latest if self._snr_db is None else self._snr_db
         self._snr_db = self.smoothing * past + (1.0 - self.smoothing) * latest
         out = {

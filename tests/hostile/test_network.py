@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pmt
 import pytest
 import zmq
 from gnuradio import blocks, gr
@@ -20,11 +21,13 @@ from usrp_ends import free_ports
 
 from sdr_sc.blocks._pdu import make_pdu, read_pdu
 from sdr_sc.blocks._zmq import GREETING
+from sdr_sc.blocks.snr_estimator import snr_estimator
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import hostile_messages as messages
 from sdr_sc.link.curve_keys import load_keys, make_pair
+from sdr_sc.link.pdu_schema import SCHEMAS
 
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
 
@@ -233,6 +236,21 @@ def test_listeners_are_few_and_one_that_goes_makes_room() -> None:
         for one in many:
             one.close()
         sink.stop()
+
+
+@pytest.mark.parametrize("snr_db", [-200.0, -3.5, 150.0, float("inf")])
+def test_what_our_estimator_reports_is_feedback(snr_db: float) -> None:
+    estimator, got, tb = snr_estimator(), blocks.message_debug(), gr.top_block()
+    tb.msg_connect((estimator, "snr"), (got, "store"))
+    tb.start()
+    try:
+        estimator.handle_frame(make_pdu({"snr_db": snr_db, "frame_num": 4}, np.zeros(1, np.complex64)))
+        assert until(lambda: got.num_messages() == 1)
+    finally:
+        tb.stop()
+        tb.wait()
+    meta, _ = SCHEMAS["feedback"].read(pmt.serialize_str(got.get_message(0)))
+    assert meta["snr_db"] == min(max(snr_db, -40.0), 80.0)
 
 
 @pytest.fixture
