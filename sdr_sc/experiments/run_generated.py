@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import importlib.util
 import inspect
 import os
@@ -95,18 +96,29 @@ def parse_options(module: ModuleType, options: list[str], program: str) -> argpa
 
 
 def build(cls: Any, arguments: dict[str, Any]) -> Any:
-    """Construct the top block.
+    """Construct the top block, and load what its blocks need.
 
     Raises:
         SdrScError: from a block's constructor, as it is; other exceptions as a FlowgraphError.
     """
     try:
-        return cls(**arguments)
+        tb = cls(**arguments)
     except SdrScError:
         raise
     except Exception as error:
         reason = _errors.describe(error).rstrip(".")
         raise FlowgraphError(f"flowgraph {cls.__name__} cannot be built: {reason}.") from error
+    _load(tb)
+    return tb
+
+
+def _load(tb: Any) -> None:
+    """Load models and kernels before any block starts: on a machine that does it for the first time, the encoder would
+    give frames up for lost that wait for a decoder that is still loading."""
+    for block in vars(tb).values():
+        if type(block).__module__.startswith("sdr_sc.blocks.") and hasattr(block, "load"):
+            with contextlib.suppress(Exception):  # its start() fails in the same way, and is reported
+                block.load()
 
 
 def snippets(module: ModuleType, section: str, tb: Any) -> None:
