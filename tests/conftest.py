@@ -14,6 +14,8 @@ from skips import refusal
 if TYPE_CHECKING:
     from sdr_sc.experiments.sweep_report.view import View
 
+collect_ignore = ["grc_canvas_child.py"]  # a program that needs a display, not a module with doctests
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and all that they start inherits it; programs under test have to hear it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
