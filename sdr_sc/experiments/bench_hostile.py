@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from sdr_sc.experiments.fault_runs import Program
 from sdr_sc.experiments.hostile_load import Load, Seen
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.usrp_pair import free_ports
+from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp import build as simusrp
 
 _CORPUS = 100_000
@@ -99,7 +99,7 @@ def bench_hostile(quick: bool, seed: int, log: Callable[[str], None], count: int
         count, stops: others than these; 0 for these.
     """
     simusrp.module_path()
-    with tempfile.TemporaryDirectory(prefix="sdr_sc_") as scratch:
+    with scratch_folder() as scratch:
         folder = Path(scratch)
         return [
             *load_rows(folder / "load", count or (200_000 if quick else 10_000_000), quick, seed, log),

@@ -73,7 +73,9 @@ class _Soak:
         allowed = {0, 128 + signal.SIGINT} if not full else {0, 1}
         # A signal that comes when all is written, on the last lines of the program, ends it as it ends any program.
         too_late = status == -signal.SIGTERM and "results: " in text
-        if not life.killed and status not in allowed and not too_late:
+        # One that comes while it is imported, before there is anything to save, likewise.
+        too_early = status in (-signal.SIGTERM, -signal.SIGINT) and not text.strip()
+        if not life.killed and status not in allowed and not (too_early or too_late):
             self.note("ends", f"{name}: status {status}: {last}")
         if end.name == "rx":
             self._take_results(number, life, full or status != 0)
