@@ -20,6 +20,7 @@ from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.contract import MOST_CLASSES
+from sdr_sc.semantic.weights import check_opens
 from sdr_sc.shown import reason_of, shown
 
 ARCHITECTURE = "efficientnet_lite2"
@@ -187,6 +188,7 @@ def load(path: Path) -> tuple[EfficientNetLite2, TeacherCard]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_opens(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)

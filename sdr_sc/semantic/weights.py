@@ -71,6 +71,7 @@ def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_opens(path)
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, UnicodeDecodeError) as error:
@@ -96,6 +97,7 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
         raise ContractError(f"{path} is an exported model; give the weights file that it was made from.")
     contract = read_contract(path)
     try:
+        check_opens(path)
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ContractError(f"{path} holds tensors that cannot be read ({reason_of(error)}); get it again.") from error
@@ -103,6 +105,12 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
         raise ContractError(f"{path} holds other weights than its contract was written for; get it again.")
     check_finite(tensors, path)
     return tensors
+
+
+def check_opens(path: str | Path) -> None:
+    """Raise the `OSError` that opening a file gives: safetensors says "no such file" whatever the cause."""
+    with open(path, "rb"):
+        pass
 
 
 def check_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,17 @@ def test_a_model_with_a_nan_ends_a_run_with_its_name(tmp_path: Path) -> None:
 
 def test_what_refuses_a_model_is_a_contract_error() -> None:
     assert issubclass(ModelFaultError, ContractError)  # every reader of models shows it as one sentence
+
+
+def test_a_model_that_cannot_be_opened_for_want_of_file_handles_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The safetensors library says that there is no such file, whatever the cause."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    weights.read_tensors(weights.DEFAULT_MODEL)  # all modules are imported
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limit[1]))
+    try:
+        with pytest.raises(ContractError, match="Too many open files"):
+            weights.read_contract(weights.DEFAULT_MODEL)
+        with pytest.raises(ContractError, match="Too many open files"):
+            weights.read_tensors(weights.DEFAULT_MODEL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
