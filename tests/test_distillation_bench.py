@@ -21,6 +21,7 @@ from sdr_sc.experiments.distillation import accuracy, points, runs
 from sdr_sc.experiments.distillation.points import QUICK_IMAGES, ROUNDS, Point, measure, send_until_found
 from sdr_sc.experiments.distillation.runs import Run, Sources, train_all, train_one
 from sdr_sc.experiments.distillation.schemes import SCHEMES, Scheme, pick
+from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 TINY = Scheme(
@@ -114,9 +115,9 @@ def test_items_of_lost_frames_are_sent_again_until_found(tiny: Run) -> None:
 def test_points_of_another_model_are_not_taken(tiny: Run) -> None:
     path = tiny.weights.with_suffix(".points50.json")
     measure(tiny, [(None, 4)], images=50)
-    stored = json.loads(path.read_text())
+    stored, _ = unsealed(json.loads(path.read_text()), "points", "measure them")
     stored["model_id"], stored["points"]["no channel k=4"]["correct"] = "0" * 16, 1
-    path.write_text(json.dumps(stored))
+    path.write_text(json.dumps(sealed(stored)))
     assert measure(tiny, [(None, 4)], images=50)["no channel k=4"].correct > 12
 
 
