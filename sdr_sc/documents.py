@@ -10,19 +10,21 @@ check; `whole_number` and `real_number` are for that.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdr_sc import yaml_values
 from sdr_sc.errors import SdrScError
+from sdr_sc.files import open_plain
 from sdr_sc.shown import shown
 
 JSON_LIMIT_BYTES = 64 << 20
 YAML_LIMIT_BYTES = 4 << 20
-DEPTH_LIMIT = 64
+DEPTH_LIMIT = yaml_values.DEPTH_LIMIT
 """Lists and objects within one another; files of ours have 8 at most."""
 
 Kind = type[SdrScError]
@@ -44,10 +46,11 @@ def read_json(
         fix: the end of the sentence: ``export the model again``.
         kind: the error's class.
         limit_bytes: larger files are refused.
-        allow_nan: whether ``NaN`` and ``Infinity`` are numbers.
+        allow_nan: whether ``NaN`` and ``Infinity`` are numbers, and ``1e400``, which is infinity to Python.
 
     Raises:
-        SdrScError: of class ``kind``: it cannot be read, or is not JSON within these bounds.
+        SdrScError: of class ``kind``: it cannot be read, is not JSON within these bounds, or a key stands twice in an
+            object.
     """
     return parse_json(read_bytes(path, what, fix, kind, limit_bytes), f"{what} {shown(path)}", fix, kind, allow_nan)
 
@@ -67,9 +70,17 @@ def parse_json(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError, 
             raise ValueError(f"{word} is no number of JSON")
         return float(word)
 
+    def finite(word: str) -> float:
+        number = float(word)
+        if not math.isfinite(number):
+            raise ValueError(f"{shown(word, 20)} is too large a number")
+        return number
+
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        value = json.loads(plain, parse_constant=constant)
+        value = json.loads(
+            plain, parse_constant=constant, parse_float=None if allow_nan else finite, object_pairs_hook=unique_keys
+        )
         if nested_deeper(value, DEPTH_LIMIT):
             raise RecursionError
     except RecursionError:
@@ -105,9 +116,7 @@ def parse_yaml(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError) 
 
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        if _brackets_deeper_than(plain, DEPTH_LIMIT):
-            raise RecursionError
-        value = yaml.load(plain, Loader=_strict_loader())
+        value = yaml_values.load(plain)
     except RecursionError:
         where, reason = "", "it is nested too deeply"
     except UnicodeDecodeError as error:
@@ -122,44 +131,6 @@ def parse_yaml(text: str | bytes, what: str, fix: str, kind: Kind = SdrScError) 
     else:
         return value
     raise kind(f"{what} is not YAML that can be read{where} ({shown(reason, 200)}); {fix}.") from None
-
-
-_loader: Any = None
-
-
-def _strict_loader() -> Any:
-    """PyYAML's safe loader, made here since the import takes a moment."""
-    global _loader
-    if _loader is not None:
-        return _loader
-    import yaml
-
-    class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-            seen = set()
-            for key_node, _ in node.value:
-                if key_node.tag == "tag:yaml.org,2002:merge":
-                    continue
-                key = self.construct_object(key_node, deep=True)
-                try:
-                    stands_twice = key in seen
-                    seen.add(key)
-                except TypeError:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, "a key is a list or a mapping", key_node.start_mark
-                    ) from None
-                if stands_twice:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key!r} stands twice", key_node.start_mark
-                    )
-            return super().construct_mapping(node, deep)
-
-    # YAML 1.1 takes 2e6 and 2.0e6, without a sign in the exponent, for text; YAML 1.2 takes them for numbers.
-    Strict.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-    )
-    _loader = Strict
-    return Strict
 
 
 def read_csv(
@@ -185,7 +156,7 @@ def read_csv(
     """
     name = f"{what} {shown(path)}"
     try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
+        with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader((line for line in stream if line.endswith("\n")) if torn else stream)
             header = [cell.strip() for cell in next(reader, [])]
             missing = [column for column in columns if column not in header]
@@ -239,15 +210,27 @@ def real_number(value: Any, low: float = -math.inf, high: float = math.inf) -> f
 def read_bytes(path: str | Path, what: str, fix: str, kind: Kind, limit_bytes: int) -> bytes:
     """A whole file, if it is no larger than a bound; arguments and errors as for `read_json`."""
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             content = file.read(limit_bytes + 1)
     except OSError as error:
         raise kind(f"{what} {shown(path)} cannot be read ({error.strerror or error}); {fix}.") from None
-    except ValueError:
-        raise kind(f"{what} {shown(path)} cannot be read (the name holds a zero byte); {fix}.") from None
     if len(content) > limit_bytes:
         raise kind(f"{what} {shown(path)} is larger than {limit_bytes >> 20} MiB, which none of its kind is; {fix}.")
     return content
+
+
+def unique_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its members; of two under one name, readers would not agree which one holds.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
+    found = dict(members)
+    if len(found) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {shown(twice, 80)!r} stands twice")
+    return found
 
 
 def nested_deeper(value: Any, limit: int) -> bool:
@@ -263,14 +246,3 @@ def nested_deeper(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
-
-
-def _brackets_deeper_than(text: str, limit: int) -> bool:
-    """Whether so many brackets are open at once; those within quoted text count, too, which no file of ours has."""
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        depth += 1 if bracket in "[{" else -1
-        if depth > limit:
-            return True
-        depth = max(depth, 0)
-    return False

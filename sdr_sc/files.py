@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that appear whole or not at all; for every layer."""
+"""Files that appear whole or not at all, and files that are read as what they are; for every layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
@@ -26,6 +28,7 @@ _FIXES = {
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "choose a place that can be written",
     errno.EPERM: "choose a place that can be written",
+    errno.ENXIO: "let a program read that pipe first, or choose another place",
     errno.EIO: "check that disk, or choose another place",
 }
 
@@ -39,11 +42,48 @@ def fix_for(error: OSError, otherwise: str = "make room there, or choose another
     return _FIXES.get(error.errno or 0, otherwise)
 
 
+def open_plain(path: str | Path) -> BinaryIO:
+    """Open a file to read, if it is a regular one: a pipe nobody writes to would wait for ever, a device never end.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, pipe, socket or device.
+    """
+    no_file = OSError(errno.EINVAL, "it is no regular file", str(path))
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise (no_file if error.errno == errno.ENXIO else error) from None  # a socket
+    except ValueError:
+        raise OSError(errno.EINVAL, "the name holds a zero byte", str(path)) from None
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise no_file
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a regular file; of a name that no file can have, too, where `Path.is_file` raises."""
+    return os.path.isfile(path)
+
+
+def read_plain(path: str | Path) -> bytes:
+    """All bytes of a regular file; errors as for `open_plain`."""
+    with open_plain(path) as file:
+        return file.read()
+
+
 def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) -> None:
     """Write files, none of them in part, and none of them if one cannot be written.
 
     A kill leaves what was there before, and perhaps a hidden file beside it whose name ends in ``.partial``, which the
-    next one who writes that file removes.
+    next one who writes that file removes. Devices, pipes, and names of open files such as ``/dev/stdout`` are written
+    as they are, and not replaced by a file.
 
     Args:
         files: content by path; missing folders are made.
@@ -53,13 +93,17 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) 
     Raises:
         SdrScError: a folder or file cannot be written.
     """
-    partials = {path: partial_of(path) for path in files}
+    in_place = {path: content for path, content in files.items() if _is_no_plain_file(path)}
+    partials = {path: partial_of(path) for path in files if path not in in_place}
+    path = Path()
     try:
-        for path, content in files.items():
+        for path, content in in_place.items():
+            _write_in_place(path, content)
+        for path in partials:
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_litter(path)
             with open(partials[path], "wb") as target:
-                target.write(content)
+                target.write(files[path])
                 target.flush()
                 if sync:
                     os.fsync(target.fileno())
@@ -72,6 +116,24 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) 
         for partial in partials.values():
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def _is_no_plain_file(path: Path) -> bool:
+    """Whether a file of that name must not take the place of what is there; a folder has its own error."""
+    if path.is_absolute() and path.parent in (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd")):
+        return True
+    with contextlib.suppress(OSError, ValueError):
+        mode = path.stat().st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return False
+
+
+def _write_in_place(path: Path, content: bytes) -> None:
+    # A pipe that nobody reads is an error instead of a wait.
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(handle, "wb") as target:
+        os.set_blocking(handle, True)
+        target.write(content)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.files import open_plain, read_plain
 from sdr_sc.shown import shown
 
 SEAL_KEY = "sha256"
@@ -50,7 +51,7 @@ def unsealed(
         kind: the error's class.
 
     Raises:
-        SdrScError: of class ``kind``: the checksum is not that of the other members.
+        SdrScError: of class ``kind``: the checksum is not that of the other members, or stands under a damaged name.
 
     >>> unsealed(sealed({"a": 1}), "summary", "run it again")
     ({'a': 1}, True)
@@ -60,10 +61,22 @@ def unsealed(
     """
     plain = {name: value for name, value in content.items() if name != SEAL_KEY}
     if SEAL_KEY not in content:
+        renamed = next((name for name in content if is_almost(name, SEAL_KEY)), None)
+        if renamed is not None:
+            raise kind(f"{what} is damaged or was edited (its checksum is called {shown(renamed)!r}); {fix}.")
         return plain, False
     if content[SEAL_KEY] != digest_of(plain):
         raise kind(f"{what} is damaged or was edited (its checksum is not that of its content); {fix}.")
     return plain, True
+
+
+def is_almost(name: str, wanted: str) -> bool:
+    """Whether a name is another one with a few changed bits: a checksum under it must not count as none.
+
+    >>> is_almost("sha256", "sha256"), is_almost("sha3t6", "sha256"), is_almost("sample", "sha256")
+    (False, True, False)
+    """
+    return len(name) == len(wanted) and 0 < sum(a != b for a, b in zip(name, wanted, strict=True)) <= 2
 
 
 def file_digest(path: Path) -> str:
@@ -73,7 +86,7 @@ def file_digest(path: Path) -> str:
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
@@ -102,7 +115,7 @@ def check_sidecar(path: Path, what: str, fix: str, kind: type[SdrScError] = SdrS
     try:
         if not beside.is_file():
             return False
-        told, found = beside.read_bytes(), file_digest(path)
+        told, found = read_plain(beside), file_digest(path)
     except OSError as error:
         raise kind(f"{what} {shown(path)} cannot be read ({error.strerror or error}); {fix}.") from None
     if told.split()[:1] != [found.encode()]:

@@ -49,6 +49,7 @@ def drop_global(key: str) -> Callable[[dict], None]:
         (set_global("core:datatype", "cf32"), "datatype 'cf32' says no byte order; write cf32_le or cf32_be"),
         (set_global("core:datatype", "qf7"), "datatype 'qf7' is unknown; known are cf32_be"),
         (set_global("core:datatype", 7), "datatype 7 is unknown"),
+        (set_global("core:datatype", 10**400), "…000"),
         (drop_global("core:datatype"), "core:datatype is missing; give the datatype"),
         (set_global("core:num_channels", 2), "it has 2 channels"),
         (drop_global("core:sample_rate"), "core:sample_rate is missing; give the sample rate"),

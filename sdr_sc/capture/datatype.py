@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import CaptureError
+from sdr_sc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def sample_format(datatype: Any) -> SampleFormat:
         raise CaptureError(f"datatype {datatype!r} says no byte order; write {datatype}_le or {datatype}_be.")
     if isinstance(datatype, str) and re.fullmatch(r"r[fiu]\d+(_[lb]e)?", datatype):
         raise CaptureError(f"datatype {datatype!r} is of real samples; only complex ones can be received.")
-    raise CaptureError(f"datatype {datatype!r} is unknown; known are {', '.join(sorted(FORMATS))}.")
+    raise CaptureError(f"datatype {shown(repr(datatype), 60)} is unknown; known are {', '.join(sorted(FORMATS))}.")
 
 
 def to_complex64(raw: Any, datatype: str) -> np.ndarray:

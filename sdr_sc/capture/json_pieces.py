@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sdr_sc.documents import DEPTH_LIMIT, nested_deeper
+from sdr_sc.documents import DEPTH_LIMIT, nested_deeper, unique_keys
+from sdr_sc.shown import shown
 
 LISTS = ("captures", "annotations")
 """The members of the file's object that are given element by element."""
@@ -53,7 +54,7 @@ class _Text:
         self._chunks = iter(chunks)
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._text, self._at, self._line, self._ended = "", 0, 1, False
-        self._decoder = json.JSONDecoder(parse_constant=self._constant)
+        self._decoder = json.JSONDecoder(parse_constant=self._constant, object_pairs_hook=unique_keys)
         self._not_json = not_json
 
     def _constant(self, word: str) -> float:
@@ -113,8 +114,9 @@ class _Text:
                     raise self._fail(error.msg.lower(), self._at + further) from None
             except RecursionError:
                 raise self._fail("it is nested too deeply") from None
-            except ValueError:
-                raise self._fail("a number of thousands of digits") from None
+            except ValueError as error:
+                text = str(error)
+                raise self._fail("a number of thousands of digits" if "digits" in text else text) from None
             else:
                 length = stop - self._at
                 # Counting brackets is quick; only what has many of them is looked at closely.
@@ -131,10 +133,14 @@ class _Text:
         self._at += 1
         if self._peek() == "}":
             return
+        seen = set()
         while True:
             if self._peek() != '"':
                 raise self._fail("a key is missing")
             key = self._value()
+            if key in seen:
+                raise self._fail(f"key {shown(key, 80)!r} stands twice")
+            seen.add(key)
             self._expect(":")
             if key in LISTS and self._peek() == "[":
                 yield key, BEGIN

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sdr_sc.capture.other_files import head_of, is_tar, refuse_other_kinds
 from sdr_sc.capture.region import Region
 from sdr_sc.documents import read_json
 from sdr_sc.errors import CaptureError
+from sdr_sc.files import is_file
 from sdr_sc.shown import shown
 
 META, DATA, JOURNAL, ARCHIVE = ".sigmf-meta", ".sigmf-data", ".sigmf-journal", ".sigmf"
@@ -65,8 +67,10 @@ class Parts:
         if self.members is not None:
             member = self.members.beside_meta(name)
             return None if member is None else Region(self.path, *self.members.places[member])
-        path = None if self.meta is None else self.meta.path.with_name(Path(name).name or ".")
-        return Region(path) if path is not None and path.is_file() else None
+        if self.meta is None or not Path(name).name:
+            return None
+        path = self.meta.path.with_name(Path(name).name)
+        return Region(path) if is_file(path) else None
 
     def use_data(self, data: Region) -> None:
         """Read samples from there, and from nowhere else."""
@@ -118,44 +122,44 @@ def locate(path: str | Path, plain: bool = False) -> Parts:
         CaptureError: there is nothing that could be read.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise CaptureError(f"{path} is a folder; give a recording in it.")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not is_file(path):
         raise CaptureError(f"{path} is no regular file; give a recording that lies on a disk.")
     ending = path.suffix.lower()
-    if path.is_file() and ending == COLLECTION:
+    if is_file(path) and ending == COLLECTION:
         return _of_collection(path, plain)
-    if path.is_file() and ending not in _PAIR_SUFFIXES:
+    if is_file(path) and ending not in _PAIR_SUFFIXES:
         head = head_of(path)
         if ending == ARCHIVE and not is_tar(head):
             refuse_other_kinds(path, head)
         if ending == ARCHIVE or is_tar(head):
             return _archive(path)
         refuse_other_kinds(path, head)
-        if not _there(path.with_name(path.name + META)).is_file():
+        if not is_file(_there(path.with_name(path.name + META))):
             if not plain:
                 raise CaptureError(f"{path} has no metadata; {_PLAIN}, or a SigMF recording.")
             return Parts(path, "plain", data=Region(path))
     meta, data, journal = (_there(one) for one in pair_paths(path))
-    if ending in (META, DATA) and path.is_file():  # spelled as it was given
+    if ending in (META, DATA) and is_file(path):  # spelled as it was given
         meta, data = (path, data) if ending == META else (meta, path)
-    if not meta.is_file() and not data.is_file():
-        if journal.is_file():
+    if not is_file(meta) and not is_file(data):
+        if is_file(journal):
             raise CaptureError(
                 f"recording {path} was killed before its first sample, or just begins; 'sdr-sc capture check --repair' "
                 f"removes its {journal.name}."
             )
         raise CaptureError(f"recording {path} does not exist; there is no {meta.name} and no {data.name} there.")
-    if not meta.is_file():
+    if not is_file(meta):
         if not plain:
             raise CaptureError(f"{data} has no metadata; there is no {meta.name}; {_PLAIN}.")
         refuse_other_kinds(data, head_of(data))
-    parts = Parts(path, "pair" if meta.is_file() else "plain")
-    if meta.is_file():
+    parts = Parts(path, "pair" if is_file(meta) else "plain")
+    if is_file(meta):
         parts.meta = Region(meta)
-    if data.is_file():
+    if is_file(data):
         parts.data = Region(data)
-    if journal.is_file():
+    if is_file(journal):
         parts.journal = journal
     return parts
 
@@ -163,9 +167,9 @@ def locate(path: str | Path, plain: bool = False) -> Parts:
 def _there(path: Path) -> Path:
     """A file of a pair, or the one whose ending is in capitals where only that is there."""
     for suffix in _PAIR_SUFFIXES:
-        if path.name.endswith(suffix) and not path.is_file():
+        if path.name.endswith(suffix) and not is_file(path):
             loud = path.with_name(path.name[: -len(suffix)] + suffix.upper())
-            return loud if loud.is_file() else path
+            return loud if is_file(loud) else path
     return path
 
 

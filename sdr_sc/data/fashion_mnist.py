@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import logging
 import math
 import os
@@ -22,6 +23,7 @@ from typing import Literal
 import numpy as np
 
 from sdr_sc.errors import DataSetError
+from sdr_sc.files import read_plain
 from sdr_sc.shown import reason_of, shown
 
 NAME = "Fashion-MNIST"
@@ -197,8 +199,8 @@ def _paths(split: Split) -> list[Path]:
 def _read(path: Path) -> tuple[bytes, bytes]:
     """A file's bytes, and the same decompressed."""
     try:
-        compressed = path.read_bytes()
-        with gzip.open(path) as file:
+        compressed = read_plain(path)
+        with gzip.open(io.BytesIO(compressed)) as file:
             raw = file.read(LIMIT_BYTES + 1)
     except FileNotFoundError:
         raise DataSetError(
@@ -240,7 +242,7 @@ def _own_training_sha256(_folder: str) -> str | None:
     digest = hashlib.sha256()
     try:
         for path in _paths("train"):
-            digest.update(path.read_bytes())
+            digest.update(read_plain(path))
     except OSError:
         return None
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.files import write_whole
+from sdr_sc.files import read_plain, write_whole
 from sdr_sc.shown import reason_of, shown
 
 _FIRST_WORDS = b"sdr_sc checkpoint, SHA-256 of what follows: "
@@ -41,7 +41,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """
     what = f"checkpoint {shown(path)}"
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise SdrScError(f"{what} cannot be read ({error.strerror or error}); {_FIX}.") from error
     if not content.startswith(_ZIP):

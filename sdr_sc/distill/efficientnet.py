@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, fingerprint, joined
 from sdr_sc.documents import parse_json, real_number
 from sdr_sc.errors import ContractError, SdrScError
-from sdr_sc.files import write_whole
+from sdr_sc.files import read_plain, write_whole
 from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.contract import MOST_CLASSES
 from sdr_sc.semantic.weights import check_opens
@@ -142,7 +142,7 @@ def pretrained_weights(path: Path) -> dict[str, Tensor]:
         ContractError: it cannot be read, or is another file, with which a fitted teacher would be another one.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise ContractError(
             f"the pretrained weights {shown(path)} cannot be read ({error.strerror or error}); run 'make setup'."

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.files import read_plain
 
 AGAIN = "run 'sdr-sc prestore' with its settings again"
 """What mends most faults."""
@@ -23,7 +24,7 @@ def read_whole(path: Path, sha256: str, size: int | None = None) -> bytes:
         ContractError: the file is missing or damaged.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise ContractError(f"{path} cannot be read ({error.strerror}); {AGAIN}.") from error
     if size is not None and len(content) != size:

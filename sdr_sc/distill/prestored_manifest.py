@@ -15,6 +15,7 @@ from sdr_sc.distill.soft_labels import LabelCodec, parse_label_codec
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.documents import parse_json, real_number, whole_number
 from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.files import read_plain
 from sdr_sc.sealed import digest_of
 from sdr_sc.shown import shown
 
@@ -127,7 +128,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        raw = path.read_bytes()
+        raw = read_plain(path)
     except OSError as error:
         raise ContractError(
             f"pre-stored knowledge {path} cannot be read ({error.strerror}); make it with 'sdr-sc prestore'."

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, checked_answer, joined
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
+from sdr_sc.files import read_plain
 from sdr_sc.semantic import onnx_file
 from sdr_sc.shown import reason_of, shown
 
@@ -42,7 +43,7 @@ class OnnxTeacher:
         self.name = path.stem
         self._path = path
         try:
-            content = path.read_bytes()
+            content = read_plain(path)
         except OSError as error:
             raise ContractError(f"teacher {shown(path)} cannot be read ({error.strerror}); get it again.") from error
         self.fingerprint = hashlib.sha256(content).hexdigest()

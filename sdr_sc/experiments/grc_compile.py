@@ -41,7 +41,7 @@ def load_flowgraph(path: Path) -> dict[str, Any]:
     Raises:
         FlowgraphError: missing, not YAML, or not a flowgraph.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise FlowgraphError(f"flowgraph {shown(path)} does not exist; check its path.")
     content = read_bytes(path, "flowgraph", "give a .grc file of GNU Radio Companion", FlowgraphError, YAML_LIMIT_BYTES)
     if content.lstrip().startswith(b"<?xml"):

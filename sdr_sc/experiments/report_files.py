@@ -26,6 +26,7 @@ from sdr_sc.experiments.report_summary import (
     given_names,
     read_summary,
 )
+from sdr_sc.files import is_file
 from sdr_sc.semantic.inference import NOT_A_NUMBER
 from sdr_sc.shown import reason_of, shown
 
@@ -69,7 +70,7 @@ def load_run(folder: Path) -> Run:
         SdrScError: a file is missing, is damaged, or does not hold what it should; the message says which and what.
     """
     for name in FILES:
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             raise SdrScError(
                 f"The run folder {shown(folder)} has no {name}, which a report needs: run the experiment again."
             )

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdr_sc.errors import ContractError, MissingDependencyError
+from sdr_sc.files import is_file, read_plain
+from sdr_sc.sealed import is_almost
 from sdr_sc.shown import reason_of, shown
 
 Part = Literal["encoder", "decoder"]
@@ -82,9 +84,9 @@ def find(model: str | Path, folder: Path, part: Part | None = None) -> Path | No
         ContractError: the pair lacks the part that is needed.
     """
     for path in (Path(model), folder / model):
-        if path.is_file():
+        if is_file(path):
             return path
-        files = {one: part_path(path, one) for one in PARTS if part_path(path, one).is_file()}
+        files = {one: part_path(path, one) for one in PARTS if is_file(part_path(path, one))}
         if files:
             if part is not None and part not in files:
                 raise ContractError(
@@ -103,7 +105,7 @@ def read(path: Path, part: Part | None = None) -> OnnxFile:
         MissingDependencyError: onnxruntime is not installed.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise ContractError(f"{path} cannot be read ({error.strerror}); get it again.") from error
     metadata = metadata_of(make_session(path, content, optimise=False), shown(path), "get it again")
@@ -125,9 +127,9 @@ def read(path: Path, part: Part | None = None) -> OnnxFile:
 def check_pair(model: str | Path, folder: Path) -> None:
     """Raise `ContractError` if a pair's two files come from different models; one file alone is fine."""
     for path in (Path(model), folder / model):
-        if path.is_file():
+        if is_file(path):
             return
-        files = {part: part_path(path, part) for part in PARTS if part_path(path, part).is_file()}
+        files = {part: part_path(path, part) for part in PARTS if is_file(part_path(path, part))}
         if len(files) == 2 and len({read(file, part).contract_json for part, file in files.items()}) == 2:
             raise ContractError(
                 f"{files['encoder']} and {files['decoder']} were exported from different models; make the pair again "
@@ -212,8 +214,8 @@ def metadata_of(session: Any, what: str, fix: str) -> dict[str, str]:
 
 
 def has_seal(metadata: Mapping[str, str]) -> bool:
-    """Whether a file's metadata hold a checksum of `seal`."""
-    return CHECKSUM_KEY in metadata
+    """Whether a file's metadata hold a checksum of `seal`, be it under a name that is damaged."""
+    return any(name == CHECKSUM_KEY or is_almost(name, CHECKSUM_KEY) for name in metadata)
 
 
 def seal_fits(content: bytes, metadata: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdr_sc.errors import ContractError, ModelFaultError
-from sdr_sc.files import write_whole
+from sdr_sc.files import is_file, open_plain, write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
@@ -41,10 +41,10 @@ def resolve(model: str | Path, part: Part | None = None) -> Path:
         if found is not None:
             return found
     path = Path(model)
-    if path.is_file():
+    if is_file(path):
         return path
     shipped = MODELS_FOLDER / f"{model}.safetensors"
-    if shipped.is_file():
+    if is_file(shipped):
         return shipped
     names = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.safetensors")))
     if not names:
@@ -108,9 +108,9 @@ def read_tensors(model: str | Path) -> dict[str, np.ndarray]:
 
 
 def check_opens(path: str | Path) -> None:
-    """Raise the `OSError` that opening a file gives: safetensors says "no such file" whatever the cause."""
-    with open(path, "rb"):
-        pass
+    """Raise the `OSError` that opening a file gives: safetensors says "no such file" whatever the cause, and would wait
+    at a pipe."""
+    open_plain(path).close()
 
 
 def check_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.files import write_whole
+from sdr_sc.files import read_plain, write_whole
 from sdr_sc.phy.channels import Chain, ChannelModel, Multipath, ParsedChain, PathChannel
 from sdr_sc.simusrp.build import SimusrpError
 
@@ -80,7 +80,7 @@ def read_taps(path: str | Path) -> tuple[np.ndarray, float, float]:
         SimusrpError: the file cannot be read, or is no file of taps.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_plain(path)
     except OSError as error:
         raise SimusrpError(f"the taps {path} cannot be read: {error.strerror}; write them with write_taps.") from error
     if len(data) < _HEADER.size or not data.startswith(MAGIC):

@@ -173,5 +173,33 @@ def test_hostile_lines_of_a_journal_are_one_sentence(tmp_path: Path, line: bytes
     assert len(str(error.value)) < 600
 
 
+def test_a_checksum_whose_name_has_a_changed_bit_is_none_of_an_earlier_version(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    write_results(path, ABOUT, [RESULT])
+    table = pq.read_table(path)
+    for bit in range(8 * len(CHECKSUM_KEY)):
+        name = bytearray(CHECKSUM_KEY)
+        name[bit // 8] ^= 1 << bit % 8
+        metadata = dict(table.schema.metadata)
+        metadata[bytes(name)] = metadata.pop(CHECKSUM_KEY)
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        with pytest.raises(SdrScError, match="its checksum has another name|is no results file"):
+            read_results(path)
+    file = journal_with(tmp_path / "y.parquet", 1)
+    lines = file.read_bytes()
+    for name in (b"rha256", b"sha254", b"SHa256"):
+        file.write_bytes(lines.replace(b'"sha256"', b'"%s"' % name))
+        with pytest.raises(SdrScError, match=f"its checksum is called '{name.decode()}'"):
+            Journal(tmp_path / "y.parquet", ABOUT)
+
+
+def test_a_result_of_two_values_under_one_name_is_refused(tmp_path: Path) -> None:
+    file = journal_with(tmp_path / "x.parquet", 1)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + lines[1].replace(b"{", b'{"correct": 1, ', 1))
+    with pytest.raises(SdrScError, match="key 'correct' stands twice"):
+        Journal(tmp_path / "x.parquet", ABOUT)
+
+
 def test_arrays_keep_their_type() -> None:
     assert from_columns(columns(RESULT)).confusion.dtype == np.int32

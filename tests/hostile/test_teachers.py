@@ -121,6 +121,10 @@ def test_a_sealed_onnx_teacher_with_a_changed_bit_is_refused(tmp_path: Path) -> 
     path.write_bytes(changed)
     with pytest.raises(ContractError, match="is not as 'sdr-sc teacher export' wrote it"):
         load_teacher(str(path), "cpu")
+    for name in (b"sdr_sc_sha254", b"sdr_sc_shA256"):  # no file of another program, which needs no checksum
+        path.write_bytes(content.replace(b"sdr_sc_sha256", name))
+        with pytest.raises(ContractError, match="is not as 'sdr-sc teacher export' wrote it"):
+            load_teacher(str(path), "cpu")
 
 
 def test_metadata_that_are_no_text_are_one_sentence(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from sdr_sc.experiments.sweep.checks import check_about, check_result, whole_num
 from sdr_sc.experiments.sweep.config import CAM
 from sdr_sc.experiments.sweep.grid import Point
 from sdr_sc.experiments.sweep.points import PointResult
-from sdr_sc.files import write_whole
-from sdr_sc.sealed import canonical
+from sdr_sc.files import is_file, read_plain, write_whole
+from sdr_sc.sealed import canonical, is_almost
 from sdr_sc.shown import reason_of, shown, utf8
 
 if TYPE_CHECKING:
@@ -132,10 +132,10 @@ def read_results(path: str | Path) -> Results:
     import pyarrow.parquet as pq
 
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise SdrScError(f"{path} is not there; make it with 'sdr-sc sweep'.")
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
         metadata = pq.read_schema(pa.BufferReader(content)).metadata or {}
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise SdrScError(f"{path} is no results file that can be read ({reason_of(error)}); get it again.") from error
@@ -150,6 +150,8 @@ def read_results(path: str | Path) -> Results:
         check_version(about, path)
         rows = pq.read_table(pa.BufferReader(content), page_checksum_verification=True).to_pylist()
         checksum = metadata.get(CHECKSUM_KEY)
+        if checksum is None and any(is_almost(name.decode("latin-1"), CHECKSUM_KEY.decode()) for name in metadata):
+            raise ValueError("its checksum has another name")
         if checksum is not None and checksum != _checksum(told, rows):
             raise ValueError("its checksum is not that of its content")
         found = [from_columns(row) for row in rows]
