@@ -8,6 +8,7 @@ import itertools
 import threading
 from typing import Any
 
+from sdr_sc.blocks._connections import Connections
 from sdr_sc.blocks._parameters import require_text, require_whole
 from sdr_sc.errors import BlockError
 from sdr_sc.link.curve_keys import Keys, load_keys
@@ -20,6 +21,10 @@ GREET_S = 0.25
 """How often it does: the other end may be another process by now."""
 _HANDSHAKE_MS = 2000
 _HANDSHAKE_BYTES = 512
+_BEYOND_BYTES = 64 << 10
+_WAITING_BYTES = 512 << 10
+_LEAST_WAITING = 4
+_LEAST_BUFFER = 16 << 10
 _NOTE_QUEUE = 8
 _domains = itertools.count()
 _lock = threading.Lock()
@@ -32,8 +37,8 @@ def check_address(address: str, queue: int) -> None:
     require_whole("ZMQ", queue=queue)
     if "://" not in address:
         raise BlockError(f"ZMQ address {address!r} is none; use such as tcp://127.0.0.1:52001.")
-    if queue > LONGEST_QUEUE:
-        raise BlockError(f"ZMQ: queue is {queue}; use {LONGEST_QUEUE} at most.")
+    if not 1 <= queue <= LONGEST_QUEUE:
+        raise BlockError(f"ZMQ: queue is {queue}; use 1 to {LONGEST_QUEUE}.")
 
 
 def keys_of(curve_key: str, allow_keys: str, bind: bool) -> Keys | None:
@@ -67,14 +72,21 @@ def is_local(address: str) -> bool:
 
 
 def open_socket(
-    kind: str, address: str, bind: bool, queue: int, most_bytes: int = 0, keys: Keys | None = None
-) -> Any:
-    """A socket, bound or connected.
+    kind: str,
+    address: str,
+    bind: bool,
+    queue: int,
+    most_bytes: int = 0,
+    keys: Keys | None = None,
+    waiting_bytes: int = _WAITING_BYTES,
+) -> Connections:
+    """A socket, bound or connected, whose connections are watched.
 
     Args:
         kind: PUSH and PULL, for messages from many to one; ROUTER and DEALER, for messages from one to all who greet.
-        most_bytes: of a message that comes in; ZMQ ends the connection of who sends more than some times that.
+        most_bytes: of a message that comes in; ZMQ ends the connection of who sends much more than that.
         keys: for encrypted connections with these peers alone; None lets everybody in.
+        waiting_bytes: that may wait of a peer, if all its messages are as long as they may be; four wait in any case.
 
     Raises:
         BlockError: the address is unknown, or is taken.
@@ -86,15 +98,24 @@ def open_socket(
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)  # who connects and says nothing is let go
     # What is somewhat too long comes through, and is counted with the others that are refused.
-    socket.setsockopt(zmq.MAXMSGSIZE, max(_HANDSHAKE_BYTES, 4 * most_bytes))
+    longest = max(_HANDSHAKE_BYTES, min(4 * most_bytes, most_bytes + _BEYOND_BYTES))
+    waiting = min(queue, max(_LEAST_WAITING, waiting_bytes // longest))
+    socket.setsockopt(zmq.MAXMSGSIZE, longest)
+    socket.setsockopt(zmq.RCVHWM, waiting)
+    if longest <= _WAITING_BYTES:
+        # What the kernel holds of a connection still comes once it is cut off.
+        socket.setsockopt(zmq.RCVBUF, max(_LEAST_BUFFER, longest))
+    socket.ipv6 = "[" in address
     socket.setsockopt(zmq.IMMEDIATE, 1)  # queue for a peer that is there, not for one that may come
     if kind == "ROUTER":
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # say so if a peer's queue is full, or if it has gone
-        socket.setsockopt(zmq.RCVHWM, _NOTE_QUEUE)
+        socket.setsockopt(zmq.RCVHWM, waiting := _NOTE_QUEUE)
     if kind == "DEALER":
         socket.setsockopt(zmq.SNDHWM, _NOTE_QUEUE)
     if keys is not None:
         _encrypt(socket, keys, bind)
+    waiting = 0 if kind == "PUSH" else waiting
+    connections = Connections(socket, longest, waiting, kind == "ROUTER", keys is not None, bind)
     try:
         (socket.bind if bind else socket.connect)(address)
     except zmq.ZMQError as error:
@@ -104,7 +125,7 @@ def open_socket(
             f"ZMQ address {address!r} cannot be {what} ({error.strerror}); use such as tcp://127.0.0.1:52001, "
             "and with bind a port that is free."
         ) from error
-    return socket
+    return connections
 
 
 def _encrypt(socket: Any, keys: Keys, bind: bool) -> None:

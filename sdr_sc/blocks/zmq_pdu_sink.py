@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._connections import Connections
 from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks._listeners import Listeners
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
@@ -52,11 +54,13 @@ class zmq_pdu_sink(gr.basic_block):
         allow_keys: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_sink", in_sig=None, out_sig=None)
-        self.messages_sent = self.messages_dropped = self._refused_before = 0
+        self.messages_sent = self.messages_dropped = self._refused_before = self._turned_away_before = 0
         check_address(address, queue)
         self.address, self._bind, self._queue = address, bind, queue
         self._keys = keys_of(curve_key, allow_keys, bind)
         self._socket: Any = None
+        self._connections: Connections | None = None
+        self._cut_off: Counter[str] = Counter()
         self._listeners: Listeners | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -73,6 +77,16 @@ class zmq_pdu_sink(gr.basic_block):
     def messages_refused(self) -> int:
         """Messages of strangers to a sink that binds, which takes greetings alone."""
         return self._refused_before + (self._listeners.refused if self._listeners is not None else 0)
+
+    @property
+    def listeners_turned_away(self) -> int:
+        """Greetings of sources that there was no place for."""
+        return self._turned_away_before + (self._listeners.turned_away if self._listeners is not None else 0)
+
+    @property
+    def connections_refused_by_kind(self) -> Counter[str]:
+        """Connections that were cut off or refused, by the reason."""
+        return Counter(dict(self._cut_off))
 
     def wait_for_listener(self, limit_s: float) -> bool:
         """Open the socket before the flowgraph starts, and wait until somebody listens; False if nobody does in time.
@@ -110,14 +124,19 @@ class zmq_pdu_sink(gr.basic_block):
     def _open(self) -> None:
         if self._socket is None:
             kind = "ROUTER" if self._bind else "PUSH"
-            self._socket = open_socket(kind, self.address, self._bind, self._queue, keys=self._keys)
-            self._listeners = Listeners(self._socket) if self._bind else None
+            connections = open_socket(kind, self.address, self._bind, self._queue, keys=self._keys)
+            connections.refused = self._cut_off
+            self._socket, self._connections = connections.socket, connections
+            self._listeners = Listeners(connections) if self._bind else None
 
     @guarded_thread
     def _greet(self) -> None:
         """Tell a source that binds that this sink is there, now and then: it may be another one by now."""
-        greeted = False
+        greeted, connections = False, self._connections
+        assert connections is not None
         while not self._stop.wait(GREET_S if greeted else _FIRST_S):
+            with self._lock:
+                connections.connect_again(self.address)
             greeted = self._push(GREETING)
 
     def _push(self, data: bytes) -> bool:
@@ -148,7 +167,8 @@ class zmq_pdu_sink(gr.basic_block):
             self._thread.join(timeout=1.0)
             self._thread = None
         if self._socket is not None:
-            self._refused_before, self._listeners = self.messages_refused, None
+            self._refused_before, self._turned_away_before = self.messages_refused, self.listeners_turned_away
+            self._listeners = None
             self._socket.close(linger=_LINGER_MS)
-            self._socket = None
+            self._socket = self._connections = None
         return True

@@ -12,6 +12,7 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._connections import MULTI_PART, Connections
 from sdr_sc.blocks._guard import guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
@@ -68,6 +69,8 @@ class zmq_pdu_source(gr.basic_block):
         self._backlog: Callable[[], int] = lambda: 0
         self._keys = keys_of(curve_key, allow_keys, bind)
         self._socket: Any = None
+        self._connections: Connections | None = None
+        self._cut_off: Counter[str] = Counter()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.message_port_register_out(_PDUS)
@@ -91,6 +94,11 @@ class zmq_pdu_source(gr.basic_block):
     def messages_refused_by_kind(self) -> Counter[str]:
         """The same by the reason."""
         return Counter(dict(self._intake.refused))
+
+    @property
+    def connections_refused_by_kind(self) -> Counter[str]:
+        """Connections that were cut off or refused, by the reason."""
+        return Counter(dict(self._cut_off))
 
     @property
     def messages_superseded(self) -> int:
@@ -135,14 +143,16 @@ class zmq_pdu_source(gr.basic_block):
             left_s = over - time.monotonic()
             if left_s <= 0:
                 return False
-            if self._socket.poll(min(_POLL_MS, round(1e3 * left_s))):
+            if self._connections is not None and self._connections.poll(min(_POLL_MS, round(1e3 * left_s))):
                 time.sleep(self._read() / READ_HZ)
         return True
 
     def _open(self) -> None:
         if self._socket is None:
             kind, most_bytes = "PULL" if self._bind else "DEALER", self._intake.schema.most_bytes
-            self._socket = open_socket(kind, self.address, self._bind, self._queue, most_bytes, self._keys)
+            self._connections = open_socket(kind, self.address, self._bind, self._queue, most_bytes, self._keys)
+            self._connections.refused = self._cut_off
+            self._socket = self._connections.socket
 
     @guarded_start
     def start(self) -> bool:
@@ -160,21 +170,23 @@ class zmq_pdu_source(gr.basic_block):
             self._thread = None
         if self._socket is not None:
             self._socket.close(linger=0)
-            self._socket = None
+            self._socket = self._connections = None
         return True
 
     @guarded_thread
     def _listen(self) -> None:
-        intake, greet_at_s = self._intake, 0.0
+        intake, greet_at_s, connections = self._intake, 0.0, self._connections
+        assert connections is not None
         while not self._stop.is_set():
             now_s, read, wait_ms = time.monotonic(), 0, _POLL_MS
             if not self._bind and now_s >= greet_at_s:
+                connections.connect_again(self.address)
                 greeted = self._greet()
                 greet_at_s = now_s + (GREET_S if greeted else 0.0)
                 wait_ms = _POLL_MS if greeted else _FIRST_MS
             if intake.full:
                 self._stop.wait(_BUSY_S)
-            elif self._socket.poll(round(1e3 * _BUSY_S) if intake.waiting else wait_ms):
+            elif connections.poll(round(1e3 * _BUSY_S) if intake.waiting else wait_ms):
                 read = self._read()
             if intake.waiting and self._backlog() < MOST_WAITING:
                 for meta, data in intake.due(time.monotonic()):
@@ -197,11 +209,17 @@ class zmq_pdu_source(gr.basic_block):
         """Take in what is there, up to a limit; returns how many messages that was."""
         import zmq
 
+        intake, connections = self._intake, self._connections
+        assert connections is not None
         for count in range(READ_BATCH):
-            if self._intake.full:
+            if intake.full:
                 return count
             try:
-                self._intake.take(self._socket.recv(zmq.DONTWAIT))
+                _, raw, connection = connections.receive()
             except zmq.Again:
                 return count
+            if raw is None:
+                intake.refused[MULTI_PART] += 1
+            elif intake.take(raw):
+                connections.trust(connection)
         return READ_BATCH

@@ -10,12 +10,15 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from sdr_sc.blocks._connections import MULTI_PART, Connections
 from sdr_sc.blocks._guard import guarded, guarded_start, guarded_stop
-from sdr_sc.blocks._zmq import check_address, open_socket
+from sdr_sc.blocks._zmq import LONGEST_QUEUE, check_address, open_socket
 from sdr_sc.link.pdu_wire import Refusal
 from sdr_sc.link.sample_wire import MOST_BYTES, Tag, read_samples
 
-_POLL_MS = 50
+_POLL_MS = 500
+"""Longer than the scheduler's 250 ms, which it waits once there was nothing."""
+_WAITING_BYTES = LONGEST_QUEUE * MOST_BYTES
 _READ = 64
 
 
@@ -43,15 +46,17 @@ class zmq_samples_source(gr.sync_block):
         check_address(address, queue)
         self.address, self._queue = address, queue
         self.refused: Counter[str] = Counter()
-        self._socket: Any = None
+        self._connections: Connections | None = None
         self._samples = np.empty(0, np.complex64)
         self._tags: deque[Tag] = deque()
         self._taken = 0
 
     @guarded_start
     def start(self) -> bool:
-        if self._socket is None:
-            self._socket = open_socket("PULL", self.address, False, self._queue, MOST_BYTES)
+        if self._connections is None:
+            self._connections = open_socket(
+                "PULL", self.address, False, self._queue, MOST_BYTES, waiting_bytes=_WAITING_BYTES
+            )
         return True
 
     @guarded
@@ -71,11 +76,18 @@ class zmq_samples_source(gr.sync_block):
     def _next_message(self) -> bool:
         import zmq
 
-        if not self._socket.poll(_POLL_MS):
+        connections = self._connections
+        if connections is None:
+            return False
+        if not connections.poll(_POLL_MS):
+            connections.connect_again(self.address)
             return False
         for _ in range(_READ):
             try:
-                self._samples, tags = read_samples(self._socket.recv(zmq.DONTWAIT))
+                raw = connections.receive().raw
+                if raw is None:
+                    raise Refusal(MULTI_PART)
+                self._samples, tags = read_samples(raw)
             except zmq.Again:
                 return False
             except Refusal as refusal:
@@ -87,9 +99,9 @@ class zmq_samples_source(gr.sync_block):
 
     @guarded_stop
     def stop(self) -> bool:
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
+        if self._connections is not None:
+            self._connections.socket.close(linger=0)
+            self._connections = None
         return True
 
 

@@ -58,6 +58,26 @@ def add_strangers(table: Table, block: Any) -> None:
         table.add_row("messages that are not ours", f"[red]{most_common(block.messages_refused_by_kind)}[/]")
 
 
+def connection_warnings(tb: Any) -> list[str]:
+    """A sentence for each kind of connection that an end cut off or refused; the same as long as it runs."""
+    from sdr_sc.blocks._connections import NO_KEY, OTHER_KEY, WRONG_KEY
+    from sdr_sc.experiments.usrp_link import connections_refused
+
+    do = {
+        OTHER_KEY: "; compare --allow-key at the transmitter with the receiver's public key",
+        NO_KEY: "; give --curve-key and --allow-key at both ends, or at none",
+        WRONG_KEY: "; compare --allow-key at the receiver with the transmitter's public key",
+    }
+    found = [
+        f"at {option}, {kind}{do.get(kind, '; somebody tries the address')}."
+        for option, kinds in connections_refused(tb).items()
+        for kind in kinds
+    ]
+    if getattr(tb.sent, "listeners_turned_away", 0):
+        found.append("at --sent, more receivers ask for news than can be served, and some get none; use keys.")
+    return found
+
+
 def stranger_warnings(*blocks: Any) -> list[str]:
     """A sentence for each ``zmq_pdu_source`` that got messages which are not ours; the same as long as it runs."""
     from rich.markup import escape

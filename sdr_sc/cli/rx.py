@@ -151,9 +151,10 @@ def _heard(tb: Any) -> bool:
 
 
 def _warnings(tb: Any) -> list[str]:
-    from sdr_sc.cli._network import stranger_warnings
+    from sdr_sc.cli._network import connection_warnings, stranger_warnings
 
     clipped = ["samples clip at the receiver; lower --gain."] if tb.receiver.level.clipped else []
     if tb.results.record.answers_unknown > _FEW:
         clipped.append("frames arrive that were not sent by the transmitter; another one is on the frequency.")
-    return clipped + [f"{words}." for words in tb.rx_monitor.faults] + stranger_warnings(tb.sent)
+    words = [f"{words}." for words in tb.rx_monitor.faults]
+    return clipped + words + stranger_warnings(tb.sent) + connection_warnings(tb)

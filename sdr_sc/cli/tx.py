@@ -47,7 +47,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     from sdr_sc.cli._network import open_address_warning, take_keys
     from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
-    from sdr_sc.experiments.usrp_link import stranger_rows, transmitter_status
+    from sdr_sc.experiments.usrp_link import connection_rows, stranger_rows, transmitter_status
     from sdr_sc.shown import terminal
     from sdr_sc.usrp import device_report
 
@@ -78,6 +78,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
             Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
             *(Row(words, count, "") for words, count in status["faults"].items()),
             *stranger_rows("--feedback", status["feedback_refused_by_kind"]),
+            *connection_rows(status),
         ]
         whole = {**details(tb), "device": device_report(tb.usrp_sink)}
         write_json(folder / "summary.json", "sdr-sc tx", rows, whole)
@@ -131,7 +132,8 @@ def _table(tb: Any) -> Table:
 
 
 def _warnings(tb: Any) -> list[str]:
-    from sdr_sc.cli._network import stranger_warnings
+    from sdr_sc.cli._network import connection_warnings, stranger_warnings
 
     clipped = ["samples clip at the transmitter; lower --amplitude."] if tb.transmitter.level.clipped else []
-    return clipped + [f"{words}." for words in tb.tx_monitor.faults] + stranger_warnings(tb.feedback)
+    words = [f"{words}." for words in tb.tx_monitor.faults]
+    return clipped + words + stranger_warnings(tb.feedback) + connection_warnings(tb)

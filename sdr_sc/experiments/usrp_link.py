@@ -153,12 +153,27 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
         status["feedback_superseded"] = tb.feedback.messages_superseded
         status["sent_dropped"] = tb.sent.messages_dropped
         status["sent_refused"] = tb.sent.messages_refused
+        status["listeners_turned_away"] = tb.sent.listeners_turned_away
+        status["connections_refused"] = connections_refused(tb)
     return status
+
+
+def connections_refused(tb: Any) -> dict[str, dict[str, int]]:
+    """Connections that an end cut off or refused, for each of its addresses, by kind."""
+    ports = {"--feedback": tb.feedback, "--sent": tb.sent}
+    found = {option: getattr(port, "connections_refused_by_kind", {}) for option, port in ports.items()}
+    return {option: dict(kinds) for option, kinds in found.items() if kinds}
 
 
 def stranger_rows(option: str, refused: dict[str, int]) -> list[Row]:
     """Messages that an address refused, by kind."""
     return [Row(f"messages at {option} that are not ours: {kind}", count, "") for kind, count in refused.items()]
+
+
+def connection_rows(status: dict[str, Any]) -> list[Row]:
+    """Connections that were cut off or refused, by address and kind; ``status`` is of either end."""
+    refused = status.get("connections_refused", {}).items()
+    return [Row(f"at {option}, {kind}", count, "") for option, kinds in refused for kind, count in kinds.items()]
 
 
 def unsent_warning(status: dict[str, Any]) -> str:
@@ -193,6 +208,7 @@ def receiver_status(tb: Any) -> dict[str, Any]:
         status["sent_received"] = tb.sent.messages_received
         status["sent_refused"] = tb.sent.messages_refused
         status["sent_refused_by_kind"] = dict(tb.sent.messages_refused_by_kind)
+        status["connections_refused"] = connections_refused(tb)
     if getattr(tb, "hint", None) is not None:
         status["nothing_received"] = tb.hint.to_dict()
     if hasattr(tb, "feedback") and hasattr(tb.feedback, "messages_dropped"):
@@ -243,7 +259,7 @@ def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
         rows.append(Row("messages on what was sent that made no sense, refused", status["news_refused"], "messages"))
     for words, count in status["faults"].items():
         rows.append(Row(words, count, ""))
-    rows += stranger_rows("--sent", status.get("sent_refused_by_kind", {}))
+    rows += stranger_rows("--sent", status.get("sent_refused_by_kind", {})) + connection_rows(status)
     return rows
 
 

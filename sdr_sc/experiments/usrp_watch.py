@@ -24,7 +24,8 @@ BURST_PAPR_DB = 17.0
 _TOLD_FRAMES = 5
 _LONGEST_STEP_S = 0.5
 _FINISH_LIMIT_S = 30.0
-_HURRY_LIMIT_S = 3.0
+_HURRY_LIMIT_S = 1.5
+"""The same once somebody has asked for the end, which is to come within 3 s with what the blocks take to stop."""
 _INTERVALS = 3.0
 
 

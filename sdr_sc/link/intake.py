@@ -78,26 +78,27 @@ class Intake:
         """Whether no further message should be read now."""
         return not self._newest_wins and len(self._waiting) >= MOST_WAITING
 
-    def take(self, raw: bytes) -> None:
-        """A message; whatever it is, this raises nothing."""
+    def take(self, raw: bytes) -> bool:
+        """A message; whatever it is, this raises nothing. Returns whether it is one of ours."""
         if raw == self._greeting:
             self.greetings += 1
-            return
+            return True
         try:
             meta, data = self.schema.read(raw)
         except Refusal as refusal:
             self.refused[refusal.kind] += 1
-            return
+            return False
         self.received += 1
         if self.wanted is not None and not self.wanted(meta):
             self.unwanted += 1
-            return
+            return True
         key = meta.get("frame_num", self.received) if self._newest_wins else self.received
         self.superseded += int(self._waiting.pop(key, None) is not None)
         self._waiting[key] = meta, data
         if self._newest_wins and len(self._waiting) > MOST_WAITING:
             self._waiting.popitem(last=False)
             self.superseded += 1
+        return True
 
     def due(self, now_s: float) -> list[Pdu]:
         """The PDUs to pass on now, in their order.
