@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,14 +152,17 @@ def read_csv(
         path, what, fix, kind: as for `read_json`.
 
     Raises:
-        SdrScError: of class ``kind``: it cannot be read, is not CSV, lacks a column, or a row has more or fewer cells
-            than the header, as the last one of a run that was killed.
+        SdrScError: of class ``kind``: it cannot be read, is not CSV, lacks a column, has two of one name, or a row has
+            more or fewer cells than the header, as the last one of a run that was killed.
     """
     name = f"{what} {shown(path)}"
     try:
         with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader((line for line in stream if line.endswith("\n")) if torn else stream)
             header = [cell.strip() for cell in next(reader, [])]
+            if len(set(header)) < len(header):
+                [(twice, _)] = Counter(header).most_common(1)
+                raise kind(f"{name} has two columns {shown(twice, 80)!r}; {fix}.")
             missing = [column for column in columns if column not in header]
             if missing:
                 raise kind(f"{name} has no column {missing[0]!r}, and needs {', '.join(columns)}; {fix}.")

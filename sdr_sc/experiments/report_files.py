@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +33,8 @@ MOST_KS = 64
 MOST_ROWS = 20_000_000
 PICTURES_LIMIT_BYTES = 256 << 20
 LONGEST_SIDE = 4096
+NOT_KNOWN = -1
+"""The label of an item whose truth nobody told."""
 _STATES = ("delivered", "lost")
 
 
@@ -116,13 +117,19 @@ def _numbers(path: Path, name: str, texts: list[str], lines: list[int], high: fl
     for row, text in enumerate(texts):
         try:
             value = float(text) if text or column.whole else math.nan
-            readable = "_" not in text and (not text or math.isfinite(value))
+            readable = "_" not in text and text.isascii() and (not text or math.isfinite(value))
             readable = readable and (not column.whole or value.is_integer())
         except ValueError:
             readable = False
         if not readable:
             raise SdrScError(
                 f"{shown(path)}, line {lines[row]}: {name} {shown(repr(text), 40)} is not a {kind}; {CUT}."
+            )
+        if name == "label" and value == NOT_KNOWN:
+            raise SdrScError(
+                f"{shown(path)}, line {lines[row]}: the label is not known ({text}), since the receiver was not told "
+                "what was sent, and a report needs it; give 'sdr-sc rx' the transmitter's --sent, or replay a "
+                "recording that holds the labels."
             )
         if not (column.low <= value <= high or math.isnan(value)):
             raise SdrScError(
@@ -166,7 +173,9 @@ def _images(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             images, ids = (_array(archive, name) for name in ("images", "item_id"))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever their parsers do, such as TokenError
         raise SdrScError(
             f"{shown(path)} is not an archive of 'images' and 'item_id' ({reason_of(error)}); {FIX}."
         ) from None
@@ -175,6 +184,8 @@ def _images(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{shown(path)} has images {images.dtype} {images.shape} and item_id {ids.dtype} {ids.shape}: "
             f"uint8 (m, height, width) and (m,) are needed; {FIX}."
         )
+    if len(images) and min(images.shape[1:]) < 1:
+        raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, which are none; {FIX}.")
     if images.size and max(images.shape[1:]) > LONGEST_SIDE:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, too large to show; {FIX}.")
     return images, ids.astype(np.int64)

@@ -145,7 +145,9 @@ def test_what_is_no_k_in_the_list_is_left_out(tmp_path: Path, value: Any) -> Non
     write_report(folder)
 
 
-@pytest.mark.parametrize("label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-3", "1_0", "0x1"])
+@pytest.mark.parametrize(
+    "label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-3", "1_0", "0x1", "\u0661"]
+)
 def test_labels_beyond_the_classes_are_one_sentence(tmp_path: Path, label: str) -> None:
     folder = make_run(tmp_path / "run", frames=2)
     for column in ("label", "answer"):
@@ -204,6 +206,46 @@ def test_pictures_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None
     assert "images is not as large as it says" in refused(folder)
     np.savez(folder / "images.npz", images=np.zeros((1, 5000, 2), np.uint8), item_id=np.zeros(1, int))
     assert "too large to show" in refused(folder)
+    np.savez(folder / "images.npz", images=np.zeros((3, 0, 28), np.uint8), item_id=np.zeros(3, int))
+    assert "which are none" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(" * 5000,
+        "[" * 40,
+        "\0",
+        "{1: 2",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (10**30, 0, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999999999999, 0, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -8, 1)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+    ],
+)
+def test_arrays_with_any_header_are_one_sentence(tmp_path: Path, header: str) -> None:
+    folder = make_run(tmp_path / "run", frames=2)
+    text = header.encode() + b"\n"
+    with zipfile.ZipFile(folder / "images.npz", "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(8))
+        archive.writestr("item_id.npy", b"")
+    assert "is not an archive of 'images' and 'item_id'" in refused(folder)
+
+
+def test_two_columns_of_one_name_are_one_sentence(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", frames=2)
+    lines = (folder / "frames.csv").read_text().splitlines()
+    text = "\n".join([lines[0] + ",k", *(line + ",16" for line in lines[1:])]) + "\n"
+    (folder / "frames.csv").write_text(text)
+    assert "has two columns 'k'" in refused(folder)
+
+
+def test_a_run_whose_receiver_was_not_told_the_truth_says_so(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", frames=2)
+    cells = ["0", "0", "0", "1", "4", "0", "0.9", ""]
+    cells[ITEM_FIELDS.index("label")] = "-1"
+    (folder / "items.csv").write_text(f"{','.join(ITEM_FIELDS)}\n{','.join(cells)}\n")
+    assert "line 2: the label is not known (-1), since the receiver was not told what was sent" in refused(folder)
 
 
 def test_files_of_figures_notice_a_changed_digit(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from sdr_sc.capture.recording import Recording
 from sdr_sc.distill import checkpoint, efficientnet, prestored_manifest
 from sdr_sc.distill.teacher_onnx import OnnxTeacher
 from sdr_sc.documents import read_csv, read_json, read_yaml
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import ChannelError, SdrScError
 from sdr_sc.experiments.grc_compile import load_flowgraph
 from sdr_sc.experiments.report_files import load_run
 from sdr_sc.experiments.sweep.journal import Journal
 from sdr_sc.experiments.sweep.results import read_results
 from sdr_sc.files import write_whole
+from sdr_sc.phy.channels.measured_file import read_measured
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.simusrp.taps import read_taps
 
@@ -43,6 +45,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "pretrained weights": efficientnet.pretrained_weights,
     "taps": read_taps,
     "recording": Recording,
+    "measured channels": read_measured,
 }
 
 
@@ -142,3 +145,11 @@ def test_names_of_data_that_name_nothing_are_harmless(name: str, tmp_path: Path)
     meta["global"]["core:dataset"] = name  # type: ignore[call-overload]
     (tmp_path / "r.sigmf-meta").write_text(json.dumps(meta))
     assert Recording(tmp_path / "r").sample_count == 10
+
+
+def test_measured_channels_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("H", "t_s", "subcarrier", "subcarrier_spacing_hz"):
+            archive.writestr(f"{name}.npy", bytes(200 << 20))
+    with pytest.raises(ChannelError, match="holds more than 512 MiB"):
+        read_measured(tmp_path / "x.npz")

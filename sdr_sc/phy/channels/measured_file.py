@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.errors import ChannelError
+from sdr_sc.files import open_plain
 from sdr_sc.phy.linear import inner, matmul, solve_positive
 
 TAPS = 16
@@ -19,6 +20,8 @@ _DELAY_STEP = 0.02
 _LEAST_CORRELATION = 0.9
 _LONGEST_BAD_RUN = 8
 _RIDGE = 3e-3  # keeps the taps small between and beyond the tones, where nothing was measured
+_LIMIT_BYTES = 512 << 20
+"""Of a file's arrays, decompressed."""
 _KEYS = ("H", "t_s", "subcarrier", "subcarrier_spacing_hz")
 
 
@@ -84,8 +87,10 @@ def _load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
             raise ChannelError(f"channel: {path} is no file of measured channels: {sentence}.")
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_plain(path) as file, np.load(file, allow_pickle=False) as archive:
             demand(isinstance(archive, np.lib.npyio.NpzFile), "it is not an .npz archive; use one")
+            size = sum(one.file_size for one in archive.zip.infolist())
+            demand(size <= _LIMIT_BYTES, f"it holds more than {_LIMIT_BYTES >> 20} MiB; use fewer snapshots")
             missing = [key for key in _KEYS if key not in archive.files]
             demand(not missing, f"it has no {missing[0] if missing else ''!r}; it needs {', '.join(_KEYS)}")
             response, t_s, subcarrier, spacing = (np.asarray(archive[key]) for key in _KEYS)
