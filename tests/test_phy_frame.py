@@ -157,7 +157,7 @@ def test_numerology_from_yaml(tmp_path) -> None:
     path.write_text("fft_size: 128\ncyclic_prefix: 32\nsample_rate_hz: 2000000\n")
     numerology = Numerology.from_yaml(path)
     assert (numerology.fft_size, numerology.subcarrier_spacing_hz) == (128, 15625.0)
-    for text, word in (("fft_sise: 64", "fft_sise"), ("[1]", "field: value"), ("a: [", "cannot be read")):
+    for text, word in (("fft_sise: 64", "fft_sise"), ("[1]", "field: value"), ("a: [", "is not YAML that can be read")):
         path.write_text(text)
         with pytest.raises(NumerologyError, match=word):
             Numerology.from_yaml(path)
