@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.processes import MARK, has_ended, is_of_here, process_mark
 from sdr_sc.shown import shown
 
 LITTER_AGE_S = 60.0
-"""What a dead process left is removed once nobody has written it for so long: on a shared disk, a process that is not
-here may live elsewhere."""
+"""What a dead process left is removed once nobody has written it for so long."""
+FOREIGN_LITTER_AGE_S = 86_400.0
+"""The same for what was left on another machine, before a restart of this one, or in a container: whether the process
+lives cannot be seen, and a file is written within seconds."""
 
 _FIXES = {
     errno.EMFILE: "raise the limit of open files ('ulimit -n')",
@@ -155,7 +158,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def partial_of(path: Path) -> Path:
     """The hidden file in which this process makes another one: two that write the same must not mix their bytes."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name}.{process_mark()}.partial")
 
 
 def remove_litter(path: Path) -> list[Path]:
@@ -164,25 +167,17 @@ def remove_litter(path: Path) -> list[Path]:
     Returns:
         What was removed.
     """
-    name = re.compile(rf"\.{re.escape(path.name)}\.(\d{{1,10}})\.partial")
+    name = re.compile(rf"\.{re.escape(path.name)}\.({MARK})\.partial")
     removed = []
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
             match = name.fullmatch(entry.name)
-            if match is None or not _is_dead(int(match[1])):
+            if match is None or (is_of_here(match[1]) and not has_ended(match[1])):
                 continue
+            age_s = LITTER_AGE_S if is_of_here(match[1]) else FOREIGN_LITTER_AGE_S
             with contextlib.suppress(OSError):
-                if time.time() - entry.stat(follow_symlinks=False).st_mtime > LITTER_AGE_S:
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > age_s:
                     os.unlink(entry.path)
                     removed.append(Path(entry.path))
     return removed
 
-
-def _is_dead(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # it is another user's
-        return False
-    return False

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.processes import MARK, has_ended, process_mark
 from sdr_sc.shown import shown
 
 TEMPORARY_CACHE = "sdr_sc-cache-"
@@ -134,16 +135,6 @@ def _cache_folder(named: str, home: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=TEMPORARY_CACHE))
 
 
-def start_ticks(pid: int) -> int:
-    """When a process began, in ticks since the machine did: with the pid it names one process. 0 if it is not alive."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    fields = text.rpartition(")")[2].split()
-    return 0 if fields[0] in "ZX" else int(fields[19])
-
-
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for temporary files, this user's own, which is gone afterwards.
@@ -153,9 +144,11 @@ def scratch_folder() -> Iterator[Path]:
     Raises:
         SdrScError: it cannot be made.
     """
-    pid = os.getpid()
     try:
-        folder = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{pid}-{start_ticks(pid)}-")
+        folder = tempfile.TemporaryDirectory(
+            prefix=f"{_SCRATCH}{process_mark()}-",
+            ignore_cleanup_errors=True,  # what was removed or locked meanwhile costs no run its results
+        )
     except OSError as error:
         reason = error.strerror or error
         raise SdrScError(
@@ -166,8 +159,11 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def dead_scratch_folders() -> list[Path]:
-    """Temporary folders of this user's processes that are not alive any more; other users' are never among them."""
-    pattern = re.compile(re.escape(_SCRATCH) + r"(\d+)-(\d+)-\w+")
+    """Temporary folders of this user's processes that are not alive any more.
+
+    Other users' are never among them, nor those of another boot or of a container, whose processes cannot be seen.
+    """
+    pattern = re.compile(re.escape(_SCRATCH) + rf"({MARK})-\w+")
     found = []
     for folder in sorted(Path(tempfile.gettempdir()).glob(_SCRATCH + "*")):
         named = pattern.fullmatch(folder.name)
@@ -176,6 +172,6 @@ def dead_scratch_folders() -> list[Path]:
         except OSError:
             continue
         if named and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
-            if start_ticks(int(named[1])) != int(named[2]):
+            if has_ended(named[1]):
                 found.append(folder)
     return found

@@ -25,7 +25,8 @@ from sdr_sc.capture.journal import Tally, read_journal
 from sdr_sc.capture.metafile import write_metadata
 from sdr_sc.capture.repair import repair
 from sdr_sc.errors import CaptureError
-from sdr_sc.files import LITTER_AGE_S, remove_litter, write_whole
+from sdr_sc.files import FOREIGN_LITTER_AGE_S, LITTER_AGE_S, remove_litter, write_whole
+from sdr_sc.processes import start_ticks
 
 
 def killed(path: Path) -> Path:
@@ -111,13 +112,13 @@ def test_a_journal_alone_that_somebody_writes_is_left(tmp_path: Path) -> None:
     writer.discard()
 
 
-def dead_pid() -> int:
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    return int(done.stdout)
+def dead_mark() -> str:
+    code = "from sdr_sc.processes import process_mark; print(process_mark())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.strip()
 
 
-def litter(path: Path, pid: int, age_s: float = 2 * LITTER_AGE_S) -> Path:
-    left = path.with_name(f".{path.name}.{pid}.partial")
+def litter(path: Path, mark: str, age_s: float = 2 * LITTER_AGE_S) -> Path:
+    left = path.with_name(f".{path.name}.{mark}.partial")
     left.write_bytes(b"half")
     moment = left.stat().st_mtime - age_s
     os.utime(left, (moment, moment))
@@ -125,17 +126,25 @@ def litter(path: Path, pid: int, age_s: float = 2 * LITTER_AGE_S) -> Path:
 
 
 def test_what_killed_programs_left_is_removed_by_the_next_who_writes(tmp_path: Path) -> None:
-    dead, file = dead_pid(), tmp_path / "file"
+    dead, file = dead_mark(), tmp_path / "file"
+    elsewhere = dead.rpartition("-")[0] + "-1"  # a process of a container: whether it lives cannot be seen
     gone = litter(file, dead)
-    kept = [litter(file, os.getppid()), litter(file, dead + 1, age_s=0.0), litter(tmp_path / "file2", dead)]
+    other = dead.replace("-", "0-", 1)
+    parent = os.getppid()
+    living = f"{parent}-{start_ticks(parent)}-" + dead.split("-", 2)[2]
+    kept = [litter(file, living), litter(file, other, age_s=0.0), litter(tmp_path / "file2", dead)]
+    kept.append(litter(file, elsewhere))
     (tmp_path / f".file.{dead}x.partial").write_bytes(b"")
     write_whole({file: b"whole"})
     assert not gone.exists() and all(one.exists() for one in kept) and file.read_bytes() == b"whole"
-    assert len(os.listdir(tmp_path)) == 5
+    assert len(os.listdir(tmp_path)) == 6
+    gone = litter(file, elsewhere, 2 * FOREIGN_LITTER_AGE_S)
+    write_whole({file: b"again"})
+    assert not gone.exists() and all(one.exists() for one in kept[:-1])
 
 
 def test_litter_of_recordings_is_removed_too(tmp_path: Path) -> None:
-    meta, dead = tmp_path / "a.sigmf-meta", dead_pid()
+    meta, dead = tmp_path / "a.sigmf-meta", dead_mark()
     left = litter(meta, dead)
     record(tmp_path / "a")
     assert not left.exists()

@@ -24,7 +24,7 @@ BELOW = {
     "simusrp": {"phy"},
     "usrp": set(),
 }
-EVERYWHERE = {"errors", "files", "documents", "shown", "places", "sealed", "yaml_values"}
+EVERYWHERE = {"errors", "files", "documents", "shown", "places", "processes", "sealed", "yaml_values"}
 FORBIDDEN = {
     "link": {"gnuradio", "pmt", "torch"},
     "phy": {"gnuradio", "pmt", "torch"},

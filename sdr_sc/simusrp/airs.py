@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdr_sc.places import start_ticks, why_not_private
+from sdr_sc.places import why_not_private
+from sdr_sc.processes import pid_namespace, start_ticks
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.layout import LIVE_KEYS, PACES, RX_STATES, TX_STATES, AirHeader, DeviceSlot, Owner, fits
 
@@ -72,7 +73,12 @@ def air_names() -> list[str]:
 
 
 def is_alive(owner: Owner) -> bool:
-    """Whether the process lives; its start time tells it from a later one with the same pid."""
+    """Whether the process lives; its start time tells it from a later one with the same pid.
+
+    One of another pid namespace (a container that shares ``/dev/shm``) cannot be seen, and counts as alive.
+    """
+    if owner.pid_namespace != pid_namespace():
+        return True
     return owner.start_ticks != 0 and start_ticks(owner.pid) == owner.start_ticks
 
 

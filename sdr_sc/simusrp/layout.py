@@ -7,7 +7,7 @@ import ctypes
 from ctypes import c_char, c_double, c_int64, c_uint32, c_uint64
 
 MAGIC = 0x3152494150525553
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 NAME_BYTES = 64
 MAX_DEVICES = 32
 MAX_STREAMS = 64
@@ -19,7 +19,7 @@ RX_STATES = ("free", "stopped", "streaming")
 
 
 class Owner(ctypes.Structure):
-    _fields_ = [("pid", c_uint32), ("unused", c_uint32), ("start_ticks", c_uint64)]
+    _fields_ = [("pid", c_uint32), ("pid_namespace", c_uint32), ("start_ticks", c_uint64)]
 
 
 class Change(ctypes.Structure):

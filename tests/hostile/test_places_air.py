@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -276,3 +277,41 @@ def test_two_users_on_one_air_name_neither_hear_stop_nor_remove_each_other(child
             other.kill()
             other.wait(20)
         shutil.rmtree(folder)
+
+
+INSIDE = """
+import sys
+from simusrp_device import Usrp
+device = Usrp(f"air={sys.argv[1]},name=inside")
+print("open", flush=True)
+sys.stdin.read()
+device.close()
+"""
+
+
+@as_root
+def test_a_device_in_a_container_that_shares_the_memory_counts_as_used(children, air) -> None:
+    path = os.pathsep.join((str(Path(__file__).resolve().parents[1]), str(Path(build.__file__).resolve().parents[2])))
+    inside = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", INSIDE, air],
+        env=build.environment() | {"PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert inside.stdout is not None and inside.stdout.readline() == "open\n"
+        assert [device.name for device in airs.read_air(air).devices] == ["inside"]
+        assert airs.left_over(remove=True) == {} and main_file(air).exists()
+        assert children.run(names_beside, air) == ["inside", "outside"]
+        assert airs.left_over(remove=True) == {}
+    finally:
+        inside.communicate("", timeout=DEADLINE_S)
+    assert wait_until(lambda: not main_file(air).exists())
+
+
+def names_beside(air: str) -> list[str]:
+    device = Usrp(f"air={air},name=outside")
+    names = sorted(one.name for one in airs.read_air(air).devices)
+    device.close()
+    return names

@@ -17,7 +17,8 @@ from second_user import OTHER, as_root
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import machine
-from sdr_sc.places import dead_scratch_folders, scratch_folder, start_ticks
+from sdr_sc.places import dead_scratch_folders, scratch_folder
+from sdr_sc.processes import process_mark, start_ticks
 
 HOLDING = """
 import sys
@@ -66,9 +67,13 @@ def test_clean_takes_what_the_dead_left_and_leaves_the_living_alone(temporary) -
     killed, litter = holder()
     (litter / "generated.py").write_text("left")
     kill(killed)
-    reused = temporary / f"sdr_sc-scratch-{living.pid}-{start_ticks(living.pid) - 1}-abc"  # another process, same pid
+    here = "-".join(process_mark().split("-")[2:])  # this boot and pid namespace
+    # Another process with the same pid:
+    reused = temporary / f"sdr_sc-scratch-{living.pid}-{start_ticks(living.pid) - 1}-{here}-abc"
     reused.mkdir()
-    for name in ("sdr_sc-scratch-1-2", "sdr_sc-other", "sdr_sc-scratch-x-y-z"):
+    boot, space = here.split("-")
+    foreign = [f"sdr_sc-scratch-{living.pid}-5-{of}-abc" for of in (f"00000000-{space}", f"{boot}-1")]
+    for name in ("sdr_sc-scratch-1-2", "sdr_sc-other", "sdr_sc-scratch-x-y-z", *foreign):
         (temporary / name).mkdir()
     (temporary / "sdr_sc-scratch-1-2-link").symlink_to(kept)
     try:
@@ -82,6 +87,7 @@ def test_clean_takes_what_the_dead_left_and_leaves_the_living_alone(temporary) -
         assert not litter.exists() and not reused.exists() and kept.exists()
         assert {entry.name for entry in temporary.iterdir()} == {
             kept.name, "sdr_sc-scratch-1-2", "sdr_sc-other", "sdr_sc-scratch-x-y-z", "sdr_sc-scratch-1-2-link",
+            *foreign,
         }  # fmt: skip
         assert "nothing to remove" in sdr_sc("clean").stdout
     finally:
@@ -90,10 +96,38 @@ def test_clean_takes_what_the_dead_left_and_leaves_the_living_alone(temporary) -
 
 @as_root
 def test_another_user_s_folder_stays(temporary) -> None:
-    theirs = temporary / "sdr_sc-scratch-1-2-abc"
+    theirs = temporary / f"sdr_sc-scratch-1-2-{'-'.join(process_mark().split('-')[2:])}-abc"
     theirs.mkdir()
     os.chown(theirs, OTHER, OTHER)
     assert dead_scratch_folders() == [] and str(theirs) not in sdr_sc("clean").stdout and theirs.exists()
+
+
+def in_a_container(command: list[str], **options) -> subprocess.Popen:
+    """Start a command in a pid namespace of its own, where it is process 1 or 2, on the same files."""
+    return subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", *command], **options)
+
+
+@as_root
+def test_what_a_container_uses_or_left_is_not_taken_for_dead(temporary) -> None:
+    inside = in_a_container(
+        [sys.executable, "-c", HOLDING], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert inside.stdin is not None and inside.stdout is not None
+        folder = Path(inside.stdout.readline().strip())
+        assert folder.is_dir() and folder.parent == temporary
+        killed, litter = holder()
+        kill(killed)
+        assert sdr_sc("clean").returncode == 0
+        assert folder.is_dir() and not litter.exists()
+        (temporary / "mine").mkdir()
+        with scratch_folder() as mine:
+            clean = [sys.executable, "-m", "sdr_sc.cli.main", "clean"]
+            assert in_a_container(clean, env=environment()).wait(60) == 0
+            assert mine.is_dir() and folder.is_dir()
+    finally:
+        inside.communicate("", timeout=30)
+    assert not folder.exists()
 
 
 def test_a_killed_run_leaves_nothing_that_clean_does_not_find(temporary) -> None:

@@ -17,7 +17,7 @@
 namespace simusrp {
 
 constexpr uint64_t AIR_MAGIC = 0x3152494150525553ull; // "SURPAIR1"
-constexpr uint32_t LAYOUT_VERSION = 1;
+constexpr uint32_t LAYOUT_VERSION = 2;
 constexpr size_t NAME_BYTES = 64;
 constexpr size_t MAX_DEVICES = 32;
 constexpr size_t MAX_STREAMS = 64;
@@ -28,7 +28,7 @@ enum Pace : uint32_t { PACE_RT = 0, PACE_STEP = 1 };
 /// Who owns a slot. A process is the same only if its start time is: pids come back.
 struct Owner {
     uint32_t pid;
-    uint32_t unused;
+    uint32_t pid_namespace; // inode of /proc/self/ns/pid: a pid is one within it alone
     uint64_t start_ticks; // field 22 of /proc/<pid>/stat
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "owner.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cstdlib>
 #include <fstream>
@@ -31,16 +32,32 @@ uint64_t start_ticks(uint32_t pid)
     return std::strtoull(field.c_str(), nullptr, 10);
 }
 
+/// Number of this process's pid namespace; 0 if /proc shows another one, or is not there.
+uint32_t pid_namespace()
+{
+    static const uint32_t number = [] {
+        char self[32] = {};
+        struct stat status = {};
+        if (readlink("/proc/self", self, sizeof self - 1) < 0 || std::to_string(getpid()) != self
+            || stat("/proc/self/ns/pid", &status) != 0)
+            return uint32_t{0};
+        return static_cast<uint32_t>(status.st_ino);
+    }();
+    return number;
+}
+
 } // namespace
 
 Owner this_process()
 {
     const auto pid = static_cast<uint32_t>(getpid());
-    return Owner{pid, 0, start_ticks(pid)};
+    return Owner{pid, pid_namespace(), start_ticks(pid)};
 }
 
 bool is_alive(const Owner& owner)
 {
+    if (owner.pid_namespace != pid_namespace())
+        return true;
     return owner.start_ticks != 0 && start_ticks(owner.pid) == owner.start_ticks;
 }
 
