@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +93,13 @@ class ResultFiles:
 
 class _RowFile:
     def __init__(self, path: Path, header: Sequence[str]) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            _reserve(self._fd)
+            os.ftruncate(self._fd, 0)
+        except OSError:
+            os.close(self._fd)
+            raise
         self._text = io.StringIO(newline="")
         self.rows = csv.writer(self._text)
         self._size = 0
@@ -123,3 +131,21 @@ class _RowFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        if hasattr(self, "_size"):
+            self.close()
+
+
+def _reserve(descriptor: int) -> None:
+    """Keep other runs from writing a file for as long as it is open: their lines would be mixed with ours.
+
+    Raises:
+        BlockingIOError: another run writes it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(errno.EWOULDBLOCK, "another run writes its results there; choose another") from None
+    except OSError:
+        pass  # a file system without locks

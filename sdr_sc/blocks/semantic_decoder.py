@@ -55,7 +55,9 @@ class semantic_decoder(gr.basic_block):
         from sdr_sc.semantic.inference import SemanticDecoder
 
         if self._decoder is None:
-            self._decoder = SemanticDecoder(self.model)
+            loaded = SemanticDecoder(self.model)
+            loaded.contract.check_same_model(self.contract)
+            self._decoder = loaded
 
     @guarded_start
     def start(self) -> bool:

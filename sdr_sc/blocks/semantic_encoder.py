@@ -136,7 +136,9 @@ class semantic_encoder(gr.basic_block):
         from sdr_sc.semantic.inference import SemanticEncoder
 
         if self._encoder is None:
-            self._encoder = SemanticEncoder(self.model)
+            loaded = SemanticEncoder(self.model)
+            loaded.contract.check_same_model(self.contract)
+            self._encoder = loaded
 
     @guarded_start
     def start(self) -> bool:

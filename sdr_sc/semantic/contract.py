@@ -165,6 +165,13 @@ class ModelContract:
             raise ContractError(f"k={k} is not in the list of model {self.name!r}; choose one of {listed}.")
         return k
 
+    def check_same_model(self, earlier: ModelContract) -> None:
+        """Raise `ContractError` if this was read from the file of another model than ``earlier`` was."""
+        if self.model_id != earlier.model_id:
+            raise ContractError(
+                f"the file of model {earlier.name!r} was replaced while it was being loaded; run it again."
+            )
+
     def check_item(self, shape: tuple[int, ...]) -> None:
         """Raise `ContractError` unless one item has the shape that the model takes."""
         if tuple(shape) != self.item_shape:

@@ -238,3 +238,16 @@ def test_a_model_that_cannot_be_opened_for_want_of_file_handles_says_so(monkeypa
             weights.read_tensors(weights.DEFAULT_MODEL)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+@pytest.mark.parametrize("block", [semantic_encoder, semantic_decoder])
+def test_a_model_that_is_replaced_while_a_run_is_being_built_is_noticed(block: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    tensors, contract = weights.read_tensors(SHIPPED), weights.read_contract(SHIPPED)
+    weights.save(path, tensors, contract)
+    built = block(model=str(path))
+    built.load()
+    built = block(model=str(path))
+    weights.save(path, {name: np.float32(0.5) * one for name, one in tensors.items()}, contract)
+    with pytest.raises(ContractError, match="was replaced while it was being loaded"):
+        built.load()

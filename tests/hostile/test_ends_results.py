@@ -24,7 +24,7 @@ from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord
 from sdr_sc.blocks._link_record import LinkRecord
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks.task_sink import task_sink
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import BlockError, SdrScError
 
 
 @contextmanager
@@ -172,3 +172,18 @@ def test_a_killed_sink_has_written_what_was_answered_a_moment_ago(count: int, tm
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert len(rows(tmp_path / "items.csv", ITEM_FIELDS)) == count
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    first = task_sink(folder=str(tmp_path))
+    send(first.record, 0, 20)
+    with pytest.raises(BlockError, match="another run writes its results there"):
+        task_sink(folder=str(tmp_path))
+    first.record.close()
+    assert len(rows(tmp_path / "frames.csv", FRAME_FIELDS)) == 20
+    second = task_sink(folder=str(tmp_path))  # a later run begins again
+    second.record.close()
+    assert rows(tmp_path / "frames.csv", FRAME_FIELDS) == []
+    dropped = LinkRecord(tmp_path)
+    del dropped
+    LinkRecord(tmp_path).close()
