@@ -102,6 +102,15 @@ def forgiving_streams() -> None:
                 stream.reconfigure(errors="backslashreplace")
 
 
+def leave_terminal() -> None:
+    """Write no more to a terminal that has gone (SIGHUP): that would fail, and the results be lost."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 def terminal(**options: Any) -> Any:
     """A ``rich.console.Console`` whose texts, wherever they come from, cannot control the terminal.
 

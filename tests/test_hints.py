@@ -82,7 +82,10 @@ def test_a_replay_that_loses_by_what_it_adds_says_what_is_in_the_recording(
     (result,) = replay(ReplayConfig(str(tmp_path / "good"), noise_power=100.0), deadline_s=60)
     assert "frames are found in the recording as it is" in result.warnings[0]
     (result,) = replay(ReplayConfig(str(tmp_path / "wide"), decimation=10), deadline_s=60)
-    assert "in the recording as it is, the signal has 1 MS/s and lies +2.001 MHz" in result.warnings[0]
+    (warning,) = result.warnings
+    assert "in the recording as it is, the signal has 1 MS/s and lies +2.001 MHz" in warning
+    # 2 MHz, and the transmitter's own 500 Hz
+    assert float(warning.split("--tune-hz ")[1].split(",")[0]) == pytest.approx(2_000_500, abs=50)
 
 
 def test_the_simulated_link_names_an_offset_beyond_the_range() -> None:

@@ -23,8 +23,10 @@ from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.errors import BlockError
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.diagnosis import LONGEST, Strongest
+from sdr_sc.phy.equalise import equalise
+from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver, is_compiled, warm_up
+from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
 from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
@@ -106,7 +108,7 @@ class ofdm_rx(gr.basic_block):
 
     def load(self) -> None:
         """Load the compiled kernels, which takes a second: before the start where a device would not wait for it."""
-        if not is_compiled():
+        if not is_compiled(equalise):
             print("compiling the receiver's kernels, about a minute, once", file=sys.stderr, flush=True)
         warm_up(self.numerology)
 

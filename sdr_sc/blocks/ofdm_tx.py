@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -21,8 +22,9 @@ from sdr_sc.blocks._level import LevelMeter
 from sdr_sc.blocks._parameters import require_number, require_whole
 from sdr_sc.blocks._pdu import END, read_pdu, require
 from sdr_sc.errors import BlockError
-from sdr_sc.phy.framing import FrameBuilder
+from sdr_sc.phy.framing import FrameBuilder, fill
 from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
 
 PACKET_LEN = pmt.intern("packet_len")
@@ -108,6 +110,8 @@ class ofdm_tx(gr.basic_block):
 
     def load(self) -> None:
         """Load the compiled kernels, which takes a moment: before the start where a device would not wait for it."""
+        if not is_compiled(fill):
+            print("compiling the transmitter's kernels, some seconds, once", file=sys.stderr, flush=True)
         self._builder.build(np.zeros((1, 1), np.complex64), Header(model_id=0, k=1, n_items=1, frame_num=0), 1.0, 0)
 
     @guarded_start

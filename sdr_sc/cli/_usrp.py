@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from sdr_sc.cli._signals import StopSignals
+
 REFRESH_HZ = 4
 INTERIM_S = 0.8
 FRESH_S = 2.0
@@ -81,15 +83,16 @@ def run_live(
     warnings: Callable[[Any], list[str]],
     prepare: Callable[[Any], None] = lambda tb: None,
     interim: Callable[[Any], None] = lambda tb: None,
+    *,
+    signals: StopSignals,
 ) -> Any:
     """Run an end with a live table; each warning is printed once, as soon as it is due.
 
-    Ctrl-C, SIGTERM and SIGHUP end it as its own end does, with its results. A device that is lost does so, too: then
-    the top block's attribute ``lost`` tells it, see `lost_first`.
+    Ctrl-C, SIGTERM and SIGHUP, which ``signals`` counts until the caller has written the results, end it as its own end
+    does. A device that is lost does so, too: then the top block's attribute ``lost`` tells it, see `lost_first`.
     """
     from rich.live import Live
 
-    from sdr_sc.cli._signals import StopSignals
     from sdr_sc.experiments.usrp_link import run_end, transmitter_status, unsent_warning
 
     warned: set[str] = set()
@@ -97,25 +100,26 @@ def run_live(
     def warn(warning: str) -> None:
         if warning not in warned:
             warned.add(warning)
-            console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+            with suppress(OSError):  # output that nobody takes costs no results
+                console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
 
-    with StopSignals() as signals:
+    def prepare_and_arm(tb: Any) -> None:
+        prepare(tb)
+        signals.arm()
 
-        def prepare_and_arm(tb: Any) -> None:
-            prepare(tb)
-            signals.arm()
+    with Live(console=console, refresh_per_second=REFRESH_HZ, transient=True) as live:
 
-        with Live(console=console, refresh_per_second=REFRESH_HZ, transient=True) as live:
-
-            def on_poll(tb: Any) -> None:
+        def on_poll(tb: Any) -> None:
+            with suppress(OSError):
                 live.update(table(tb))
-                interim(tb)
-                for warning in warnings(tb):
-                    warn(warning)
+            interim(tb)
+            for warning in warnings(tb):
+                warn(warning)
 
-            tb = run_end(end, parameters, seconds, on_poll, prepare_and_arm, lambda: signals.count, warn)
+        tb = run_end(end, parameters, seconds, on_poll, prepare_and_arm, lambda: signals.count, warn)
     if signals.count:
-        console.print("interrupted")
+        with suppress(OSError):
+            console.print("interrupted")
     if end == "tx" and not tb.lost:
         unsent = unsent_warning(transmitter_status(tb))
         if unsent:

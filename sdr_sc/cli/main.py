@@ -13,6 +13,7 @@ import click
 
 from sdr_sc import __version__
 from sdr_sc.cli import _last_resort as last  # now: where no more files may be opened, nothing can be imported
+from sdr_sc.cli._signals import ends_as_ctrl_c
 from sdr_sc.errors import SdrScError
 from sdr_sc.places import use_writable_home
 from sdr_sc.shown import forgiving_streams, shown, shown_lines
@@ -92,12 +93,16 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: an error is one line on stderr and status 1, Ctrl-C status 130; tracebacks with SDR_SC_DEBUG=1."""
+    """Entry point: an error is one line on stderr and status 1; tracebacks with SDR_SC_DEBUG=1.
+
+    Ctrl-C gives status 130, SIGTERM 143, SIGHUP 129, where the verb has no end of its own for them.
+    """
     forgiving_streams()
     with contextlib.suppress(SdrScError):  # whatever needs a folder says so itself
         use_writable_home()
     try:
-        status = _run(arguments)
+        with ends_as_ctrl_c():
+            status = _run(arguments)
     except Exception as error:
         status = _last_resort(error)
     sys.exit(_written(status))
@@ -115,9 +120,9 @@ def _run(arguments: list[str] | None) -> int:
         error.message = shown_lines(error.message)
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
         click.echo("sdr-sc: interrupted", err=True)
-        return INTERRUPT_STATUS
+        return getattr(stop.__context__ or stop, "status", INTERRUPT_STATUS)  # click makes an Abort of it
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) or stop.code is None else _fail(str(stop.code))
     return status if isinstance(status, int) else 0

@@ -28,7 +28,7 @@ def command(flowgraph: Path, timeout_s: float | None, close: bool, options: tupl
 
     A .grc file is code, as a .py file is: GRC evaluates its values already to compile it, so use only those you trust.
 
-    Status: 0 it ended, 1 an error, 124 the time-out, 130 Ctrl-C.
+    Status: 0 it ended, 1 an error, 124 the time-out, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     if flowgraph.suffix == ".py":
         if not flowgraph.is_file():

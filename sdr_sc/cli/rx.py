@@ -59,6 +59,7 @@ def command(
     # Said first: what follows takes seconds.
     console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")
 
+    from sdr_sc.cli._signals import StopSignals
     from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.frame_columns import read_columns
     from sdr_sc.experiments.measurements import print_rows, write_summary
@@ -71,23 +72,24 @@ def command(
         return {"config": parameters, "accounting": receiver_status(tb)}
 
     interim = InterimSummary(folder, "sdr-sc rx", details)
-    with kept_if_used(folder):
-        ours = {**parameters, "folder": str(folder)}
-        tb = run_live("rx", ours, seconds, console, _table, _warnings, prepare, interim)
-    with lost_first(tb):
-        whole = {**details(tb), "device": device_report(tb.usrp_source)}
-        write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
-        rows = receiver_rows(whole["accounting"], read_columns(folder))
-        write_summary(folder, "sdr-sc rx", rows, whole)
-        print_rows(rows, console=console)
-        console.print(f"results: {folder}", soft_wrap=True)
-        if record_file is not None:
-            from sdr_sc.experiments.record import Recorded, described
+    with StopSignals() as signals:  # until all is written
+        with kept_if_used(folder):
+            ours = {**parameters, "folder": str(folder)}
+            tb = run_live("rx", ours, seconds, console, _table, _warnings, prepare, interim, signals=signals)
+        with lost_first(tb):
+            whole = {**details(tb), "device": device_report(tb.usrp_source)}
+            write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
+            rows = receiver_rows(whole["accounting"], read_columns(folder))
+            write_summary(folder, "sdr-sc rx", rows, whole)
+            print_rows(rows, console=console)
+            console.print(f"results: {folder}", soft_wrap=True)
+            if record_file is not None:
+                from sdr_sc.experiments.record import Recorded, described
 
-            tb.recorder.stop()
-            recorded = Recorded.of(tb.recorder, record_file)
-            console.print(f"recorded: {described(recorded)}", soft_wrap=True)
-            console.print(f"file: {recorded.path}", soft_wrap=True)
+                tb.recorder.stop()
+                recorded = Recorded.of(tb.recorder, record_file)
+                console.print(f"recorded: {described(recorded)}", soft_wrap=True)
+                console.print(f"file: {recorded.path}", soft_wrap=True)
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
     from sdr_sc.cli._network import open_address_warning, take_keys
+    from sdr_sc.cli._signals import StopSignals
     from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
     from sdr_sc.experiments.measurements import Row, print_rows, write_json
     from sdr_sc.experiments.usrp_link import connection_rows, stranger_rows, transmitter_status
@@ -67,23 +68,24 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
         return {"config": parameters, "transmitter": transmitter_status(tb)}
 
     interim = InterimSummary(folder, "sdr-sc tx", details)
-    with kept_if_used(folder):
-        tb = run_live("tx", parameters, seconds, console, _table, _warnings, interim=interim)
-    with lost_first(tb):
-        status = transmitter_status(tb)
-        rows = [
-            Row("frames sent", status["frames_sent"], "frames"),
-            Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
-            Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
-            Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
-            *(Row(words, count, "") for words, count in status["faults"].items()),
-            *stranger_rows("--feedback", status["feedback_refused_by_kind"]),
-            *connection_rows(status),
-        ]
-        whole = {**details(tb), "device": device_report(tb.usrp_sink)}
-        write_json(folder / "summary.json", "sdr-sc tx", rows, whole)
-        print_rows(rows, console=console)
-        console.print(f"results: {folder}", soft_wrap=True)
+    with StopSignals() as signals:  # until all is written
+        with kept_if_used(folder):
+            tb = run_live("tx", parameters, seconds, console, _table, _warnings, interim=interim, signals=signals)
+        with lost_first(tb):
+            status = transmitter_status(tb)
+            rows = [
+                Row("frames sent", status["frames_sent"], "frames"),
+                Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
+                Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
+                Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
+                *(Row(words, count, "") for words, count in status["faults"].items()),
+                *stranger_rows("--feedback", status["feedback_refused_by_kind"]),
+                *connection_rows(status),
+            ]
+            whole = {**details(tb), "device": device_report(tb.usrp_sink)}
+            write_json(folder / "summary.json", "sdr-sc tx", rows, whole)
+            print_rows(rows, console=console)
+            console.print(f"results: {folder}", soft_wrap=True)
 
 
 def _check(parameters: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS
 from sdr_sc.capture import open_capture
 from sdr_sc.documents import read_csv, read_json
 from sdr_sc.errors import SdrScError
+from sdr_sc.processes import ends_with_parent
 
 _COMMAND = ("-m", "sdr_sc.cli.main")
 _POLL_S = 0.02
@@ -28,6 +29,8 @@ _ERROR = "sdr-sc: error: "
 
 class Program:
     """``sdr-sc VERB ...`` in a process group of its own, with all that it prints in one file.
+
+    It ends with the process that started it.
 
     Args:
         words: verb and options.
@@ -47,6 +50,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=ends_with_parent(signal.SIGKILL),  # also while it is stopped
             )
 
     @property

@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sdr_sc.experiments.hint_words import Situation, hint, numerology_cause
 from sdr_sc.phy.diagnosis import Diagnosis, diagnose
 from sdr_sc.phy.numerology import Numerology
 
+UNKNOWN = "its samples do not show why; look at channel, levels and numerology of both ends."
 _IDLE = 10  # niceness of a diagnosis beside a running receiver
 _RATES = ("sample_rate_hz", "early_window")
 
@@ -77,7 +78,7 @@ def hints_of(tb: Any, where: Situation = Situation()) -> list[Hint]:  # noqa: B0
     """Hints for all receivers of a flowgraph that has ended and that received no frame at all."""
     deaf = [block for block in _blocks(tb, "ofdm_rx") if not block.receiver.counters.delivered]
     found = (hint_for(tb, block, where) for block in deaf if block.samples_taken)
-    return [each for each in found if each.text]
+    return [each if each.text else replace(each, text=UNKNOWN) for each in found]
 
 
 class Diagnosing:

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 from sdr_sc.experiments.grc_compile import grc_environment
-from sdr_sc.shown import shown
+from sdr_sc.processes import ends_with_parent
+from sdr_sc.shown import leave_terminal, shown
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 2.0
 """How long the child may take after a signal; its own limit is shorter."""
 
@@ -20,25 +22,29 @@ GRACE_S = 2.0
 def run_in_child(generated: Path, options: list[str], timeout_s: float | None = None, close: bool = False) -> int:
     """Run a Python flowgraph with ``run_generated`` and return its exit status; see there for what it means.
 
-    SIGINT and SIGTERM are passed on. Call it from the main thread. A child that was killed by a signal gives 1, and
-    one line on stderr that names the signal.
+    SIGINT, SIGTERM and SIGHUP are passed on; if this process is killed, the child gets SIGTERM. Call it from the main
+    thread. A child that was killed by a signal gives 1, and one line on stderr that names the signal.
     """
     command = [sys.executable, "-m", "sdr_sc.experiments.run_generated", str(generated)]
     if timeout_s is not None:
         command += ["--timeout", repr(timeout_s)]
     if close:
         command.append("--close")
-    child = subprocess.Popen([*command, "--", *options], env=grc_environment())
+    child = subprocess.Popen([*command, "--", *options], env=grc_environment(), preexec_fn=ends_with_parent())
     signalled: list[int] = []
     kill_at: list[float] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
         if not signalled:
             kill_at.append(time.monotonic() + GRACE_S)
             child.send_signal(number)
         signalled.append(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    # One that is ignored, as SIGHUP under nohup, stays so, here and in the child.
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         while True:
             try:

@@ -4,7 +4,7 @@
 ``python -m sdr_sc.experiments.run_generated FILE.py [--timeout S] [--close] [-- the flowgraph's own options]``
 
 Exit status: 0 it ended or its window was closed; 1 an error, told in one line; 124 the deadline; 130 Ctrl-C;
-143 SIGTERM. Results that blocks write in their ``stop()`` are there in every case.
+143 SIGTERM; 129 SIGHUP. Results that blocks write in their ``stop()`` are there in every case.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from sdr_sc.blocks import _errors
 from sdr_sc.blocks._guard import guard_every_python_block
 from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
 from sdr_sc.experiments import harness
-from sdr_sc.shown import forgiving_streams, shown, shown_lines
+from sdr_sc.experiments.run_child import STOP_SIGNALS
+from sdr_sc.shown import forgiving_streams, leave_terminal, shown, shown_lines
 
 DEADLINE_STATUS = 124
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM came. Not an Exception, so that no block or snippet swallows it."""
+    """SIGINT, SIGTERM or SIGHUP came. Not an Exception, so that no block or snippet swallows it."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -195,8 +196,10 @@ def run_file(path: Path, options: list[str], timeout_s: float | None, close: boo
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     # The end is bounded in time from here on; a second Ctrl-C would only lose results.
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGHUP:
+        leave_terminal()
     raise Interrupted(128 + number)
 
 
@@ -223,8 +226,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--close", action="store_true", help="close a Qt flowgraph's window when its work is done")
     known = parser.parse_args(own)
     forgiving_streams()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # ignored: under nohup
+            signal.signal(number, _interrupt)
     status = 0
     try:
         run_file(known.file, options, known.timeout, known.close)

@@ -15,7 +15,9 @@ from typing import Any
 from sdr_sc.blocks import _errors
 from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
 from sdr_sc.experiments import harness
+from sdr_sc.experiments.run_child import STOP_SIGNALS
 from sdr_sc.experiments.run_generated import warn_of_deaf_receivers
+from sdr_sc.shown import leave_terminal
 
 POLL_MS = 50
 _NO_WINDOW_PLATFORMS = ("offscreen", "minimal")
@@ -51,8 +53,9 @@ def run_qt(
     require_display()
     runner = _Runner(cls, timeout_s, close or os.environ.get("QT_QPA_PLATFORM", "") in _NO_WINDOW_PLATFORMS)
     real_signal, real_hook = signal.signal, sys.excepthook
-    for number in (signal.SIGINT, signal.SIGTERM):
-        real_signal(number, runner.interrupt)
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            real_signal(number, runner.interrupt)
     # main() would install handlers that stop without a limit in time and then exit with 0.
     signal.signal = lambda number, handler: signal.getsignal(number)  # type: ignore[assignment]
     # Without a hook PyQt aborts the process on an exception in a slot.
@@ -128,6 +131,8 @@ class _Runner:
     def interrupt(self, number: int, _frame: FrameType | None) -> None:
         from sdr_sc.experiments.run_generated import Interrupted
 
+        if number == signal.SIGHUP:
+            leave_terminal()
         self.end(Interrupted(128 + number))
 
     def end(self, reason: BaseException | None) -> None:

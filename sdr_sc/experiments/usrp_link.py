@@ -18,7 +18,7 @@ from sdr_sc.experiments.harness import StuckError, watch_flowgraph
 from sdr_sc.experiments.hint_words import Situation
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
-from sdr_sc.experiments.received_nothing import hint_for
+from sdr_sc.experiments.received_nothing import UNKNOWN, hint_for
 from sdr_sc.experiments.run_generated import build, load_module, top_block_class
 from sdr_sc.experiments.usrp_watch import EndRun
 from sdr_sc.places import scratch_folder
@@ -91,8 +91,8 @@ def run_end(
         tb.lost = tb.lost or next(iter(faults), "")
         if end != "tx" and tb.hint is None and not tb.receiver.receiver.counters.delivered:
             tb.hint = hint_for(tb, tb.receiver, Situation("rx", tb.settings.freq_hz))
-            if tb.hint.text:
-                warn(f"no frame was received: {tb.hint.text}")
+            if tb.receiver.samples_taken:
+                warn(f"no frame was received: {tb.hint.text or UNKNOWN}")
     return tb
 
 

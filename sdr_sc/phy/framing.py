@@ -64,7 +64,7 @@ class FrameBuilder:
             raise ValueError("features hold a value that is not finite")
         n, flat = self.numerology, np.ascontiguousarray(features, np.complex64).ravel()
         symbols = n.payload_symbols(len(flat))
-        bins = _fill(
+        bins = fill(
             np.zeros((n.header_symbols + symbols, n.fft_size), np.complex64),
             header_format.encode(header, n),
             flat,
@@ -94,7 +94,7 @@ def build_frame(features: np.ndarray, header: Header, numerology: Numerology) ->
 
 
 @njit(cache=True, nogil=True)
-def _fill(
+def fill(
     bins: np.ndarray,
     header: np.ndarray,
     features: np.ndarray,

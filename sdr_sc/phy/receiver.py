@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from sdr_sc.phy.detect import DEFAULT_THRESHOLD, Candidate, Detector
-from sdr_sc.phy.equalise import equalise
 from sdr_sc.phy.frame_decoder import FrameDecoder, HeaderResult
 from sdr_sc.phy.framing import build_frame
 from sdr_sc.phy.header import Header
@@ -299,18 +297,6 @@ def _take_over(samples: np.ndarray, out: np.ndarray, largest: float) -> int:
                 out[i] = 0
                 bad += 1
     return bad
-
-
-def is_compiled() -> bool:
-    """Whether numba has the receiver's kernels in its cache; without them `warm_up` takes a minute.
-
-    True where numba does not say: this is for a hint alone.
-    """
-    try:
-        cache: Any = vars(equalise)["_cache"]
-        return bool(cache._cache_file._load_index())
-    except Exception:  # parts of numba that it does not promise to keep
-        return True
 
 
 def warm_up(numerology: Numerology) -> None:
