@@ -22,13 +22,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start_ticks(pid: int) -> int:
-    """When a process began, in ticks since the machine did: with the pid it names one process. 0 if it is not alive."""
+    """When a process began, in ticks since the machine did: with the pid it names one process. 0 if it is not alive.
+
+    Raises:
+        OSError: that cannot be seen now, such as for want of file handles.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
     fields = text.rpartition(")")[2].split()
     return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def lives(pid: int, ticks: int) -> bool:
+    """Whether the process that began at ``ticks`` lives; True also where that cannot be seen now."""
+    try:
+        return start_ticks(pid) == ticks
+    except OSError:
+        return True
 
 
 @functools.cache
@@ -42,14 +54,20 @@ def pid_namespace() -> int:
 
 @functools.cache
 def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
-    return ""
+    """The machine's boot, in 8 hexadecimal digits. A failure is not kept.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
 
 
 def process_mark() -> str:
     """Names this process for as long as the files live that it makes: pid, start, boot and pid namespace."""
-    return _mark_of(os.getpid())
+    try:
+        return _mark_of(os.getpid())
+    except OSError:  # then nobody can know whether it lives
+        return f"{os.getpid()}-0--0"
 
 
 @functools.cache
@@ -59,7 +77,8 @@ def _mark_of(pid: int) -> str:
 
 def is_of_here(mark: str) -> bool:
     """Whether the process with a mark belongs to this boot and pid namespace, so that one can know whether it lives."""
-    return bool(pid_namespace()) and mark.split("-")[2:] == [_boot(), str(pid_namespace())]
+    here = process_mark().split("-")[2:]
+    return here[1] != "0" and mark.split("-")[2:] == here
 
 
 def has_ended(mark: str) -> bool:
@@ -71,7 +90,7 @@ def has_ended(mark: str) -> bool:
     if not re.fullmatch(MARK, mark) or not is_of_here(mark):
         return False
     pid, ticks, *_ = mark.split("-")
-    return start_ticks(int(pid)) != int(ticks)
+    return not lives(int(pid), int(ticks))
 
 
 def ends_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
@@ -91,3 +110,6 @@ def ends_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
             os.kill(os.getpid(), number)
 
     return ask
+
+
+process_mark()  # now: later there may be no file handle left to look it up

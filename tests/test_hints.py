@@ -18,6 +18,7 @@ from usrp_ends import Ends
 from sdr_sc.capture import CaptureWriter, open_capture
 from sdr_sc.experiments.faulty_signals import noisy, resampled, shifted
 from sdr_sc.experiments.loopback import LOOPBACK, run_loopback
+from sdr_sc.experiments.received_nothing import UNKNOWN
 from sdr_sc.experiments.record import record_loopback
 from sdr_sc.experiments.replay import ReplayConfig, replay
 
@@ -134,3 +135,14 @@ def test_a_live_receiver_names_the_offset_and_writes_it_down(tmp_path: Path) -> 
         found = ends.summary("rx")["accounting"]["nothing_received"]
         assert found["cause"] == "offset" and found["proven"] and found["offset"] == pytest.approx(0.048, abs=0.001)
         json.dumps(found, allow_nan=False)
+
+
+def test_a_receiver_without_a_frame_says_so_although_its_samples_do_not_show_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ValueError("no diagnosis")
+
+    monkeypatch.setattr("sdr_sc.experiments.received_nothing.diagnose", fail)
+    done = run_loopback(60, snr_db=-30.0, images=8, feedback_timeout_s=0.05)
+    assert done.frames_answered == 0 and done.hint == UNKNOWN

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace as Fake
 
 import numpy as np
 import pytest
-from command import sdr_sc
+from command import environment, sdr_sc
 from rich.console import Console
 from rich.table import Table
 
@@ -80,3 +82,19 @@ def test_both_ends_say_at_once_what_they_do(tmp_path: Path) -> None:
                       if end == "tx" else "--seconds=1", "--out", tmp_path)  # fmt: skip
         assert done.stdout.startswith(f"opening the device, then waiting for a {awaited}"), done.stdout
         assert not list(tmp_path.iterdir())
+
+
+def test_a_transmitter_says_that_it_compiles_and_only_then(tmp_path: Path) -> None:
+    code = "from sdr_sc.blocks.ofdm_tx import ofdm_tx; ofdm_tx().load()"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment(NUMBA_CACHE_DIR=str(tmp_path)),
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=True,
+        ).stderr
+        for _ in range(2)
+    ]
+    assert "compiling the transmitter's kernels" in said[0] and "compiling" not in said[1]

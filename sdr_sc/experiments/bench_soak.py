@@ -70,7 +70,7 @@ class _Soak:
         if "Traceback (most recent call last)" in text:
             self.note("tracebacks", f"{name}: {last}")
         full = end.name == "rx" and self.disk_was_full
-        allowed = {0, 128 + signal.SIGINT} if not full else {0, 1}
+        allowed = {0, 128 + signal.SIGINT, 128 + signal.SIGTERM} if not full else {0, 1}
         # A signal that comes when all is written, on the last lines of the program, ends it as it ends any program.
         too_late = status == -signal.SIGTERM and "results: " in text
         # One that comes while it is imported, before there is anything to save, likewise.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdr_sc.places import why_not_private
-from sdr_sc.processes import pid_namespace, start_ticks
+from sdr_sc.processes import lives, pid_namespace
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.layout import LIVE_KEYS, PACES, RX_STATES, TX_STATES, AirHeader, DeviceSlot, Owner, fits
 
@@ -79,7 +79,7 @@ def is_alive(owner: Owner) -> bool:
     """
     if owner.pid_namespace != pid_namespace():
         return True
-    return owner.start_ticks != 0 and start_ticks(owner.pid) == owner.start_ticks
+    return owner.start_ticks != 0 and lives(owner.pid, owner.start_ticks)
 
 
 @contextmanager

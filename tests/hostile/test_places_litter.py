@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from command import ROOT, environment, sdr_sc
 from second_user import OTHER, as_root
 
+from sdr_sc import processes
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import machine
 from sdr_sc.places import dead_scratch_folders, scratch_folder
@@ -100,6 +102,23 @@ def test_another_user_s_folder_stays(temporary) -> None:
     theirs.mkdir()
     os.chown(theirs, OTHER, OTHER)
     assert dead_scratch_folders() == [] and str(theirs) not in sdr_sc("clean").stdout and theirs.exists()
+
+
+def test_want_of_file_handles_makes_nobody_dead(temporary) -> None:
+    living, kept = holder()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    mark = process_mark()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        processes._mark_of.cache_clear()
+        processes._boot.cache_clear()
+        unknown = process_mark(), processes.is_of_here(mark), processes.has_ended(mark)
+        alive = processes.lives(living.pid, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        kill(living)
+    assert unknown == (f"{os.getpid()}-0--0", False, False) and alive
+    assert process_mark() == mark and dead_scratch_folders() == [kept]
 
 
 def in_a_container(command: list[str], **options) -> subprocess.Popen:
