@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -161,8 +162,9 @@ def test_a_signal_off_the_centre_of_a_wide_recording_is_tuned_to(live: Path, tmp
     assert counts[0] == counts[1] >= narrow.status["receiver"]["delivered"] - 1 > 5
     (result,) = replay(ReplayConfig(file, decimation=factor), [None], 60)
     [line] = [text for text in result.warnings if "no frame was found" in text]
-    assert "at 1000000 samples/s" in line and "occupies 812500 Hz" in line
-    assert "--decimate" in line and "--tune-hz" in line
+    # The recording has a carrier offset of its own, of 2.5 kHz at most.
+    found = re.search(r"give --tune-hz (\d+), and --decimate 6 ", line)
+    assert "at 1000000 samples/s" in line and found and abs(int(found[1]) - off_hz) < 3000
     failed = sdr_sc("replay", file, "--decimate", factor, "--cfo-hz", "-1.9e6", "--out", tmp_path)
     assert_one_line_error(failed, "500000 Hz on either side", "decimation by 6", "(--tune-hz) 1900000")
     failed = sdr_sc("replay", file, "--tune-hz", "4e6", "--out", tmp_path)
