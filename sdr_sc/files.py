@@ -31,6 +31,10 @@ _FIXES = {
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "choose a place that can be written",
     errno.EPERM: "choose a place that can be written",
+    errno.EISDIR: "give a file's name",
+    errno.ENOTDIR: "give a path through folders alone",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "remove the links that lead to each other",
     errno.ENXIO: "let a program read that pipe first, or choose another place",
     errno.EIO: "check that disk, or choose another place",
 }

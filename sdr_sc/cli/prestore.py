@@ -80,8 +80,9 @@ def command(
     from sdr_sc.experiments import measurements
     from sdr_sc.shown import shown, terminal
 
-    for target in (out, *([json_path] if json_path else [])):
-        measurements.check_writable(target)
+    measurements.check_writable(out, as_folder=True)
+    if json_path:
+        measurements.check_writable(json_path)
     data = fashion_mnist.load("train")
     data = data.first(limit or len(data))
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from sdr_sc.distill.teacher import CHUNK, TeacherAnswer, as_batch, checked_answer, joined
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
 from sdr_sc.files import read_plain
+from sdr_sc.sealed import file_digest
 from sdr_sc.semantic import onnx_file
+from sdr_sc.semantic.onnx_weights import external_files
 from sdr_sc.shown import reason_of, shown
 
 
@@ -58,6 +60,7 @@ class OnnxTeacher:
         metadata = onnx_file.metadata_of(self._session, f"teacher {shown(path)}", "export it again")
         if onnx_file.has_seal(metadata) and not onnx_file.seal_fits(content, metadata):
             raise ContractError(f"teacher {shown(path)} is not as 'sdr-sc teacher export' wrote it; get it again.")
+        self._cover(external_files(content))
         on_gpu = "CUDAExecutionProvider" in self._session.get_providers() and torch.cuda.is_available()
         self._device = torch.device("cuda" if on_gpu else "cpu")
         self._read_input()
@@ -68,6 +71,19 @@ class OnnxTeacher:
             self._outputs = list(self._types)[:2]
         answer = self.ask(torch.zeros(2, *item_shape, dtype=torch.uint8))
         self.classes, self.feature_dim = answer.logits.shape[1], answer.features.shape[1]
+
+    def _cover(self, files: list[str]) -> None:
+        """Let the fingerprint cover weights in other files, too: with others this is another teacher."""
+        for name in files:
+            try:
+                digest = file_digest(self._path.parent / name)
+            except OSError as error:
+                raise ContractError(
+                    f"weights {shown(name)} of teacher {shown(self._path)} cannot be read ({error.strerror}); "
+                    "export it again."
+                ) from error
+            told = f"{self.fingerprint} {name} {digest}"
+            self.fingerprint = hashlib.sha256(told.encode(errors="replace")).hexdigest()
 
     def _read_input(self) -> None:
         inputs = self._session.get_inputs()

@@ -289,17 +289,23 @@ def write_interim(path: Path, command: str, extra: dict[str, Any]) -> None:
     write_whole({path: utf8(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")}, sync=False)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, as_folder: bool = False) -> None:
     """Make the folder of a result file, so that a long measurement does not end in a file that cannot be written.
 
+    Args:
+        path: of the file.
+        as_folder: it will be a folder instead, and may be there.
+
     Raises:
-        SdrScError: the folder cannot be made or written.
+        SdrScError: the folder cannot be made or written, or the file's name is that of a folder.
     """
     folder = Path(path).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(13, "no permission")
+        if not as_folder and os.path.isdir(path):
+            raise IsADirectoryError(21, "it is a folder")
     except OSError as error:
         raise SdrScError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
 

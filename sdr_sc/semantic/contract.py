@@ -22,6 +22,7 @@ _GET_AGAIN = "get the file again"
 LARGEST_K = 1 << 16
 LARGEST_ITEM = 1 << 24
 MOST_CLASSES = 1 << 16
+LONGEST_NAME = 256
 SNR_LIMIT_DB = 200.0
 _log = logging.getLogger(__name__)
 _told_unsealed: set[str] = set()
@@ -264,6 +265,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _name(value: Any) -> str:
+    if len(_text(value)) > LONGEST_NAME:
+        raise ValueError(value)
+    return value
+
+
 def _object(value: Any) -> dict:
     if not isinstance(value, dict):
         raise TypeError(value)
@@ -295,6 +302,8 @@ def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple]:
 
 
 def _cam(value: Any) -> CamTable:
+    if set(value) != {f.name for f in fields(CamTable)}:
+        raise ValueError(value)
     return CamTable(
         snr_db=_list_of(_number)(value["snr_db"]),
         k=_list_of(_whole)(value["k"]),
@@ -305,7 +314,7 @@ def _cam(value: Any) -> CamTable:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "name": _text,
+    "name": _name,
     "model_id": _text,
     "modality": _text,
     "tasks": _list_of(_text),
@@ -314,7 +323,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "k_list": _list_of(_whole),
     "power_norm": _text,
     "training_snr_db": _list_of(_number),
-    "class_names": _list_of(_text),
+    "class_names": _list_of(_name),
     "teacher": _text,
     "data_set": _text,
     "data_set_sha256": _text,

@@ -15,6 +15,7 @@ from sdr_sc.errors import ContractError
 # Field numbers of onnx.proto.
 _MODEL_GRAPH, _GRAPH_INITIALIZER = 7, 5
 _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_NAME, _TENSOR_RAW, _TENSOR_DOUBLES = 2, 4, 8, 9, 10
+_TENSOR_EXTERNAL = 13
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _KINDS = {_FLOAT: "<f4", _FLOAT16: "<f2", _DOUBLE: "<f8"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -36,6 +37,25 @@ def real_weights(content: bytes) -> dict[str, np.ndarray]:
             if values is not None:
                 found[name] = values
     return found
+
+
+def external_files(content: bytes) -> list[str]:
+    """Names of the files beside a model that hold weights of its own, sorted; most models hold all themselves.
+
+    Args:
+        content: of a file that onnxruntime has read.
+
+    Raises:
+        ContractError: it is cut short.
+    """
+    found = set()
+    for graph in _parts(memoryview(content), _MODEL_GRAPH):
+        for tensor in _parts(graph, _GRAPH_INITIALIZER):
+            for entry in _parts(tensor, _TENSOR_EXTERNAL):
+                pair = {number: bytes(value) for number, value in _fields(entry) if isinstance(value, memoryview)}
+                if pair.get(1) == b"location":
+                    found.add(pair.get(2, b"").decode(errors="surrogateescape"))
+    return sorted(found)
 
 
 def _tensor(tensor: memoryview) -> tuple[str, np.ndarray | None]:

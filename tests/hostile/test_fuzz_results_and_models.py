@@ -23,7 +23,7 @@ from test_report import FRAME_FIELDS, ITEM_FIELDS, make_run
 from sdr_sc.data.fashion_mnist import read_idx
 from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.prestored_manifest import read_manifest
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.experiments.integrity_files import _Linear
 from sdr_sc.experiments.report import write_report
 from sdr_sc.experiments.sweep.config import config_from, load_config
@@ -257,6 +257,22 @@ def test_manifests(manifest: Path, data: st.DataObject) -> None:
 )
 def test_idx_files(raw: bytes) -> None:
     read_or_refused(lambda: read_idx(raw, "file"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "x" * 300},
+        {"class_names": ["x" * 300, "y"]},
+        {"cam": {**SHIPPED["cam"], "snr": [0.0]}},
+        {"architecture": [1]},
+        {"extra": 1},
+    ],
+)
+def test_contracts_with_long_names_or_unknown_members_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="is unknown|no contract that can be read") as error:
+        ModelContract.from_json(json.dumps(sealed({**SHIPPED, **changes})), "file")
+    assert len(str(error.value)) < 400
 
 
 def test_what_was_not_changed_is_read(run_folder: Path, manifest: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from sdr_sc.distill.teacher_onnx import OnnxTeacher
 from sdr_sc.documents import read_csv, read_json, read_yaml
 from sdr_sc.errors import ChannelError, SdrScError
 from sdr_sc.experiments.grc_compile import load_flowgraph
+from sdr_sc.experiments.measurements import check_writable
 from sdr_sc.experiments.report_files import load_run
 from sdr_sc.experiments.sweep.journal import Journal
 from sdr_sc.experiments.sweep.results import read_results
@@ -123,6 +124,14 @@ def test_what_is_written_to_a_pipe_or_device_does_not_take_its_place(tmp_path: P
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode) and null.is_symlink()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "null", "pipe"]
+
+
+def test_a_folder_as_the_file_of_a_long_measurement_is_refused_before_it(tmp_path: Path) -> None:
+    with pytest.raises(SdrScError, match="cannot be written .it is a folder.; choose another place"):
+        check_writable(tmp_path)
+    with pytest.raises(SdrScError, match="cannot be written"):
+        check_writable(tmp_path / ("y" * 300) / "x.json")
+    check_writable(tmp_path / "new" / "x.json")
 
 
 def test_a_full_device_is_one_sentence_and_stays_a_device(tmp_path: Path) -> None:

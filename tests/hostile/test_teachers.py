@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from command import ROOT, assert_one_line_error, sdr_sc
@@ -125,6 +126,23 @@ def test_a_sealed_onnx_teacher_with_a_changed_bit_is_refused(tmp_path: Path) -> 
         path.write_bytes(content.replace(b"sdr_sc_sha256", name))
         with pytest.raises(ContractError, match="is not as 'sdr-sc teacher export' wrote it"):
             load_teacher(str(path), "cpu")
+
+
+def test_the_fingerprint_of_a_teacher_covers_weights_in_another_file(tmp_path: Path) -> None:
+    path, beside = tmp_path / "teacher.onnx", tmp_path / "weights.bin"
+    model = onnx.load_from_string(onnx_model(1, 28))
+    onnx.save_model(model, path, save_as_external_data=True, location=beside.name, size_threshold=0)
+    first = load_teacher(str(path), "cpu")
+    assert first.fingerprint == load_teacher(str(path), "cpu").fingerprint
+    weights = np.frombuffer(beside.read_bytes(), "<f4").copy()
+    weights[0] += 1
+    beside.write_bytes(weights.tobytes())
+    second = load_teacher(str(path), "cpu")
+    assert not torch.equal(first.ask(IMAGES).logits, second.ask(IMAGES).logits)
+    assert first.fingerprint != second.fingerprint
+    beside.unlink()
+    with pytest.raises(ContractError):
+        load_teacher(str(path), "cpu")
 
 
 def test_metadata_that_are_no_text_are_one_sentence(tmp_path: Path) -> None:
