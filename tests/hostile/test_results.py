@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sweep_studies import about_of, made_up, write
@@ -191,6 +192,24 @@ def test_a_checksum_whose_name_has_a_changed_bit_is_none_of_an_earlier_version(t
         file.write_bytes(lines.replace(b'"sha256"', b'"%s"' % name))
         with pytest.raises(SdrScError, match=f"its checksum is called '{name.decode()}'"):
             Journal(tmp_path / "y.parquet", ABOUT)
+
+
+@pytest.mark.parametrize("rows", [300_000, 3_000_000])
+def test_a_small_file_of_millions_of_rows_is_refused_before_it_is_read(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "x.parquet"
+    write_results(path, ABOUT, [RESULT])
+    schema = pq.read_schema(path)
+    empty = pa.table({field.name: pa.nulls(rows, field.type) for field in schema})
+    pq.write_table(empty.replace_schema_metadata(schema.metadata), path)
+    assert path.stat().st_size < 300_000
+    with pytest.raises(SdrScError, match="it has more than 200,000 points"):
+        read_results(path)
+
+
+def test_a_point_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    write_results(tmp_path / "x.parquet", ABOUT, [RESULT, replace(RESULT, seconds=5.0)])
+    with pytest.raises(SdrScError, match="a point stands twice"):
+        read_results(tmp_path / "x.parquet")
 
 
 def test_a_result_of_two_values_under_one_name_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ VERSION = 1
 METADATA_KEY = b"sdr_sc_sweep"
 CHECKSUM_KEY = b"sdr_sc_sha256"
 """Of the SHA-256 over that, and over all rows."""
+MOST_POINTS = 200_000
+MOST_BYTES = 512 << 20
+"""Of all rows of a file in memory; those of the headline have 20 kB a point."""
+_BATCH = 1000
 _DAMAGED = "get it again, or measure it again with --force"
 _LONGEST_SHOWN = 60
 """Characters of a value in a message."""
@@ -148,16 +152,42 @@ def read_results(path: str | Path) -> Results:
     try:
         check_about(about)
         check_version(about, path)
-        rows = pq.read_table(pa.BufferReader(content), page_checksum_verification=True).to_pylist()
+        rows = _rows(content)
         checksum = metadata.get(CHECKSUM_KEY)
         if checksum is None and any(is_almost(name.decode("latin-1"), CHECKSUM_KEY.decode()) for name in metadata):
             raise ValueError("its checksum has another name")
         if checksum is not None and checksum != _checksum(told, rows):
             raise ValueError("its checksum is not that of its content")
-        found = [from_columns(row) for row in rows]
+        found = {result.point: result for result in map(from_columns, rows)}
+        if len(found) < len(rows):
+            raise ValueError("a point stands twice")
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise SdrScError(f"{path} is damaged ({reason_of(error)}); {_DAMAGED}.") from error
-    return Results(about, {result.point: result for result in found}, checksum is not None)
+    return Results(about, found, checksum is not None)
+
+
+def _rows(content: bytes) -> list[dict[str, Any]]:
+    """All rows, a batch at a time: a few bytes can stand for millions of them.
+
+    Raises:
+        ValueError: they would fill the memory.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    rows: list[dict[str, Any]] = []
+    size = 0
+    told = file.metadata.num_rows  # more of the footer is not looked at: where it is damaged, pyarrow may abort
+    for batch in () if told > MOST_POINTS else file.iter_batches(batch_size=_BATCH):
+        size += batch.nbytes
+        if size > MOST_BYTES or len(rows) > MOST_POINTS:
+            break
+        rows += batch.to_pylist()
+    else:
+        if told <= MOST_POINTS:
+            return rows
+    raise ValueError(f"it has more than {MOST_POINTS:,} points, or {MOST_BYTES >> 20} MiB of them")
 
 
 def check_version(about: Mapping[str, Any], path: Path) -> None:
