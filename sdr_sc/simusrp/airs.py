@@ -77,7 +77,7 @@ def is_alive(owner: Owner) -> bool:
 
     One of another pid namespace (a container that shares ``/dev/shm``) cannot be seen, and counts as alive.
     """
-    if owner.pid_namespace != pid_namespace():
+    if pid_namespace() == 0 or owner.pid_namespace != pid_namespace():
         return True
     return owner.start_ticks != 0 and lives(owner.pid, owner.start_ticks)
 

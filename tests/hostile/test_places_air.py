@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -315,3 +316,25 @@ def names_beside(air: str) -> list[str]:
     names = sorted(one.name for one in airs.read_air(air).devices)
     device.close()
     return names
+
+
+def test_want_of_file_handles_makes_no_other_device_dead(children, air) -> None:
+    first = children.start(1, transmit, air)
+    children.wait(first)
+    assert children.run(names_without_handles, air) == ["tx"]
+    assert [device.name for device in airs.read_air(air).devices] == ["tx"]
+
+
+def names_without_handles(air: str) -> list[str]:
+    """Names that are on the air after a device was opened and closed with fewer and fewer file handles."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    Usrp(f"air={air},name=short").close()  # loads what it needs
+    for limit in range(3, max(map(int, os.listdir("/proc/self/fd"))) + 8):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            Usrp(f"air={air},name=short").close()
+        except (UhdError, OSError):
+            pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return sorted(one.name for one in airs.read_air(air).devices)

@@ -11,13 +11,17 @@
 namespace simusrp {
 namespace {
 
-/// Start time from /proc/<pid>/stat; 0 if there is no such process, or only what is left of one.
+constexpr uint64_t UNKNOWN = UINT64_MAX;
+
+/// Start time from /proc/<pid>/stat; 0 if there is no such process, or only what is left of one. UNKNOWN if the file is
+/// there and cannot be read, such as for want of file handles.
 uint64_t start_ticks(uint32_t pid)
 {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string name = "/proc/" + std::to_string(pid) + "/stat";
+    std::ifstream file(name);
     std::string line;
     if (!std::getline(file, line))
-        return 0;
+        return file.is_open() || access(name.c_str(), F_OK) != 0 ? 0 : UNKNOWN;
     // The second field, the program's name in parentheses, may hold anything.
     const size_t after_name = line.rfind(')');
     if (after_name == std::string::npos)
@@ -56,9 +60,12 @@ Owner this_process()
 
 bool is_alive(const Owner& owner)
 {
-    if (owner.pid_namespace != pid_namespace())
+    if (pid_namespace() == 0 || owner.pid_namespace != pid_namespace())
         return true;
-    return owner.start_ticks != 0 && start_ticks(owner.pid) == owner.start_ticks;
+    if (owner.start_ticks == 0)
+        return false;
+    const uint64_t now = start_ticks(owner.pid);
+    return now == owner.start_ticks || now == UNKNOWN;
 }
 
 } // namespace simusrp
