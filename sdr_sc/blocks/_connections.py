@@ -207,8 +207,8 @@ class Connections:
         elif kind == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self.refused[OTHER_KEY] += 1
         elif kind == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            # The end with another key than ours is to have cannot read what we say, and hangs up.
-            self.refused[WRONG_KEY] += int(self._is_guest)
+            if self._is_guest:  # the end with another key than ours is to have cannot read what we say, and hangs up
+                self.refused[WRONG_KEY] += 1
         elif kind == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
                 self.refused[NO_KEY] += 1

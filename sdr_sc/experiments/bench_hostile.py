@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 import uuid
@@ -17,6 +18,7 @@ from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.fault_runs import Program
 from sdr_sc.experiments.hostile_load import Load, Seen
+from sdr_sc.experiments.hostile_messages import wrong_samples
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.usrp_pair import free_ports
 from sdr_sc.places import scratch_folder
@@ -27,6 +29,7 @@ _START_LIMIT_S, _END_LIMIT_S = 180.0, 60.0
 _HANG_S, _STOP_S, _GROWTH_MB = 0.5, 3.0, 50.0
 _GREETS_S = 0.25
 _ASK_S = 5.0
+_A_GOOD_ONE = 100
 _STEADY = ("--frames-in-flight", "6", "--lead", "0.2", "--feedback-timeout", "1")  # against pauses of the machine
 
 
@@ -102,6 +105,7 @@ def bench_hostile(quick: bool, seed: int, log: Callable[[str], None], count: int
     with scratch_folder() as scratch:
         folder = Path(scratch)
         return [
+            *samples_rows((count or 10_000_000) // 100, seed, log),
             *load_rows(folder / "load", count or (200_000 if quick else 10_000_000), quick, seed, log),
             *stop_rows(folder / "stops", stops or (4 if quick else 100), seed, log),
         ]
@@ -153,6 +157,43 @@ def load_rows(folder: Path, count: int, quick: bool, seed: int, log: Callable[[s
         Row("foreign messages read in a second", total / seconds, "1/s"),
         *(Row(f"read and refused at {port}", found, "") for port, found in refused.items()),
         *(Row(f"given to ZMQ for {port}", given, "") for port, given in seen.given.items()),
+    ]
+
+
+def samples_rows(count: int, seed: int, log: Callable[[str], None]) -> list[Row]:
+    """Foreign messages to the source of samples of 'record zmq', one good one after each hundred of them."""
+    import zmq
+    from gnuradio import blocks, gr
+
+    from sdr_sc.blocks.zmq_samples_source import zmq_samples_source
+
+    log(f"{count:,} foreign messages to an address of samples")
+    wrong, good = wrong_samples(1000, seed), np.arange(8, dtype=np.complex64)
+    tb, got = gr.top_block(), blocks.vector_sink_c()
+    before, sent = _resident_mb(os.getpid()), 0
+    with zmq.Context() as context, context.socket(zmq.PUSH) as foreign:
+        foreign.linger, foreign.sndtimeo = 0, round(1e3 * _END_LIMIT_S)
+        source = zmq_samples_source(f"tcp://127.0.0.1:{foreign.bind_to_random_port('tcp://127.0.0.1')}")
+        tb.connect(source, got)
+        tb.start()
+        try:
+            for number in range(count):
+                foreign.send(wrong[number % len(wrong)])
+                if number % _A_GOOD_ONE == 0:
+                    foreign.send(good.tobytes())
+                    sent += len(good)
+            over_s = time.monotonic() + _END_LIMIT_S
+            while time.monotonic() < over_s and (len(got.data()) < sent or sum(source.refused.values()) < count):
+                time.sleep(0.1)
+        finally:
+            tb.stop()
+            tb.wait()
+    taken = np.asarray(got.data(), np.complex64)
+    right = len(taken) == sent and np.array_equal(taken.reshape(-1, len(good)), np.tile(good, (sent // len(good), 1)))
+    return [
+        Row.at_least("foreign messages at an address of samples, refused", sum(source.refused.values()), "", count),
+        Row.at_most("samples lost or taken from them", 0 if right else abs(len(taken) - sent) or 1, "", 0, sent),
+        Row.at_most("memory growth under them", _resident_mb(os.getpid()) - before, "MB", _GROWTH_MB, count),
     ]
 
 

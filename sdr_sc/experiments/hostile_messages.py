@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.link.pdu_schema import END
-from sdr_sc.link.pdu_wire import write_pdu
+from sdr_sc.link.pdu_wire import Refusal, write_pdu
+from sdr_sc.link.sample_wire import read_samples
 
 _NOTHING = np.empty(0, np.uint8)
 
@@ -137,6 +138,22 @@ def wrong_sent() -> dict[str, bytes]:
     made["an end of -1 frames"] = write_pdu({END: True, "frames_sent": -1}, _NOTHING)
     made["feedback"] = feedback()
     return made
+
+
+def wrong_samples(count: int, seed: int) -> list[bytes]:
+    """Messages made of samples with a tag by a few changes each, none of which is one of samples any more."""
+    samples = np.arange(8, dtype=np.complex64).tobytes()
+    tag = struct.pack("<Q", 3) + b"\x02\x00\x01a" + b"\x03\x00\x00\x00\x07" + b"\x01"
+    real = [struct.pack("<HBQQ", 0x5FF0, 1, 0, tags) + tag * tags + samples for tags in (0, 1, 3)]
+    found: list[bytes] = []
+    while len(found) < count:
+        for raw in mutations(real, count, seed):
+            try:
+                read_samples(raw)
+            except Refusal:
+                found.append(raw)
+        seed += 1
+    return found[:count]
 
 
 def mutations(real: list[bytes], count: int, seed: int) -> Iterator[bytes]:

@@ -296,6 +296,20 @@ def test_keys_that_do_not_fit_are_named_at_both_ends(tmp_path: Path) -> None:
                 sink.stop()
 
 
+def test_a_handshake_that_is_broken_off_is_no_question_of_keys() -> None:
+    address = new_address()
+    source = zmq_pdu_source(address, schema="feedback")
+    with running(source):
+        for said in (b"", ZMTP_GREETING, b"GET / HTTP/1.0\r\n\r\n"):
+            before = handles()
+            raw_peer(address, said).close()
+            assert until(lambda: handles() <= before)  # noqa: B023
+        with stranger(zmq.PUSH, address) as honest:
+            honest.send(messages.feedback(1))
+            assert until(lambda: source.messages_received == 1)
+        assert source.connections_refused_by_kind == {} and list(source.connections_refused_by_kind) == []
+
+
 def test_addresses_of_version_6_work() -> None:
     address = new_address().replace("127.0.0.1", "[::1]")
     source, sink = zmq_pdu_source(address, schema="feedback"), zmq_pdu_sink(address)

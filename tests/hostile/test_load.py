@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from sdr_sc.blocks._zmq import GREETING
-from sdr_sc.experiments.bench_hostile import _rate, _standstill
+from sdr_sc.experiments.bench_hostile import _rate, _standstill, samples_rows
 from sdr_sc.experiments.hostile_load import Seen, corpus
 from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
 from sdr_sc.link.pdu_wire import Refusal
@@ -20,6 +20,11 @@ def test_a_corpus_is_distinct_the_same_by_its_seed_and_never_right() -> None:
         for schema in (SCHEMAS["feedback"], sent_schema(784)):
             with pytest.raises(Refusal):
                 schema.read(raw)
+
+
+def test_an_address_of_samples_is_tried_too() -> None:
+    rows = samples_rows(2000, 1, lambda text: None)
+    assert [row.ok for row in rows] == [True] * 3 and rows[0].value == 2000
 
 
 def test_a_standstill_is_seen_at_either_end() -> None:
