@@ -43,10 +43,11 @@ def reason_of(error: BaseException, longest: int = 240) -> str:
 
     Long texts of other libraries lose their middle: the kind stands at the start, and the cause at the end.
 
-    >>> reason_of(ValueError("bad\\n  file")), reason_of(KeyError())
-    ('bad file', 'KeyError')
+    >>> reason_of(ValueError("bad\\n  file")), reason_of(KeyError()), reason_of(OSError(21, "Is a directory", "x"))
+    ('bad file', 'KeyError', 'Is a directory')
     """
-    return shown(" ".join(str(error).split()) or type(error).__name__, longest)
+    plain = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return shown(" ".join(str(plain).split()) or type(error).__name__, longest)
 
 
 def shown_lines(text: object) -> str:
