@@ -7,14 +7,17 @@ the same pids for other processes, and do not see each other's. What another one
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 MARK = r"\d{1,10}-\d{1,20}-[0-9a-f]{0,8}-\d{1,20}"
 """Pattern of what `process_mark` returns."""
@@ -113,3 +116,15 @@ def ends_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
 
 
 process_mark()  # now: later there may be no file handle left to look it up
+
+
+def end_now(status: int) -> NoReturn:
+    """End this process without waiting for threads that may be stuck, nor for the destructors of GNU Radio and torch.
+
+    On a busy machine these take longer than all that Ctrl-C had to save.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)

@@ -16,6 +16,7 @@ from sdr_sc.cli import _last_resort as last  # now: where no more files may be o
 from sdr_sc.cli._signals import ends_as_ctrl_c
 from sdr_sc.errors import SdrScError
 from sdr_sc.places import use_writable_home
+from sdr_sc.processes import end_now
 from sdr_sc.shown import forgiving_streams, shown, shown_lines
 
 INTERRUPT_STATUS = 130
@@ -105,7 +106,10 @@ def main(arguments: list[str] | None = None) -> None:
             status = _run(arguments)
     except Exception as error:
         status = _last_resort(error)
-    sys.exit(_written(status))
+    status = _written(status)
+    if arguments is None and "gnuradio.gr" in sys.modules:  # a program of its own, in which a flowgraph ran
+        end_now(status)
+    sys.exit(status)
 
 
 def _run(arguments: list[str] | None) -> int:

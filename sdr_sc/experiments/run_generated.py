@@ -10,11 +10,9 @@ Exit status: 0 it ended or its window was closed; 1 an error, told in one line; 
 from __future__ import annotations
 
 import argparse
-import atexit
 import contextlib
 import importlib.util
 import inspect
-import os
 import signal
 import sys
 import threading
@@ -28,6 +26,7 @@ from sdr_sc.blocks._guard import guard_every_python_block
 from sdr_sc.errors import FlowgraphError, MissingDependencyError, SdrScError
 from sdr_sc.experiments import harness
 from sdr_sc.experiments.run_child import STOP_SIGNALS
+from sdr_sc.processes import end_now
 from sdr_sc.shown import forgiving_streams, leave_terminal, shown, shown_lines
 
 DEADLINE_STATUS = 124
@@ -203,17 +202,6 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(128 + number)
 
 
-def _exit(status: int) -> NoReturn:
-    """End the process without waiting for threads that may be stuck, nor for GNU Radio's destructors."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass
-    os._exit(status)
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The process's entry; see the module's docstring."""
     own, options = list(sys.argv[1:] if arguments is None else arguments), []
@@ -243,7 +231,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         print(f"sdr-sc: error: flowgraph {shown(known.file.name)}: {_errors.describe(error)}", file=sys.stderr)
         status = 1
-    _exit(status)
+    end_now(status)
 
 
 if __name__ == "__main__":
