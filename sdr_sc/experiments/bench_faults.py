@@ -29,8 +29,9 @@ from sdr_sc.simusrp import build as simusrp
 
 TRIES = 20
 _START_LIMIT_S, _END_LIMIT_S = 180.0, 120.0
-_IMAGES, _ITEMS_PER_FRAME = 1200, 4
-_RUN_S = 6.0  # within which the fault comes, after the first results
+_IMAGES, _ITEMS_PER_FRAME = 2400, 4
+_LATEST = 0.4  # of a run's frames: its rows reach the disk half a second late, and the fault must not miss its end
+_RUN_S = 6.0  # within which the fault comes to a receiver, after its first results
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,10 @@ class _Run:
         """Where ``frames.csv`` is."""
         return [path.parent for path in self.results.glob("**/frames.csv")]
 
+    def rows(self) -> int:
+        """Rows of ``frames.csv`` so far, the header included."""
+        return sum((folder / "frames.csv").read_bytes().count(b"\n") for folder in self.folders)
+
     def wait_for_results(self) -> None:
         """Until its first file is there."""
         if not self.program.wait_until(lambda: bool(self.folders), _START_LIMIT_S):
@@ -196,8 +201,12 @@ def _foreign_memory(one: _Try, cause: str) -> Verdict:
 
 
 def _wait_a_moment(run: _Run, rng: np.random.Generator) -> None:
-    over = time.monotonic() + rng.uniform(0.0, _RUN_S)
-    run.program.wait_until(lambda: time.monotonic() > over, _RUN_S)
+    if run.recording is not None:  # it goes on for as long as its transmitter
+        over = time.monotonic() + rng.uniform(0.0, _RUN_S)
+        run.program.wait_until(lambda: time.monotonic() > over, _RUN_S)
+        return
+    frames = round(rng.uniform(0.0, _LATEST) * _IMAGES / _ITEMS_PER_FRAME)
+    run.program.wait_until(lambda: run.rows() > frames, _START_LIMIT_S)
 
 
 _KINDS = (
