@@ -16,7 +16,6 @@ from sdr_sc.cli import _last_resort as last  # now: where no more files may be o
 from sdr_sc.cli._signals import ends_as_ctrl_c
 from sdr_sc.errors import SdrScError
 from sdr_sc.places import use_writable_home
-from sdr_sc.processes import end_now
 from sdr_sc.shown import forgiving_streams, shown, shown_lines
 
 INTERRUPT_STATUS = 130
@@ -106,10 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
             status = _run(arguments)
     except Exception as error:
         status = _last_resort(error)
-    status = _written(status)
-    if arguments is None and "gnuradio.gr" in sys.modules:  # a program of its own, in which a flowgraph ran
-        end_now(status)
-    sys.exit(status)
+    sys.exit(_written(status))
 
 
 def _run(arguments: list[str] | None) -> int:
