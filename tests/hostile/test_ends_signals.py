@@ -90,7 +90,7 @@ def test_a_flowgraph_whose_terminal_is_closed_writes_its_results(tmp_path: Path,
     wait_until(frames_in(results), process)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(LIMIT_S) == 129
+    assert process.wait(LIMIT_S) in (129, 143)  # two threads may take one each, and either be the first
     assert (results / "images.npz").is_file() and not list(temporary.iterdir())
 
 
