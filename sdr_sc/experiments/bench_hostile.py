@@ -104,9 +104,10 @@ def bench_hostile(quick: bool, seed: int, log: Callable[[str], None], count: int
     simusrp.module_path()
     with scratch_folder() as scratch:
         folder = Path(scratch)
+        messages = count or (200_000 if quick else 10_000_000)
         return [
-            *samples_rows((count or 10_000_000) // 100, seed, log),
-            *load_rows(folder / "load", count or (200_000 if quick else 10_000_000), quick, seed, log),
+            *samples_rows(messages // 100, seed, log),
+            *load_rows(folder / "load", messages, quick, seed, log),
             *stop_rows(folder / "stops", stops or (4 if quick else 100), seed, log),
         ]
 
