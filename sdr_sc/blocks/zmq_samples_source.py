@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter, deque
 from typing import Any
 
@@ -16,10 +18,9 @@ from sdr_sc.blocks._zmq import LONGEST_QUEUE, check_address, open_socket
 from sdr_sc.link.pdu_wire import Refusal
 from sdr_sc.link.sample_wire import MOST_BYTES, Tag, read_samples
 
-_POLL_MS = 500
-"""Longer than the scheduler's 250 ms, which it waits once there was nothing."""
+_POLL_S = 0.5
+"""How long to look for samples; longer than the scheduler's 250 ms, which it waits once there was nothing."""
 _WAITING_BYTES = LONGEST_QUEUE * MOST_BYTES
-_READ = 64
 
 
 class zmq_samples_source(gr.sync_block):
@@ -79,22 +80,23 @@ class zmq_samples_source(gr.sync_block):
         connections = self._connections
         if connections is None:
             return False
-        if not connections.poll(_POLL_MS):
-            connections.connect_again(self.address)
-            return False
-        for _ in range(_READ):
+        # A source that returns without samples is not called for 250 ms: what is refused must not bring that about.
+        over_s = time.monotonic() + _POLL_S
+        while (left_s := over_s - time.monotonic()) > 0:
             try:
                 raw = connections.receive().raw
                 if raw is None:
                     raise Refusal(MULTI_PART)
                 self._samples, tags = read_samples(raw)
             except zmq.Again:
-                return False
+                if not connections.poll(math.ceil(1e3 * left_s)):
+                    connections.connect_again(self.address)
+                    return False
             except Refusal as refusal:
                 self.refused[refusal.kind] += 1
-                continue
-            self._tags, self._taken = deque(sorted(tags, key=lambda tag: tag.place)), 0
-            return True
+            else:
+                self._tags, self._taken = deque(sorted(tags, key=lambda tag: tag.place)), 0
+                return True
         return False
 
     @guarded_stop

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from test_network import new_address, until
 from test_pdu_wire import FUZZ
 
+from sdr_sc.blocks import zmq_samples_source as zmq_samples_source_module
 from sdr_sc.blocks.zmq_samples_source import zmq_samples_source
 from sdr_sc.capture import open_capture
 from sdr_sc.experiments import hostile_messages as messages
@@ -100,6 +101,24 @@ def test_samples_and_tags_are_those_that_the_sink_passed() -> None:
         for tb in (far, here):  # without the wait, the interpreter would be held while their threads want it
             tb.stop()
             tb.wait()
+
+
+def test_a_call_reads_on_past_any_number_of_messages_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that returns without samples is not called for 250 ms, so that a stranger would slow the stream."""
+    monkeypatch.setattr(zmq_samples_source_module, "_POLL_S", 60.0)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as foreign:
+        foreign.linger, foreign.sndhwm = 0, 2000
+        source = zmq_samples_source(f"tcp://127.0.0.1:{foreign.bind_to_random_port('tcp://127.0.0.1')}")
+        out = np.zeros(100, np.complex64)
+        assert source.start()
+        try:
+            for _ in range(1000):
+                foreign.send(b"1234567")
+            foreign.send(SAMPLES)
+            assert source.work([], [out]) == 8
+        finally:
+            source.stop()
+    assert sum(source.refused.values()) == 1000 and np.array_equal(out[:8], np.arange(8))
 
 
 @pytest.mark.slow
