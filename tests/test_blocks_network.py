@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
@@ -270,6 +271,20 @@ def test_an_answer_may_come_before_the_news_that_its_frame_was_sent() -> None:
     record.answered(7, *answer)
     record.close()
     assert (record.items_correct, record.frames_lost, record.answers_unknown) == (1, 1, 1)
+
+
+def test_an_early_answer_is_not_taken_for_a_later_transmitters_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, now_s = (np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000), [10.0]
+    monkeypatch.setattr("sdr_sc.blocks._link_record.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    record = LinkRecord(None)
+    for index in (1, 2, 9):  # of a transmitter that is killed before its news arrive
+        assert record.answered(index, *answer) is None
+    assert record.sent(sent(2)) is not None  # news that are a little late
+    assert record.answers_unknown == 1  # that of frame 1: news come in order
+    now_s[0] += 10.0
+    for index in range(3, 10):
+        assert record.sent(sent(index)) is None
+    assert (record.frames_answered, record.answers_unknown) == (1, 2)
 
 
 def test_a_frame_is_lost_only_when_later_ones_were_answered() -> None:

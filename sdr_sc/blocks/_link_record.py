@@ -17,11 +17,19 @@ from sdr_sc.semantic.inference import NOT_A_NUMBER
 SETTLE_FRAMES = 16
 """A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
 
-_REST_S = 0.5
-"""An answered frame settles after this time also without a later one, so that the disk is about a second behind."""
+TICK_S = 0.25
+"""How often `LinkRecord.tick` is to be called."""
 
-_LATE_S = 1.0
-"""A frame is lost so long after a later one was answered."""
+_REST_S = 0.5
+"""A frame that was answered so long ago settles without a later one, and what was sent before it and has no answer is
+lost: answers come in the frames' order. With `TICK_S` this keeps `WRITTEN_S`, with a quarter of a second to spare."""
+
+WRITTEN_S = 1.0
+"""So long after its answer, a frame's row and those of all frames before it are on the disk, on a machine that gives
+`LinkRecord.tick` its turn."""
+
+_EARLY_S = 5.0
+"""An answer whose frame is not told of for so long belongs to another frame: of a transmitter that was restarted."""
 
 OPEN_FRAMES = 256
 """A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
@@ -36,10 +44,11 @@ _COUNTS = (
 class LinkRecord:
     """Matches answers to what was sent, counts, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
-    A frame settles when a later one was answered (``SETTLE_FRAMES`` later, or a second ago), when many more were
-    sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
+    A frame settles when it or a later one was answered half a second ago, when one ``SETTLE_FRAMES`` later was, when
+    many more were sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
     Memory holds the frames that have not settled, and a bounded history. Rows go to the disk in `tick`, which should be
-    called about once a second, and at `close`. May be called from several threads.
+    called every `TICK_S`, and at `close`: `WRITTEN_S` after a frame was answered its row is there, also if the process
+    is killed then. May be called from several threads.
 
     Args:
         folder: where to write; None writes nothing.
@@ -74,7 +83,7 @@ class LinkRecord:
         self._keep_items, self._picture_stride = keep_items, 1
         self._open: OrderedDict[int, FrameRecord] = OrderedDict()
         self._truth: OrderedDict[int, float] = OrderedDict()
-        self._early: OrderedDict[int, tuple] = OrderedDict()
+        self._early: OrderedDict[int, tuple[float, tuple]] = OrderedDict()
         self._latest = 0
         self._files: ResultFiles | None = None
         if folder is not None:
@@ -102,8 +111,17 @@ class LinkRecord:
             record.snr_set_db = self._truth.pop(record.frame_index, record.snr_set_db)
             self._open[record.frame_index] = record
             self._settle_until(record.frame_index - self._open_frames)
-            early = self._early.pop(record.frame_index, None)
-            return None if early is None else self.answered(record.frame_index, *early)
+            return self._answered_early(record.frame_index)
+
+    def _answered_early(self, frame_index: int) -> FrameRecord | None:
+        """The frame that is told of now, if its answer was there before."""
+        now = time.monotonic()
+        for index, (since_s, _) in [*self._early.items()]:
+            if index < frame_index or now - since_s > _EARLY_S:  # news come in order: that frame's never will
+                del self._early[index]
+                self.answers_unknown += 1
+        early = self._early.pop(frame_index, None)
+        return None if early is None else self.answered(frame_index, *early[1])
 
     def truth(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""
@@ -133,7 +151,7 @@ class LinkRecord:
         with self._lock:
             record = self._open.get(frame_index)
             if record is None and (frame_index > self._latest or not self.frames_sent):
-                self._early[frame_index] = (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
+                self._early[frame_index] = time.monotonic(), (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
                 if len(self._early) > self._open_frames:
                     self._early.popitem(last=False)
                     self.answers_unknown += 1
@@ -178,22 +196,16 @@ class LinkRecord:
         return {name: getattr(self, name) for name in _COUNTS}
 
     def tick(self) -> None:
-        """Settle the answered frames that come next, and write what has settled.
+        """Settle the frames up to the last one that was answered a while ago, and write what has settled.
 
         Raises:
             SdrScError: the results cannot be written any further; only the first time.
         """
         with self._lock:
             now = time.monotonic()
-            # Answers come in the frames' order: what was not answered before one that has rested long is lost.
-            rested = [i for i, one in self._open.items() if one.answer is not None and now - one.answered_s > _LATE_S]
+            rested = [i for i, one in self._open.items() if one.answer is not None and now - one.answered_s >= _REST_S]
             if rested:
                 self._settle_until(rested[-1])
-            while self._open:
-                record = next(iter(self._open.values()))
-                if record.answer is None or now - record.answered_s < _REST_S:
-                    break
-                self._settle(self._open.popitem(last=False)[1])
             if self._files is not None:
                 self._files.flush()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of results on their way to CSV files: whole lines, on the disk within about a second."""
+"""Rows of results on their way to CSV files: whole lines, on the disk within a second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGE_BYTES = 1 << 16
 class ResultFiles:
     """Files of a results folder to which rows are appended.
 
-    Rows wait in memory until `flush`, which is called about once a second, or until there are many: to write each row
+    Rows wait in memory until `flush`, which is called a few times a second, or until there are many: to write each row
     by itself would cost more than all else that is done about a frame. Each file holds whole lines alone, also on a
     full disk. After the first failure nothing more is written, so that no file has a hole.
 

@@ -15,7 +15,7 @@ from gnuradio import gr
 from sdr_sc.blocks._frame_news import check_truth, many_records, sent_record
 from sdr_sc.blocks._frame_record import FrameRecord
 from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks._link_record import OPEN_FRAMES, LinkRecord
+from sdr_sc.blocks._link_record import OPEN_FRAMES, TICK_S, LinkRecord
 from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
 from sdr_sc.blocks._refused import Refused
 from sdr_sc.blocks._told_frames import MANY
@@ -24,7 +24,6 @@ from sdr_sc.files import fix_for, write_whole
 from sdr_sc.phy.header import FRAME_NUM_MODULO
 
 _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
-_TICK_S = 0.5
 _LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames
 
 
@@ -99,7 +98,7 @@ class task_sink(gr.basic_block):
 
     @guarded_thread
     def _tick(self) -> None:
-        while not self._stopped.wait(_TICK_S):
+        while not self._stopped.wait(TICK_S):
             self.record.tick()
 
     @guarded_handler

@@ -21,7 +21,7 @@ from test_blocks_network import answer_meta, sent_meta
 
 from sdr_sc.blocks import _errors
 from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord
-from sdr_sc.blocks._link_record import LinkRecord
+from sdr_sc.blocks._link_record import TICK_S, WRITTEN_S, LinkRecord
 from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.errors import BlockError, SdrScError
@@ -172,6 +172,52 @@ def test_a_killed_sink_has_written_what_was_answered_a_moment_ago(count: int, tm
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert len(rows(tmp_path / "items.csv", ITEM_FIELDS)) == count
+
+
+class Clock:
+    """In the place of the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("interval_s", [0.005, 0.1, 0.7])
+def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
+    lost: float, interval_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames with and without answers; ``tick`` comes late by up to a fifth of a second."""
+    clock, rng = Clock(), np.random.default_rng(1)
+    monkeypatch.setattr("sdr_sc.blocks._link_record.time", clock)
+    link = LinkRecord(tmp_path)
+    answered_s: dict[int, float] = {}  # of each frame: when it, or the next one that has an answer, got it
+    waiting: list[int] = []
+    sent = checked = 0
+    next_frame_s, next_tick_s, over_s = clock.now_s, clock.now_s + TICK_S, clock.now_s + 20.0
+    while clock.now_s < over_s:
+        clock.now_s = min(next_frame_s, next_tick_s)
+        if clock.now_s == next_frame_s:
+            next_frame_s += rng.exponential(interval_s)
+            link.sent(FrameRecord(sent, 4, np.array([sent]), np.array([1]), np.zeros((1, 784), np.uint8), 0))
+            waiting.append(sent)
+            if rng.random() >= lost:
+                link.answered(sent, np.array([1]), np.array([0.9]), 11.0, None, round(1e9 * clock.now_s))
+                answered_s.update(dict.fromkeys(waiting, clock.now_s))
+                waiting.clear()
+            sent += 1
+            continue
+        written = len(rows(tmp_path / "frames.csv", FRAME_FIELDS))
+        assert written == len(rows(tmp_path / "items.csv", ITEM_FIELDS))
+        due = {index for index, at_s in answered_s.items() if clock.now_s - at_s > WRITTEN_S}
+        assert due <= set(range(written))
+        checked += len(due)
+        link.tick()
+        next_tick_s += TICK_S + rng.uniform(0.0, 0.2)
+    assert checked
+    link.close()
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
