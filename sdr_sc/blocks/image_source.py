@@ -17,6 +17,11 @@ LABEL = pmt.intern("label")
 LAST_ITEM = pmt.intern("last_item")
 
 
+def image_order(images: int, seed: int) -> np.ndarray:
+    """Order in which the source sends a data set's images, again and again: int (images,), places in the data set."""
+    return np.random.default_rng(seed).permutation(images)
+
+
 class image_source(gr.sync_block):
     """Emits Fashion-MNIST images, each with the stream tags ``item_id`` and ``label``.
 
@@ -42,7 +47,7 @@ class image_source(gr.sync_block):
         data = fashion_mnist.load(split)  # type: ignore[arg-type]
         self.class_names = data.class_names
         self._images, self._labels = data.images.reshape(-1, ITEM_BYTES), data.labels
-        self._order = np.random.default_rng(seed).permutation(len(data))
+        self._order = image_order(len(data), seed)
         self._total = images
         self._sent = 0
         self.set_output_multiple(ITEM_BYTES)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.capture.repair import repair
+from sdr_sc.data import fashion_mnist
 from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.fault_kinds import SmallDisk, small_disk
@@ -28,13 +29,14 @@ from sdr_sc.experiments.soak_account import (
     contradictions,
     read_rows,
 )
-from sdr_sc.experiments.soak_ends import End, Observer, bad_messages, send_to
+from sdr_sc.experiments.soak_ends import End, Images, Observer, bad_messages, send_to
 from sdr_sc.experiments.usrp_pair import free_ports
 from sdr_sc.places import scratch_folder
 from sdr_sc.simusrp import build as simusrp
 
 _RATE = ("--rate", "200e3")
 _DISK_KIB = 512 << 10
+_ITEMS_PER_FRAME, _FIRST_SEED = 4, 1
 _MARGIN_S = 2.0
 """How long a frame may be on its way to an answer, and news of it; on a loaded machine."""
 _END_LIMIT_S, _START_LIMIT_S = 60.0, 180.0
@@ -125,9 +127,12 @@ def bench_soak(seconds: float, quick: bool, seed: int, log: Callable[[str], None
     told = sum(found.causes.values())
     for one in found.unaccounted[:10]:
         log(f"unaccounted: frame {one.key[0]}, items {one.key[1]}")
+    for index, items in found.unknown[:10]:
+        log(f"a receiver has a row that nobody told of: frame {index}, items {items}")
     rows = [
         Row.at_most("frames that were told of and are unaccounted for", len(found.unaccounted), "frames", 0, told),
         Row.at_most("rows of receivers on frames that nobody told of", len(found.unknown), "frames", 0, told),
+        *(Row(f"rows of receivers on frames {why}", count, "frames") for why, count in found.unheard.most_common()),
         *(Row.at_most(WRONG[name], len(words), "", 0, lives) for name, words in soak.wrong.items()),
         *(Row(f"frames: {cause}", count, "frames", n=told) for cause, count in found.causes.most_common()),
         Row("longest time before a receiver's kill of which nothing was written", found.kill_loss_s, "s"),
@@ -144,7 +149,8 @@ def _disturb(soak: _Soak, scratch: Path, seconds: float, rng: np.random.Generato
 
     def transmit(number: int) -> list[str]:
         device = f"type=simusrp,name=tx{number},air={air}"
-        options = ["--images", "0", "--seed", str(number + 1), "--feedback-timeout", "1", "--wait", "20"]
+        images = ["--images", "0", "--seed", str(_FIRST_SEED + number), "--items-per-frame", str(_ITEMS_PER_FRAME)]
+        options = [*images, "--feedback-timeout", "1", "--wait", "20"]
         return ["tx", "--args", device, "--out", str(scratch / "tx"), *common, *options]
 
     def receive(number: int) -> list[str]:
@@ -174,7 +180,9 @@ def _disturb(soak: _Soak, scratch: Path, seconds: float, rng: np.random.Generato
             if end.program is not None:
                 end.program.kill()
         observer.close()
-    return account(observer.told, tx.lives, rx.lives, _MARGIN_S), events, len(rx.lives) + len(tx.lives)
+    images = Images(len(fashion_mnist.load("test")), _ITEMS_PER_FRAME, _FIRST_SEED)
+    found = account(observer.told, tx.lives, rx.lives, _MARGIN_S, images.sends)
+    return found, events, len(rx.lives) + len(tx.lives)
 
 
 def _keep_alive(rx: End, tx: End, observer: Observer, rng: np.random.Generator) -> None:

@@ -3,13 +3,13 @@
 
 Three witnesses: what transmitters told on their network port while they ran, the receivers' ``frames.csv`` and
 ``items.csv``, and the annotations of their recordings. A frame is known by its index and the ids of its items: each
-transmitter sends the images in another order.
+transmitter sends the images in another order, so that these two say which transmitter sent it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,9 @@ RX_ENDED = "lost: on its way when the receiver ended"
 RX_KILLED = "lost: not written yet when the receiver was killed"
 RX_DOWN = "lost: no receiver"
 UNACCOUNTED = "unaccounted"
+
+BEFORE_GREETING = "before the transmitter had the observer's greeting"
+AFTER_LAST_NEWS = "after the last that a killed transmitter told the observer of"
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ class Account:
     Attributes:
         cause: what became of each frame.
         unaccounted: the frames of which nothing explains where they are.
-        unknown: rows of receivers on frames that no transmitter told of.
+        unheard: rows of receivers on frames that a transmitter sent, and that it did not tell the observer of, by the
+            reason.
+        unknown: the other rows of receivers on frames that no transmitter told of.
         kill_loss_s: the longest time before a receiver's kill of which nothing was written.
     """
 
     cause: dict[Key, str]
     unaccounted: tuple[Told, ...]
+    unheard: Counter[str]
     unknown: tuple[Key, ...]
     kill_loss_s: float
 
@@ -120,13 +126,20 @@ def annotated(recording: Path) -> set[Key]:
         }
 
 
-def account(told: Sequence[Told], transmitters: Sequence[Life], receivers: Sequence[Life], margin_s: float) -> Account:
+def account(
+    told: Sequence[Told],
+    transmitters: Sequence[Life],
+    receivers: Sequence[Life],
+    margin_s: float,
+    sends: Callable[[int, Key], bool],
+) -> Account:
     """What became of every frame.
 
     Args:
         told: in the order in which they were heard.
         transmitters, receivers: in the order of their starts.
         margin_s: how long a frame may be on its way.
+        sends: whether the transmitter with a number sends such a frame, if it gets that far.
     """
     causes: dict[Key, str] = {}
     unaccounted, kill_loss_s = [], 0.0
@@ -134,7 +147,7 @@ def account(told: Sequence[Told], transmitters: Sequence[Life], receivers: Seque
     for life in receivers:
         # A receiver ends with its transmitter; what one that was started meanwhile tells of comes too late for it.
         ends = [one.end_s for one in transmitters if life.start_s < one.end_s < life.end_s]
-        if ends and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
+        if ends and not life.killed and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
             life.ending_s = min(life.ending_s, ends[-1])
     written = [sorted(known[key] for key in life.rows if key in known) for life in receivers]
     for one in told:
@@ -150,13 +163,46 @@ def account(told: Sequence[Told], transmitters: Sequence[Life], receivers: Seque
         else:
             cause = _without_row(one.time_s, receivers, written, margin_s)
         if cause == RX_KILLED:
-            ended = min(life.end_s for life in receivers if life.killed and life.end_s >= one.time_s)
-            kill_loss_s = max(kill_loss_s, ended - one.time_s)
+            killed = next(life for life in receivers if life.killed and life.end_s >= one.time_s)
+            kill_loss_s = max(kill_loss_s, min(killed.ending_s, killed.end_s) - one.time_s)
         if cause == UNACCOUNTED:
             unaccounted.append(one)
         causes[one.key] = cause
-    unknown = tuple(key for life in receivers for key in life.rows if key not in known)
-    return Account(causes, tuple(unaccounted), unknown, kill_loss_s)
+    unheard, unknown = _not_told(known, transmitters, receivers, sends)
+    return Account(causes, tuple(unaccounted), unheard, unknown, kill_loss_s)
+
+
+def _not_told(
+    known: dict[Key, float], transmitters: Sequence[Life], receivers: Sequence[Life], sends: Callable[[int, Key], bool]
+) -> tuple[Counter[str], tuple[Key, ...]]:
+    """Rows of receivers on frames that the observer was not told of: by the reason, and those that have none.
+
+    A transmitter tells each listener by itself: one that greets later misses its first frames, and what is still in
+    the queue of a listener when the transmitter is killed is lost to this one alone. In between nothing is lost.
+    """
+    unheard: Counter[str] = Counter()
+    unknown: list[Key] = []
+    heard: dict[int, range] = {}
+    for receiver in receivers:
+        for key in (key for key in receiver.rows if key not in known):
+            number = next((each for each in range(len(transmitters)) if sends(each, key)), None)
+            if number is None or not _overlap(transmitters[number], receiver):
+                unknown.append(key)
+                continue
+            if number not in heard:
+                indices = [each[0] for each in known if sends(number, each)]
+                heard[number] = range(min(indices), max(indices) + 1) if indices else range(0)
+            if not heard[number] or key[0] < heard[number].start:
+                unheard[BEFORE_GREETING] += 1
+            elif key[0] >= heard[number].stop and transmitters[number].killed:
+                unheard[AFTER_LAST_NEWS] += 1
+            else:
+                unknown.append(key)
+    return unheard, tuple(unknown)
+
+
+def _overlap(one: Life, other: Life) -> bool:
+    return one.start_s <= other.end_s and other.start_s <= one.end_s
 
 
 def _ends(lives: Iterable[Life], time_s: float, margin_s: float) -> bool:

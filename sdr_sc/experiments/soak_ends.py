@@ -17,15 +17,17 @@ import numpy as np
 
 from sdr_sc.blocks._zmq import GREETING
 from sdr_sc.experiments.fault_runs import Program
-from sdr_sc.experiments.soak_account import Life, Told
+from sdr_sc.experiments.soak_account import Key, Life, Told
 from sdr_sc.link.pdu_wire import Refusal, read_pdu_bytes, write_pdu
 
 _MESSAGE_BYTES = 1 << 20
-_POLL_MS = 100
+_POLL_MS = 10
+_RECONNECT_MS = 10
+_GREETINGS = 8
 
 
 class Observer:
-    """Hears what transmitters tell on their network port, as one receiver more.
+    """Hears what transmitters tell on their network port, as one receiver more, which greets before the others do.
 
     Attributes:
         told: frames in the order in which they were heard.
@@ -36,8 +38,10 @@ class Observer:
 
         self.told: list[Told] = []
         self._socket: Any = zmq.Context.instance().socket(zmq.DEALER)
-        self._socket.set_hwm(0)
+        self._socket.setsockopt(zmq.RCVHWM, 0)
+        self._socket.setsockopt(zmq.SNDHWM, _GREETINGS)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         self._socket.connect(address)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -62,6 +66,30 @@ class Observer:
         self._over.set()
         self._thread.join()
         self._socket.close(linger=0)
+
+
+class Images:
+    """Which images a transmitter sends in which of its frames.
+
+    Args:
+        count: images of the data set.
+        items_per_frame: images in each of its frames.
+        seed: of the transmitter with number 0; each further one has the next.
+    """
+
+    def __init__(self, count: int, items_per_frame: int, seed: int) -> None:
+        self._count, self._items_per_frame, self._seed = count, items_per_frame, seed
+        self._orders: dict[int, np.ndarray] = {}
+
+    def sends(self, number: int, key: Key) -> bool:
+        """Whether the transmitter with a number sends this frame, if it gets that far."""
+        from sdr_sc.blocks.image_source import image_order
+
+        if number not in self._orders:
+            self._orders[number] = image_order(self._count, self._seed + number)
+        index, ids = key
+        places = np.arange(index * self._items_per_frame, (index + 1) * self._items_per_frame) % self._count
+        return tuple(self._orders[number][places].tolist()) == ids
 
 
 @dataclass

@@ -5,22 +5,33 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pmt
 import pytest
+from test_blocks_network import sent_meta
 
 from sdr_sc.blocks._frame_record import FrameRecord
 from sdr_sc.blocks._link_record import LinkRecord
+from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import soak_account as soak
 from sdr_sc.experiments.fault_kinds import nan_in_a_file, nan_in_some_answers
 from sdr_sc.experiments.fault_runs import Program, judge, unreadable_in
 from sdr_sc.experiments.soak_account import Life, Told, account
-from sdr_sc.experiments.soak_ends import End
+from sdr_sc.experiments.soak_ends import End, Images, Observer
+from sdr_sc.experiments.usrp_pair import free_ports
 from sdr_sc.semantic.inference import SemanticDecoder, answers
 
 MARGIN_S = 0.5
+
+
+def sends(number: int, key: soak.Key) -> bool:
+    """Each transmitter in these tests sends the item ids 100 NUMBER + INDEX."""
+    return key[1] == (100 * number + key[0],)
 
 
 def told(*times_s: float) -> list[Told]:
@@ -49,15 +60,87 @@ def rows(*answered: tuple[int, bool]) -> dict[soak.Key, bool]:
 )
 def test_each_frame_has_the_cause_that_its_time_gives(frame_s: float, receiver: Life, cause: str) -> None:
     heard = [*told(frame_s), Told((1, (1,)), 1.0), Told((2, (2,)), 9.0)]
-    found = account(heard, [Life(0.0, 10.0)], [receiver], MARGIN_S)
+    found = account(heard, [Life(0.0, 10.0)], [receiver], MARGIN_S, sends)
     assert found.cause[0, (0,)] == cause and found.causes.total() == 3
     assert any(one.key[0] == 0 for one in found.unaccounted) == (cause == soak.UNACCOUNTED)
     assert found.kill_loss_s == (1.0 if cause == soak.RX_KILLED else 0.0)
 
 
-def test_a_row_on_a_frame_that_nobody_told_of_is_seen() -> None:
-    found = account(told(1.0), [Life(0.0, 10.0)], [Life(0.0, rows=rows((0, True), (7, True)))], MARGIN_S)
-    assert found.unknown == ((7, (7,)),)
+KILLED = [Life(0.0, 4.0, True), Life(4.0, 8.0, True), Life(8.0, 12.0)]
+
+
+@pytest.mark.parametrize(
+    ("index", "item", "reason"),
+    [
+        (0, 100, soak.BEFORE_GREETING),
+        (1, 101, soak.BEFORE_GREETING),
+        (4, 104, ""),  # what a transmitter tells a listener meanwhile is not lost
+        (7, 107, soak.AFTER_LAST_NEWS),
+        (9, 209, ""),  # it was not killed
+        (5, 5, soak.BEFORE_GREETING),  # of the first one nothing at all was heard
+        (5, 7, ""),  # frame 5 with the items of frame 7
+        (5, 900, ""),  # nobody's
+    ],
+)
+def test_a_row_on_a_frame_that_nobody_told_of_has_a_reason_or_is_a_contradiction(
+    index: int, item: int, reason: str
+) -> None:
+    heard = [Told((i, (100 + i,)), 5.0 + i / 10) for i in (2, 3, 5, 6)]
+    heard += [Told((i, (200 + i,)), 9.0 + i / 10) for i in (0, 1)]
+    receiver = Life(1.0, rows={**{one.key: True for one in heard}, (index, (item,)): True})
+    found = account(heard, KILLED, [receiver], MARGIN_S, sends)
+    assert found.unheard == ({reason: 1} if reason else {})
+    assert found.unknown == (() if reason else ((index, (item,)),))
+
+
+def test_a_receiver_has_no_rows_of_a_transmitter_that_was_started_after_its_end() -> None:
+    found = account(told(1.0), KILLED, [Life(0.0, 3.0, rows=rows((0, True)) | {(0, (100,)): True})], MARGIN_S, sends)
+    assert found.unknown == ((0, (100,)),) and not found.unheard
+
+
+def test_a_kills_loss_counts_from_the_signal_and_not_from_the_end_of_the_process() -> None:
+    receiver = Life(0.0, 9.0, True, ending_s=6.0, rows=rows((0, True)))
+    found = account(told(1.0, 5.5), [Life(0.0, 20.0)], [receiver], MARGIN_S, sends)
+    assert found.kill_loss_s == 0.5
+
+
+def test_a_transmitters_frames_are_known_by_their_images() -> None:
+    from gnuradio import blocks, gr
+
+    from sdr_sc.blocks.image_source import image_source
+
+    tb, source, sink = gr.top_block(), image_source(images=12, seed=7), blocks.vector_sink_b(784)
+    tb.connect(source, blocks.stream_to_vector(1, 784), sink)
+    tb.run()
+    tags = sorted((tag for tag in sink.tags() if pmt.to_python(tag.key) == "item_id"), key=lambda tag: tag.offset)
+    ids = [pmt.to_python(tag.value) for tag in tags]
+    assert len(ids) == 12
+    images = Images(10_000, 4, 5)
+    for index in range(3):
+        key = index, tuple(ids[4 * index : 4 * index + 4])
+        assert [number for number in range(4) if images.sends(number, key)] == [2]
+        assert not images.sends(2, (index + 1, key[1])) and not images.sends(2, (index, key[1][:3]))
+        assert images.sends(2, (index + 2500, key[1]))  # all images were sent by then
+
+
+def test_the_observer_hears_all_of_each_transmitter_that_waits_for_it() -> None:
+    """Also of one that is started again at the same address, and that sends as soon as anybody listens."""
+    (port,) = free_ports(1)
+    address = f"tcp://127.0.0.1:{port}"
+    observer = Observer(address)
+    try:
+        for life in range(3):
+            sink = zmq_pdu_sink(address, bind=True)
+            assert sink.wait_for_listener(60.0)
+            for index in range(5):
+                sink.handle_pdu(make_pdu({**sent_meta(index), "item_id": np.array([life])}, np.zeros(4, np.uint8)))
+            over = time.monotonic() + 60.0
+            while len(observer.told) < 5 * (life + 1) and time.monotonic() < over:
+                time.sleep(0.01)
+            sink.stop()
+    finally:
+        observer.close()
+    assert [one.key for one in observer.told] == [(index, (life,)) for life in range(3) for index in range(5)]
 
 
 def write(folder: Path) -> LinkRecord:

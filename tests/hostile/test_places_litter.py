@@ -97,6 +97,31 @@ def test_clean_takes_what_the_dead_left_and_leaves_the_living_alone(temporary) -
 
 
 @as_root
+def test_what_a_killed_bench_has_mounted_is_taken_away(temporary) -> None:
+    living, kept = holder()
+    killed, litter = holder()
+    disks = [folder / "small disk" for folder in (kept, litter)]
+    try:
+        for disk in disks:
+            disk.mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+            if subprocess.run(command, capture_output=True).returncode:
+                pytest.skip("a small file system cannot be mounted here")
+        (disks[1] / "recording").write_bytes(bytes(4096))
+        kill(killed)
+        done = sdr_sc("clean")
+        assert done.returncode == 0 and str(litter) in done.stdout and not litter.exists()
+        assert os.path.ismount(disks[0]) and not os.path.ismount(disks[1])
+        assert str(disks[1]).replace(" ", "\\040") not in Path("/proc/mounts").read_text()
+    finally:
+        for disk in disks:
+            if os.path.ismount(disk):
+                subprocess.run(["umount", str(disk)], check=True)
+        kill(living)
+        kill(killed)
+
+
+@as_root
 def test_another_user_s_folder_stays(temporary) -> None:
     theirs = temporary / f"sdr_sc-scratch-1-2-{'-'.join(process_mark().split('-')[2:])}-abc"
     theirs.mkdir()
