@@ -20,9 +20,9 @@ SETTLE_FRAMES = 16
 TICK_S = 0.25
 """How often `LinkRecord.tick` is to be called."""
 
-_REST_S = 0.5
+_REST_S = 0.25
 """A frame that was answered so long ago settles without a later one, and what was sent before it and has no answer is
-lost: answers come in the frames' order. With `TICK_S` this keeps `WRITTEN_S`, with a quarter of a second to spare."""
+lost: answers come in the frames' order. With `TICK_S` this keeps `WRITTEN_S`, with half a second to spare."""
 
 WRITTEN_S = 1.0
 """So long after its answer, a frame's row and those of all frames before it are on the disk, on a machine that gives
@@ -44,8 +44,8 @@ _COUNTS = (
 class LinkRecord:
     """Matches answers to what was sent, counts, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
-    A frame settles when it or a later one was answered half a second ago, when one ``SETTLE_FRAMES`` later was, when
-    many more were sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
+    A frame settles when it or a later one was answered a quarter of a second ago, when one ``SETTLE_FRAMES`` later was,
+    when many more were sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
     Memory holds the frames that have not settled, and a bounded history. Rows go to the disk in `tick`, which should be
     called every `TICK_S`, and at `close`: `WRITTEN_S` after a frame was answered its row is there, also if the process
     is killed then. May be called from several threads.

@@ -11,12 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS
-from sdr_sc.capture import open_capture
-from sdr_sc.documents import read_csv
-from sdr_sc.errors import SdrScError
+from itertools import pairwise
 
 Key = tuple[int, tuple[int, ...]]
 
@@ -47,7 +42,7 @@ class Life:
 
     Attributes:
         start_s, end_s: of the process.
-        killed: by SIGKILL, so that it could write nothing more.
+        killed: by SIGKILL, at ``ending_s``, so that it could write nothing more.
         ending_s: when it was asked for its end, or was made to end, so that it takes no more frames.
         stopped: spans in which it was stopped (SIGSTOP).
         rows: what its ``frames.csv`` says of each frame, by key: whether it was answered.
@@ -75,55 +70,17 @@ class Account:
         unheard: rows of receivers on frames that a transmitter sent, and that it did not tell the observer of, by the
             reason.
         unknown: the other rows of receivers on frames that no transmitter told of.
-        kill_loss_s: the longest time before a receiver's kill of which nothing was written.
     """
 
     cause: dict[Key, str]
     unaccounted: tuple[Told, ...]
     unheard: Counter[str]
     unknown: tuple[Key, ...]
-    kill_loss_s: float
 
     @property
     def causes(self) -> Counter[str]:
         """Frames by what became of them."""
         return Counter(self.cause.values())
-
-
-def read_rows(folder: Path) -> dict[Key, bool]:
-    """Frames in ``frames.csv`` and ``items.csv`` of a receiver's folder, and whether each was answered.
-
-    Raises:
-        SdrScError: a file cannot be read; or a frame has other items than it should.
-    """
-    items: dict[int, list[int]] = {}
-    frames: list[tuple[int, int, bool]] = []
-    for _, row in read_csv(folder / "items.csv", ITEM_FIELDS, "items", "run it again", torn=True):
-        items.setdefault(int(row["frame_index"]), []).append(int(row["item_id"]))
-    for _, row in read_csv(folder / "frames.csv", FRAME_FIELDS, "frames", "run it again", torn=True):
-        frames.append((int(row["frame_index"]), int(row["n_items"]), row["status"] == "delivered"))
-    found: dict[Key, bool] = {}
-    taken: Counter[int] = Counter()  # a transmitter that starts again counts from 0 again
-    for index, count, answered in frames:
-        ids = items.get(index, [])[taken[index] : taken[index] + count]
-        taken[index] += count
-        if len(ids) == count:  # the two files are written one after the other: a kill may come between
-            found[index, tuple(ids)] = answered
-    return found
-
-
-def annotated(recording: Path) -> set[Key]:
-    """Received frames that a recording's annotations name, of those that a transmitter told of.
-
-    Raises:
-        SdrScError: it cannot be read.
-    """
-    with open_capture(recording) as capture:
-        return {
-            (note.frame_index, tuple(note.item_id))
-            for note in capture.frames()
-            if note.frame_index is not None and note.item_id is not None
-        }
 
 
 def account(
@@ -142,12 +99,12 @@ def account(
         sends: whether the transmitter with a number sends such a frame, if it gets that far.
     """
     causes: dict[Key, str] = {}
-    unaccounted, kill_loss_s = [], 0.0
+    unaccounted = []
     known = {one.key: one.time_s for one in told}
     for life in receivers:
         # A receiver ends with its transmitter; what one that was started meanwhile tells of comes too late for it.
         ends = [one.end_s for one in transmitters if life.start_s < one.end_s < life.end_s]
-        if ends and not life.killed and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
+        if ends and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
             life.ending_s = min(life.ending_s, ends[-1])
     written = [sorted(known[key] for key in life.rows if key in known) for life in receivers]
     for one in told:
@@ -162,14 +119,11 @@ def account(
             cause = NOT_RECEIVED
         else:
             cause = _without_row(one.time_s, receivers, written, margin_s)
-        if cause == RX_KILLED:
-            killed = next(life for life in receivers if life.killed and life.end_s >= one.time_s)
-            kill_loss_s = max(kill_loss_s, min(killed.ending_s, killed.end_s) - one.time_s)
         if cause == UNACCOUNTED:
             unaccounted.append(one)
         causes[one.key] = cause
     unheard, unknown = _not_told(known, transmitters, receivers, sends)
-    return Account(causes, tuple(unaccounted), unheard, unknown, kill_loss_s)
+    return Account(causes, tuple(unaccounted), unheard, unknown)
 
 
 def _not_told(
@@ -205,6 +159,32 @@ def _overlap(one: Life, other: Life) -> bool:
     return one.start_s <= other.end_s and other.start_s <= one.end_s
 
 
+def kill_losses_s(
+    told: Sequence[Told], causes: dict[Key, str], receivers: Sequence[Life], timeout_s: float
+) -> list[float]:
+    """How long before a receiver's kill a frame was over of which nothing was written, for each such frame.
+
+    A transmitter with one frame in flight tells of the next one as soon as this one is answered, or after a time-out.
+    A frame without an answer is over when a later one is answered; one that was not over by then is left out.
+
+    Args:
+        told, receivers: of `account`.
+        causes: ``cause`` of the account.
+        timeout_s: after which the transmitter gives a frame up.
+    """
+    over_s, found = float("inf"), []
+    for one, later in reversed([*pairwise(told)]):
+        if later.key[0] <= one.key[0]:  # another transmitter
+            over_s = float("inf")
+        elif later.time_s - one.time_s < 0.9 * timeout_s:
+            over_s = later.time_s
+        if causes[one.key] == RX_KILLED:
+            killed = next(life for life in receivers if life.killed and life.end_s >= one.time_s)
+            if over_s < killed.ending_s:
+                found.append(killed.ending_s - over_s)
+    return found
+
+
 def _ends(lives: Iterable[Life], time_s: float, margin_s: float) -> bool:
     return any(life.end_s - margin_s <= time_s <= life.end_s + margin_s for life in lives)
 
@@ -222,37 +202,3 @@ def _without_row(time_s: float, receivers: Sequence[Life], written: Sequence[lis
             return RX_ENDED if time_s >= min(life.end_s, life.ending_s) - margin_s else UNACCOUNTED
         return UNACCOUNTED  # frames before and after it were written down
     return RX_DOWN
-
-
-def contradictions(folder: Path, rows: dict[Key, bool], summary: dict) -> list[str]:
-    """Where a receiver's counts and its files contradict each other, of one that came to its end.
-
-    Args:
-        folder: of its results, for the sentences.
-        rows: of `read_rows`.
-        summary: the accounting of its ``summary.json``.
-    """
-    answered = sum(rows.values())
-    checks = (
-        ("frames_sent", len(rows), "rows in frames.csv"),
-        ("frames_answered", answered, "rows of answered frames"),
-        ("frames_lost", len(rows) - answered, "rows of lost frames"),
-        ("items_sent", sum(len(ids) for _, ids in rows), "rows in items.csv"),
-    )
-    return [
-        f"{folder.name}: {summary[name]} {name} in the summary, {count} {words}"
-        for name, count, words in checks
-        if summary[name] != count
-    ]
-
-
-def check_recording(recording: Path, rows: dict[Key, bool]) -> list[str]:
-    """Where a recording and the results beside it contradict each other, of a receiver that came to its end."""
-    try:
-        noted = annotated(recording)
-    except SdrScError as error:
-        return [str(error)]
-    answered = {key for key, is_answered in rows.items() if is_answered}
-    missing, more = answered - noted, noted - rows.keys()
-    found = [f"{recording.name}: {len(missing)} answered frames are not annotated"] if missing else []
-    return found + ([f"{recording.name}: {len(more)} annotated frames are not in frames.csv"] if more else [])

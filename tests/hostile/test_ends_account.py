@@ -19,6 +19,7 @@ from sdr_sc.blocks._pdu import make_pdu
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import soak_account as soak
+from sdr_sc.experiments import soak_results
 from sdr_sc.experiments.fault_kinds import nan_in_a_file, nan_in_some_answers
 from sdr_sc.experiments.fault_runs import Program, judge, unreadable_in
 from sdr_sc.experiments.soak_account import Life, Told, account
@@ -63,7 +64,6 @@ def test_each_frame_has_the_cause_that_its_time_gives(frame_s: float, receiver: 
     found = account(heard, [Life(0.0, 10.0)], [receiver], MARGIN_S, sends)
     assert found.cause[0, (0,)] == cause and found.causes.total() == 3
     assert any(one.key[0] == 0 for one in found.unaccounted) == (cause == soak.UNACCOUNTED)
-    assert found.kill_loss_s == (1.0 if cause == soak.RX_KILLED else 0.0)
 
 
 KILLED = [Life(0.0, 4.0, True), Life(4.0, 8.0, True), Life(8.0, 12.0)]
@@ -98,10 +98,20 @@ def test_a_receiver_has_no_rows_of_a_transmitter_that_was_started_after_its_end(
     assert found.unknown == ((0, (100,)),) and not found.unheard
 
 
-def test_a_kills_loss_counts_from_the_signal_and_not_from_the_end_of_the_process() -> None:
+@pytest.mark.parametrize(
+    ("times_s", "losses_s"),
+    [
+        ((4.0, 4.5, 5.0, 5.5, 6.5), [1.0, 0.5]),  # from the next frame, with which this one was answered
+        ((4.0, 4.5, 5.5, 5.75, 6.5), [0.25, 0.25]),  # 1 was given up; it is over when a later one is answered
+        ((4.0, 4.5, 5.5, 6.5, 6.75), []),  # nothing was over when it was killed
+    ],
+)
+def test_a_kills_loss_counts_from_the_frames_end_to_the_signal(times_s: tuple[float, ...], losses_s: list) -> None:
     receiver = Life(0.0, 9.0, True, ending_s=6.0, rows=rows((0, True)))
-    found = account(told(1.0, 5.5), [Life(0.0, 20.0)], [receiver], MARGIN_S, sends)
-    assert found.kill_loss_s == 0.5
+    heard = [*told(*times_s), Told((0, (100,)), 8.0), Told((1, (101,)), 8.5)]
+    found = account(heard, [Life(0.0, 20.0)], [receiver], MARGIN_S, sends)
+    assert [found.cause[one.key] for one in heard[1:3]] == [soak.RX_KILLED] * 2
+    assert sorted(soak.kill_losses_s(heard, found.cause, [receiver], 1.0)) == sorted(losses_s)
 
 
 def test_a_transmitters_frames_are_known_by_their_images() -> None:
@@ -158,19 +168,19 @@ def write(folder: Path) -> LinkRecord:
 
 def test_the_rows_of_a_receiver_are_read_with_their_items_and_compared_with_its_counts(tmp_path: Path) -> None:
     link = write(tmp_path)
-    found = soak.read_rows(tmp_path)
+    found = soak_results.read_rows(tmp_path)
     assert len(found) == 8 and found[0, (0, 1)] and found[3, (106, 107)] and not found[2, (104, 105)]
-    assert soak.contradictions(tmp_path, found, link.counts()) == []
+    assert soak_results.contradictions(tmp_path, found, link.counts()) == []
     for name in ("frames_sent", "frames_answered", "frames_lost", "items_sent"):
         changed = {**link.counts(), name: 1}
-        assert len(soak.contradictions(tmp_path, found, changed)) == 1
+        assert len(soak_results.contradictions(tmp_path, found, changed)) == 1
 
 
 def test_a_receiver_whose_files_were_cut_by_a_kill_gives_the_frames_that_are_whole(tmp_path: Path) -> None:
     write(tmp_path)
     items = tmp_path / "items.csv"
     items.write_bytes(items.read_bytes()[:-20])
-    assert len(soak.read_rows(tmp_path)) == 7
+    assert len(soak_results.read_rows(tmp_path)) == 7
 
 
 def test_damaged_results_are_found(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ class Clock:
 def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
     lost: float, interval_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frames with and without answers; ``tick`` comes late by up to a fifth of a second."""
+    """Frames with and without answers; ``tick`` comes late by up to four tenths of a second."""
     clock, rng = Clock(), np.random.default_rng(1)
     monkeypatch.setattr("sdr_sc.blocks._link_record.time", clock)
     link = LinkRecord(tmp_path)
@@ -215,7 +215,7 @@ def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
         assert due <= set(range(written))
         checked += len(due)
         link.tick()
-        next_tick_s += TICK_S + rng.uniform(0.0, 0.2)
+        next_tick_s += TICK_S + rng.uniform(0.0, 0.4)
     assert checked
     link.close()
 
