@@ -334,18 +334,34 @@ def test_models_and_numerologies_that_do_not_fit_are_refused() -> None:
 
 def test_window_of_frames_in_flight() -> None:
     window = InFlight(limit=2, timeout_s=1.0, modulo=4096)
-    assert not window.acknowledge(0)  # nothing was sent
+    assert not window.acknowledge(0, 0.0)  # nothing was sent
     for index in (4095, 4096):
         assert window.may_send(0.0)
         window.sent(index, 0.0)
     assert not window.may_send(0.5)
-    assert not window.acknowledge(1) and not window.acknowledge(3000)  # another transmitter's
+    assert not window.acknowledge(1, 0.5) and not window.acknowledge(3000, 0.5)  # another transmitter's
     assert not window.settled(0.5) and window.given_up == 0
-    assert window.acknowledge(0)  # frame 4096; 4095 will not be answered any more
+    assert window.acknowledge(0, 0.5)  # frame 4096; 4095 will not be answered any more
     assert window.settled(0.5) and window.given_up == 1
     window.sent(4097, 0.6)
     assert not window.settled(1.5) and window.settled(1.7)
     assert window.given_up == 2
+
+
+@pytest.mark.parametrize(
+    ("round_trip_s", "patience_s"),
+    [(None, 2.0), (0.01, 0.25), (0.2, 0.8), (1.5, 2.0)],
+    ids=["no feedback yet", "fast", "slow", "very slow"],
+)
+def test_last_frames_get_the_time_that_the_slowest_feedback_took(round_trip_s, patience_s) -> None:
+    window = InFlight(limit=1, timeout_s=0.25, modulo=4096)
+    if round_trip_s is not None:
+        for index, delay_s in enumerate((0.001, round_trip_s, 0.001)):
+            window.sent(index, 0.0)
+            window.acknowledge(index, delay_s)
+    window.sent(3, 10.0)
+    assert not window.settled_at_end(10.0 + patience_s - 0.01) and window.given_up == 0
+    assert window.settled_at_end(10.0 + patience_s + 0.01) and window.given_up == 1
 
 
 def record(index: int, label: int = 1) -> FrameRecord:

@@ -227,7 +227,7 @@ def test_chain_without_tags(surplus, in_flight, n):
     items = fashion_mnist.load("test").images[: n + 1].ravel()[: n * ITEM_BYTES + surplus]
     tb = gr.top_block()
     tb.source = blocks.vector_source_b(items.tolist(), False)
-    tb.encoder = semantic_encoder(items_per_frame=4, max_frames_in_flight=in_flight, feedback_timeout_s=2.0)
+    tb.encoder = semantic_encoder(items_per_frame=4, max_frames_in_flight=in_flight)
     tb.tx, tb.air, tb.rx, tb.est, tb.dec, tb.sink = (
         ofdm_tx(),
         channel(30.0),

@@ -7,7 +7,9 @@ from collections import OrderedDict
 
 from sdr_sc.blocks._pdu import unwrap
 
-_RECENT_FRAMES = 256  # feedback may come behind its time-out
+_RECENT_FRAMES = 256  # feedback may come after its time-out
+_ROUND_TRIPS = 4.0  # of the slowest so far: a busy machine stands still now and then
+_LONGEST_PATIENCE_S = 2.0
 
 
 class InFlight:
@@ -28,14 +30,15 @@ class InFlight:
         self._modulo = modulo
         self._sent_at: OrderedDict[int, float] = OrderedDict()
         self._latest = -1  # nothing sent
+        self._slowest_s: float | None = None
 
     def sent(self, index: int, now: float) -> None:
         """Frame ``index`` (counted without wrapping) leaves at time ``now``, s."""
         self._sent_at[index] = now
         self._latest = index
 
-    def acknowledge(self, frame_num: int) -> bool:
-        """Feedback for a frame arrived; frames before it that had none will get none.
+    def acknowledge(self, frame_num: int, now: float) -> bool:
+        """Feedback for a frame arrived at time ``now``, s; frames before it that had none will get none.
 
         Returns False, and does nothing, if no such frame was sent lately: another transmitter's.
         """
@@ -43,8 +46,10 @@ class InFlight:
             return False
         index = unwrap(frame_num, self._latest, self._modulo)
         while self._sent_at and next(iter(self._sent_at)) <= index:
-            oldest, _ = self._sent_at.popitem(last=False)
+            oldest, sent_s = self._sent_at.popitem(last=False)
             self.given_up += int(oldest != index)
+            if oldest == index:
+                self._slowest_s = max(self._slowest_s or 0.0, now - sent_s)
         return True
 
     def is_recent(self, frame_num: int) -> bool:
@@ -62,7 +67,20 @@ class InFlight:
         self._give_up(now)
         return not self._sent_at
 
-    def _give_up(self, now: float) -> None:
-        while self._sent_at and now - next(iter(self._sent_at.values())) > self.timeout_s:
+    def settled_at_end(self, now: float) -> bool:
+        """The same for the last frames of a stream, for which nothing else waits: they get `patience_s`."""
+        self._give_up(now, max(self.timeout_s, self.patience_s))
+        return not self._sent_at
+
+    @property
+    def patience_s(self) -> float:
+        """How long the last frames may take, by the slowest feedback so far; at most 2 s, which it is without any."""
+        if self._slowest_s is None:
+            return _LONGEST_PATIENCE_S
+        return min(_ROUND_TRIPS * self._slowest_s, _LONGEST_PATIENCE_S)
+
+    def _give_up(self, now: float, after_s: float | None = None) -> None:
+        after_s = self.timeout_s if after_s is None else after_s
+        while self._sent_at and now - next(iter(self._sent_at.values())) > after_s:
             self._sent_at.popitem(last=False)
             self.given_up += 1

@@ -159,10 +159,11 @@ class semantic_encoder(gr.basic_block):
         if not (isinstance(snr_db, (int, float)) and np.isfinite(snr_db) and isinstance(number, int)):
             self.feedback_unknown += 1
             return
-        if not self.in_flight.acknowledge(number):
+        now = time.monotonic()
+        if not self.in_flight.acknowledge(number, now):
             self.feedback_unknown += 1
             return
-        self._snr_time = time.monotonic()
+        self._snr_time = now
         self._snr_db = float(snr_db)
         self._given_up_before = self.in_flight.given_up
 
@@ -204,7 +205,7 @@ class semantic_encoder(gr.basic_block):
         ready = len(waiting) >= self.items_per_frame or last or stalled
         if not (self.in_flight.may_send(now) and ready) or self._is_full(self.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
-            quiet = now - max(self._snr_time, self._sent_time) > _LINGER_S
+            quiet = now - max(self._snr_time, self._sent_time) > max(_LINGER_S, self.in_flight.patience_s)
             if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
                 self.consume(0, self._held * self.item_bytes)
                 self._held = 0
@@ -253,15 +254,19 @@ class semantic_encoder(gr.basic_block):
     def _end(self, now: float) -> int:
         """Wait until every frame is answered or counts as lost, tell the blocks downstream, and end after them."""
         if self._end_told is None:
-            if self._at_once or self.in_flight.settled(now):
+            if self._at_once or self.in_flight.settled_at_end(now):
                 end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
                 self.message_port_pub(pmt.intern("sent"), end)
                 self.message_port_pub(pmt.intern("frames"), end)
                 self._end_told = now
-        elif now - self._end_told > _LINGER_S:
+        elif now - self._end_told > (_LINGER_S if self._at_once else self._linger_s()):
             return -1
         time.sleep(_POLL_S)
         return 0
+
+    def _linger_s(self) -> float:
+        """For which the blocks downstream may still need this one: longer on a machine where feedback was slow."""
+        return _LINGER_S if self._snr_db is None else max(_LINGER_S, self.in_flight.patience_s)
 
     def _item_ids(self, count: int) -> dict[int, int]:
         """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""
