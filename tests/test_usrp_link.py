@@ -24,8 +24,8 @@ PATIENT = ("--feedback-timeout", 20)
 @pytest.mark.parametrize("pace", ["step", "rt"])
 def test_one_and_the_same_flowgraph_runs_in_both_paces(pace: str, tmp_path: Path) -> None:
     args = f"type=simusrp,air=loop{os.getpid()},pace={pace}"
-    run = sdr_sc("run", LOOPBACK, "--timeout", 60, "--", "--device-args", args, "--images", 80, "--folder", tmp_path,
-                 "--feedback-timeout-s", 5, timeout_s=90)  # fmt: skip
+    run = sdr_sc("run", LOOPBACK, "--timeout", 300, "--", "--device-args", args, "--images", 80, "--folder", tmp_path,
+                 "--feedback-timeout-s", 5, timeout_s=400)  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     frames = (tmp_path / "frames.csv").read_text().splitlines()[1:]
     assert len(frames) == 20 and all(",delivered," in frame for frame in frames)

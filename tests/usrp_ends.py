@@ -78,7 +78,7 @@ class Ends:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / f"{end}.log"
 
-    def wait(self, process: subprocess.Popen, limit_s: float = 90.0) -> int:
+    def wait(self, process: subprocess.Popen, limit_s: float = 300.0) -> int:
         """Exit status of an end."""
         try:
             return process.wait(limit_s)
@@ -97,7 +97,7 @@ class Ends:
         with open(files[run], newline="") as file:
             return list(csv.DictReader(file))
 
-    def wait_for_frames(self, count: int, run: int = -1, limit_s: float = 60.0) -> None:
+    def wait_for_frames(self, count: int, run: int = -1, limit_s: float = 300.0) -> None:
         """Wait until the receiver has written so many frames down."""
         over = time.monotonic() + limit_s
         while time.monotonic() < over:
