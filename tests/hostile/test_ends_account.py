@@ -76,6 +76,7 @@ KILLED = [Life(0.0, 4.0, True), Life(4.0, 8.0, True), Life(8.0, 12.0)]
         (1, 101, soak.BEFORE_GREETING),
         (4, 104, ""),  # what a transmitter tells a listener meanwhile is not lost
         (7, 107, soak.AFTER_LAST_NEWS),
+        (11, 111, ""),  # so many news are not in a queue
         (9, 209, ""),  # it was not killed
         (5, 5, soak.BEFORE_GREETING),  # of the first one nothing at all was heard
         (5, 7, ""),  # frame 5 with the items of frame 7
