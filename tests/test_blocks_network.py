@@ -300,6 +300,26 @@ def test_a_frame_is_lost_only_when_later_ones_were_answered() -> None:
     assert record.frames_lost + record.frames_open == 2 * OPEN_FRAMES - 2
 
 
+@pytest.mark.parametrize(("limit_s", "until_s", "heard"), [(5.0, 1.3, 2), (1.125, 1.125, 1), (0.5, 0.5, 0)])
+def test_a_sink_that_waits_for_a_listener_gives_the_others_time(
+    limit_s: float, until_s: float, heard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One listener greets after 1.0 s, another one after 1.2 s; whoever comes later misses the first PDUs."""
+    now_s = [0.0]
+
+    def poll(limit_ms: int, events: int = 0) -> int:
+        now_s[0] += limit_ms / 1e3
+        return 0
+
+    monkeypatch.setattr("sdr_sc.blocks.zmq_pdu_sink.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    sink = zmq_pdu_sink(bind=True)
+    listeners = SimpleNamespace(hear=lambda: sum(now_s[0] > at_s - 0.001 for at_s in (1.0, 1.2)))
+    monkeypatch.setattr(sink, "_socket", SimpleNamespace(poll=poll))
+    monkeypatch.setattr(sink, "_listeners", listeners)
+    assert sink.wait_for_listener(limit_s) == bool(heard)
+    assert now_s[0] == pytest.approx(until_s, abs=0.002) and listeners.hear() == heard
+
+
 def test_the_task_sink_waits_for_answers_behind_the_end() -> None:
     sink = task_sink()
     for index in range(2):

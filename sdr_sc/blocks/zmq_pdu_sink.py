@@ -19,6 +19,8 @@ from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, 
 _LINGER_MS = 200
 _POLL_MS = 50
 _FIRST_S = 0.01
+_OTHERS_S = 0.3
+"""A source that waits connects within 0.2 s, which is libzmq's interval, and greets at once."""
 
 
 class zmq_pdu_sink(gr.basic_block):
@@ -91,6 +93,8 @@ class zmq_pdu_sink(gr.basic_block):
     def wait_for_listener(self, limit_s: float) -> bool:
         """Open the socket before the flowgraph starts, and wait until somebody listens; False if nobody does in time.
 
+        With ``bind`` there is some time for the other sources that wait, so that each of them gets all PDUs.
+
         Raises:
             BlockError: the address cannot be used.
         """
@@ -102,7 +106,11 @@ class zmq_pdu_sink(gr.basic_block):
             left_s = over - time.monotonic()
             if left_s <= 0:
                 return False
-            self._socket.poll(min(_POLL_MS, round(1e3 * left_s)), zmq.POLLIN if self._bind else zmq.POLLOUT)
+            self._socket.poll(min(_POLL_MS, max(1, round(1e3 * left_s))), zmq.POLLIN if self._bind else zmq.POLLOUT)
+        over = min(over, time.monotonic() + _OTHERS_S)
+        while self._bind and (left_s := over - time.monotonic()) > 0:
+            self._socket.poll(max(1, round(1e3 * left_s)))
+            self._is_heard()
         return True
 
     def _is_heard(self) -> bool:

@@ -22,6 +22,7 @@ TX_ENDED = "lost: on its way when the transmitter ended"
 RX_ENDED = "lost: on its way when the receiver ended"
 RX_KILLED = "lost: not written yet when the receiver was killed"
 RX_DOWN = "lost: no receiver"
+RX_LATE = "lost: before the transmitter had the receiver's greeting"
 UNACCOUNTED = "unaccounted"
 
 BEFORE_GREETING = "before the transmitter had the observer's greeting"
@@ -121,6 +122,8 @@ def account(
             cause = NOT_RECEIVED
         else:
             cause = _without_row(one.time_s, receivers, written, margin_s)
+        if cause == UNACCOUNTED and _is_before_greeting(one, told, transmitters, receivers, margin_s, sends):
+            cause = RX_LATE
         if cause == UNACCOUNTED:
             unaccounted.append(one)
         causes[one.key] = cause
@@ -155,6 +158,23 @@ def _not_told(
             else:
                 unknown.append(key)
     return unheard, tuple(unknown)
+
+
+def _is_before_greeting(
+    one: Told,
+    told: Sequence[Told],
+    transmitters: Sequence[Life],
+    receivers: Sequence[Life],
+    margin_s: float,
+    sends: Callable[[int, Key], bool],
+) -> bool:
+    """Whether a frame is one of a transmitter's first, before all that it told a receiver of that ran then."""
+    number = next((each for each in range(len(transmitters)) if sends(each, one.key)), None)
+    if number is None or one.time_s - min(each.time_s for each in told if sends(number, each.key)) > margin_s:
+        return False
+    there = (life for life in receivers if life.start_s <= one.time_s <= life.end_s)
+    first = [min((key[0] for key in life.rows if sends(number, key)), default=-1) for life in there]
+    return any(one.key[0] < index for index in first)
 
 
 def _overlap(one: Life, other: Life) -> bool:

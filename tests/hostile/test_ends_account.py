@@ -94,6 +94,22 @@ def test_a_row_on_a_frame_that_nobody_told_of_has_a_reason_or_is_a_contradiction
     assert found.unknown == (() if reason else ((index, (item,)),))
 
 
+@pytest.mark.parametrize(
+    ("index", "time_s", "cause"),
+    [(1, 5.1, soak.RX_LATE), (1, 5.8, soak.UNACCOUNTED), (3, 5.3, soak.UNACCOUNTED)],
+)
+def test_the_first_frames_of_a_transmitter_may_come_before_the_receivers_greeting(
+    index: int, time_s: float, cause: str
+) -> None:
+    """The receiver followed the transmitter before, and has rows of this one from frame 2 on."""
+    lives = [Life(0.0, 2.0, True), Life(2.0, 20.0)]
+    heard = [*told(1.0), Told((0, (100,)), 5.0), Told((index, (100 + index,)), time_s)]
+    heard += [Told((i, (100 + i,)), 5.0 + i / 10) for i in (2, 4)]
+    receiver = Life(0.5, 20.0, rows=rows((0, True)) | {(i, (100 + i,)): True for i in (2, 4)})
+    found = account(heard, lives, [receiver], MARGIN_S, sends)
+    assert found.cause[0, (100,)] == soak.RX_LATE and found.cause[heard[2].key] == cause
+
+
 def test_a_receiver_has_no_rows_of_a_transmitter_that_was_started_after_its_end() -> None:
     found = account(told(1.0), KILLED, [Life(0.0, 3.0, rows=rows((0, True)) | {(0, (100,)): True})], MARGIN_S, sends)
     assert found.unknown == ((0, (100,)),) and not found.unheard
