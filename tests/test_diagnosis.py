@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sdr_sc.experiments.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
-from sdr_sc.experiments.hint_words import Situation, hint
+from sdr_sc.experiments.hint_words import Situation, Source, hint
 from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.preamble import preamble
@@ -138,7 +138,7 @@ def test_the_words_fit_what_the_user_runs() -> None:
         Diagnosis(Cause.OFF_CENTRE, True, 2, 0.2, 10.0), replace(OWN, sample_rate_hz=10e6), Situation("replay")
     )
     assert "give --tune-hz 2000000, and --decimate 10" in centre
-    live = hint(offset, OWN, Situation("rx", 2.4e9))
+    live = hint(offset, OWN, Situation("rx", Source.RADIO, 2.4e9))
     assert "+48 kHz (+3.1 subcarriers, 20.0 ppm at 2.4 GHz)" in live and "--freq 2400048000" in live
     assert "12 frames are found when that is taken into account" in live
     rate = Diagnosis(Cause.RATE, True, 1, ratio=4.0)
@@ -150,5 +150,15 @@ def test_the_words_fit_what_the_user_runs() -> None:
     assert "fft_size 128, cyclic_prefix 32, where the receiver has 64, 16" in hint(sizes, OWN, Situation())
     assert hint(Diagnosis(Cause.UNKNOWN), OWN, Situation()) == ""
     for cause in Cause:
-        text = hint(Diagnosis(cause, ofdm=(64, 16)), OWN, Situation("rx", 1e9))
+        text = hint(Diagnosis(cause, ofdm=(64, 16)), OWN, Situation("rx", Source.RADIO, 1e9))
         assert text == "" or (text.startswith("it may be that ") and text.endswith("."))
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_simulated_channel_has_no_antennas(cause: Cause) -> None:
+    found = Diagnosis(cause, offset=0.1, ratio=2.0, snr_db=-3.0, ofdm=(64, 16))
+    text = hint(found, OWN, Situation("run", Source.CHANNEL))
+    assert not any(word in text for word in ("antenna", "gain", "cable", "frequency", "device", "file")), text
+    if cause in (Cause.NOISE, Cause.WEAK):
+        assert "raise the SNR of the simulated channel" in text
+        assert "antennas" in hint(found, OWN, Situation("run", Source.RADIO))

@@ -121,6 +121,12 @@ def test_run_names_an_offset_beyond_the_range() -> None:
     assert "warning: no frame was received: the carrier offset is about +60" in result.stderr
 
 
+def test_run_says_what_to_change_of_a_simulated_channel() -> None:
+    result = sdr_sc("run", LOOPBACK, "--images", 12, "--snr-db", -30, timeout_s=90)
+    assert "warning: no frame was received: it may be that there is noise alone" in result.stderr
+    assert "raise the SNR of the simulated channel" in result.stderr and "antenna" not in result.stderr
+
+
 def test_a_live_receiver_names_the_offset_and_writes_it_down(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx", device=",cfo_hz=48000")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import uuid
@@ -17,8 +16,8 @@ import numpy as np
 from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.experiments.fault_runs import Program
-from sdr_sc.experiments.hostile_load import Load, Seen
-from sdr_sc.experiments.hostile_messages import wrong_samples
+from sdr_sc.experiments.hostile_load import Load, Progress, Seen
+from sdr_sc.experiments.hostile_samples import GROWTH_MB, resident_mb, samples_rows
 from sdr_sc.experiments.measurements import Row
 from sdr_sc.experiments.usrp_pair import free_ports
 from sdr_sc.places import scratch_folder
@@ -26,10 +25,10 @@ from sdr_sc.simusrp import build as simusrp
 
 _CORPUS = 100_000
 _START_LIMIT_S, _END_LIMIT_S = 180.0, 60.0
-_HANG_S, _STOP_S, _GROWTH_MB = 0.5, 3.0, 50.0
+_HANG_S, _STOP_S = 0.5, 3.0
 _GREETS_S = 0.25
 _ASK_S = 5.0
-_A_GOOD_ONE = 100
+_STALL_S = 120.0  # nothing more is refused: the summaries are written every few seconds
 _STEADY = ("--frames-in-flight", "6", "--lead", "0.2", "--feedback-timeout", "1")  # against pauses of the machine
 
 
@@ -61,7 +60,7 @@ class _Pair:
 
     def resident_mb(self) -> dict[str, float]:
         """Memory of each end."""
-        return {name: _resident_mb(program.process.pid) for name, program in (("tx", self.tx), ("rx", self.rx))}
+        return {name: resident_mb(program.process.pid) for name, program in (("tx", self.tx), ("rx", self.rx))}
 
 
 def _pair(folder: Path, corpus: int, seed: int) -> _Pair:
@@ -82,16 +81,6 @@ def _pair(folder: Path, corpus: int, seed: int) -> _Pair:
         load.end()
         raise SdrScError(f"the link does not start: {tx.text[-300:]} {rx.text[-300:]}")
     return pair
-
-
-def _resident_mb(pid: int) -> float:
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1e3
-    except OSError:
-        pass
-    return float("nan")
 
 
 def bench_hostile(quick: bool, seed: int, log: Callable[[str], None], count: int = 0, stops: int = 0) -> list[Row]:
@@ -124,9 +113,13 @@ def load_rows(folder: Path, count: int, quick: bool, seed: int, log: Callable[[s
         begin = time.monotonic()
         pair.load.send(True)
         log(f"{count:,} foreign messages to its addresses")
-        grown, crashes = 0.0, 0
-        while _refused(pair) < count and not crashes:
+        grown, crashes, refused_so_far, moved_s = 0.0, 0, 0, begin
+        progress = Progress("foreign messages refused", count, log)
+        while refused_so_far < count and not crashes and time.monotonic() < moved_s + _STALL_S:
             time.sleep(_ASK_S if not quick else 1.0)
+            if (refused_now := _refused(pair)) > refused_so_far:
+                refused_so_far, moved_s = refused_now, time.monotonic()
+            progress.at(refused_so_far)
             now = pair.resident_mb()
             grown = max(grown, *(now[end] - before[end] for end in now))
             crashes = sum(program.process.poll() is not None for program in (pair.tx, pair.rx))
@@ -152,49 +145,12 @@ def load_rows(folder: Path, count: int, quick: bool, seed: int, log: Callable[[s
         Row.at_most("crashes under them", crashes, "", 0, total),
         Row.at_most("of them taken as frames or feedback", taken, "", 0, total),
         Row.at_most("longest standstill under them", 1e3 * _standstill(seen, *loaded), "ms", 1e3 * _HANG_S, total),
-        Row.at_most("memory growth of an end, largest", grown, "MB", _GROWTH_MB, total),
+        Row.at_most("memory growth of an end, largest", grown, "MB", GROWTH_MB, total),
         Row.at_least("frame rate under them against without", 100 * rates[1] / rates[0], "%", 90.0, len(seen.frames_s)),
         Row("frame rate without them", rates[0], "frames/s"),
         Row("foreign messages read in a second", total / seconds, "1/s"),
         *(Row(f"read and refused at {port}", found, "") for port, found in refused.items()),
         *(Row(f"given to ZMQ for {port}", given, "") for port, given in seen.given.items()),
-    ]
-
-
-def samples_rows(count: int, seed: int, log: Callable[[str], None]) -> list[Row]:
-    """Foreign messages to the source of samples of 'record zmq', one good one after each hundred of them."""
-    import zmq
-    from gnuradio import blocks, gr
-
-    from sdr_sc.blocks.zmq_samples_source import zmq_samples_source
-
-    log(f"{count:,} foreign messages to an address of samples")
-    wrong, good = wrong_samples(1000, seed), np.arange(8, dtype=np.complex64)
-    tb, got = gr.top_block(), blocks.vector_sink_c()
-    before, sent = _resident_mb(os.getpid()), 0
-    with zmq.Context() as context, context.socket(zmq.PUSH) as foreign:
-        foreign.linger, foreign.sndtimeo = 0, round(1e3 * _END_LIMIT_S)
-        source = zmq_samples_source(f"tcp://127.0.0.1:{foreign.bind_to_random_port('tcp://127.0.0.1')}")
-        tb.connect(source, got)
-        tb.start()
-        try:
-            for number in range(count):
-                foreign.send(wrong[number % len(wrong)])
-                if number % _A_GOOD_ONE == 0:
-                    foreign.send(good.tobytes())
-                    sent += len(good)
-            over_s = time.monotonic() + _END_LIMIT_S
-            while time.monotonic() < over_s and (len(got.data()) < sent or sum(source.refused.values()) < count):
-                time.sleep(0.1)
-        finally:
-            tb.stop()
-            tb.wait()
-    taken = np.asarray(got.data(), np.complex64)
-    right = len(taken) == sent and np.array_equal(taken.reshape(-1, len(good)), np.tile(good, (sent // len(good), 1)))
-    return [
-        Row.at_least("foreign messages at an address of samples, refused", sum(source.refused.values()), "", count),
-        Row.at_most("samples lost or taken from them", 0 if right else abs(len(taken) - sent) or 1, "", 0, sent),
-        Row.at_most("memory growth under them", _resident_mb(os.getpid()) - before, "MB", _GROWTH_MB, count),
     ]
 
 
@@ -221,9 +177,11 @@ def _standstill(seen: Seen, begin_s: float, end_s: float) -> float:
 def stop_rows(folder: Path, stops: int, seed: int, log: Callable[[str], None]) -> list[Row]:
     """Ctrl-C and SIGTERM at both ends while foreign messages arrive at full speed."""
     took, summaries = [], 0
+    log("Ctrl-C and SIGTERM under load")
+    progress = Progress("stops under load", stops, log)
     for run in range(max(1, stops // 2)):
+        progress.at(2 * run)
         number = (signal.SIGINT, signal.SIGTERM)[run % 2]
-        log(f"{number.name} under load, {2 * run + 2} of {stops}")
         with _pair(folder / str(run), 1000, seed + run) as pair:
             pair.load.send(True)
             time.sleep(1.0)

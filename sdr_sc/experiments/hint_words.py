@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from sdr_sc.phy.diagnosis import Cause, Diagnosis
 from sdr_sc.phy.numerology import Numerology
@@ -13,17 +14,28 @@ _WHOLE = 1e-3
 MAX_DECIMATION = 64
 
 
+class Source(Enum):
+    """Where a receiver's samples come from."""
+
+    RADIO = "a radio"
+    CHANNEL = "a simulated channel in the same flowgraph"
+    RECORDING = "a file"
+    OTHER = "not known"
+
+
 @dataclass(frozen=True)
 class Situation:
     """Where a receiver runs, for the remedy's words.
 
     Attributes:
         verb: ``rx``, ``replay`` or ``run``.
+        source: of the samples.
         freq_hz: centre frequency; 0 where it is not known.
         tune_hz, decimation: that a replay applies already.
     """
 
     verb: str = "run"
+    source: Source = Source.OTHER
     freq_hz: float = 0.0
     tune_hz: float = 0.0
     decimation: int = 1
@@ -78,6 +90,8 @@ def _offset(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str
 
 
 def _tuning(offset_hz: float, where: Situation) -> str:
+    if where.source is Source.CHANNEL:
+        return f"correct the simulated channel (its cfo_hz or models) by {_hz(-offset_hz)}"
     if where.verb == "replay":
         return f"give --tune-hz {where.tune_hz + offset_hz:.0f}"
     if where.verb == "rx" and where.freq_hz:
@@ -93,6 +107,8 @@ def _inverted(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, s
     if abs(found.ratio - 1.0) > 0.01:
         besides += f", at {_rate(found, n)}"
     cause = f"the spectrum is inverted (I and Q are exchanged, or one of them has the wrong sign){besides}"
+    if where.source is Source.CHANNEL:
+        return cause, _MODELS
     return cause, "exchange I and Q where the samples come from"
 
 
@@ -161,14 +177,43 @@ def _other_ofdm(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str,
         f"these are OFDM symbols of another system: about {size} samples and a cyclic prefix of {prefix}, without this "
         f"receiver's preamble (it expects {own})"
     )
-    return cause, "change the frequency, or compare rate and numerology of both ends"
+    compare = "compare rate and numerology of both ends"
+    return cause, compare if where.source is Source.CHANNEL else f"change the frequency, or {compare}"
 
 
-def _fixed(cause: str, remedy: str) -> Callable[[Diagnosis, Numerology, Situation], tuple[str, str]]:
-    return lambda found, n, where: (cause, remedy)
+def _level(where: Situation) -> str:
+    """What to do about too little signal."""
+    return {
+        Source.RADIO: "check frequency, gains, antennas and cable at both ends",
+        Source.CHANNEL: "raise the SNR of the simulated channel, or look at its models",
+        Source.RECORDING: "check what was recorded: frequency, gains, antennas and cable of both ends there",
+        Source.OTHER: "check level and frequency of what the receiver gets",
+    }[where.source]
 
 
-_LEVEL = "check frequency, gains, antennas and cable at both ends"
+def _empty(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str]:
+    remedy = {
+        Source.RADIO: "check device and antenna port",
+        Source.CHANNEL: "check the flowgraph between transmitter and receiver",
+        Source.RECORDING: "check the file",
+        Source.OTHER: "check where the samples come from",
+    }[where.source]
+    return "the source gives nothing but zeros", remedy
+
+
+def _clipped(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str]:
+    cause = f"the level is too high: {100 * found.share:.0f} % of the loud samples sit at the limit"
+    return cause, _MODELS if where.source is Source.CHANNEL else "lower the gain, or add attenuation"
+
+
+def _carrier(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str]:
+    cause = f"there is nothing but a steady carrier at {_hz(_offset_hz(found, n))} from the centre"
+    if where.source is Source.CHANNEL:
+        return cause, _MODELS
+    return cause, f"it may be the receiver's own; {_level(where)}"
+
+
+_MODELS = "look at the models of the simulated channel"
 _WORDS: dict[Cause, Callable[[Diagnosis, Numerology, Situation], tuple[str, str]]] = {
     Cause.OFFSET: _offset,
     Cause.INVERTED: _inverted,
@@ -176,16 +221,13 @@ _WORDS: dict[Cause, Callable[[Diagnosis, Numerology, Situation], tuple[str, str]
     Cause.OFF_CENTRE: _off_centre,
     Cause.NUMEROLOGY: _numerology,
     Cause.OTHER_OFDM: _other_ofdm,
-    Cause.EMPTY: _fixed("the source gives nothing but zeros", "check device, antenna port and file"),
-    Cause.NOISE: _fixed("there is noise alone", _LEVEL),
-    Cause.TOO_SHORT: _fixed("the samples end before the first frame's header does", "take a longer part"),
-    Cause.WEAK: lambda found, n, where: (f"the signal is too weak, about {found.snr_db:.0f} dB", _LEVEL),
-    Cause.CLIPPED: lambda found, n, where: (
-        f"the level is too high: {100 * found.share:.0f} % of the loud samples sit at the limit",
-        "lower the gain, or add attenuation",
+    Cause.EMPTY: _empty,
+    Cause.NOISE: lambda found, n, where: ("there is noise alone", _level(where)),
+    Cause.TOO_SHORT: lambda found, n, where: (
+        "the samples end before the first frame's header does",
+        "take a longer part",
     ),
-    Cause.CARRIER: lambda found, n, where: (
-        f"there is nothing but a steady carrier at {_hz(_offset_hz(found, n))} from the centre",
-        f"it may be the receiver's own; {_LEVEL}",
-    ),
+    Cause.WEAK: lambda found, n, where: (f"the signal is too weak, about {found.snr_db:.0f} dB", _level(where)),
+    Cause.CLIPPED: _clipped,
+    Cause.CARRIER: _carrier,
 }

@@ -6,18 +6,22 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
+import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sdr_sc.blocks._zmq import GREET_S, GREETING
+from sdr_sc.errors import SdrScError
 from sdr_sc.experiments import hostile_messages as messages
 from sdr_sc.link.pdu_schema import SCHEMAS, Schema, sent_schema
 from sdr_sc.link.pdu_wire import Refusal
 
 _ITEM_BYTES = 784
 _BATCH = 64
+_SAY_S = 10.0
+_RESULT_S = 60
 _WAIT_MS = 2
 _POLITE = 10
 """Nice level: a stranger computes elsewhere, and must not take the ends' processor here."""
@@ -46,6 +50,29 @@ def _is_right(schema: Schema, raw: bytes) -> bool:
     except Refusal:
         return False
     return True
+
+
+class Progress:
+    """Says now and then how far a measurement has come, and how long the rest takes at the rate so far.
+
+    Args:
+        what: is counted, for the user.
+        count: at the end.
+        log: takes the line.
+    """
+
+    def __init__(self, what: str, count: int, log: Callable[[str], None]) -> None:
+        self._what, self._count, self._log = what, count, log
+        self._begin_s = self._said_s = time.monotonic()
+
+    def at(self, done: int) -> None:
+        """That many are done; says so if the last line is some time ago."""
+        now_s = time.monotonic()
+        if not done or now_s - self._said_s < _SAY_S:
+            return
+        self._said_s, took_s = now_s, now_s - self._begin_s
+        left_min = took_s / done * max(self._count - done, 0) / 60
+        self._log(f"{done:,} of {self._count:,} {self._what} after {took_s:.0f} s, about {left_min:.1f} min to go")
 
 
 @dataclass
@@ -96,7 +123,12 @@ class Load:
         self._over.set()
         seen = Seen()
         for _ in self._children:
-            part: Seen = self._results.get(timeout=60)
+            try:
+                part: Seen = self._results.get(timeout=_RESULT_S)
+            except queue.Empty as error:
+                raise SdrScError(
+                    "a process that sends foreign messages has ended; run the measurement again."
+                ) from error
             seen.frames_s += part.frames_s
             seen.greetings_s += part.greetings_s
             seen.given |= part.given

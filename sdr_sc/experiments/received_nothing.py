@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from sdr_sc.experiments.hint_words import Situation, hint, numerology_cause
+from sdr_sc.experiments.hint_words import Situation, Source, hint, numerology_cause
 from sdr_sc.phy.diagnosis import Diagnosis, diagnose
 from sdr_sc.phy.numerology import Numerology
 
 UNKNOWN = "its samples do not show why; look at channel, levels and numerology of both ends."
 _IDLE = 10  # niceness of a diagnosis beside a running receiver
 _RATES = ("sample_rate_hz", "early_window")
+_SOURCES = {"channel": Source.CHANNEL, "usrp_source": Source.RADIO, "sigmf_source": Source.RECORDING}
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,18 @@ def _blocks(tb: Any, kind: str) -> list[Any]:
     return [block for block in list(vars(tb).values()) if type(block).__name__ == kind]
 
 
-def hints_of(tb: Any, where: Situation = Situation()) -> list[Hint]:  # noqa: B008
+def hints_of(tb: Any) -> list[Hint]:
     """Hints for all receivers of a flowgraph that has ended and that received no frame at all."""
     deaf = [block for block in _blocks(tb, "ofdm_rx") if not block.receiver.counters.delivered]
+    where = Situation("run", _source_in(tb))
     found = (hint_for(tb, block, where) for block in deaf if block.samples_taken)
     return [each if each.text else replace(each, text=UNKNOWN) for each in found]
+
+
+def _source_in(tb: Any) -> Source:
+    """Where the samples in a flowgraph come from; not known where it holds several kinds."""
+    kinds = {source for kind, source in _SOURCES.items() if _blocks(tb, kind)}
+    return kinds.pop() if len(kinds) == 1 else Source.OTHER
 
 
 class Diagnosing:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sdr_sc.capture import Capture
-from sdr_sc.experiments.hint_words import Situation, hint
+from sdr_sc.experiments.hint_words import Situation, Source, hint
 from sdr_sc.experiments.received_nothing import Hint, hint_for
 from sdr_sc.phy.diagnosis import LONGEST, Cause, Strongest, diagnose
 from sdr_sc.phy.numerology import Numerology
@@ -26,7 +26,9 @@ def replay_hint(tb: Any, config: ReplayConfig, capture: Capture) -> Hint:
         config: what was replayed, and what was added.
         capture: the recording, open.
     """
-    found = hint_for(tb, tb.receiver, Situation("replay", tune_hz=config.tune_hz, decimation=config.decimation))
+    found = hint_for(
+        tb, tb.receiver, Situation("replay", Source.RECORDING, tune_hz=config.tune_hz, decimation=config.decimation)
+    )
     if found.proven or config.untouched:
         return found
     # A lower rate or noise may have taken away what the recording holds.
@@ -49,5 +51,5 @@ def _of_recording(config: ReplayConfig, capture: Capture, n: Numerology) -> Hint
         return Hint(text, True, {**raw.to_dict(), "of": "the recording as it is"})
     if not raw.proven:
         return None
-    text = f"in the recording as it is, {hint(raw, n, Situation('replay'))}"
+    text = f"in the recording as it is, {hint(raw, n, Situation('replay', Source.RECORDING))}"
     return Hint(text, True, {**raw.to_dict(), "of": "the recording as it is"})

@@ -15,7 +15,7 @@ from sdr_sc.errors import BlockError, FlowgraphError, SdrScError
 from sdr_sc.experiments.frame_columns import FrameColumns
 from sdr_sc.experiments.grc_compile import compile_flowgraph
 from sdr_sc.experiments.harness import StuckError, watch_flowgraph
-from sdr_sc.experiments.hint_words import Situation
+from sdr_sc.experiments.hint_words import Situation, Source
 from sdr_sc.experiments.loopback import FLOWGRAPHS
 from sdr_sc.experiments.measurements import Row, clustered_interval
 from sdr_sc.experiments.received_nothing import UNKNOWN, hint_for
@@ -90,7 +90,7 @@ def run_end(
             tb.results.stop()
         tb.lost = tb.lost or next(iter(faults), "")
         if end != "tx" and tb.hint is None and not tb.receiver.receiver.counters.delivered:
-            tb.hint = hint_for(tb, tb.receiver, Situation("rx", tb.settings.freq_hz))
+            tb.hint = hint_for(tb, tb.receiver, Situation("rx", Source.RADIO, tb.settings.freq_hz))
             if tb.receiver.samples_taken:
                 warn(f"no frame was received: {tb.hint.text or UNKNOWN}")
     return tb

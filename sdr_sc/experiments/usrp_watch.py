@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from sdr_sc.experiments.hint_words import Situation
+from sdr_sc.experiments.hint_words import Situation, Source
 from sdr_sc.experiments.received_nothing import Diagnosing
 
 DEVICE_LIMIT_S = 5.0
@@ -200,7 +200,7 @@ class EndRun:
         if problem and (self._watch.frames_received > 0) not in self._deaf_told:
             self._deaf_told.add(self._watch.frames_received > 0)
             self._deaf_problem = problem
-            self._diagnosing = Diagnosing(tb, tb.receiver, Situation("rx", tb.settings.freq_hz))
+            self._diagnosing = Diagnosing(tb, tb.receiver, Situation("rx", Source.RADIO, tb.settings.freq_hz))
         hint = None if self._diagnosing is None else self._diagnosing.result()
         if hint is not None:
             self._diagnosing = None

@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from sdr_sc.blocks._zmq import GREETING
-from sdr_sc.experiments.bench_hostile import _rate, _standstill, samples_rows
-from sdr_sc.experiments.hostile_load import Seen, corpus
+from sdr_sc.experiments.bench_hostile import _rate, _standstill
+from sdr_sc.experiments.hostile_load import Progress, Seen, corpus
+from sdr_sc.experiments.hostile_samples import samples_rows
 from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
 from sdr_sc.link.pdu_wire import Refusal
 
@@ -34,3 +35,12 @@ def test_a_standstill_is_seen_at_either_end() -> None:
     assert _rate(seen, 0.0, 10.0) == pytest.approx(10.0) and _standstill(seen, 0.0, 10.0) < 0.2
     assert _standstill(Seen(frames[:50], greetings), 0.0, 10.0) == pytest.approx(5.1)
     assert _standstill(Seen(frames, greetings[:20]), 0.0, 10.0) == pytest.approx(5.0)
+
+
+def test_progress_is_said_now_and_then_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, said = 100.0, list[str]()
+    monkeypatch.setattr("sdr_sc.experiments.hostile_load.time.monotonic", lambda: now_s)
+    progress = Progress("messages refused", 4000, said.append)
+    for done, now_s in ((0, 115.0), (500, 105.0), (1000, 130.0), (1200, 131.0)):  # noqa: B007
+        progress.at(done)
+    assert said == ["1,000 of 4,000 messages refused after 30 s, about 1.5 min to go"]
