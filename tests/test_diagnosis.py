@@ -12,6 +12,8 @@ import pytest
 from sdr_sc.experiments.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
 from sdr_sc.experiments.hint_words import Situation, Source, hint
 from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose
+from sdr_sc.phy.diagnosis.own_preamble import Match
+from sdr_sc.phy.diagnosis.search import _without_header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.preamble import preamble
 
@@ -89,17 +91,42 @@ def test_zeros_a_cut_and_a_clipped_level() -> None:
     assert found.cause is Cause.CLIPPED and found.share > 0.5
 
 
-def test_a_preamble_without_a_header_is_weak_or_of_another_layout_and_neither_is_proven() -> None:
+def without_headers() -> np.ndarray:
     parts = []
     for seed in range(12):
         body = rng(seed).normal(size=(2, 1500)) * np.sqrt(OWN.mean_sample_power / 2)
         parts += [np.zeros(700), preamble(OWN), body[0] + 1j * body[1]]
-    sent = np.concatenate(parts)
-    weak = diagnose(noisy(sent, 10**0.05, rng(20)), OWN)
-    assert weak.cause is Cause.WEAK and not weak.proven and weak.snr_db == pytest.approx(-0.5, abs=1.5)
+    return np.concatenate(parts)
+
+
+def test_a_preamble_without_a_header_is_of_another_layout_only_where_nothing_else_explains_it() -> None:
+    sent = without_headers()
     other = diagnose(noisy(sent, 0.01, rng(20)), OWN)
     assert other.cause is Cause.NUMEROLOGY and not other.proven and other.numerology == {}
     assert "header" in hint(other, OWN, Situation())
+    # A receiver reads headers at -0.5 dB: the level is not the cause; fading might be.
+    for snr_db in (-0.5, 5.0):
+        assert diagnose(noisy(sent, 10 ** (-snr_db / 10), rng(20)), OWN).cause is Cause.UNKNOWN
+    clipped = np.clip(noisy(30 * sent, 0.01, rng(20)).view(np.float32), -1, 1).view(np.complex64)
+    assert diagnose(clipped, OWN).cause is Cause.CLIPPED
+
+
+def test_a_signal_is_weak_where_a_receiver_loses_frames_by_noise_alone() -> None:
+    period = 700 + len(preamble(OWN)) + 1500
+    training = tuple(float(i * period + 700 + OWN.preamble_samples - 2 * OWN.fft_size) for i in range(4))
+    match = Match(1.0, 0.0, False, 0.5, training)
+    for snr_db, cause in ((-9.0, Cause.WEAK), (0.0, Cause.UNKNOWN), (20.0, Cause.NUMEROLOGY)):
+        found = _without_header(noisy(without_headers(), 10 ** (-snr_db / 10), rng(21)), match, OWN)
+        assert found.cause is cause and not found.proven
+
+
+@pytest.mark.parametrize("snr_db", [5.0, 10.0])
+def test_a_double_prefix_as_long_as_a_symbol_is_told_apart_at_each_frame(snr_db: float) -> None:
+    other = replace(OWN, cyclic_prefix=32)
+    for seed in range(100, 108):
+        sent = shifted(frames(rng(seed), other), float(rng(seed).uniform(-1.8, 1.8)) / 64)
+        found = diagnose(noisy(sent, 10 ** (-snr_db / 10), rng(seed + 1)), OWN)
+        assert found.cause is Cause.NUMEROLOGY and found.numerology == {"cyclic_prefix": 32}, found
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-4, 1.0, 1e9])

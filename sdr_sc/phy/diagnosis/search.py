@@ -20,7 +20,10 @@ from sdr_sc.phy.receiver import ReceivedFrame, Receiver
 LONGEST = 262_144
 """Samples that a diagnosis looks at, at most: it takes well under a second."""
 _LARGEST = 1e15
-_WEAK_DB = 3.0
+_WEAK_DB = -3.0
+"""With noise alone a receiver gets 95 % of the frames at this SNR, all at 1 dB more, and half at 2 dB less."""
+_CLEAR_DB = 10.0
+"""SNR at which neither noise, for which 0 dB are enough, nor fading 10 dB deep explain that no header is read."""
 _MUCH_CLIPPED = 0.15
 _RANGE_SUBCARRIERS = 2.0
 _LEAST_RATIO, _BAND_IS_CUT = 0.24, 0.8
@@ -46,11 +49,13 @@ def diagnose(samples: np.ndarray, numerology: Numerology) -> Diagnosis:
     if frames:
         return Diagnosis(Cause.RECEIVED, True, len(frames))
     ours = _ours(samples, n)
-    if ours is not None:
+    if ours is not None and (ours.proven or ours.cause is Cause.TOO_SHORT):
         return ours
     share = observe.clipped_share(samples)
     if share >= _MUCH_CLIPPED and not _is_steady(samples):
         return Diagnosis(Cause.CLIPPED, share=share)
+    if ours is not None:
+        return ours
     if len(samples) < n.payload_offset:
         return Diagnosis(Cause.TOO_SHORT)
     tone = observe.carrier(samples)
@@ -92,7 +97,10 @@ def _frames(samples: np.ndarray, numerology: Numerology) -> list[ReceivedFrame]:
 
 
 def _ours(samples: np.ndarray, n: Numerology) -> Diagnosis | None:
-    """Frames of ours that something keeps from being received, or None."""
+    """Why frames of ours are not received, ``UNKNOWN`` if they are there and that is not clear; None without them.
+
+    What a header or a frame proves comes before what is likely.
+    """
     unread: list[tuple[Period, Match]] = []
     periods = find_periods(samples, detection_period(n))
     for period in periods:
@@ -107,17 +115,32 @@ def _ours(samples: np.ndarray, n: Numerology) -> Diagnosis | None:
                 return Diagnosis(Cause.TOO_SHORT)
             unread.append((period, match))
     same = [(period, match) for period, match in unread if abs(match.ratio - 1.0) < SAME_RATE]
-    weak = next((_snr_db(samples, match, n) for _, match in same), None)
-    if weak is not None and weak < _WEAK_DB:
-        return Diagnosis(Cause.WEAK, snr_db=weak)
+    likely: Diagnosis | None = None
     for period in periods:
         own = next((match for each, match in same if each is period), None)
         sizes = other_sizes(samples, period, n, own)
-        if sizes is not None:
-            found = _with_sizes(sizes, n)
-            if found is not None:
-                return found
+        found = None if sizes is None else _with_sizes(sizes, n)
+        if found is not None and found.frames:
+            return found
+        if found is not None and found.proven and likely is None:
+            likely = found
+    if likely is not None:
+        return likely
+    if same:
+        return _without_header(samples, same[0][1], n)
     return next(filter(None, (_too_fast(samples, period, n) for period in periods)), None)
+
+
+def _without_header(samples: np.ndarray, match: Match, n: Numerology) -> Diagnosis:
+    """Training symbols of ours behind which no header is read, with no layout that is tried."""
+    snrs_db = _snrs_db(samples, match, n)
+    if not len(snrs_db):
+        return Diagnosis(Cause.UNKNOWN)
+    if snrs_db.max() < _WEAK_DB:  # a place that was missed has too little
+        return Diagnosis(Cause.WEAK, snr_db=float(snrs_db.max()))
+    if np.median(snrs_db) < _CLEAR_DB:
+        return Diagnosis(Cause.UNKNOWN)
+    return Diagnosis(Cause.NUMEROLOGY, offset=match.offset, inverted=match.inverted)
 
 
 def _too_fast(samples: np.ndarray, period: Period, n: Numerology) -> Diagnosis | None:
@@ -166,17 +189,17 @@ def _proven(samples: np.ndarray, match: Match, n: Numerology) -> Diagnosis | Non
     return Diagnosis(cause, True, len(frames), offset, match.ratio, match.inverted)
 
 
-def _snr_db(samples: np.ndarray, match: Match, n: Numerology) -> float:
-    """SNR per occupied subcarrier by the two equal training symbols of all bursts, dB."""
-    same = power = 0.0
+def _snrs_db(samples: np.ndarray, match: Match, n: Numerology) -> np.ndarray:
+    """SNR per occupied subcarrier by the two equal training symbols of each burst, dB."""
+    found = []
     for start in match.starts:
         at = round(start)
         one, two = samples[at : at + n.fft_size], samples[at + n.fft_size : at + 2 * n.fft_size]
         if at >= 0 and len(two) == n.fft_size:
-            same += abs(np.vdot(one, two))
-            power += 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
-    noise = max(power - same, 1e-12 * power, 1e-30)
-    return float(10 * np.log10(max(same, 1e-30) / noise / n.mean_sample_power))
+            same, power = abs(np.vdot(one, two)), 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
+            noise = max(power - same, 1e-12 * power, 1e-30)
+            found.append(10 * np.log10(max(same, 1e-30) / noise / n.mean_sample_power))
+    return np.array(found)
 
 
 def _with_sizes(sizes: Sizes, own: Numerology) -> Diagnosis | None:

@@ -155,26 +155,34 @@ def _completed(samples: np.ndarray, period: Period, own: Numerology, guess: Nume
 
 
 def _prefixes(samples: np.ndarray, starts: list[int], size: int) -> tuple[list[int], list[int]]:
-    """Where the training begins, and the cyclic prefixes for which the symbols behind it repeat their ends in front.
+    """Where each training begins, the clearest first, and the prefixes with which the symbols behind repeat their ends.
 
-    A double prefix as long as a symbol looks like the first of three training symbols, so one symbol later counts too.
+    A double prefix as long as a symbol looks like the first of three training symbols, and noise decides at each place
+    which two of them are taken: so at each place one symbol later counts too.
     """
-    likely: dict[tuple[int, int], float] = {}
-    for later in (0, size):
-        for prefix in range(size // 8, size // 2 + 1):
-            total, energy = 0j, 1e-30
-            for start in starts:
-                for symbol in range(_SYMBOLS_FOLDED):
-                    at = start + later + 2 * size + symbol * (size + prefix)
-                    one, two = samples[max(at, 0) : at + prefix], samples[max(at, 0) + size : at + prefix + size]
-                    if at >= 0 and len(two) == prefix:
-                        total += np.vdot(one, two)
-                        energy += 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
-            # Likelihood of a repeat against none: the squared coefficient times the samples that it rests on.
-            likely[later, prefix] = (abs(total) / energy) ** 2 * prefix
-    later, best = max(likely, key=lambda each: likely[each])
+    best, likely, prefix = starts, -1.0, size // 4
+    for each in range(size // 8, size // 2 + 1):
+        repeats = [max((_repeat(samples, start + later, size, each), start + later) for later in (0, size))
+                   for start in starts]  # fmt: skip
+        # Likelihood of a repeat against none: the squared coefficient times the samples that it rests on.
+        value = sum(coefficient**2 for coefficient, _ in repeats) * each
+        if value > likely:
+            likely, prefix = value, each
+            best = [start for _, start in sorted(repeats, reverse=True)]
     usual = [size // share for share in (4, 8, 2)]
-    return [start + later for start in starts], list(dict.fromkeys((best, *usual)))
+    return best, list(dict.fromkeys((prefix, *usual)))
+
+
+def _repeat(samples: np.ndarray, start: int, size: int, prefix: int) -> float:
+    """How much the symbols behind training symbols that begin at ``start`` repeat their ends in front, 0..1."""
+    total, energy = 0j, 1e-30
+    for symbol in range(_SYMBOLS_FOLDED):
+        at = start + 2 * size + symbol * (size + prefix)
+        one, two = samples[max(at, 0) : at + prefix], samples[max(at, 0) + size : at + prefix + size]
+        if at >= 0 and len(two) == prefix:
+            total += np.vdot(one, two)
+            energy += 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
+    return float(abs(total) / energy)
 
 
 class _Spectra:
