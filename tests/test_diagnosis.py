@@ -11,7 +11,7 @@ import pytest
 
 from sdr_sc.experiments.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
 from sdr_sc.experiments.hint_words import Situation, Source, hint
-from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose
+from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose, observe
 from sdr_sc.phy.diagnosis.own_preamble import Match
 from sdr_sc.phy.diagnosis.search import _without_header
 from sdr_sc.phy.numerology import Numerology
@@ -127,6 +127,19 @@ def test_a_double_prefix_as_long_as_a_symbol_is_told_apart_at_each_frame(snr_db:
         sent = shifted(frames(rng(seed), other), float(rng(seed).uniform(-1.8, 1.8)) / 64)
         found = diagnose(noisy(sent, 10 ** (-snr_db / 10), rng(seed + 1)), OWN)
         assert found.cause is Cause.NUMEROLOGY and found.numerology == {"cyclic_prefix": 32}, found
+
+
+def test_what_stands_out_of_noise_in_time_is_not_called_noise_alone() -> None:
+    for seed in range(10):
+        noise = noisy(np.zeros(int(rng(seed).integers(3000, 200_000))), 1.0, rng(seed))
+        assert observe.is_noise(noise)
+        noise[1000:2500] = 0  # lost samples
+        assert observe.is_noise(noise)
+        # Packets that fill more than half of the time have no blocks far above the usual one, but some far below.
+        for most in (600, 3000):
+            sent = np.repeat(rng(seed).random(200) * most > 300, 600)
+            packets = sent * noisy(np.zeros(len(sent)), 1.0, rng(seed + 1))
+            assert not observe.is_noise(noisy(packets, 0.7, rng(seed + 2)))
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-4, 1.0, 1e9])

@@ -222,7 +222,7 @@ _WORDS: dict[Cause, Callable[[Diagnosis, Numerology, Situation], tuple[str, str]
     Cause.NUMEROLOGY: _numerology,
     Cause.OTHER_OFDM: _other_ofdm,
     Cause.EMPTY: _empty,
-    Cause.NOISE: lambda found, n, where: ("there is noise alone", _level(where)),
+    Cause.NOISE: lambda found, n, where: ("there is noise alone, or a signal that it covers", _level(where)),
     Cause.TOO_SHORT: lambda found, n, where: (
         "the samples end before the first frame's header does",
         "take a longer part",

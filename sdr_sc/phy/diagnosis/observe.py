@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import fft
+from scipy.special import gammainccinv, gammaincinv
 
 _WELCH, _AVERAGES = 1024, 128
 _CARRIER_SHARE = 0.7
-_FLAT_SPECTRUM_DB, _FLAT_POWER_DB = 3.0, 2.5
+_FLAT_SPECTRUM_DB = 3.0
+_STEADY_BLOCKS = (128, 1024, 8192)
+_STEADY_BAND = 0.7  # of the rate: narrower noise varies more
+_STEADY_FALSE = 1e-3  # share of stretches of noise that are taken for something else
+_STEADY_DB = 0.4  # that the gain of a receiver may change
 _POWER_BLOCK = 128
 _OFDM_SIZES = (32, 64, 128, 256, 512, 1024, 2048)
 _LEAST_PREFIX, _MOST_PREFIX = 1 / 32, 1 / 2  # of the useful part
@@ -50,8 +55,17 @@ def is_noise(samples: np.ndarray) -> bool:
     least, usual, most = np.quantile(powers, (0.02, 0.5, 1.0))
     if least <= 0 or 10 * np.log10(max(most / usual, usual / least)) > _FLAT_SPECTRUM_DB:
         return False
-    loudness = _block_powers(samples)
-    return bool(10 * np.log10(loudness.max() / np.median(loudness)) < _FLAT_POWER_DB)
+    there = samples[samples != 0]  # lost samples are 0
+    return all(_is_steady_as_noise(_block_powers(there, size), size) for size in _STEADY_BLOCKS if size <= len(there))
+
+
+def _is_steady_as_noise(powers: np.ndarray, size: int) -> bool:
+    """Whether blocks of that many samples vary no more than noise, whose power has a gamma distribution."""
+    usual = float(np.median(powers))
+    values, chance = _STEADY_BAND * size, _STEADY_FALSE / (2 * len(_STEADY_BLOCKS) * len(powers))
+    most, least = gammainccinv(values, chance) / values, gammaincinv(values, chance) / values
+    change = 10 ** (_STEADY_DB / 10)
+    return bool(powers.max() < change * most * usual and change * powers.min() > least * usual)
 
 
 def clipped_share(samples: np.ndarray) -> float:
@@ -64,8 +78,8 @@ def clipped_share(samples: np.ndarray) -> float:
     return float(np.count_nonzero(parts >= _AT_LIMIT * top) / max(np.count_nonzero(loud), 1))
 
 
-def _block_powers(samples: np.ndarray) -> np.ndarray:
-    blocks = max(len(samples) // _POWER_BLOCK, 1)
+def _block_powers(samples: np.ndarray, size: int = _POWER_BLOCK) -> np.ndarray:
+    blocks = max(len(samples) // size, 1)
     parts = np.ascontiguousarray(samples[: len(samples) // blocks * blocks]).view(np.float32).reshape(blocks, -1)
     return np.maximum(np.einsum("ij,ij->i", parts, parts), 1e-30).astype(np.float64)
 
