@@ -115,9 +115,22 @@ def test_a_signal_is_weak_where_a_receiver_loses_frames_by_noise_alone() -> None
     period = 700 + len(preamble(OWN)) + 1500
     training = tuple(float(i * period + 700 + OWN.preamble_samples - 2 * OWN.fft_size) for i in range(4))
     match = Match(1.0, 0.0, False, 0.5, training)
-    for snr_db, cause in ((-9.0, Cause.WEAK), (0.0, Cause.UNKNOWN), (20.0, Cause.NUMEROLOGY)):
+    for snr_db, cause in ((-15.0, Cause.WEAK), (0.0, Cause.UNKNOWN), (20.0, Cause.NUMEROLOGY)):
         found = _without_header(noisy(without_headers(), 10 ** (-snr_db / 10), rng(21)), match, OWN)
         assert found.cause is cause and not found.proven
+
+
+@pytest.mark.parametrize("symbols", [2, 4, 8])
+@pytest.mark.parametrize("snr_db", [0.0, 20.0])
+def test_the_length_of_the_detection_part_is_named_only_where_it_is_another(symbols: int, snr_db: float) -> None:
+    named = {"header_symbols": 6} | ({"detection_symbols": symbols} if symbols != OWN.detection_symbols else {})
+    found = []
+    for seed in range(6):
+        sent = frames(rng(seed), replace(OWN, header_symbols=6, detection_symbols=symbols))
+        found.append(diagnose(noisy(shifted(sent, 0.01), 10 ** (-snr_db / 10), rng(seed + 1)), OWN))
+    assert all(each.cause in (Cause.NUMEROLOGY, Cause.UNKNOWN) for each in found), found
+    assert all(each.numerology.items() <= named.items() for each in found), found
+    assert snr_db < 5 or all(each.numerology == named for each in found)
 
 
 @pytest.mark.parametrize("snr_db", [5.0, 10.0])

@@ -21,7 +21,10 @@ LONGEST = 262_144
 """Samples that a diagnosis looks at, at most: it takes well under a second."""
 _LARGEST = 1e15
 _WEAK_DB = -3.0
-"""With noise alone a receiver gets 95 % of the frames at this SNR, all at 1 dB more, and half at 2 dB less."""
+"""The highest of a few bursts' SNRs reads 2 dB high: half of the frames are lost at -5 dB by noise alone.
+
+It is below this in 43 % of stretches at -5 dB, in 73 % at -7 dB, in 3 % at -3 dB, and in none of 60 at 0 dB.
+"""
 _CLEAR_DB = 10.0
 """SNR at which neither noise, for which 0 dB are enough, nor fading 10 dB deep explain that no header is read."""
 _MUCH_CLIPPED = 0.15

@@ -24,7 +24,8 @@ _SYMBOLS_FOLDED = 7  # a frame has at least eight behind the training symbols fo
 _PILOTS = (4, 8, 2, 6, 16, 32, 12, 64)
 _HEADERS = (8, 4, 6, 5, 10, 12, 16)
 _TRIES = 2  # frames whose header is tried with each layout
-_MEASURED_WITHIN = 1.25  # symbols
+_MOST_DETECTION = 16  # symbols
+_REPEATS_CLEARLY = 6.0  # times what noise has on average: half of it is reached once in 10,000 symbols
 _CERTAIN = 2.0  # times the least coherence: no other number of subcarriers needs to be tried
 
 
@@ -134,13 +135,11 @@ def _completed(samples: np.ndarray, period: Period, own: Numerology, guess: Nume
     n = guess
     seen = Spectrum(samples).seen(match.offset, 1.0, match.inverted)
     starts, prefixes = _prefixes(seen, [round(start) for start in match.starts], n.fft_size)
-    ends = [burst.stop - burst.start for burst in period.bursts]
     pilot_counts = dict.fromkeys((n.pilot_subcarriers, 2 * round(n.used / 26), *_PILOTS))
     for prefix in prefixes:
-        lasts = float(np.median(ends)) / (n.fft_size + prefix)
-        detection = own.detection_symbols  # one more or less does not keep a frame from being received
-        if abs(lasts - detection) > _MEASURED_WITHIN:
-            detection = int(np.clip(round(lasts), 2, 16))
+        detection = _detection_symbols(seen, starts, n.fft_size, prefix)
+        if detection is None or abs(detection - own.detection_symbols) <= 1:
+            detection = own.detection_symbols  # one more or less does not keep a frame from being received
         spectra = _Spectra(seen, starts, n.fft_size, prefix)
         for pilots in pilot_counts:
             base = _split(n.used, pilots, n.fft_size, n, prefix, detection)
@@ -183,6 +182,29 @@ def _repeat(samples: np.ndarray, start: int, size: int, prefix: int) -> float:
             total += np.vdot(one, two)
             energy += 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
     return float(abs(total) / energy)
+
+
+def _detection_symbols(samples: np.ndarray, starts: list[int], size: int, prefix: int) -> int | None:
+    """How many symbols in front of the training repeat four times each; None where noise hides it.
+
+    A header is read with any number of them, so that this has to be as certain by itself.
+    """
+    lag, symbol = size // 4, size + prefix
+    repeats = []
+    for number in range(_MOST_DETECTION):
+        total, energy = 0j, 1e-30
+        for start in starts:
+            end = start - 2 * prefix - number * symbol
+            one, two = samples[max(end - symbol, 0) : end - lag], samples[max(end - symbol, 0) + lag : end]
+            if end >= symbol:
+                total += np.vdot(one, two)
+                energy += 0.5 * (np.vdot(one, one).real + np.vdot(two, two).real)
+        repeats.append(float(abs(total) / energy))
+    usual = 0.5 * (repeats[0] + repeats[1])
+    if usual < _REPEATS_CLEARLY / np.sqrt(len(starts) * (symbol - lag)):
+        return None
+    missing = np.flatnonzero(np.array(repeats) < 0.5 * usual)
+    return max(int(missing[0]), 2) if len(missing) else _MOST_DETECTION
 
 
 class _Spectra:
