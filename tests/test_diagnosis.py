@@ -152,7 +152,7 @@ def test_what_stands_out_of_noise_in_time_is_not_called_noise_alone() -> None:
         for most in (600, 3000):
             sent = np.repeat(rng(seed).random(200) * most > 300, 600)
             packets = sent * noisy(np.zeros(len(sent)), 1.0, rng(seed + 1))
-            assert not observe.is_noise(noisy(packets, 0.7, rng(seed + 2)))
+            assert not observe.is_noise(noisy(packets, 1.0, rng(seed + 2)))
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-4, 1.0, 1e9])

@@ -14,6 +14,7 @@ _STEADY_BLOCKS = (128, 1024, 8192)
 _STEADY_BAND = 0.7  # of the rate: narrower noise varies more
 _STEADY_FALSE = 1e-3  # share of stretches of noise that are taken for something else
 _STEADY_DB = 0.4  # that the gain of a receiver may change
+_STEADY_LEAST = 8  # blocks
 _POWER_BLOCK = 128
 _OFDM_SIZES = (32, 64, 128, 256, 512, 1024, 2048)
 _LEAST_PREFIX, _MOST_PREFIX = 1 / 32, 1 / 2  # of the useful part
@@ -65,7 +66,14 @@ def _is_steady_as_noise(powers: np.ndarray, size: int) -> bool:
     values, chance = _STEADY_BAND * size, _STEADY_FALSE / (2 * len(_STEADY_BLOCKS) * len(powers))
     most, least = gammainccinv(values, chance) / values, gammaincinv(values, chance) / values
     change = 10 ** (_STEADY_DB / 10)
-    return bool(powers.max() < change * most * usual and change * powers.min() > least * usual)
+    if powers.max() > change * most * usual or change * powers.min() < least * usual:
+        return False
+    if (free := len(powers) - 1) < _STEADY_LEAST:
+        return True
+    # Bursts for half of the time show in the spread before they show in the extremes.
+    relative = float(np.var(powers, ddof=1)) / usual**2
+    spread = 2 * gammainccinv(0.5 * free, chance) / free / values
+    return bool(relative < spread + (0.5 * (change - 1)) ** 2)
 
 
 def clipped_share(samples: np.ndarray) -> float:
