@@ -30,11 +30,11 @@ SNR_DB = 10.0
 
 def workloads() -> dict[str, Any]:
     """What is timed, by name; with the checkout whose package is imported."""
-    from sdr_sc.experiments.loopback import run_loopback
-    from sdr_sc.phy.framing import FrameBuilder
-    from sdr_sc.phy.header import Header
+    from sdr_sc.flowgraph.loopback import run_loopback
+    from sdr_sc.phy.frame.framing import FrameBuilder
+    from sdr_sc.phy.frame.header import Header
     from sdr_sc.phy.numerology import Numerology
-    from sdr_sc.phy.receiver import Receiver
+    from sdr_sc.phy.receive.receiver import Receiver
 
     numerology, rng = Numerology(), np.random.default_rng(1)
     builder = FrameBuilder(numerology)
@@ -121,7 +121,7 @@ class Checkout:
 @click.option("--json", "target", type=click.Path(path_type=Path), help="file for the rows")
 def main(other: Path, rounds: int, target: Path | None) -> None:
     """Compare this checkout's speed with OTHER's."""
-    from sdr_sc.experiments.measurements import Row, print_rows, write_json
+    from sdr_sc.results.rows import Row, print_rows, write_json
 
     ours, theirs = Checkout(ROOT), Checkout(other.resolve())
     ratios: dict[str, list[float]] = {work: [] for work in WORK}

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.measurements import check_writable, print_rows, write_json
+from sdr_sc.results.rows import check_writable, print_rows, write_json
 
 
 @click.command()
@@ -30,7 +30,7 @@ def main(
     if lengths and (frames or repeats):
         raise click.UsageError("--lengths has its own number of frames and repeats; leave --frames and --repeats out.")
     try:
-        from sdr_sc.experiments.phy_throughput import frame_length_rows, throughput_rows
+        from sdr_sc.bench.phy.throughput import frame_length_rows, throughput_rows
 
         if json_path is not None:
             check_writable(json_path)

@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from sdr_sc.experiments.measurements import read_measurements
+from sdr_sc.results.rows import read_measurements
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "docs" / "pictures"

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sdr_sc.capture import open_capture
+from sdr_sc.capture.receive import received_frames
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.received_frames import received_frames
 
 RIDGE, WIDTH, RANDOM_FEATURES, SEED = 1e-2, 0.35, 600, 1
 

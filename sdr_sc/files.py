@@ -184,4 +184,3 @@ def remove_litter(path: Path) -> list[Path]:
                     os.unlink(entry.path)
                     removed.append(Path(entry.path))
     return removed
-

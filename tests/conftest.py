@@ -12,7 +12,7 @@ import pytest
 from skips import refusal
 
 if TYPE_CHECKING:
-    from sdr_sc.experiments.sweep_report.view import View
+    from sdr_sc.report.sweep.selection import View
 
 collect_ignore = ["grc_canvas_child.py"]  # a program that needs a display, not a module with doctests
 
@@ -49,9 +49,9 @@ def pytest_make_collect_report():
 @pytest.fixture(autouse=True)
 def no_block_failure_left():
     yield
-    from sdr_sc.blocks import _errors
+    from sdr_sc.blocks.runtime import failures
 
-    _errors.clear()
+    failures.clear()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of pre-stored knowledge, which no test may change."""
     from prestored_folders import CONFIG, DATA, LinearTeacher
 
-    from sdr_sc.distill.prestore import Prestorer
+    from sdr_sc.distill.targets.prestore import Prestorer
 
     path = tmp_path_factory.mktemp("prestored") / "whole"
     Prestorer(LinearTeacher(), DATA, CONFIG, path).run()

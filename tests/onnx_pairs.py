@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.distill.onnx_write import trace, with_metadata
-from sdr_sc.experiments.onnx_check import Coder
+from sdr_sc.bench.export import Coder
+from sdr_sc.distill.export.onnx_write import trace, with_metadata
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import CamTable

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.experiments.phy_fuzz import missing_causes
-from sdr_sc.experiments.phy_judge import has_wrong_features
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.bench.phy.fuzz import missing_causes
+from sdr_sc.bench.phy.judge import has_wrong_features
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 
 N64 = Numerology()
 _CHUNKS = (0, 1, 2, 7, 80, 500, 3000)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from sdr_sc.data.fashion_mnist import ImageSet
-from sdr_sc.distill.prestore import PrestoreConfig
-from sdr_sc.distill.teacher import TeacherAnswer
+from sdr_sc.distill.targets.prestore import PrestoreConfig
+from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.views import (
     ViewPolicy,
 )

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.experiments.sweep.config import SweepConfig, config_from
-from sdr_sc.experiments.sweep.grid import Point, make_tasks
-from sdr_sc.experiments.sweep.points import PointResult, items_of, test_set
-from sdr_sc.experiments.sweep.results import write_results
-from sdr_sc.experiments.sweep.runner import results_about
-from sdr_sc.experiments.sweep_report.study import load_study
-from sdr_sc.experiments.sweep_report.view import View
+from sdr_sc.report.sweep.results_set import load_study
+from sdr_sc.report.sweep.selection import View
+from sdr_sc.sweep.config import SweepConfig, config_from
+from sdr_sc.sweep.grid import Point, make_tasks
+from sdr_sc.sweep.results import write_results
+from sdr_sc.sweep.runner import results_about
+from sdr_sc.sweep.tally import PointResult
+from sdr_sc.sweep.test_items import items_of, test_set
 
 ITEMS = 200
 CONTENT: dict[str, Any] = {

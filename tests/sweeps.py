@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep.config import SweepConfig, config_from
-from sdr_sc.experiments.sweep.grid import Point, Task, make_tasks
-from sdr_sc.experiments.sweep.points import PointResult
-from sdr_sc.experiments.sweep.results import columns
+from sdr_sc.sweep.config import SweepConfig, config_from
+from sdr_sc.sweep.grid import Point, Task, make_tasks
+from sdr_sc.sweep.results import columns
+from sdr_sc.sweep.tally import PointResult
 
 SMALL: dict[str, Any] = {
     "schemes": ["ours"],

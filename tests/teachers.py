@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.efficientnet import EfficientNetLite2, TeacherCard, save
+from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, TeacherCard, save
 
 
 class Linear(torch.nn.Module):

@@ -12,24 +12,25 @@ from command import ROOT
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines import error_rates, image_accuracy
-from sdr_sc.experiments.baselines.catalogue import SCHEME_NAMES, check_scheme, make_scheme
-from sdr_sc.experiments.baselines.features_scheme import FeaturesScheme
-from sdr_sc.experiments.baselines.image_accuracy import BUDGETS_BYTES, measure
-from sdr_sc.experiments.baselines.image_scheme import K_LIST, ImageScheme
-from sdr_sc.experiments.baselines.images import SIDES, make_codec
-from sdr_sc.experiments.baselines.learn import learn
-from sdr_sc.experiments.baselines.link import Link, LinkResult, noisy_channel, run_scheme
-from sdr_sc.experiments.baselines.model_files import size_of_teacher
-from sdr_sc.experiments.baselines.pca import SHIPPED, PcaModel, fit
-from sdr_sc.experiments.baselines.pca_scheme import PcaScheme
-from sdr_sc.experiments.baselines.scheme import Scheme
-from sdr_sc.experiments.sweep.config import load_config
-from sdr_sc.experiments.sweep.runner import check_air
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.schemes import bler_tables as error_rates
+from sdr_sc.schemes import image_accuracy
+from sdr_sc.schemes.catalogue import SCHEME_NAMES, check_scheme, make_scheme
+from sdr_sc.schemes.features_ldpc import FeaturesScheme
+from sdr_sc.schemes.image_accuracy import BUDGETS_BYTES, measure
+from sdr_sc.schemes.image_codecs import SIDES, make_codec
+from sdr_sc.schemes.image_ldpc import K_LIST, ImageScheme
+from sdr_sc.schemes.learn import learn
+from sdr_sc.schemes.link import Link, LinkResult, noisy_channel, run_scheme
+from sdr_sc.schemes.model_files import size_of_teacher
+from sdr_sc.schemes.pca import SHIPPED, PcaModel, fit
+from sdr_sc.schemes.pca_scheme import PcaScheme
+from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.complexity import count_parameters
 from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
+from sdr_sc.sweep.config import load_config
+from sdr_sc.sweep.runner import check_air
 
 ACCURACY = np.linspace(0.3, 0.9, len(BUDGETS_BYTES)) * np.array([[1.0], [0.9], [0.8], [0.7]])
 OFFICE = Path(__file__).parents[1] / "../shared/data/measured_channels/office_nlos_1.npz"

@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 
+from sdr_sc.bench.coding import bit_information, carried_over_db
 from sdr_sc.errors import MissingDependencyError
-from sdr_sc.experiments.baselines import coding
-from sdr_sc.experiments.baselines.bits import Codeword, pack_digits, unpack_digits
-from sdr_sc.experiments.baselines.coding import CRC_BITS, MODES, LdpcQam, code_for, crc_is_right, with_crc
-from sdr_sc.experiments.baselines.learn import needed_db
-from sdr_sc.experiments.baselines.nr_code import NrCode
-from sdr_sc.experiments.baselines.qam import modulate, soft_bits
-from sdr_sc.experiments.bench_coding import bit_information, carried_over_db
+from sdr_sc.phy.coding import ldpc_qam as coding
+from sdr_sc.phy.coding.ldpc_nr import NrCode
+from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES, LdpcQam, code_for, crc_is_right, with_crc
+from sdr_sc.phy.coding.qam import modulate, soft_bits
+from sdr_sc.schemes.bits import Codeword, pack_digits, unpack_digits
+from sdr_sc.schemes.learn import needed_db
 
 
 @pytest.mark.parametrize(

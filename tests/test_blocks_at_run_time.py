@@ -12,19 +12,20 @@ import pytest
 from gnuradio import blocks, gr
 from phy_reference import demodulate, modulate
 
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.blocks.channel import channel
 from sdr_sc.blocks.image_source import image_source
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
 from sdr_sc.blocks.snr_estimator import snr_estimator
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
-from sdr_sc.experiments.harness import run_flowgraph
-from sdr_sc.phy.header import FRAME_NUM_MODULO
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 from sdr_sc.phy.numerology import Numerology
 
 pytestmark = pytest.mark.timeout(60)

@@ -13,11 +13,11 @@ import yaml
 from gnuradio import blocks, gr
 from measured_files import write
 
-from sdr_sc.blocks._pdu import read_pdu
 from sdr_sc.blocks.channel import channel
+from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
-from sdr_sc.experiments.grc_compile import GRC_FOLDER, compile_flowgraph
-from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.flowgraph.compile import GRC_FOLDER, compile_flowgraph
+from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.phy.channels import Awgn, Chain, parse_chain
 from sdr_sc.phy.numerology import Numerology
 

@@ -12,22 +12,23 @@ import pmt
 import pytest
 from gnuradio import blocks, gr
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._burst_timing import BurstTiming
-from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._level import LevelMeter
-from sdr_sc.blocks._link_record import OPEN_FRAMES, SETTLE_FRAMES, FrameRecord, LinkRecord
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.blocks.usrp_monitor import usrp_monitor
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import BlockError
-from sdr_sc.experiments.harness import run_flowgraph
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.frames.link_record import OPEN_FRAMES, SETTLE_FRAMES, FrameRecord, LinkRecord
+from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.timing.burst_timing import BurstTiming
+from sdr_sc.link.timing.device_clock import DeviceClock
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 
 NUMEROLOGY = Numerology()
@@ -94,9 +95,9 @@ def test_addresses_that_cannot_be_used_are_told() -> None:
     one, other = zmq_pdu_source(address), zmq_pdu_source(address)
     one.start()
     try:
-        with _errors.watching():  # an exception in start() would leave the flowgraph hanging
+        with failures.watching():  # an exception in start() would leave the flowgraph hanging
             other.start()
-            assert "cannot be bound" in str(_errors.first())
+            assert "cannot be bound" in str(failures.first())
     finally:
         one.stop()
 
@@ -134,7 +135,7 @@ def test_no_rounding_adds_up_over_many_bursts() -> None:
 
 def test_the_device_clock_is_carried_on_between_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     now, asked = [50.0], []
-    monkeypatch.setattr("sdr_sc.blocks._device_clock.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sdr_sc.link.timing.device_clock.time.monotonic", lambda: now[0])
     clock = DeviceClock(lambda: asked.append(1) or now[0] + 100.0, refresh_s=0.05)
     for _ in range(20):
         now[0] += 0.002
@@ -174,7 +175,7 @@ def test_the_level_counts_what_a_converter_would_clip() -> None:
 
 def test_the_level_of_now_forgets_what_the_totals_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("sdr_sc.blocks._level.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("sdr_sc.link.level.time.monotonic", lambda: now[0])
     meter = LevelMeter(1.0)
     meter.skip(1500)
     meter.add(np.full(1000, 9.0, np.complex64))  # settling
@@ -275,7 +276,7 @@ def test_an_answer_may_come_before_the_news_that_its_frame_was_sent() -> None:
 
 def test_an_early_answer_is_not_taken_for_a_later_transmitters_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     answer, now_s = (np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000), [10.0]
-    monkeypatch.setattr("sdr_sc.blocks._link_record.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("sdr_sc.link.frames.link_record.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     record = LinkRecord(None)
     for index in (1, 2, 9):  # of a transmitter that is killed before its news arrive
         assert record.answered(index, *answer) is None

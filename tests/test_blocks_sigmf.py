@@ -13,22 +13,23 @@ import pmt
 import pytest
 from gnuradio import blocks, gr
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._pace import MAX_WAITING, Followed, RealTime
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
-from sdr_sc.blocks._stream_end import StreamEnd, end_together
-from sdr_sc.blocks._told_frames import many_frames, told_frames
 from sdr_sc.blocks.channel import channel
 from sdr_sc.blocks.degrade import degrade
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
 from sdr_sc.blocks.sigmf_source import rate_of, sigmf_source
 from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame, open_capture
 from sdr_sc.errors import BlockError, CaptureError
-from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.frames.annotated_frames import many_frames, told_frames
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.stream_end import StreamEnd, end_together
+from sdr_sc.link.timing.pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.phy.decimate import Decimator
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 
 NUMEROLOGY = Numerology()
@@ -351,7 +352,7 @@ def test_the_source_waits_for_a_slow_decoder() -> None:
 
 
 def test_a_recorder_takes_no_message_that_is_none(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         recorder = sigmf_recorder(str(tmp_path / "one"))
         recorder.handle_frame(make_pdu({"frame_num": 1}, np.empty(0, np.complex64)))
-        assert "without 'k'" in str(_errors.first())
+        assert "without 'k'" in str(failures.first())

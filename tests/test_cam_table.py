@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.finish import measure_cam_table
+from sdr_sc.distill.export.finish import measure_cam_table
 from sdr_sc.distill.split import split
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -20,7 +20,7 @@ from recordings import FREQ_HZ, all_samples, assert_valid, change, data_file, no
 from sdr_sc.capture import Capture, CaptureWriter
 from sdr_sc.capture.check import check
 from sdr_sc.capture.edit import convert, cut
-from sdr_sc.capture.findings import SHOWN_OF_A_KIND
+from sdr_sc.capture.sigmf.findings import SHOWN_OF_A_KIND
 from sdr_sc.errors import CaptureError
 
 FOREIGN = ROOT.parent / "shared" / "data" / "foreign_sigmf"

@@ -13,7 +13,7 @@ from recordings import RATE_HZ, data_file, noise, record
 
 from sdr_sc.capture import Capture, CaptureWriter
 from sdr_sc.cli.main import main
-from sdr_sc.experiments.capture_plot import COLUMNS, draw, spectrogram
+from sdr_sc.report.capture import COLUMNS, draw, spectrogram
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from sdr_sc.capture import Capture, CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.check import check
 from sdr_sc.capture.datatype import FORMATS, from_complex64, to_complex64
 from sdr_sc.capture.edit import convert, cut
-from sdr_sc.capture.json_pieces import BEGIN, BrokenJson, pieces
+from sdr_sc.capture.sigmf.json_pieces import BEGIN, BrokenJson, pieces
 from sdr_sc.capture.span import span
 from sdr_sc.errors import CaptureError
 
@@ -65,7 +65,7 @@ def test_every_key_is_described() -> None:
     """The page of the extension names each key that can be written, and no other."""
     import re
 
-    from sdr_sc.capture.info import CaptureInfo
+    from sdr_sc.capture.sigmf.info import CaptureInfo
 
     info = CaptureInfo("cf32_le", 1.0, sample_count=1, bandwidth_hz=1.0, config={"a": 1}, git_commit="x", clipped=1,
                        history=[{"action": "cut"}])  # fmt: skip

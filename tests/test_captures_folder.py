@@ -10,7 +10,7 @@ from command import ROOT
 
 from sdr_sc.capture import open_capture
 from sdr_sc.capture.check import check
-from sdr_sc.experiments.example_captures import EXAMPLES, answers, card, differences
+from sdr_sc.demo.example_captures import EXAMPLES, answers, card, differences
 
 FOLDER = ROOT / "captures"
 NAMES = [example.name for example in EXAMPLES]

@@ -14,7 +14,7 @@ from command import ROOT, assert_one_line_error, environment, sdr_sc
 
 from sdr_sc.cli import main as cli_main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.grc_compile import GRC_FOLDER
+from sdr_sc.flowgraph.compile import GRC_FOLDER
 
 HEAVY = {"numpy", "torch", "rich", "yaml", "gnuradio", "scipy", "numba"}
 

@@ -14,8 +14,8 @@ import pytest
 from command import ROOT, assert_one_line_error, environment, sdr_sc
 
 from sdr_sc.errors import FlowgraphError
-from sdr_sc.experiments import grc_compile
-from sdr_sc.experiments.grc_compile import compile_flowgraph, load_flowgraph
+from sdr_sc.flowgraph import compile as grc_compile
+from sdr_sc.flowgraph.compile import compile_flowgraph, load_flowgraph
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.knowledge import Batch
 from sdr_sc.distill.objective import Objective
+from sdr_sc.distill.targets.teacher_targets import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,13 +9,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sdr_sc.experiments.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
-from sdr_sc.experiments.hint_words import Situation, Source, hint
+from sdr_sc.bench.phy.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
+from sdr_sc.flowgraph.hint_words import Situation, Source, hint
 from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose, observe
 from sdr_sc.phy.diagnosis.own_preamble import Match
 from sdr_sc.phy.diagnosis.search import _without_header
+from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.preamble import preamble
 
 OWN = Numerology()
 

@@ -12,15 +12,15 @@ import torch
 from command import assert_one_line_error, sdr_sc
 
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.augment import augment
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.finish import ship
-from sdr_sc.distill.knowledge import Batch, NoTeacher, Prestored, TeacherInTheLoop
+from sdr_sc.distill.export.finish import ship
 from sdr_sc.distill.objective import feasibility
-from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.split import split
-from sdr_sc.distill.teacher import TeacherAnswer
+from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.targets.teacher_targets import Batch, NoTeacher, Prestored, TeacherInTheLoop
+from sdr_sc.distill.teachers.augment import augment
+from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.train import EpochReport, Trainer
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError

@@ -12,8 +12,8 @@ from command import assert_one_line_error
 from sdr_sc.cli import prestore
 from sdr_sc.cli.main import main
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.knowledge import training_policy
-from sdr_sc.distill.prestore import PrestoreConfig
+from sdr_sc.distill.targets.prestore import PrestoreConfig
+from sdr_sc.distill.targets.teacher_targets import training_policy
 from sdr_sc.distill.views import ViewPolicy
 
 

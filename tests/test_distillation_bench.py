@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from command import assert_one_line_error
 
+from sdr_sc.bench.distillation import accuracy, points, runs
+from sdr_sc.bench.distillation.points import QUICK_IMAGES, ROUNDS, Point, measure, send_until_found
+from sdr_sc.bench.distillation.runs import Run, Sources, train_all, train_one
+from sdr_sc.bench.distillation.schemes import SCHEMES, Scheme, pick
 from sdr_sc.cli.main import main
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.ours import ModelScheme
-from sdr_sc.experiments.distillation import accuracy, points, runs
-from sdr_sc.experiments.distillation.points import QUICK_IMAGES, ROUNDS, Point, measure, send_until_found
-from sdr_sc.experiments.distillation.runs import Run, Sources, train_all, train_one
-from sdr_sc.experiments.distillation.schemes import SCHEMES, Scheme, pick
+from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
@@ -33,7 +33,7 @@ TINY = Scheme(
 
 
 def in_this_process(function, jobs, arguments, _workers, on_done) -> None:
-    """`sdr_sc.experiments.distillation.pool.run_jobs`, with jobs and arguments as they are on the way to a process."""
+    """`sdr_sc.bench.distillation.pool.run_jobs`, with jobs and arguments as they are on the way to a process."""
     for job in jobs:
         on_done(job, function(*pickle.loads(pickle.dumps((job, *arguments)))))
 

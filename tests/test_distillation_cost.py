@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from teachers import small_teacher
 
+from sdr_sc.bench.distillation import cost
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
-from sdr_sc.distill.teacher import Teacher, load_teacher
+from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.teachers.base import Teacher
+from sdr_sc.distill.teachers.load import load_teacher
 from sdr_sc.distill.train import Trainer
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.distillation import cost
-from sdr_sc.experiments.measurements import Row
+from sdr_sc.results.rows import Row
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from sdr_sc.experiments.distillation import accuracy
-from sdr_sc.experiments.distillation.points import COMPARED, SWEEP_SNR_DB, Point, key
-from sdr_sc.experiments.measurements import NOT_MEASURED
+from sdr_sc.bench.distillation import accuracy
+from sdr_sc.bench.distillation.points import COMPARED, SWEEP_SNR_DB, Point, key
+from sdr_sc.results.rows import NOT_MEASURED
 
 
 def _found(values: dict[str, list[float]], point: str) -> accuracy.Found:

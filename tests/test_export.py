@@ -14,11 +14,11 @@ import torch
 from command import environment
 from onnx_pairs import coder, copied
 
+from sdr_sc.bench.export import TOLERANCE, Agreement, Coder, accuracy, agreement, check_agreement
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.onnx_export import StudentExporter
-from sdr_sc.distill.onnx_write import trace, with_metadata
+from sdr_sc.distill.export.onnx_export import StudentExporter
+from sdr_sc.distill.export.onnx_write import trace, with_metadata
 from sdr_sc.errors import ContractError
-from sdr_sc.experiments.onnx_check import TOLERANCE, Agreement, Coder, accuracy, agreement, check_agreement
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder

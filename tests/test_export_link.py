@@ -11,12 +11,12 @@ import pytest
 from command import assert_one_line_error, sdr_sc
 from onnx_pairs import copied
 
-from sdr_sc.distill.onnx_export import StudentExporter
-from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.harness import watch_flowgraph
-from sdr_sc.experiments.loopback import LOOPBACK, account, run_loopback
-from sdr_sc.experiments.run_generated import build, load_module, top_block_class
+from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.files import write_whole
+from sdr_sc.flowgraph.compile import compile_flowgraph
+from sdr_sc.flowgraph.generated import build, load_module, top_block_class
+from sdr_sc.flowgraph.harness import watch_flowgraph
+from sdr_sc.flowgraph.loopback import LOOPBACK, account, run_loopback
 from sdr_sc.semantic import weights
 
 CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)

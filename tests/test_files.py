@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from sdr_sc.distill.checkpoint import write_checkpoint
-from sdr_sc.distill.efficientnet import EfficientNetLite2, TeacherCard, save
+from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, TeacherCard, save
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.measurements import Row, write_json
 from sdr_sc.files import write_whole
+from sdr_sc.results.rows import Row, write_json
 from sdr_sc.semantic import weights
 
 CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sdr_sc.experiments.grc_compile import grc_environment
-from sdr_sc.experiments.loopback import FLOWGRAPHS
+from sdr_sc.flowgraph.compile import grc_environment
+from sdr_sc.flowgraph.loopback import FLOWGRAPHS
 
 CHILD = Path(__file__).with_name("grc_canvas_child.py")
 FILES = sorted(FLOWGRAPHS.glob("*.grc"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from command import ROOT, assert_one_line_error, environment, sdr_sc
 
-from sdr_sc.experiments.loopback import LOOPBACK, run_loopback
+from sdr_sc.flowgraph.loopback import LOOPBACK, run_loopback
 
 QT = ROOT / "flowgraphs" / "sim_loopback_qt.grc"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdr_sc.blocks._frame_join import WAIT_FRAMES, FrameJoin
-from sdr_sc.blocks._join_queue import JoinQueue
 from sdr_sc.capture import FrameNote, SentFrame
+from sdr_sc.link.frames.frame_join import WAIT_FRAMES, FrameJoin
+from sdr_sc.link.frames.join_queue import JoinQueue
 from sdr_sc.phy.numerology import Numerology
 
 NUMEROLOGY = Numerology()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import sdr_sc.blocks
-from sdr_sc.experiments.grc_compile import GRC_FOLDER, known_block_ids
+from sdr_sc.flowgraph.compile import GRC_FOLDER, known_block_ids
 
 BLOCKS = sorted(p.stem for p in Path(sdr_sc.blocks.__file__).parent.glob("[a-z]*.py"))
 WITHOUT_QT = [name for name in BLOCKS if name != "answer_display"]

@@ -15,11 +15,11 @@ import pytest
 from command import environment
 from gnuradio import blocks, gr
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._guard import guarded, guarded_handler
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler
 from sdr_sc.errors import BlockError, FlowgraphError
-from sdr_sc.experiments import harness
-from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.flowgraph import harness
+from sdr_sc.flowgraph.harness import run_flowgraph
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -158,7 +158,7 @@ def test_raising_handler_is_named_and_ends_the_chain():
 
 def test_raising_handler_without_a_guard():
     # The harness of an earlier flowgraph in this process has installed the guard for all; see the function.
-    from sdr_sc.blocks._guard import guard_every_python_block
+    from sdr_sc.blocks.runtime.guard import guard_every_python_block
 
     guard_every_python_block()
     with pytest.raises(BlockError, match="RuntimeError: not mine"):
@@ -171,7 +171,7 @@ def test_guarded_handler_ends_a_flowgraph_of_messages_alone():
     tb = gr.top_block()
     tb.culprit, tb.store = block, blocks.message_debug()
     tb.msg_connect(tb.culprit, "out", tb.store, "store")
-    with _errors.watching():
+    with failures.watching():
         tb.start()
         for _ in range(4):
             block.to_basic_block()._post(pmt.intern("in"), pmt.intern("tick"))
@@ -236,28 +236,28 @@ def test_an_earlier_failure_does_not_count():
 
 
 def test_first_failure_wins_from_many_threads():
-    with _errors.watching():
-        threads = [threading.Thread(target=_errors.report, args=(f"b{i}", ValueError(str(i)))) for i in range(20)]
+    with failures.watching():
+        threads = [threading.Thread(target=failures.report, args=(f"b{i}", ValueError(str(i)))) for i in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        first = _errors.first()
-        assert _errors.event.is_set() and first is not None
-        _errors.report("late", ValueError())
-        assert _errors.first() == first
-    _errors.clear()
-    assert _errors.first() is None and not _errors.event.is_set()
+        first = failures.first()
+        assert failures.event.is_set() and first is not None
+        failures.report("late", ValueError())
+        assert failures.first() == first
+    failures.clear()
+    assert failures.first() is None and not failures.event.is_set()
 
 
 WITHOUT_HARNESS = """
 import signal, sys, threading
-from sdr_sc.blocks import _errors
+from sdr_sc.blocks.runtime import failures
 def stop(number, frame):
     print("handler", number)
     sys.exit(0)
 {install}
-thread = threading.Thread(target=_errors.report, args=("enc", ValueError("bad\\nthing")))
+thread = threading.Thread(target=failures.report, args=("enc", ValueError("bad\\nthing")))
 thread.start(); thread.join()
 threading.Event().wait({wait})
 """

@@ -15,12 +15,13 @@ import pytest
 from command import sdr_sc
 from usrp_ends import Ends
 
+from sdr_sc.bench.phy.faulty_signals import noisy, resampled, shifted
 from sdr_sc.capture import CaptureWriter, open_capture
-from sdr_sc.experiments.faulty_signals import noisy, resampled, shifted
-from sdr_sc.experiments.loopback import LOOPBACK, run_loopback
-from sdr_sc.experiments.received_nothing import UNKNOWN
-from sdr_sc.experiments.record import record_loopback
-from sdr_sc.experiments.replay import ReplayConfig, replay
+from sdr_sc.flowgraph.loopback import LOOPBACK, run_loopback
+from sdr_sc.flowgraph.received_nothing import UNKNOWN
+from sdr_sc.flowgraph.record import record_loopback
+from sdr_sc.flowgraph.replay import replay
+from sdr_sc.flowgraph.replay_config import ReplayConfig
 
 SIZES = "fft_size: 128\ncyclic_prefix: 32\ndata_subcarriers: 96\npilot_subcarriers: 8\n"
 
@@ -150,6 +151,6 @@ def test_a_receiver_without_a_frame_says_so_although_its_samples_do_not_show_why
     def fail(*arguments: object) -> None:
         raise ValueError("no diagnosis")
 
-    monkeypatch.setattr("sdr_sc.experiments.received_nothing.diagnose", fail)
+    monkeypatch.setattr("sdr_sc.flowgraph.received_nothing.diagnose", fail)
     done = run_loopback(60, snr_db=-30.0, images=8, feedback_timeout_s=0.05)
     assert done.frames_answered == 0 and done.hint == UNKNOWN

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdr_sc.distill.inference_form import FusedEncoder
+from sdr_sc.distill.export.inference_form import FusedEncoder
 from sdr_sc.semantic.student import StudentEncoder
 
 

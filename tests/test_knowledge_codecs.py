@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from prestored_folders import CLASSES
 from scipy.special import log_softmax
 
-from sdr_sc.distill.feature_code import CLIP_SIGMAS, PcaFeatures, parse_feature_codec
-from sdr_sc.distill.soft_labels import FLOOR_NATS, parse_label_codec
+from sdr_sc.distill.targets.feature_code import CLIP_SIGMAS, PcaFeatures, parse_feature_codec
+from sdr_sc.distill.targets.soft_labels import FLOOR_NATS, parse_label_codec
 from sdr_sc.errors import ContractError, SdrScError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from command import assert_one_line_error, sdr_sc
 
+from sdr_sc.bench.one_link import run_link
 from sdr_sc.cli.main import main
 from sdr_sc.data import fashion_mnist
-from sdr_sc.experiments.cam_response import find_steps, fitting_k
-from sdr_sc.experiments.link import run_link
+from sdr_sc.demo.cam_response import find_steps, fitting_k
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
@@ -85,7 +85,7 @@ def test_evaluate_fails_when_a_goal_of_the_shipped_model_is_missed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for goal, status, verdict in ((101.0, 1, "NO"), (1.0, 0, "yes")):
-        monkeypatch.setattr("sdr_sc.experiments.evaluate.ACCURACY_GOALS", {(20.0, 16): goal})
+        monkeypatch.setattr("sdr_sc.bench.evaluate.ACCURACY_GOALS", {(20.0, 16): goal})
         with pytest.raises(SystemExit) as stop:
             main(["evaluate", "--images", "100", "--snr", "20", "--k", "16"])
         told = capsys.readouterr().out

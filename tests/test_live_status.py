@@ -15,10 +15,10 @@ from command import environment, sdr_sc
 from rich.console import Console
 from rich.table import Table
 
-from sdr_sc.blocks._in_flight import InFlight
-from sdr_sc.blocks._level import LevelMeter
-from sdr_sc.blocks._link_record import FrameRecord, LinkRecord
 from sdr_sc.cli import rx, tx
+from sdr_sc.link.frames.link_record import FrameRecord, LinkRecord
+from sdr_sc.link.in_flight import InFlight
+from sdr_sc.link.level import LevelMeter
 
 
 def shown(table: Table) -> str:

@@ -18,8 +18,8 @@ from rich.console import Console
 
 import sdr_sc
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import measurements
-from sdr_sc.experiments.measurements import Row, format_value, mean_interval, print_rows, wilson_interval, write_json
+from sdr_sc.results import rows as measurements
+from sdr_sc.results.rows import Row, format_value, mean_interval, print_rows, wilson_interval, write_json
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

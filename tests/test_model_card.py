@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.model_card import model_card
+from sdr_sc.distill.export.model_card import model_card
 from sdr_sc.distill.objective import Student
 from sdr_sc.semantic import weights
 

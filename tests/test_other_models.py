@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_pairs import other_model
 
-from sdr_sc.blocks._schedule import SnrSchedule
 from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.demo.run import LEVELS_DB, run_folder, schedule
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.knowledge import open_knowledge
+from sdr_sc.distill.targets.teacher_targets import open_knowledge
 from sdr_sc.distill.train import Trainer
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.catalogue import make_scheme
-from sdr_sc.experiments.demo import LEVELS_DB, run_folder, schedule
-from sdr_sc.experiments.fitting_model import contract_for_images
+from sdr_sc.flowgraph.fitting_model import contract_for_images
+from sdr_sc.link.timing.schedule import SnrSchedule
+from sdr_sc.schemes.catalogue import make_scheme
 
 VERBS = (
     ("demo", "--images", "22"),

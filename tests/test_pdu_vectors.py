@@ -9,8 +9,8 @@ import numpy as np
 import pmt
 import pytest
 
-from sdr_sc.blocks._pdu import make_pdu, read_pdu
-from sdr_sc.blocks._vectors import from_vector, to_vector
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.blocks.runtime.vectors import from_vector, to_vector
 
 TYPES = [np.uint8, np.float32, np.complex64, np.float64, np.int32, np.int16]
 
@@ -44,7 +44,7 @@ def test_strided_arrays_are_taken_as_they_read() -> None:
 
 
 def test_the_fast_way_reads_dictionaries_as_the_slow_one() -> None:
-    from sdr_sc.blocks._vectors import read_dict
+    from sdr_sc.blocks.runtime.vectors import read_dict
 
     meta = {"k": 3, "big": -(2**40), "snr_db": 1.5, "no": False, "yes": True, "": -1, "v": values(np.int32, 5)}
     meta |= {f"v{np.dtype(kind).name}": values(kind, 3) for kind in (np.uint8, np.float32, np.complex64)}

@@ -8,9 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from sdr_sc.phy import header as header_format
-from sdr_sc.phy import header_code
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.frame import header as header_format
+from sdr_sc.phy.frame import header_code
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 
 HEADERS = [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from phy_streams import N64, check, join, largest_error, make_frame, noise, receive, receive_and_count, silence
 
 from sdr_sc.phy.channels import CarrierOffset
-from sdr_sc.phy.preamble import preamble
-from sdr_sc.phy.receiver import Receiver
+from sdr_sc.phy.frame.preamble import preamble
+from sdr_sc.phy.receive.receiver import Receiver
 
 # A warning of numpy's is a figure gone wrong, and a line that no user should see.
 pytestmark = pytest.mark.filterwarnings("error")

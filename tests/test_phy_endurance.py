@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdr_sc.experiments import phy_endurance
-from sdr_sc.experiments.phy_endurance import LARGEST_CHUNK, endure, mixed_chunks, noise_chunks, poisson_interval
+from sdr_sc.bench.phy import endurance as phy_endurance
+from sdr_sc.bench.phy.endurance import LARGEST_CHUNK, endure, mixed_chunks, noise_chunks, poisson_interval
 
 SAMPLES = 5_000_000
 

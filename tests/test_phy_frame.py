@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from phy_reference import deinterleave, demodulate, interleave, modulate
 
 from sdr_sc.errors import NumerologyError
-from sdr_sc.phy import header as header_format
-from sdr_sc.phy import header_code
-from sdr_sc.phy.framing import FrameBuilder, build_frame, filler_values, pilot_values
-from sdr_sc.phy.header import Header
-from sdr_sc.phy.interleave import permutation
+from sdr_sc.phy.frame import header as header_format
+from sdr_sc.phy.frame import header_code
+from sdr_sc.phy.frame.framing import FrameBuilder, build_frame, filler_values, pilot_values
+from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.preamble import detection_period, preamble
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.preamble import detection_period, preamble
 
 WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phy_streams import N64, check
 
-from sdr_sc.experiments.phy_damage import DAMAGES
-from sdr_sc.experiments.phy_fuzz import SAMPLES, fuzz
-from sdr_sc.experiments.phy_fuzz_stream import FuzzStream
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.bench.phy.damage import DAMAGES
+from sdr_sc.bench.phy.fuzz import SAMPLES, fuzz
+from sdr_sc.bench.phy.fuzz_stream import FuzzStream
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, Multipath, RayleighBlockFading, delay
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 
 N64 = Numerology()
 N256 = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)

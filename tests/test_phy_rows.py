@@ -9,14 +9,25 @@ from functools import partial
 import numpy as np
 import pytest
 
-from sdr_sc.cli._measure import summary
-from sdr_sc.experiments import phy_data, phy_fading, phy_link_rows, phy_snr_rows
-from sdr_sc.experiments.measurements import NOT_MEASURED, Row
-from sdr_sc.experiments.phy_fading import Fading
-from sdr_sc.experiments.phy_snr_rows import quantile_interval
-from sdr_sc.experiments.phy_trials import HUNDRED_SYMBOLS, Trial, run_trial, run_trials
+from sdr_sc.bench.phy import (
+    detection as phy_link_rows,
+)
+from sdr_sc.bench.phy import (
+    fading as phy_fading,
+)
+from sdr_sc.bench.phy import (
+    recordings as phy_data,
+)
+from sdr_sc.bench.phy import (
+    snr as phy_snr_rows,
+)
+from sdr_sc.bench.phy.fading import Fading
+from sdr_sc.bench.phy.snr import quantile_interval
+from sdr_sc.bench.phy.trials import HUNDRED_SYMBOLS, Trial, run_trial, run_trials
+from sdr_sc.cli.shared.measure import summary
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
+from sdr_sc.results.rows import NOT_MEASURED, Row
 
 quiet = partial(print, end="")
 

@@ -10,11 +10,11 @@ from sdr_sc.phy.channels.base import Chain, ChannelModel
 from sdr_sc.phy.channels.multipath import Multipath, power_on_subcarriers
 from sdr_sc.phy.channels.noise import Awgn
 from sdr_sc.phy.channels.offsets import CarrierOffset, ClockOffset
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import Receiver
-from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
+from sdr_sc.phy.receive.receiver import Receiver
+from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 N64 = Numerology()
 

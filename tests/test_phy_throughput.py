@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.experiments import phy_throughput, throughput_frames, throughput_runs
+from sdr_sc.bench.phy import throughput as phy_throughput
+from sdr_sc.bench.phy import throughput_frames, throughput_runs
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.phy.numerology import Numerology
 
 REPOSITORY = Path(__file__).resolve().parents[1]

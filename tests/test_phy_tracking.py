@@ -9,12 +9,12 @@ import pytest
 from sdr_sc.phy.channels.base import Chain, ChannelModel
 from sdr_sc.phy.channels.noise import Awgn, PhaseNoise
 from sdr_sc.phy.channels.offsets import CarrierOffset, ClockOffset
-from sdr_sc.phy.framing import build_frame
-from sdr_sc.phy.header import Header
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.pilot_tracking import CLOCK_OFFSET_STD, track
-from sdr_sc.phy.presence import present_symbols
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD, track
+from sdr_sc.phy.receive.presence import present_symbols
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 
 N64 = Numerology()
 N256 = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)

@@ -22,12 +22,12 @@ from sdr_sc import files
 from sdr_sc.cli.main import main
 from sdr_sc.cli.prestore import DEFAULT_CODECS, GOAL_BYTES
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.feature_code import CLIP_SIGMAS, Basis
-from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
-from sdr_sc.distill.prestored import open_prestored
-from sdr_sc.distill.prestored_manifest import record_dtype, shard_file
-from sdr_sc.distill.soft_labels import parse_label_codec
-from sdr_sc.distill.teacher import TeacherAnswer
+from sdr_sc.distill.targets.feature_code import CLIP_SIGMAS, Basis
+from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.targets.prestored import open_prestored
+from sdr_sc.distill.targets.prestored_manifest import record_dtype, shard_file
+from sdr_sc.distill.targets.soft_labels import parse_label_codec
+from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.views import (
     ViewPolicy,
     apply_views,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from command import ROOT
 
-from sdr_sc.experiments.sweep_report.study import load_study
-from sdr_sc.experiments.sweep_report.tables import Need, needs
-from sdr_sc.experiments.sweep_report.view import View
+from sdr_sc.report.sweep.results_set import load_study
+from sdr_sc.report.sweep.selection import View
+from sdr_sc.report.sweep.tables import Need, needs
 
 BENCHMARKS = ROOT / "benchmarks"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,10 +21,11 @@ from command import ROOT, assert_one_line_error, environment, sdr_sc
 from usrp_ends import Ends, free_ports
 
 from sdr_sc.capture import CaptureWriter, open_capture
+from sdr_sc.capture.receive import noise_for_snr, received_frames
 from sdr_sc.errors import CaptureError
-from sdr_sc.experiments.received_frames import noise_for_snr, received_frames
-from sdr_sc.experiments.record import record_loopback, record_zmq
-from sdr_sc.experiments.replay import ReplayConfig, replay, tells_truth
+from sdr_sc.flowgraph.record import record_loopback, record_zmq
+from sdr_sc.flowgraph.replay import replay, tells_truth
+from sdr_sc.flowgraph.replay_config import ReplayConfig
 from sdr_sc.semantic import weights
 
 WALL_CLOCK = {"latency_ms", "air_ms", "answer_ms"}

@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.measurements import Row, write_json
-from sdr_sc.experiments.report import write_report
-from sdr_sc.experiments.report_files import load_run
-from sdr_sc.experiments.report_stats import channel_uses_saved, confusion_counts, running_accuracy, snr_levels
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.report.run.files import load_run
+from sdr_sc.report.run.stats import channel_uses_saved, confusion_counts, running_accuracy, snr_levels
+from sdr_sc.report.run.write import write_report
+from sdr_sc.results.rows import Row, write_json
 
 CLASSES = ["Coat", "Bag", "Dress"]
 FRAME_FIELDS = "frame_index,snr_set_db,snr_est_db,cfo_hz,k,n_items,status,correct,latency_ms".split(",")

@@ -11,8 +11,8 @@ import pytest
 from sweep_studies import write
 from test_report import make_run
 
-from sdr_sc.experiments.report import write_report
-from sdr_sc.experiments.sweep_report.write import write_sweep_report
+from sdr_sc.report.run.write import write_report
+from sdr_sc.report.sweep.write import write_sweep_report
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="Chromium is not installed")
 

@@ -11,7 +11,7 @@ import grc_files
 import pytest
 from command import assert_one_line_error, environment, sdr_sc
 
-from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.flowgraph.compile import compile_flowgraph
 
 QT = {"QT_QPA_PLATFORM": "offscreen", "DISPLAY": None}
 KINDS = pytest.mark.parametrize("qt", [False, pytest.param(True, marks=pytest.mark.gui)], ids=["plain", "qt"])
@@ -94,7 +94,7 @@ def test_guarded_block_ends_a_flowgraph_that_runs_without_us(tmp_path, qt):
     data = grc_files.chain("direct", qt)
     failing = next(block for block in data["blocks"] if block["name"] == "failing")
     source = failing["parameters"]["_source_code"].replace("    def work", "    @guarded\n    def work")
-    failing["parameters"]["_source_code"] = "from sdr_sc.blocks._guard import guarded\n" + source
+    failing["parameters"]["_source_code"] = "from sdr_sc.blocks.runtime.guard import guarded\n" + source
     generated = compile_flowgraph(grc_files.write(tmp_path / "direct.grc", data), tmp_path)
     command = [sys.executable, str(generated), "--fail-at", "100"]
     process = subprocess.run(command, env=environment(**QT), capture_output=True, text=True, timeout=30)

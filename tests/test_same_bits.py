@@ -16,8 +16,8 @@ from sdr_sc.phy.linear import energy, inner, matmul, solve_positive
 TESTS = Path(__file__).parent
 MEASURE = """
 import sys
-from sdr_sc.experiments.sweep.config import config_from
-from sdr_sc.experiments.sweep.points import measure
+from sdr_sc.sweep.config import config_from
+from sdr_sc.sweep.points import measure
 sys.path.insert(0, sys.argv[1])
 from sweeps import tasks_of
 config = config_from({

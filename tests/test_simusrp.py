@@ -127,13 +127,13 @@ def test_enable_comes_before_libuhd(children) -> None:
 
 
 def test_numbers_of_both_languages_agree() -> None:
-    header = (build.SOURCES / "levels.hpp").read_text()
+    header = (build.SOURCES / "dsp" / "levels.hpp").read_text()
     mirrored = re.findall(r"constexpr (?:double|int) (\w+) = ([-\d.]+);", header)
     assert len(mirrored) == 12
     for name, text in mirrored:
         if hasattr(levels, name):
             assert getattr(levels, name) == float(text)
-    header = (build.SOURCES / "air_layout.hpp").read_text()
+    header = (build.SOURCES / "air" / "air_layout.hpp").read_text()
     assert f"LAYOUT_VERSION = {layout.LAYOUT_VERSION};" in header and f"{layout.MAGIC:#x}ull" in header
 
 

@@ -81,7 +81,7 @@ def gnuradio_link(args: str, samples: np.ndarray, wanted: int, deadline_s: float
     """usrp_sink to usrp_source in one flowgraph."""
     from gnuradio import blocks, gr, uhd
 
-    from sdr_sc.experiments.harness import run_flowgraph
+    from sdr_sc.flowgraph.harness import run_flowgraph
 
     tb = gr.top_block()
     sink = uhd.usrp_sink(f"type=simusrp,name=a,{args}", uhd.stream_args("fc32", channels=[0]), "")

@@ -18,9 +18,9 @@ from sweeps import SMALL, exact, killed_always, slowly, small, tasks_of
 
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep.cluster import DaskWorkers
-from sdr_sc.experiments.sweep.points import measure
-from sdr_sc.experiments.sweep.results import read_results
+from sdr_sc.sweep.cluster import DaskWorkers
+from sdr_sc.sweep.points import measure
+from sdr_sc.sweep.results import read_results
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from command import ROOT, assert_one_line_error
 
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.catalogue import SCHEME_NAMES, check_scheme
-from sdr_sc.experiments.sweep.config import SweepConfig, config_from, load_config
-from sdr_sc.experiments.sweep.grid import make_tasks
-from sdr_sc.experiments.sweep.points import test_set
-from sdr_sc.experiments.sweep.runner import check_air
+from sdr_sc.schemes.catalogue import SCHEME_NAMES, check_scheme
+from sdr_sc.sweep.config import SweepConfig, config_from, load_config
+from sdr_sc.sweep.grid import make_tasks
+from sdr_sc.sweep.runner import check_air
+from sdr_sc.sweep.test_items import test_set
 
 GOOD = {"schemes": ["ours"], "snr_db": [0, 10]}
 K_LISTS = {"ours": (2, 4, 8)}

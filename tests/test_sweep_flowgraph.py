@@ -10,11 +10,11 @@ import pytest
 from sweeps import one_task
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import usrp_pair
-from sdr_sc.experiments.sweep import flowgraph
-from sdr_sc.experiments.sweep.flowgraph import answers_late
-from sdr_sc.experiments.sweep.points import measure
-from sdr_sc.experiments.usrp_pair import PairResult
+from sdr_sc.flowgraph import usrp_pair
+from sdr_sc.flowgraph.usrp_pair import PairResult
+from sdr_sc.sweep import flowgraph
+from sdr_sc.sweep.flowgraph import answers_late
+from sdr_sc.sweep.points import measure
 
 POINT = {"items": 600, "snr_db": [0], "k": [4], "items_per_frame": 10}
 

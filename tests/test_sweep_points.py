@@ -10,20 +10,14 @@ import pytest
 from sweeps import exact, made_up, one_task, small, tasks_of
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.baselines.link import FrameOutcome, run_scheme
-from sdr_sc.experiments.measurements import clustered_interval
-from sdr_sc.experiments.sweep import flowgraph, points
-from sdr_sc.experiments.sweep.config import StopRule
-from sdr_sc.experiments.sweep.points import (
-    PointResult,
-    Tally,
-    describe,
-    items_of,
-    load_scheme,
-    measure,
-    test_set,
-)
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.results.rows import clustered_interval
+from sdr_sc.schemes.link import FrameOutcome, run_scheme
+from sdr_sc.sweep import flowgraph, points
+from sdr_sc.sweep.config import StopRule
+from sdr_sc.sweep.points import describe, load_scheme, measure
+from sdr_sc.sweep.tally import PointResult, Tally
+from sdr_sc.sweep.test_items import items_of, test_set
 
 
 def same(one: PointResult, other: PointResult) -> bool:

@@ -19,20 +19,20 @@ from test_report import Page, make_run
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import DataSetError, SdrScError
-from sdr_sc.experiments.report_colours import DARK, LIGHT, SERIES
-from sdr_sc.experiments.sweep.config import config_from
-from sdr_sc.experiments.sweep.grid import Point
-from sdr_sc.experiments.sweep.results import write_results
-from sdr_sc.experiments.sweep_report import page as page_module
-from sdr_sc.experiments.sweep_report import view as view_module
-from sdr_sc.experiments.sweep_report.again import config_yaml
-from sdr_sc.experiments.sweep_report.figures import accuracy_figure
-from sdr_sc.experiments.sweep_report.page import render
-from sdr_sc.experiments.sweep_report.study import load_study
-from sdr_sc.experiments.sweep_report.tables import saving
-from sdr_sc.experiments.sweep_report.text_tables import need_table
-from sdr_sc.experiments.sweep_report.view import View
-from sdr_sc.experiments.sweep_report.write import write_sweep_report
+from sdr_sc.report.colours import DARK, LIGHT, SERIES
+from sdr_sc.report.sweep import page as page_module
+from sdr_sc.report.sweep import selection as view_module
+from sdr_sc.report.sweep.figures import accuracy_figure
+from sdr_sc.report.sweep.page import render
+from sdr_sc.report.sweep.rerun_config import config_yaml
+from sdr_sc.report.sweep.results_set import load_study
+from sdr_sc.report.sweep.selection import View
+from sdr_sc.report.sweep.tables import saving
+from sdr_sc.report.sweep.text_tables import need_table
+from sdr_sc.report.sweep.write import write_sweep_report
+from sdr_sc.sweep.config import config_from
+from sdr_sc.sweep.grid import Point
+from sdr_sc.sweep.results import write_results
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from sweep_studies import ITEMS, made_up, view_of, with_more_right, write
 
-from sdr_sc.experiments.measurements import clustered_interval
-from sdr_sc.experiments.sweep.grid import Point
-from sdr_sc.experiments.sweep_report.compare import difference
-from sdr_sc.experiments.sweep_report.operation import pool
-from sdr_sc.experiments.sweep_report.tables import contest, needs, saving
-from sdr_sc.experiments.sweep_report.text_tables import (
+from sdr_sc.report.sweep.compare import difference
+from sdr_sc.report.sweep.operating_points import pool
+from sdr_sc.report.sweep.selection import View
+from sdr_sc.report.sweep.tables import contest, needs, saving
+from sdr_sc.report.sweep.text_tables import (
     contest_table,
     latency_table,
     need_table,
@@ -24,7 +23,8 @@ from sdr_sc.experiments.sweep_report.text_tables import (
     size_table,
     time_table,
 )
-from sdr_sc.experiments.sweep_report.view import View
+from sdr_sc.results.rows import clustered_interval
+from sdr_sc.sweep.grid import Point
 
 
 def two(one: Any, other: Any, different: int = 10_000) -> Any:

@@ -15,11 +15,11 @@ from command import ROOT
 from sweeps import exact, made_up, small, tasks_of
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep import journal as journal_module
-from sdr_sc.experiments.sweep.config import SweepConfig
-from sdr_sc.experiments.sweep.journal import Journal
-from sdr_sc.experiments.sweep.results import METADATA_KEY, VERSION, pooled_interval, read_results
-from sdr_sc.experiments.sweep.runner import results_about
+from sdr_sc.sweep import journal as journal_module
+from sdr_sc.sweep.config import SweepConfig
+from sdr_sc.sweep.journal import Journal
+from sdr_sc.sweep.results import METADATA_KEY, VERSION, pooled_interval, read_results
+from sdr_sc.sweep.runner import results_about
 
 ABOUT = {"ours": {"kind": "learned coder", "model_id": "0" * 16}}
 
@@ -283,7 +283,7 @@ def test_results_that_cannot_be_written_stay_in_the_journal(tmp_path: Path, monk
 
     journal = Journal(tmp_path / "x.parquet", about())
     journal.add(made_up(tasks_of(small())[0]))
-    monkeypatch.setattr("sdr_sc.experiments.sweep.results.write_whole", full)
+    monkeypatch.setattr("sdr_sc.sweep.results.write_whole", full)
     with pytest.raises(SdrScError, match="No space left on device.*its points are kept"):
         journal.close()
     monkeypatch.undo()

@@ -17,12 +17,12 @@ import yaml
 from command import environment
 from sweeps import MARKS, SMALL, exact, killed_always, killed_once, made_up, slowly, small, tasks_of, with_a_process
 
+from sdr_sc.bench.sweep import bench_sweep
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.bench_sweep import bench_sweep
-from sdr_sc.experiments.sweep import runner
-from sdr_sc.experiments.sweep.results import read_results
-from sdr_sc.experiments.sweep.workers import _UNWIND_S, LocalWorkers
+from sdr_sc.sweep import runner
+from sdr_sc.sweep.results import read_results
+from sdr_sc.sweep.workers import _UNWIND_S, LocalWorkers
 
 
 class InThisProcess:
@@ -71,7 +71,7 @@ def test_a_sweep_that_was_killed_or_interrupted_goes_on_and_gives_the_same(
             assert process.returncode == 130 and "interrupted" in told and "Traceback" not in told
     before = read_results(out).points
     assert 3 <= len(before) < 20, "Ctrl-C leaves a results file"
-    monkeypatch.setattr("sdr_sc.experiments.sweep.workers.LocalWorkers", lambda count: InThisProcess())
+    monkeypatch.setattr("sdr_sc.sweep.workers.LocalWorkers", lambda count: InThisProcess())
     with pytest.raises(SystemExit) as stop:
         main(["sweep", str(config), "--json", str(tmp_path / "s.json")])
     assert not stop.value.code and f"{len(before)} of 20 points are there already" in capsys.readouterr().out
@@ -148,8 +148,8 @@ def test_what_a_point_has_started_ends_when_another_point_fails(
 
 
 def test_the_bench_of_the_speed_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdr_sc.experiments.bench_sweep._QUICK_ITEMS", 20)
-    monkeypatch.setattr("sdr_sc.experiments.bench_sweep.LocalWorkers", lambda count: InThisProcess())
+    monkeypatch.setattr("sdr_sc.bench.sweep._QUICK_ITEMS", 20)
+    monkeypatch.setattr("sdr_sc.bench.sweep.LocalWorkers", lambda count: InThisProcess())
     told: list[str] = []
     rows = bench_sweep(True, told.append)
     assert rows[0].n == 52 and rows[0].goal == "<= 300 s" and "from 20 items" in rows[0].name

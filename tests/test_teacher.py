@@ -13,11 +13,12 @@ import torch
 from command import assert_one_line_error, sdr_sc
 from torch import nn
 
-from sdr_sc.cli._teacher_fit import _stored_arguments
+from sdr_sc.cli.shared.teacher_fit import _stored_arguments
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.efficientnet import EfficientNetLite2, TeacherCard, save
-from sdr_sc.distill.teacher import Teacher, load_teacher
-from sdr_sc.distill.teacher_fit import FitConfig, FitTrainer
+from sdr_sc.distill.teachers.base import Teacher
+from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, TeacherCard, save
+from sdr_sc.distill.teachers.fit import FitConfig, FitTrainer
+from sdr_sc.distill.teachers.load import load_teacher
 from sdr_sc.errors import ContractError, SdrScError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,9 +11,9 @@ from command import assert_one_line_error, sdr_sc
 from teachers import small_teacher
 
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.efficientnet import load
-from sdr_sc.distill.teacher import load_teacher
-from sdr_sc.distill.teacher_export import compare, export_teacher
+from sdr_sc.distill.teachers.efficientnet import load
+from sdr_sc.distill.teachers.export import compare, export_teacher
+from sdr_sc.distill.teachers.load import load_teacher
 from sdr_sc.errors import SdrScError
 
 

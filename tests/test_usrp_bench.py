@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from command import environment
 
+from sdr_sc.bench import usrp as bench_usrp
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import bench_usrp, usrp_pair
-from sdr_sc.experiments.usrp_pair import PairResult
+from sdr_sc.flowgraph import usrp_pair
+from sdr_sc.flowgraph.usrp_pair import PairResult
 
 CLEAN_RX = {"faults": {}, "gaps": 0, "frames_lost": 0, "answers_unknown": 0, "frames_refused": 0}
 
@@ -37,7 +38,7 @@ def test_an_end_that_fails_is_told_with_its_last_line(tmp_path: Path, monkeypatc
 
 
 def test_the_cam_follows_a_step_on_the_air() -> None:
-    code = "from sdr_sc.experiments.usrp_step import step_response; print(step_response(2))"
+    code = "from sdr_sc.bench.usrp_step import step_response; print(step_response(2))"
     run = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=90)
     assert run.returncode == 0, run.stderr
     took = eval(run.stdout.splitlines()[-1])

@@ -21,17 +21,18 @@ from gnuradio import blocks, gr
 from test_blocks_network import frame_pdu, free_address, wait_for
 from usrp_ends import Ends
 
-from sdr_sc.blocks import _air_queue
-from sdr_sc.blocks._link_record import FRAME_FIELDS
-from sdr_sc.blocks._pdu import END, make_pdu
-from sdr_sc.blocks._zmq import GREETING
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
 from sdr_sc.blocks.usrp_monitor import usrp_monitor
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
-from sdr_sc.experiments.frame_columns import read_columns
-from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.frames.link_record import FRAME_FIELDS
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.network.zmq_sockets import GREETING
+from sdr_sc.link.timing import air_queue as _air_queue
+from sdr_sc.results.frame_columns import read_columns
 from sdr_sc.usrp.bursts import attach_bursts
 
 
@@ -304,8 +305,8 @@ def test_a_flowgraph_that_is_ended_by_a_signal_tells_its_receiver(tmp_path: Path
 
 def test_a_receiver_whose_device_is_gone_ends_with_its_results(tmp_path: Path) -> None:
     code = f"""
-from sdr_sc.experiments import usrp_watch
-from sdr_sc.experiments.usrp_link import run_end
+from sdr_sc.flowgraph import usrp_watch
+from sdr_sc.flowgraph.usrp import run_end
 usrp_watch.DEVICE_LIMIT_S = 1.0
 stopped = []
 def on_poll(tb):

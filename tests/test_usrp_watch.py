@@ -12,11 +12,11 @@ from types import SimpleNamespace as Fake
 import pytest
 from test_blocks_network import wait_for
 
-from sdr_sc.cli._signals import StopSignals
-from sdr_sc.experiments import usrp_watch
-from sdr_sc.experiments.received_nothing import Hint
-from sdr_sc.experiments.usrp_link import unsent_warning
-from sdr_sc.experiments.usrp_watch import EndRun, LinkWatch
+from sdr_sc.cli.shared.signals import StopSignals
+from sdr_sc.flowgraph import usrp_watch
+from sdr_sc.flowgraph.received_nothing import Hint
+from sdr_sc.flowgraph.usrp import unsent_warning
+from sdr_sc.flowgraph.usrp_watch import EndRun, LinkWatch
 
 
 def link_of(**parts: object) -> Fake:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prestored_folders import DATA, ITEMS, SIDE
 
-from sdr_sc.distill.augment import augment
+from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.distill.views import (
     ViewFields,
     ViewPolicy,

@@ -6,10 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import wifi_captures
-from sdr_sc.experiments.measurements import NOT_MEASURED
-from sdr_sc.experiments.wifi_captures import (
+from sdr_sc.bench.phy import wifi as wifi_captures
+from sdr_sc.bench.phy.wifi import (
     CAPTURES,
     FOLDER,
     estimate,
@@ -19,6 +17,8 @@ from sdr_sc.experiments.wifi_captures import (
     training_symbol,
     wifi_rows,
 )
+from sdr_sc.errors import SdrScError
+from sdr_sc.results.rows import NOT_MEASURED
 
 CFO_HZ = -35_000.0
 GAP, PACKET = 700, 2000

@@ -13,7 +13,7 @@ from pathlib import Path
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from sdr_sc.experiments.distillation.pool import run_jobs
+from sdr_sc.bench.distillation.pool import run_jobs
 
 def job(path):
     Path(path).with_suffix(".part").write_text(str(os.getpid()))

@@ -18,7 +18,7 @@ import pytest
 from command import ROOT, environment, sdr_sc
 
 from sdr_sc.blocks import zmq_samples_source as samples_source
-from sdr_sc.experiments.grc_compile import load_flowgraph
+from sdr_sc.flowgraph.compile import load_flowgraph
 
 PARTS = ("channel", "tx", "rx")  # in the order that they are started
 USED_BY = {

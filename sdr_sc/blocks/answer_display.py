@@ -8,9 +8,10 @@ import pmt
 from gnuradio import gr
 from PyQt5 import QtCore, QtGui, QtWidgets
 
-from sdr_sc.blocks._guard import guarded_handler
-from sdr_sc.blocks._pdu import read_pdu, require
+from sdr_sc.blocks.runtime.guard import guarded_handler
+from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
+from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import NOT_A_NUMBER
 

@@ -7,14 +7,14 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded, guarded_handler
-from sdr_sc.blocks._parameters import require_number, require_text, require_whole
-from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.blocks._rx_time import RX_TIME, time_value
-from sdr_sc.blocks._schedule import SnrSchedule
-from sdr_sc.blocks._told_gaps import told_gaps
 from sdr_sc.blocks.ofdm_tx import as_numerology
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler
+from sdr_sc.blocks.runtime.pdu import make_pdu
+from sdr_sc.blocks.runtime.rx_time import RX_TIME, time_value
+from sdr_sc.blocks.runtime.tagged_gaps import told_gaps
 from sdr_sc.errors import BlockError, ChannelError
+from sdr_sc.link.parameters import require_number, require_text, require_whole
+from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, delay, parse_chain
 from sdr_sc.phy.numerology import Numerology
 

@@ -10,11 +10,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded
-from sdr_sc.blocks._parameters import require_number, require_text, require_whole
-from sdr_sc.blocks._rx_time import RX_FREQ, RX_RATE, RX_TIME
 from sdr_sc.blocks.ofdm_tx import as_numerology
+from sdr_sc.blocks.runtime.guard import guarded
+from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_RATE, RX_TIME
 from sdr_sc.errors import BlockError, ChannelError
+from sdr_sc.link.parameters import require_number, require_text, require_whole
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, SampleGaps, parse_chain
 from sdr_sc.phy.decimate import Decimator
 from sdr_sc.phy.numerology import Numerology

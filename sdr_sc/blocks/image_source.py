@@ -7,7 +7,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded
+from sdr_sc.blocks.runtime.guard import guarded
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
 

@@ -12,22 +12,22 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._guard import guarded, guarded_start, guarded_stop
-from sdr_sc.blocks._level import LevelMeter
-from sdr_sc.blocks._parameters import require_number, require_text
-from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.blocks._rx_time import RX_TIME, DeviceTime, read_time, samples_missing
-from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
+from sdr_sc.blocks.runtime.guard import guarded, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.pdu import make_pdu
+from sdr_sc.blocks.runtime.rx_time import RX_TIME, DeviceTime, read_time, samples_missing
 from sdr_sc.errors import BlockError
-from sdr_sc.phy.detect import DEFAULT_THRESHOLD
+from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.parameters import require_number, require_text
+from sdr_sc.link.stream_end import StreamEnd
+from sdr_sc.link.timing.device_clock import DeviceClock
 from sdr_sc.phy.diagnosis import LONGEST, Strongest
-from sdr_sc.phy.equalise import equalise
 from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver, warm_up
-from sdr_sc.phy.snr import DEFAULT_ESTIMATOR, ESTIMATORS
+from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
+from sdr_sc.phy.receive.equalise import equalise
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver, warm_up
+from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS
 
 _CHUNK = 131_072
 _FRAMES = pmt.intern("frames")
@@ -51,7 +51,7 @@ class ofdm_rx(gr.basic_block):
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
         threshold: square root of the detection metric, 0.1..0.9; lower finds weaker frames at more cost.
-        snr_estimator: name of one of `sdr_sc.phy.snr.ESTIMATORS`.
+        snr_estimator: name of one of `sdr_sc.phy.receive.snr.ESTIMATORS`.
         sample_rate_hz: of the stream; 0 for the numerology's.
 
     Attributes:

@@ -14,16 +14,18 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._air_queue import AirQueue
-from sdr_sc.blocks._burst_timing import BurstTiming
-from sdr_sc.blocks._device_clock import DeviceClock
-from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start
-from sdr_sc.blocks._level import LevelMeter
-from sdr_sc.blocks._parameters import require_number, require_whole
-from sdr_sc.blocks._pdu import END, read_pdu, require
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start
+from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
-from sdr_sc.phy.framing import FrameBuilder, fill
-from sdr_sc.phy.header import FRAME_NUM_MODULO, Header
+from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.parameters import require_number, require_whole
+from sdr_sc.link.timing.air_queue import AirQueue
+from sdr_sc.link.timing.burst_timing import BurstTiming
+from sdr_sc.link.timing.device_clock import DeviceClock
+from sdr_sc.phy.frame.framing import FrameBuilder, fill
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
 

@@ -10,10 +10,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._guard import block_name, guarded_handler, guarded_start, guarded_stop
-from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import ModelFaultError
+from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.semantic import weights
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class semantic_decoder(gr.basic_block):
     def stop(self) -> bool:
         if self.items_not_a_number and not self._fault_told:
             self._fault_told = True
-            _errors.report_fault(block_name(self), ModelFaultError(self._fault()))
+            failures.report_fault(block_name(self), ModelFaultError(self._fault()))
         return True
 
     def _fault(self) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start, guarded_stop
-from sdr_sc.blocks._in_flight import InFlight
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
-from sdr_sc.phy.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.link.in_flight import InFlight
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule
 

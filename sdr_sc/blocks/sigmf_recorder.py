@@ -14,19 +14,21 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._frame_join import FrameJoin
-from sdr_sc.blocks._frame_news import check_sent, check_truth
-from sdr_sc.blocks._guard import guarded, guarded_handler, guarded_start, guarded_stop
-from sdr_sc.blocks._join_queue import JoinQueue
-from sdr_sc.blocks._parameters import require_number, require_text
-from sdr_sc.blocks._pdu import END, read_pdu, require
-from sdr_sc.blocks._refused import Refused
-from sdr_sc.blocks._rx_time import RX_FREQ, RX_TIME, DeviceTime, elapsed_s, read_time, samples_missing
-from sdr_sc.blocks._stream_end import StreamEnd
 from sdr_sc.blocks.ofdm_tx import as_numerology
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.pdu import read_pdu
+from sdr_sc.blocks.runtime.refused import Refused
+from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_TIME, DeviceTime, elapsed_s, read_time, samples_missing
 from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.datatype import FORMATS, warm_up
 from sdr_sc.errors import BlockError
+from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.frames.frame_join import FrameJoin
+from sdr_sc.link.frames.frame_news import check_sent, check_truth
+from sdr_sc.link.frames.join_queue import JoinQueue
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.parameters import require_number, require_text
+from sdr_sc.link.stream_end import StreamEnd
 from sdr_sc.phy.numerology import Numerology
 
 _CHUNK = 1 << 19  # samples that may wait while the disk is busy

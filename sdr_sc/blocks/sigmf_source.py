@@ -12,14 +12,15 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded, guarded_start
-from sdr_sc.blocks._pace import Followed, RealTime
-from sdr_sc.blocks._parameters import require_number, require_text, require_whole
-from sdr_sc.blocks._pdu import END, make_pdu
-from sdr_sc.blocks._rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime, later_by, time_value
-from sdr_sc.blocks._told_frames import ToldFrame, many_meta, told_frames
+from sdr_sc.blocks.runtime.guard import guarded, guarded_start
+from sdr_sc.blocks.runtime.pdu import make_pdu
+from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime, later_by, time_value
 from sdr_sc.capture import Capture, Segment, open_capture
 from sdr_sc.errors import BlockError
+from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta, told_frames
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.parameters import require_number, require_text, require_whole
+from sdr_sc.link.timing.pace import Followed, RealTime
 
 PACES = ("fast", "real")
 _LARGEST_CHUNK = 1 << 20

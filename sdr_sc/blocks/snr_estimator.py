@@ -7,10 +7,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler
-from sdr_sc.blocks._pdu import make_pdu, read_pdu, require
+from sdr_sc.blocks.runtime.guard import guarded_handler
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError
-from sdr_sc.link.pdu_schema import SNR_DB
+from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.network.pdu_schema import SNR_DB
 
 
 class snr_estimator(gr.basic_block):

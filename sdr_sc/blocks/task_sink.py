@@ -12,16 +12,18 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._frame_news import check_truth, many_records, sent_record
-from sdr_sc.blocks._frame_record import FrameRecord
-from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks._link_record import OPEN_FRAMES, TICK_S, LinkRecord
-from sdr_sc.blocks._pdu import END, make_pdu, read_pdu, require, unwrap
-from sdr_sc.blocks._refused import Refused
-from sdr_sc.blocks._told_frames import MANY
+from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
-from sdr_sc.phy.header import FRAME_NUM_MODULO
+from sdr_sc.link.frames.annotated_frames import MANY
+from sdr_sc.link.frames.frame_fields import require, unwrap
+from sdr_sc.link.frames.frame_news import check_truth, many_records, sent_record
+from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
+from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
 _LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames

@@ -8,8 +8,8 @@ from collections import Counter
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._guard import guarded_handler, guarded_start
-from sdr_sc.blocks._lifetime import keep_until_exit
+from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start
+from sdr_sc.blocks.runtime.lifetime import keep_until_exit
 
 _PORT = pmt.intern("async_msgs")
 FAULTS = {

@@ -11,10 +11,10 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._connections import Connections
-from sdr_sc.blocks._guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks._listeners import Listeners
-from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
+from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.link.network.connections import Connections
+from sdr_sc.link.network.listeners import Listeners
+from sdr_sc.link.network.zmq_sockets import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 
 _LINGER_MS = 200
 _POLL_MS = 50

@@ -12,13 +12,13 @@ from typing import Any
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._connections import MULTI_PART, Connections
-from sdr_sc.blocks._guard import guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.blocks._zmq import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
+from sdr_sc.blocks.runtime.guard import guarded_start, guarded_stop, guarded_thread
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.errors import BlockError
-from sdr_sc.link.intake import MOST_WAITING, READ_BATCH, READ_HZ, Intake
-from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
+from sdr_sc.link.network.connections import MULTI_PART, Connections
+from sdr_sc.link.network.intake import MOST_WAITING, READ_BATCH, READ_HZ, Intake
+from sdr_sc.link.network.pdu_schema import SCHEMAS, sent_schema
+from sdr_sc.link.network.zmq_sockets import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 
 _POLL_MS = 50
 _FIRST_MS = 10
@@ -33,7 +33,7 @@ class zmq_pdu_source(gr.basic_block):
     all its sources get.
 
     Anybody who reaches the address may send anything: a message is read within bounds and checked
-    (`sdr_sc.link.pdu_schema`) before it becomes a PDU. What does not pass is dropped, and counted by kind in
+    (`sdr_sc.link.network.pdu_schema`) before it becomes a PDU. What does not pass is dropped, and counted by kind in
     ``messages_refused_by_kind``.
 
     Message output ``pdus``: the PDUs.
@@ -114,9 +114,7 @@ class zmq_pdu_source(gr.basic_block):
         """Take news of frames with items of this size alone, of a model that the flowgraph knows; before the start."""
         self._intake.schema = sent_schema(item_bytes)
 
-    def set_taker(
-        self, block: Any, port: str, wanted: Callable[[dict[str, Any]], bool] | None = None
-    ) -> None:
+    def set_taker(self, block: Any, port: str, wanted: Callable[[dict[str, Any]], bool] | None = None) -> None:
         """Pass on no more than a block takes.
 
         Args:

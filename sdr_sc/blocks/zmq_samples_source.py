@@ -12,11 +12,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks._connections import MULTI_PART, Connections
-from sdr_sc.blocks._guard import guarded, guarded_start, guarded_stop
-from sdr_sc.blocks._zmq import LONGEST_QUEUE, check_address, open_socket
-from sdr_sc.link.pdu_wire import Refusal
-from sdr_sc.link.sample_wire import MOST_BYTES, Tag, read_samples
+from sdr_sc.blocks.runtime.guard import guarded, guarded_start, guarded_stop
+from sdr_sc.link.network.connections import MULTI_PART, Connections
+from sdr_sc.link.network.pdu_wire import Refusal
+from sdr_sc.link.network.sample_wire import MOST_BYTES, Tag, read_samples
+from sdr_sc.link.network.zmq_sockets import LONGEST_QUEUE, check_address, open_socket
 
 _POLL_S = 0.5
 """How long to look for samples; longer than the scheduler's 250 ms, which it waits once there was nothing."""

@@ -4,10 +4,10 @@
 Needs no GNU Radio. `sdr_sc.capture.check`, `sdr_sc.capture.edit` hold what works on files.
 """
 
-from sdr_sc.capture.findings import Finding
-from sdr_sc.capture.info import CaptureInfo
-from sdr_sc.capture.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.capture.reader import Capture, open_capture
+from sdr_sc.capture.sigmf.findings import Finding
+from sdr_sc.capture.sigmf.info import CaptureInfo
+from sdr_sc.capture.sigmf.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.capture.writer import CaptureWriter
 
 __all__ = [

@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdr_sc.capture.findings import ERROR, Finding
+from sdr_sc.capture.sigmf.findings import ERROR, Finding
 from sdr_sc.errors import CaptureError
 from sdr_sc.shown import command_line, shown
 

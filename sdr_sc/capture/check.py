@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sdr_sc.capture.annotations import Survey, core_faults, told_annotations
-from sdr_sc.capture.fields import short
-from sdr_sc.capture.findings import ERROR, WARNING, Finding
-from sdr_sc.capture.info import declared_extensions
-from sdr_sc.capture.metadata import NAMESPACE
 from sdr_sc.capture.recording import Recording
+from sdr_sc.capture.sigmf.annotations import Survey, core_faults, told_annotations
+from sdr_sc.capture.sigmf.fields import short
+from sdr_sc.capture.sigmf.findings import ERROR, WARNING, Finding
+from sdr_sc.capture.sigmf.info import declared_extensions
+from sdr_sc.capture.sigmf.metadata import NAMESPACE
 from sdr_sc.errors import CaptureError
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.capture.annotations import core_faults
 from sdr_sc.capture.check import schema_faults
-from sdr_sc.capture.info import RECORDER, CaptureInfo
 from sdr_sc.capture.locate import pair_paths
-from sdr_sc.capture.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.capture.reader import BLOCK_SAMPLES, Capture
+from sdr_sc.capture.sigmf.annotations import core_faults
+from sdr_sc.capture.sigmf.info import RECORDER, CaptureInfo
+from sdr_sc.capture.sigmf.metadata import FrameNote, Segment, SentFrame
+from sdr_sc.capture.sigmf.times import later_datetime, later_rx_time
 from sdr_sc.capture.span import FRAME_MARGIN, Range, frame_range, span
-from sdr_sc.capture.times import later_datetime, later_rx_time
 from sdr_sc.capture.writer import CaptureWriter
 from sdr_sc.errors import CaptureError
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.capture.jsonable import compact
+from sdr_sc.capture.sigmf.jsonable import compact
 from sdr_sc.documents import parse_json
 from sdr_sc.errors import CaptureError, SdrScError
 

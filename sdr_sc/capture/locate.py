@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.capture.archive import Members, members_of
-from sdr_sc.capture.findings import Finding
 from sdr_sc.capture.other_files import head_of, is_tar, refuse_other_kinds
 from sdr_sc.capture.region import Region
+from sdr_sc.capture.sigmf.findings import Finding
 from sdr_sc.documents import read_json
 from sdr_sc.errors import CaptureError
 from sdr_sc.files import is_file

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from sdr_sc.capture.info import CaptureInfo
-from sdr_sc.capture.jsonable import compact, plain
-from sdr_sc.capture.metadata import Segment
+from sdr_sc.capture.sigmf.info import CaptureInfo
+from sdr_sc.capture.sigmf.jsonable import compact, plain
+from sdr_sc.capture.sigmf.metadata import Segment
 from sdr_sc.files import whole_file
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.capture.annotations import Survey, read_annotations, told_annotations
 from sdr_sc.capture.datatype import to_complex64
-from sdr_sc.capture.findings import ERROR, Finding
-from sdr_sc.capture.info import CaptureInfo
-from sdr_sc.capture.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.capture.recording import Recording
 from sdr_sc.capture.region import Region
+from sdr_sc.capture.sigmf.annotations import Survey, read_annotations, told_annotations
+from sdr_sc.capture.sigmf.findings import ERROR, Finding
+from sdr_sc.capture.sigmf.info import CaptureInfo
+from sdr_sc.capture.sigmf.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.errors import CaptureError
 
 BLOCK_SAMPLES = 1 << 16

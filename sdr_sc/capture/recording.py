@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.capture.datatype import SampleFormat, sample_format
-from sdr_sc.capture.fields import BadValue, int_of, number_of, short, text_of
-from sdr_sc.capture.findings import ERROR, WARNING, Finding, Findings
-from sdr_sc.capture.info import CaptureInfo, declared_extensions, read_info
 from sdr_sc.capture.journal import read_journal
-from sdr_sc.capture.json_pieces import BEGIN, LISTS, BrokenJson, pieces
 from sdr_sc.capture.locate import locate, stem_of
-from sdr_sc.capture.metadata import NAMESPACE, SentFrame
 from sdr_sc.capture.region import Region
-from sdr_sc.capture.segments import header_runs, read_segments
+from sdr_sc.capture.sigmf.fields import BadValue, int_of, number_of, short, text_of
+from sdr_sc.capture.sigmf.findings import ERROR, WARNING, Finding, Findings
+from sdr_sc.capture.sigmf.info import CaptureInfo, declared_extensions, read_info
+from sdr_sc.capture.sigmf.json_pieces import BEGIN, LISTS, BrokenJson, pieces
+from sdr_sc.capture.sigmf.metadata import NAMESPACE, SentFrame
+from sdr_sc.capture.sigmf.segments import header_runs, read_segments
 from sdr_sc.errors import CaptureError
 
 

@@ -7,11 +7,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from sdr_sc.capture.info import RECORDER
 from sdr_sc.capture.journal import Journal
 from sdr_sc.capture.locate import pair_paths
 from sdr_sc.capture.metafile import tidy_segments, write_metadata
 from sdr_sc.capture.reader import Capture
+from sdr_sc.capture.sigmf.info import RECORDER
 from sdr_sc.errors import CaptureError
 from sdr_sc.files import remove_litter
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from sdr_sc.capture.datatype import from_complex64, sample_format
 from sdr_sc.capture.hashed_file import HashedFile
-from sdr_sc.capture.info import RECORDER, CaptureInfo
 from sdr_sc.capture.journal import Journal
-from sdr_sc.capture.jsonable import plain
 from sdr_sc.capture.locate import pair_paths
-from sdr_sc.capture.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.capture.metafile import tidy_segments, write_metadata
+from sdr_sc.capture.sigmf.info import RECORDER, CaptureInfo
+from sdr_sc.capture.sigmf.jsonable import plain
+from sdr_sc.capture.sigmf.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.errors import CaptureError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.cli._bench_distillation import distillation
-from sdr_sc.cli._measure import measure_and_print
+from sdr_sc.cli.shared.bench_distillation import distillation
+from sdr_sc.cli.shared.measure import measure_and_print
 
 
 @click.group()
@@ -28,7 +28,7 @@ def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_link import bench_link
+    from sdr_sc.bench.link import bench_link
 
     measure_and_print(
         lambda log: bench_link(model, quick, seed, log), json_path, {"model": model, "seed": seed, "quick": quick}
@@ -44,7 +44,7 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_phy import bench_phy
+    from sdr_sc.bench.phy.rows import bench_phy
 
     measure_and_print(
         lambda log: bench_phy(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
@@ -60,7 +60,7 @@ def usrp(seconds: float, quick: bool, json_path: Path | None) -> None:
 
     Real-time figures need an idle machine. Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_usrp import bench_usrp
+    from sdr_sc.bench.usrp import bench_usrp
 
     measure_and_print(
         lambda log: bench_usrp(seconds, quick, log), json_path, {"seconds": seconds, "quick": quick}, goals_first=True
@@ -75,7 +75,7 @@ def sweep(quick: bool, json_path: Path | None) -> None:
 
     Needs an idle machine. Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_sweep import bench_sweep
+    from sdr_sc.bench.sweep import bench_sweep
 
     measure_and_print(lambda log: bench_sweep(quick, log), json_path, {"quick": quick}, goals_first=True)
 
@@ -89,7 +89,7 @@ def coding(seed: int, quick: bool, json_path: Path | None) -> None:
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_coding import bench_coding
+    from sdr_sc.bench.coding import bench_coding
 
     measure_and_print(lambda log: bench_coding(quick, seed, log), json_path, {"seed": seed, "quick": quick})
 
@@ -103,7 +103,7 @@ def capture(seconds: float, quick: bool, json_path: Path | None) -> None:
 
     Real-time figures need an idle machine, and 6 GB in TMPDIR. Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_capture import bench_capture
+    from sdr_sc.bench.capture import bench_capture
 
     measure_and_print(
         lambda log: bench_capture(seconds, quick, log),
@@ -122,7 +122,7 @@ def faults(seed: int, quick: bool, json_path: Path | None) -> None:
 
     Some need root: to mount a small disk, to make another user's file. Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_faults import bench_faults
+    from sdr_sc.bench.hardening.faults import bench_faults
 
     measure_and_print(
         lambda log: bench_faults(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
@@ -140,7 +140,7 @@ def hostile(messages: int, stops: int, seed: int, quick: bool, json_path: Path |
 
     Needs an idle machine. Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_hostile import bench_hostile
+    from sdr_sc.bench.hardening.hostile import bench_hostile
 
     measure_and_print(
         lambda log: bench_hostile(quick, seed, log, messages, stops),
@@ -161,7 +161,7 @@ def soak(seconds: float, seed: int, quick: bool, json_path: Path | None) -> None
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_soak import bench_soak
+    from sdr_sc.bench.hardening.soak import bench_soak
 
     measure_and_print(
         lambda log: bench_soak(seconds, quick, seed, log),
@@ -180,7 +180,7 @@ def integrity(seed: int, quick: bool, json_path: Path | None) -> None:
 
     Status 1 if other figures are taken, or a reader ends without a sentence.
     """
-    from sdr_sc.experiments.bench_integrity import bench_integrity
+    from sdr_sc.bench.hardening.integrity import bench_integrity
 
     measure_and_print(
         lambda log: bench_integrity(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
@@ -196,7 +196,7 @@ def diagnosis(seed: int, quick: bool, json_path: Path | None) -> None:
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.experiments.bench_diagnosis import bench_diagnosis
+    from sdr_sc.bench.phy.diagnosis import bench_diagnosis
 
     measure_and_print(
         lambda log: bench_diagnosis(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli._part import part_options
+from sdr_sc.cli.shared.part import part_options
 from sdr_sc.shown import shown_lines, terminal
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command() -> None:
 @format_options
 def info(files: tuple[Path, ...], list_frames: bool, datatype: str | None, sample_rate_hz: float | None) -> None:
     """Tell what a recording holds: format, time, segments, frames, and faults met on reading."""
-    from sdr_sc.cli._capture_info import print_info
+    from sdr_sc.cli.shared.capture_info import print_info
     from sdr_sc.errors import CaptureError
 
     console, failed = _console(), []
@@ -77,9 +77,9 @@ def check(
     from rich.markup import escape
 
     from sdr_sc.capture.check import check as check_file
-    from sdr_sc.capture.findings import ERROR
     from sdr_sc.capture.locate import pair_paths
     from sdr_sc.capture.repair import repair
+    from sdr_sc.capture.sigmf.findings import ERROR
 
     console, errors = _console(), 0
     colours = {ERROR: "red"}
@@ -159,7 +159,7 @@ def plot(source: Path, target: Path | None, force: bool, **parameters: Any) -> N
     from rich.markup import escape
 
     from sdr_sc.capture.locate import stem_of
-    from sdr_sc.experiments.capture_plot import plot_capture
+    from sdr_sc.report.capture import plot_capture
 
     target = target or Path(f"{stem_of(source).name.removesuffix('.sigmf')}.png")
     plot_capture(source, target, force=force, **parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from sdr_sc.experiments.leftovers import find_leftovers, remove_leftovers
+from sdr_sc.doctor.leftovers import find_leftovers, remove_leftovers
 from sdr_sc.shown import shown
 
 

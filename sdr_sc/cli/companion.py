@@ -10,8 +10,8 @@ import sys
 import click
 
 from sdr_sc.errors import MissingDependencyError
-from sdr_sc.experiments.grc_compile import grc_environment
-from sdr_sc.experiments.grc_gui import gtk_problem
+from sdr_sc.flowgraph.companion import gtk_problem
+from sdr_sc.flowgraph.compile import grc_environment
 
 
 @click.command()

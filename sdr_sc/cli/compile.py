@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.flowgraph.compile import compile_flowgraph
 from sdr_sc.shown import shown
 
 

@@ -39,10 +39,10 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
     """
     from rich.live import Live
 
-    from sdr_sc.cli._usrp import kept_if_used, new_folder
+    from sdr_sc.cli.shared.usrp import kept_if_used, new_folder
+    from sdr_sc.demo.run import DemoConfig, run_demo
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.demo import DemoConfig, run_demo
-    from sdr_sc.experiments.measurements import print_rows
+    from sdr_sc.results.rows import print_rows
     from sdr_sc.shown import terminal
 
     console = terminal()
@@ -101,7 +101,7 @@ def _levels(folder: Path) -> Table:
 
     from rich.table import Table
 
-    from sdr_sc.experiments.demo import read_frames
+    from sdr_sc.demo.run import read_frames
 
     table = Table(title="the run, level by level")
     for heading in ("SNR set (dB)", "estimated (dB)", "mean k", "accuracy", "frames", "lost"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdr_sc.cli._progress import progress_bar
+from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.distill.config import RECOMMENDED
 
 _SOFT, _FEATURE, _BOTTLENECK, _DECISION = (
@@ -126,7 +126,7 @@ def command(
     """
     from sdr_sc.distill.config import DistillConfig
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.measurements import check_writable, git_commit
+    from sdr_sc.results.rows import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
     from sdr_sc.shown import terminal
 
@@ -181,9 +181,9 @@ def command(
     import torch
 
     from sdr_sc.data import fashion_mnist
-    from sdr_sc.distill.finish import ship
-    from sdr_sc.distill.knowledge import open_knowledge
-    from sdr_sc.distill.teacher import pick_device
+    from sdr_sc.distill.export.finish import ship
+    from sdr_sc.distill.targets.teacher_targets import open_knowledge
+    from sdr_sc.distill.teachers.base import pick_device
     from sdr_sc.distill.train import Trainer
 
     if threads:

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from sdr_sc.experiments.diagnosis import Finding, diagnose
+from sdr_sc.doctor.checks import Finding, diagnose
 from sdr_sc.shown import shown
 
 

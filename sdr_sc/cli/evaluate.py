@@ -14,8 +14,8 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sdr_sc.experiments.evaluate import Grid
-    from sdr_sc.experiments.link import LinkResult
+    from sdr_sc.bench.evaluate import Grid
+    from sdr_sc.bench.one_link import LinkResult
 
 QUICK_IMAGES = 1000
 QUICK_SNR_DB = (0.0, 20.0)
@@ -68,10 +68,10 @@ def command(
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from sdr_sc.bench.evaluate import Grid, evaluate, has_goals
     from sdr_sc.data import fashion_mnist
-    from sdr_sc.experiments import measurements
-    from sdr_sc.experiments.evaluate import Grid, evaluate, has_goals
-    from sdr_sc.experiments.fitting_model import contract_for_images
+    from sdr_sc.flowgraph.fitting_model import contract_for_images
+    from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
 
     if json_path is not None:

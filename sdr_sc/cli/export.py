@@ -12,9 +12,9 @@ import click
 from sdr_sc.places import scratch_folder
 
 if TYPE_CHECKING:
+    from sdr_sc.bench.export import Agreement, Coder
     from sdr_sc.data.fashion_mnist import ImageSet
-    from sdr_sc.experiments.measurements import Row
-    from sdr_sc.experiments.onnx_check import Agreement, Coder
+    from sdr_sc.results.rows import Row
 
 SNR_DB = (20.0, 0.0)
 GOAL_POINTS = 0.5
@@ -60,7 +60,7 @@ def command(
     more than 0.5 points of accuracy.
     """
     from sdr_sc.data import fashion_mnist
-    from sdr_sc.experiments import measurements
+    from sdr_sc.results import rows as measurements
     from sdr_sc.semantic import onnx_file, weights
     from sdr_sc.shown import terminal
 
@@ -73,8 +73,8 @@ def command(
     test = fashion_mnist.load("test").first(check_images)
     train = fashion_mnist.load("train").first(calibration_images) if precision == "int8" else None
 
-    from sdr_sc.distill.onnx_export import StudentExporter
-    from sdr_sc.experiments.onnx_check import Coder, agreement, check_agreement
+    from sdr_sc.bench.export import Coder, agreement, check_agreement
+    from sdr_sc.distill.export.onnx_export import StudentExporter
     from sdr_sc.files import write_whole
     from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
@@ -115,8 +115,8 @@ def command(
 
 
 def _agreement_rows(found: Agreement) -> list[Row]:
-    from sdr_sc.experiments.measurements import Row
-    from sdr_sc.experiments.onnx_check import TOLERANCE
+    from sdr_sc.bench.export import TOLERANCE
+    from sdr_sc.results.rows import Row
 
     return [
         Row.at_most("symbols, largest difference to torch", found.symbols, "", TOLERANCE, found.items),
@@ -125,8 +125,8 @@ def _agreement_rows(found: Agreement) -> list[Row]:
 
 
 def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
-    from sdr_sc.experiments.measurements import Row, mean_interval, wilson_interval
-    from sdr_sc.experiments.onnx_check import accuracy
+    from sdr_sc.bench.export import accuracy
+    from sdr_sc.results.rows import Row, mean_interval, wilson_interval
 
     rows, items = [], len(test)
     for snr_db in SNR_DB:
@@ -144,8 +144,8 @@ def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
 
 
 def _latency_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
-    from sdr_sc.experiments.measurements import Row
-    from sdr_sc.experiments.onnx_check import latency_ms
+    from sdr_sc.bench.export import latency_ms
+    from sdr_sc.results.rows import Row
 
     rows = []
     for coder in coders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from sdr_sc.experiments.grc_compile import GRC_FOLDER
+from sdr_sc.flowgraph.compile import GRC_FOLDER
 
 
 @click.command()

@@ -25,7 +25,7 @@ def command() -> None:
 @click.argument("name", type=click.Path(path_type=Path))
 def make(name: Path) -> None:
     """Make a pair: NAME.key to hand out, and NAME.key_secret, which only you can read."""
-    from sdr_sc.link.curve_keys import make_pair
+    from sdr_sc.link.network.curve_keys import make_pair
     from sdr_sc.shown import shown
 
     public, secret = make_pair(name)
@@ -37,7 +37,7 @@ def make(name: Path) -> None:
 @click.argument("file")
 def show(file: str) -> None:
     """Print the public key of a file of either kind; --allow-key takes it as well."""
-    from sdr_sc.link.curve_keys import public_key
+    from sdr_sc.link.network.curve_keys import public_key
 
     click.echo(public_key(file).decode())
 
@@ -47,7 +47,7 @@ def show(file: str) -> None:
 def listed(folder: Path) -> None:
     """List the keys in a folder, and what is wrong with them."""
     from sdr_sc.errors import SdrScError
-    from sdr_sc.link.curve_keys import PUBLIC, SECRET, public_key
+    from sdr_sc.link.network.curve_keys import PUBLIC, SECRET, public_key
     from sdr_sc.shown import shown
 
     files = sorted(path for ending in (PUBLIC, SECRET) for path in folder.glob(f"*{ending}"))

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from sdr_sc import __version__
-from sdr_sc.cli import _last_resort as last  # now: where no more files may be opened, nothing can be imported
-from sdr_sc.cli._signals import ends_as_ctrl_c
+from sdr_sc.cli.shared import last_resort as last  # now: where no more files may be opened, nothing can be imported
+from sdr_sc.cli.shared.signals import ends_as_ctrl_c
 from sdr_sc.errors import SdrScError
 from sdr_sc.places import use_writable_home
 from sdr_sc.shown import forgiving_streams, shown, shown_lines

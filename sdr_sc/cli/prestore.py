@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sdr_sc.cli._progress import progress_bar
+from sdr_sc.cli.shared.progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.distill.prestore import Prestorer
-    from sdr_sc.distill.prestored import PrestoredKnowledge
-    from sdr_sc.experiments.measurements import Row
+    from sdr_sc.distill.targets.prestore import Prestorer
+    from sdr_sc.distill.targets.prestored import PrestoredKnowledge
+    from sdr_sc.results.rows import Row
 
 GOAL_BYTES = 20
 DEFAULT_CODECS = ("top4", "pca16x4")
@@ -77,7 +77,7 @@ def command(
     Status 1 if the default codecs need more than their goal with all images; the folder can be used all the same.
     """
     from sdr_sc.data import fashion_mnist
-    from sdr_sc.experiments import measurements
+    from sdr_sc.results import rows as measurements
     from sdr_sc.shown import shown, terminal
 
     measurements.check_writable(out, as_folder=True)
@@ -88,8 +88,9 @@ def command(
 
     import torch
 
-    from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
-    from sdr_sc.distill.teacher import load_teacher, no_better_than_chance
+    from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
+    from sdr_sc.distill.teachers.base import no_better_than_chance
+    from sdr_sc.distill.teachers.load import load_teacher
     from sdr_sc.distill.views import ViewPolicy
 
     config = PrestoreConfig(
@@ -161,7 +162,7 @@ def _run(prestorer: Prestorer, items: int, views: int, out: Path, console: Conso
 
 
 def _rows(stored: PrestoredKnowledge, whole: bool) -> list[Row]:
-    from sdr_sc.experiments.measurements import Row
+    from sdr_sc.results.rows import Row
 
     manifest, views = stored.manifest, stored.items * stored.views
     size, name = stored.bytes_per_view, "size of a view, all files"

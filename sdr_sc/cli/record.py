@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli._usrp import device_options
+from sdr_sc.cli.shared.usrp import device_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.experiments.record import Recorded
+    from sdr_sc.flowgraph.record import Recorded
 
 _DEADLINE_S = 3600.0
 
@@ -64,11 +64,11 @@ def command() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the live run's results  [none]")
 def sim(file: Path, datatype: str, description: str, force: bool, out: Path | None, **parameters: Any) -> None:
     """Record what the receiver of the simulated link gets, with all that is known of its frames."""
-    from sdr_sc.experiments.record import record_loopback
+    from sdr_sc.flowgraph.record import record_loopback
 
     console = _console()
     if out is not None:
-        from sdr_sc.cli._usrp import new_folder
+        from sdr_sc.cli.shared.usrp import new_folder
 
         parameters["folder"] = str(new_folder(out, "record"))
     recorded, accounting = record_loopback(
@@ -94,7 +94,7 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Samples of so many seconds  [until Ctrl-C]")
 def usrp(file: Path, seconds: float | None, **parameters: Any) -> None:
     """Record a USRP's samples, real or simulated, as they are; overflows begin a new segment."""
-    from sdr_sc.experiments.record import record_usrp
+    from sdr_sc.flowgraph.record import record_usrp
     from sdr_sc.usrp import usrp_settings
 
     console = _console()
@@ -122,8 +122,8 @@ def zmq(file: Path, **parameters: Any) -> None:
     from collections import Counter
 
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.record import record_zmq
-    from sdr_sc.link.intake import most_common
+    from sdr_sc.flowgraph.record import record_zmq
+    from sdr_sc.link.network.intake import most_common
     from sdr_sc.shown import shown
 
     console = _console()
@@ -157,7 +157,7 @@ def _console() -> Console:
 
 
 def _tell(console: Console, recorded: Recorded) -> None:
-    from sdr_sc.experiments.record import described
+    from sdr_sc.flowgraph.record import described
 
     if recorded.clipped:
         console.print(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli._part import part_options
+from sdr_sc.cli.shared.part import part_options
 
 if TYPE_CHECKING:
-    from sdr_sc.experiments.measurements import Row
-    from sdr_sc.experiments.replay import ReplayConfig, ReplayResult
+    from sdr_sc.flowgraph.replay_config import ReplayConfig, ReplayResult
+    from sdr_sc.results.rows import Row
 
 
 @click.command()
@@ -43,10 +43,10 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     FILE is a SigMF pair, a .sigmf archive, or a plain file of samples with --datatype and --rate. Without options
     that add anything the answers are those of the live run, bit for bit.
     """
-    from sdr_sc.cli._usrp import new_folder
+    from sdr_sc.cli.shared.usrp import new_folder
     from sdr_sc.errors import FlowgraphError
-    from sdr_sc.experiments.measurements import print_rows, write_summary
-    from sdr_sc.experiments.replay import replay
+    from sdr_sc.flowgraph.replay import replay
+    from sdr_sc.results.rows import print_rows, write_summary
     from sdr_sc.shown import terminal
 
     console = terminal(width=None if sys.stdout.isatty() else 120)
@@ -70,10 +70,11 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
 
 
 def _config(file: Path, models: tuple[str, ...], options: dict[str, Any]) -> ReplayConfig:
+    from sdr_sc.capture.receive import noise_for_snr
     from sdr_sc.capture.span import span
     from sdr_sc.errors import CaptureError
-    from sdr_sc.experiments.received_frames import noise_for_snr
-    from sdr_sc.experiments.replay import ReplayConfig, opened
+    from sdr_sc.flowgraph.replay import opened
+    from sdr_sc.flowgraph.replay_config import ReplayConfig
 
     part = {name: options.pop(name) for name in ("samples", "seconds", "frames")}
     snr_db, noise_dbfs = options.pop("snr_db"), options.pop("noise_dbfs")
@@ -91,7 +92,7 @@ def _config(file: Path, models: tuple[str, ...], options: dict[str, Any]) -> Rep
 def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from sdr_sc.experiments.replay import opened
+    from sdr_sc.flowgraph.replay import opened
 
     with opened(config) as capture:
         about = {"sha512": capture.info.sha512, "made_with": dict(capture.info.config)}
@@ -99,9 +100,9 @@ def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
 
 
 def _rows(result: ReplayResult, folder: Path) -> list[Row]:
-    from sdr_sc.experiments.frame_columns import read_columns
-    from sdr_sc.experiments.measurements import Row
-    from sdr_sc.experiments.usrp_link import receiver_rows
+    from sdr_sc.flowgraph.usrp import receiver_rows
+    from sdr_sc.results.frame_columns import read_columns
+    from sdr_sc.results.rows import Row
 
     status = result.status
     rows = receiver_rows(status, read_columns(folder))

@@ -34,7 +34,7 @@ def command(results: tuple[Path, ...], out: Path | None, figures: Path | None, t
             raise click.UsageError("a run's folder is reported on alone, without --figures and --target.")
         click.echo(f"wrote {shown(_of_a_run(folders[0], out, force))}")
         return
-    from sdr_sc.experiments.sweep_report.write import write_sweep_report
+    from sdr_sc.report.sweep.write import write_sweep_report
 
     written = write_sweep_report(results, out or results[0].with_suffix(".html"), figures, target, force)
     for line in written.warnings:
@@ -46,8 +46,8 @@ def command(results: tuple[Path, ...], out: Path | None, figures: Path | None, t
 
 def _of_a_run(folder: Path, out: Path | None, force: bool) -> Path:
     """The report of a run, made anew from what it left."""
-    from sdr_sc.experiments.report import REPORT_NAME, write_report
-    from sdr_sc.experiments.sweep_report.write import refuse_existing
+    from sdr_sc.report.run.write import REPORT_NAME, write_report
+    from sdr_sc.report.sweep.write import refuse_existing
 
     there = sorted(folder.glob("*.parquet"))
     if there and not (folder / "summary.json").exists():

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from sdr_sc.errors import FlowgraphError
-from sdr_sc.experiments.grc_compile import compile_flowgraph
-from sdr_sc.experiments.run_child import run_in_child
+from sdr_sc.flowgraph.compile import compile_flowgraph
+from sdr_sc.flowgraph.run_child import run_in_child
 from sdr_sc.places import scratch_folder
 
 

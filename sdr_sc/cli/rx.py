@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli._network import key_options
-from sdr_sc.cli._usrp import common_options, device_options
+from sdr_sc.cli.shared.network import key_options
+from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,17 +53,17 @@ def command(
 
     console = terminal()
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
-    from sdr_sc.cli._network import take_keys
+    from sdr_sc.cli.shared.network import take_keys
 
     take_keys(parameters, bind=False)
     # Said first: what follows takes seconds.
     console.print("opening the device, then waiting for a transmitter; Ctrl-C ends it ...")
 
-    from sdr_sc.cli._signals import StopSignals
-    from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
-    from sdr_sc.experiments.frame_columns import read_columns
-    from sdr_sc.experiments.measurements import print_rows, write_summary
-    from sdr_sc.experiments.usrp_link import receiver_rows, receiver_status
+    from sdr_sc.cli.shared.signals import StopSignals
+    from sdr_sc.cli.shared.usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
+    from sdr_sc.flowgraph.usrp import receiver_rows, receiver_status
+    from sdr_sc.results.frame_columns import read_columns
+    from sdr_sc.results.rows import print_rows, write_summary
 
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
@@ -84,7 +84,7 @@ def command(
             print_rows(rows, console=console)
             console.print(f"results: {folder}", soft_wrap=True)
             if record_file is not None:
-                from sdr_sc.experiments.record import Recorded, described
+                from sdr_sc.flowgraph.record import Recorded, described
 
                 tb.recorder.stop()
                 recorded = Recorded.of(tb.recorder, record_file)
@@ -97,9 +97,9 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
     if file is None:
         return lambda tb: None
 
-    from sdr_sc.experiments.provenance import git_commit
-    from sdr_sc.experiments.record import check_target
-    from sdr_sc.experiments.record_live import attach_recorder, hardware_of
+    from sdr_sc.flowgraph.record import check_target
+    from sdr_sc.flowgraph.record_live import attach_recorder, hardware_of
+    from sdr_sc.results.provenance import git_commit
 
     check_target(file, force)
 
@@ -127,8 +127,8 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
-    from sdr_sc.cli._network import add_strangers
-    from sdr_sc.cli._usrp import aged, faults_text, level_text
+    from sdr_sc.cli.shared.network import add_strangers
+    from sdr_sc.cli.shared.usrp import aged, faults_text, level_text
 
     record, counters = tb.results.record, tb.receiver.receiver.counters
     latest = record.recent()[-1:]
@@ -153,7 +153,7 @@ def _heard(tb: Any) -> bool:
 
 
 def _warnings(tb: Any) -> list[str]:
-    from sdr_sc.cli._network import connection_warnings, stranger_warnings
+    from sdr_sc.cli.shared.network import connection_warnings, stranger_warnings
 
     clipped = ["samples clip at the receiver; lower --gain."] if tb.receiver.level.clipped else []
     if tb.results.record.answers_unknown > _FEW:

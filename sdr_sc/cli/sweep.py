@@ -14,10 +14,10 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.experiments.sweep.config import SweepConfig
-    from sdr_sc.experiments.sweep.grid import Point
-    from sdr_sc.experiments.sweep.points import PointResult
-    from sdr_sc.experiments.sweep.workers import Workers
+    from sdr_sc.sweep.config import SweepConfig
+    from sdr_sc.sweep.grid import Point
+    from sdr_sc.sweep.tally import PointResult
+    from sdr_sc.sweep.workers import Workers
 
 QUICK_ITEMS = 200
 _FEW_POINTS = 40
@@ -45,10 +45,10 @@ def command(
     Points that the results file has are not measured again: what was interrupted goes on, and a grid may grow.
     However it ends, finished points are kept.
     """
-    from sdr_sc.experiments import measurements
-    from sdr_sc.experiments.sweep.config import load_config
-    from sdr_sc.experiments.sweep.runner import sweep_rows
+    from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
+    from sdr_sc.sweep.config import load_config
+    from sdr_sc.sweep.runner import sweep_rows
 
     if cluster is not None and workers:
         raise click.UsageError("--workers are this machine's; leave it out with --cluster.")
@@ -71,10 +71,10 @@ def command(
 
 def _workers(count: int, cluster: str | None) -> Workers:
     if cluster is not None:
-        from sdr_sc.experiments.sweep.cluster import DaskWorkers
+        from sdr_sc.sweep.cluster import DaskWorkers
 
         return DaskWorkers(cluster)
-    from sdr_sc.experiments.sweep.workers import LocalWorkers
+    from sdr_sc.sweep.workers import LocalWorkers
 
     return LocalWorkers(count or len(os.sched_getaffinity(0)))
 
@@ -82,8 +82,8 @@ def _workers(count: int, cluster: str | None) -> Workers:
 def _with_progress(
     sweep: SweepConfig, out: Path, workers: Workers, force: bool, console: Console
 ) -> dict[Point, PointResult]:
-    from sdr_sc.cli._progress import progress_bar
-    from sdr_sc.experiments.sweep.runner import Hooks, run_sweep
+    from sdr_sc.cli.shared.progress import progress_bar
+    from sdr_sc.sweep.runner import Hooks, run_sweep
 
     with progress_bar(console) as progress:
         bar = progress.add_task("points", total=None)

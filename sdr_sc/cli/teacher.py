@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import click
 
-from sdr_sc.cli._teacher_export import export
-from sdr_sc.cli._teacher_fit import fit
+from sdr_sc.cli.shared.teacher_export import export
+from sdr_sc.cli.shared.teacher_fit import fit
 
 
 @click.group("teacher")

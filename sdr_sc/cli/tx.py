@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli._network import key_options
-from sdr_sc.cli._usrp import common_options, device_options
+from sdr_sc.cli.shared.network import key_options
+from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     """Transmit images from a USRP, or from a simulated one, as the SNR that 'sdr-sc rx' feeds back calls for."""
-    from sdr_sc.cli._network import open_address_warning, take_keys
-    from sdr_sc.cli._signals import StopSignals
-    from sdr_sc.cli._usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
-    from sdr_sc.experiments.measurements import Row, print_rows, write_json
-    from sdr_sc.experiments.usrp_link import connection_rows, stranger_rows, transmitter_status
+    from sdr_sc.cli.shared.network import open_address_warning, take_keys
+    from sdr_sc.cli.shared.signals import StopSignals
+    from sdr_sc.cli.shared.usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
+    from sdr_sc.flowgraph.usrp import connection_rows, stranger_rows, transmitter_status
+    from sdr_sc.results.rows import Row, print_rows, write_json
     from sdr_sc.shown import terminal
     from sdr_sc.usrp import device_report
 
@@ -91,7 +91,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
 def _check(parameters: dict[str, Any]) -> None:
     """Tell mistakes before anything is compiled."""
     from sdr_sc.errors import SdrScError
-    from sdr_sc.experiments.fitting_model import contract_for_images
+    from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.usrp import usrp_settings
 
     usrp_settings(
@@ -119,8 +119,8 @@ def _check(parameters: dict[str, Any]) -> None:
 def _table(tb: Any) -> Table:
     from rich.table import Table
 
-    from sdr_sc.cli._network import add_strangers
-    from sdr_sc.cli._usrp import aged, faults_text, level_text
+    from sdr_sc.cli.shared.network import add_strangers
+    from sdr_sc.cli.shared.usrp import aged, faults_text, level_text
 
     encoder, feedback = tb.encoder, tb.encoder.latest_feedback()
     table = Table(title=f"{encoder.items_sent} images in {encoder.frames_sent} frames sent", show_header=False)
@@ -134,7 +134,7 @@ def _table(tb: Any) -> Table:
 
 
 def _warnings(tb: Any) -> list[str]:
-    from sdr_sc.cli._network import connection_warnings, stranger_warnings
+    from sdr_sc.cli.shared.network import connection_warnings, stranger_warnings
 
     clipped = ["samples clip at the transmitter; lower --amplitude."] if tb.transmitter.level.clipped else []
     words = [f"{words}." for words in tb.tx_monitor.faults]

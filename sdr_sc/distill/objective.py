@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.knowledge import Batch
+from sdr_sc.distill.targets.teacher_targets import Batch
 from sdr_sc.phy.channels import power_gains
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.losses import Bottleneck, expected_error, feature_loss, label_loss, soft_label_loss

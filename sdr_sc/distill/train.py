@@ -22,10 +22,10 @@ from sdr_sc.data.fashion_mnist import ImageSet
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.decisions import decision_optimiser
-from sdr_sc.distill.knowledge import Batch, Knowledge
 from sdr_sc.distill.muon import Muon
 from sdr_sc.distill.objective import Objective, Student
 from sdr_sc.distill.split import split
+from sdr_sc.distill.targets.teacher_targets import Batch, Knowledge
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.student import StudentEncoder
 

@@ -51,7 +51,7 @@ class SimusrpError(SdrScError):
 def source_hash() -> str:
     """Twelve digits that change with the module's sources and how they are compiled."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
-    for file in sorted(SOURCES.glob("*.[ch]pp")):
+    for file in sorted(SOURCES.glob("*/*.[ch]pp")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
@@ -252,10 +252,11 @@ def _compile(scratch: Path, module: Path) -> dict[str, str]:
         raise MissingDependencyError(f"the compiler {compiler} is missing, which the simulated USRP needs; {_mend()}.")
     cflags, libs = _pkg_config("--cflags"), [part for part in _pkg_config("--libs") if part != "-lboost_system"]
     version = _macro(compiler, cflags, "UHD_VERSION_ABI_STRING")
-    files = sorted(SOURCES.glob("*.cpp"))
+    files = sorted(SOURCES.glob("*/*.cpp"))
+    includes = [f"-I{folder}" for folder in sorted(SOURCES.iterdir()) if folder.is_dir()]
 
     def compile_one(file: Path) -> subprocess.CompletedProcess[str]:
-        return _run([compiler, *FLAGS, *cflags, "-c", str(file), "-o", str(scratch / f"{file.stem}.o")])
+        return _run([compiler, *FLAGS, *includes, *cflags, "-c", str(file), "-o", str(scratch / f"{file.stem}.o")])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for file, process in zip(files, pool.map(compile_one, files), strict=True):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdr_sc.bench.hardening.integrity import bench_integrity, try_kind
+from sdr_sc.bench.hardening.integrity_files import Kind
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.bench_integrity import bench_integrity, try_kind
-from sdr_sc.experiments.integrity_files import Kind
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,14 +18,14 @@ import pytest
 import zmq
 from test_network import ZMTP_GREETING, memory_mib, new_address, raw_peer, running, stranger, until
 
-from sdr_sc.blocks import _connections
-from sdr_sc.blocks._connections import MULTI_PART, NO_KEY, OTHER_KEY, TOO_MANY, TOO_MUCH, WRONG_KEY
-from sdr_sc.blocks._pdu import make_pdu
-from sdr_sc.blocks._zmq import GREETING
+from sdr_sc.bench.hardening import hostile_messages as messages
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
-from sdr_sc.experiments import hostile_messages as messages
-from sdr_sc.link.curve_keys import make_pair
+from sdr_sc.link.network import connections as _connections
+from sdr_sc.link.network.connections import MULTI_PART, NO_KEY, OTHER_KEY, TOO_MANY, TOO_MUCH, WRONG_KEY
+from sdr_sc.link.network.curve_keys import make_pair
+from sdr_sc.link.network.zmq_sockets import GREETING
 
 GROWTH_MIB = 40
 

@@ -13,18 +13,18 @@ import pmt
 import pytest
 from test_blocks_network import sent_meta
 
-from sdr_sc.blocks._frame_record import FrameRecord
-from sdr_sc.blocks._link_record import LinkRecord
-from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.bench.hardening import soak_account as soak
+from sdr_sc.bench.hardening import soak_results
+from sdr_sc.bench.hardening.fault_kinds import nan_in_a_file, nan_in_some_answers
+from sdr_sc.bench.hardening.fault_runs import Program, judge, unreadable_in
+from sdr_sc.bench.hardening.soak_account import Life, Told, account
+from sdr_sc.bench.hardening.soak_ends import End, Images, Observer
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import soak_account as soak
-from sdr_sc.experiments import soak_results
-from sdr_sc.experiments.fault_kinds import nan_in_a_file, nan_in_some_answers
-from sdr_sc.experiments.fault_runs import Program, judge, unreadable_in
-from sdr_sc.experiments.soak_account import Life, Told, account
-from sdr_sc.experiments.soak_ends import End, Images, Observer
-from sdr_sc.experiments.usrp_pair import free_ports
+from sdr_sc.flowgraph.usrp_pair import free_ports
+from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.link_record import LinkRecord
 from sdr_sc.semantic.inference import SemanticDecoder, answers
 
 MARGIN_S = 0.5
@@ -249,7 +249,7 @@ def test_an_end_is_judged_once_with_its_status(tmp_path: Path, monkeypatch: pyte
     seen = []
     end = End("rx", tmp_path, lambda number: [], lambda *life: seen.append(life))
     monkeypatch.setattr(sys, "executable", "/bin/sleep")
-    monkeypatch.setattr("sdr_sc.experiments.fault_runs._COMMAND", ("600",))
+    monkeypatch.setattr("sdr_sc.bench.hardening.fault_runs._COMMAND", ("600",))
     end.start()
     assert end.runs
     end.stop_for(0.1)

@@ -12,10 +12,10 @@ import pytest
 from gnuradio import blocks, gr
 
 import sdr_sc
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._guard import guard_every_python_block, guarded_stop, is_guarded
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.guard import guard_every_python_block, guarded_stop, is_guarded
 from sdr_sc.errors import BlockError
-from sdr_sc.experiments.harness import run_flowgraph
+from sdr_sc.flowgraph.harness import run_flowgraph
 
 FOLDER = Path(sdr_sc.__file__).parent / "blocks"
 CALLED_BY_GNU_RADIO = {"start", "stop", "work", "general_work"}
@@ -176,4 +176,4 @@ def test_ctrl_c_in_the_main_thread_is_no_failure_of_a_block() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         one().stop()
-    assert _errors.first() is None
+    assert failures.first() is None

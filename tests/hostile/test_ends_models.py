@@ -16,14 +16,14 @@ from gnuradio import blocks, gr
 from onnx_pairs import other_model
 from test_blocks import frame_pdu
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._pdu import make_pdu, read_pdu
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.errors import BlockError, ContractError, ModelFaultError
-from sdr_sc.experiments.harness import run_flowgraph
-from sdr_sc.experiments.loopback import LOOPBACK
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.flowgraph.loopback import LOOPBACK
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.inference import LOST, NOT_A_NUMBER, SemanticDecoder, SemanticEncoder, answers
 from sdr_sc.semantic.onnx_weights import real_weights
@@ -134,7 +134,7 @@ def test_answers_that_are_no_numbers_are_the_models_fault_and_lost_ones_are_not(
 
 
 def test_a_model_that_gives_no_numbers_is_counted_apart_and_the_runs_error(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         decoder, sink, got = semantic_decoder(), task_sink(str(tmp_path)), []
         decoder.load()
         decoder._decoder.network = Network(np.nan, (10,), slice(1, 2))  # type: ignore[union-attr]
@@ -147,8 +147,8 @@ def test_a_model_that_gives_no_numbers_is_counted_apart_and_the_runs_error(tmp_p
         assert read_pdu(got[0], "answers")[1].tolist() == [0, NOT_A_NUMBER, 0]
         decoder.stop()
         sink.stop()
-        assert _errors.first() is None
-        (fault,) = _errors.faults()
+        assert failures.first() is None
+        (fault,) = failures.faults()
     assert "1 items got no answer" in str(fault) and f"'{SHIPPED}'" in str(fault)
     record = sink.record
     assert (record.items_answered, record.items_correct, record.items_lost, record.items_not_a_number) == (2, 2, 0, 1)
@@ -164,12 +164,12 @@ def test_a_model_that_gives_no_numbers_is_counted_apart_and_the_runs_error(tmp_p
     [{"n_items": 0}, {"n_items": 3}, {"erased": np.zeros(3, np.uint8)}, {"k": 7}],
 )
 def test_a_frame_whose_data_do_not_fit_is_refused_by_the_decoder(meta: dict[str, Any]) -> None:
-    with _errors.watching():
+    with failures.watching():
         decoder = semantic_decoder()
         decoder.load()
         fields = {"frame_num": 5, "k": 4, "n_items": 2, "model_id": decoder.contract.wire_id, "snr_db": 9.0, **meta}
         decoder.handle_frame(make_pdu(fields, np.ones(8, np.complex64)))
-        assert _errors.first() is None and (decoder.frames_refused, decoder.frames_answered) == (1, 0)
+        assert failures.first() is None and (decoder.frames_refused, decoder.frames_answered) == (1, 0)
 
 
 def tagged(offsets: list[int], key: str = "item_id") -> list[gr.tag_t]:

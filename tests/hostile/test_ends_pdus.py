@@ -11,11 +11,12 @@ import pmt
 import pytest
 from test_blocks_network import answer_meta, sent_meta
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._pdu import END, make_pdu
-from sdr_sc.blocks._told_frames import ToldFrame, many_meta
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
 from sdr_sc.blocks.task_sink import task_sink
+from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta
+from sdr_sc.link.network.pdu_schema import END
 
 PICTURE = np.zeros(784, np.uint8)
 TWO = np.array([1, 2], np.int32)
@@ -70,13 +71,13 @@ BAD = {
 
 
 def failure() -> object:
-    first = _errors.first()
+    first = failures.first()
     return None if first is None else first.error
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_message_of_a_transmitter_does_not_end_a_receiver(kind: str, tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = task_sink(str(tmp_path))
         sink.handle_sent(make_pdu(sent_meta(0), PICTURE))
         for _ in range(3):
@@ -95,14 +96,14 @@ def test_a_bad_message_of_a_transmitter_does_not_end_a_receiver(kind: str, tmp_p
 
 @pytest.mark.parametrize("meta", [{}, {"frame_index": 1.5, "snr_db": 1.0}, {"frame_index": 1, "snr_db": "loud"}])
 def test_a_bad_truth_is_refused(meta: dict[str, Any]) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = task_sink()
         sink.handle_truth(make_pdu(meta, PICTURE))
         assert failure() is None and sink.refused.count == 1
 
 
 def test_a_port_at_which_nothing_makes_sense_is_the_runs_error() -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = task_sink()
         for _ in range(4):
             sink.handle_sent(without("n_items"))
@@ -111,7 +112,7 @@ def test_a_port_at_which_nothing_makes_sense_is_the_runs_error() -> None:
 
 
 def test_the_recorder_refuses_as_the_sink_does(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         recorder = sigmf_recorder(str(tmp_path / "r"))
         good = make_pdu({**sent_meta(0), "frame_num": 0}, PICTURE)
         recorder.handle_sent(good)

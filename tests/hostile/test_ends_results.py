@@ -19,12 +19,12 @@ import pytest
 from command import environment
 from test_blocks_network import answer_meta, sent_meta
 
-from sdr_sc.blocks import _errors
-from sdr_sc.blocks._frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord
-from sdr_sc.blocks._link_record import TICK_S, WRITTEN_S, LinkRecord
-from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.errors import BlockError, SdrScError
+from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord
+from sdr_sc.link.frames.link_record import TICK_S, WRITTEN_S, LinkRecord
 
 
 @contextmanager
@@ -95,12 +95,12 @@ def run_sink(folder: Path) -> task_sink:
 
 
 def failure() -> str:
-    first = _errors.first()
+    first = failures.first()
     return "" if first is None else str(first.error)
 
 
 def test_a_folder_that_was_removed_is_the_runs_error(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = run_sink(tmp_path / "out")
         shutil.rmtree(tmp_path / "out")
         over = time.monotonic() + 60
@@ -112,7 +112,7 @@ def test_a_folder_that_was_removed_is_the_runs_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_moved_keeps_the_rows_and_the_pictures_are_missed(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = run_sink(tmp_path / "out")
         (tmp_path / "out").rename(tmp_path / "other")
         sink.stop()
@@ -121,7 +121,7 @@ def test_a_folder_that_is_moved_keeps_the_rows_and_the_pictures_are_missed(tmp_p
 
 
 def test_too_many_open_files_cost_the_pictures_alone(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = run_sink(tmp_path / "out")
         with limited(resource.RLIMIT_NOFILE, 3):
             sink.stop()
@@ -130,7 +130,7 @@ def test_too_many_open_files_cost_the_pictures_alone(tmp_path: Path) -> None:
 
 
 def test_pictures_of_any_size_are_written(tmp_path: Path) -> None:
-    with _errors.watching():
+    with failures.watching():
         sink = task_sink(str(tmp_path))
         sink.handle_sent(make_pdu(sent_meta(0), np.zeros(3072, np.uint8)))
         sink.stop()
@@ -143,7 +143,7 @@ import sys, time
 import numpy as np
 sys.path.insert(0, {tests!r})
 from test_blocks_network import answer_meta, sent_meta
-from sdr_sc.blocks._pdu import make_pdu
+from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.task_sink import task_sink
 sink = task_sink({folder!r})
 sink.start()
@@ -191,7 +191,7 @@ def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
 ) -> None:
     """Frames with and without answers; ``tick`` comes late by up to four tenths of a second."""
     clock, rng = Clock(), np.random.default_rng(1)
-    monkeypatch.setattr("sdr_sc.blocks._link_record.time", clock)
+    monkeypatch.setattr("sdr_sc.link.frames.link_record.time", clock)
     link = LinkRecord(tmp_path)
     answered_s: dict[int, float] = {}  # of each frame: when it, or the next one that has an answer, got it
     waiting: list[int] = []

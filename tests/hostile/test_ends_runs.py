@@ -12,11 +12,11 @@ import pytest
 import yaml
 from command import ROOT
 
-from sdr_sc.cli._usrp import InterimSummary, lost_first
+from sdr_sc.bench.hardening import faults as bench_faults
+from sdr_sc.bench.hardening.faults import _KINDS, _Try
+from sdr_sc.cli.shared.usrp import InterimSummary, lost_first
 from sdr_sc.errors import FlowgraphError, SdrScError
-from sdr_sc.experiments import bench_faults
-from sdr_sc.experiments.bench_faults import _KINDS, _Try
-from sdr_sc.experiments.grc_compile import compile_flowgraph
+from sdr_sc.flowgraph.compile import compile_flowgraph
 
 
 @pytest.mark.timeout(400)
@@ -54,7 +54,7 @@ def test_the_cause_comes_before_what_follows_from_it() -> None:
 def test_a_summary_is_kept_up_to_date_and_not_made_again_in_a_removed_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdr_sc.cli._usrp.INTERIM_S", 0.0)
+    monkeypatch.setattr("sdr_sc.cli.shared.usrp.INTERIM_S", 0.0)
     folder, counts = tmp_path / "run", SimpleNamespace(frames=0)
     interim = InterimSummary(folder, "sdr-sc rx", lambda tb: {"accounting": {"frames": tb.frames}})
     interim(counts)

@@ -15,7 +15,7 @@ import pytest
 from command import ROOT, environment
 
 from sdr_sc.capture import open_capture
-from sdr_sc.cli._signals import StopSignals, Terminated, ends_as_ctrl_c
+from sdr_sc.cli.shared.signals import StopSignals, Terminated, ends_as_ctrl_c
 from sdr_sc.documents import read_json
 from sdr_sc.processes import start_ticks
 
@@ -125,7 +125,7 @@ def test_a_flowgraph_ends_in_good_order_when_what_started_it_is_killed(tmp_path:
 SOAK = """
 import sys, time
 from pathlib import Path
-from sdr_sc.experiments.fault_runs import Program
+from sdr_sc.bench.hardening.fault_runs import Program
 program = Program(["rx", "--args", "type=simusrp,air=orphan"], Path(sys.argv[1]))
 print(program.process.pid, flush=True)
 time.sleep(1000)
@@ -146,7 +146,8 @@ def test_programs_under_a_bench_end_with_it_although_they_are_stopped(tmp_path: 
 LATE = """
 import os, signal, sys
 from types import SimpleNamespace
-from sdr_sc.experiments import measurements, usrp_link
+from sdr_sc.flowgraph import usrp as usrp_link
+from sdr_sc.results import rows as measurements
 from sdr_sc import usrp
 from sdr_sc.cli.main import main
 counts = {"frames_sent": 1, "frames_without_feedback": 0, "bursts_acknowledged": 1, "faults": {},

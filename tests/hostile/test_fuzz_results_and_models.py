@@ -20,19 +20,19 @@ from hypothesis import strategies as st
 from sweep_studies import about_of, made_up
 from test_report import FRAME_FIELDS, ITEM_FIELDS, make_run
 
+from sdr_sc.bench.hardening.integrity_files import _Linear
 from sdr_sc.data.fashion_mnist import read_idx
-from sdr_sc.distill.prestore import PrestoreConfig, Prestorer
-from sdr_sc.distill.prestored_manifest import read_manifest
+from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
+from sdr_sc.distill.targets.prestored_manifest import read_manifest
 from sdr_sc.errors import ContractError, SdrScError
-from sdr_sc.experiments.integrity_files import _Linear
-from sdr_sc.experiments.report import write_report
-from sdr_sc.experiments.sweep.config import config_from, load_config
-from sdr_sc.experiments.sweep.grid import Point
-from sdr_sc.experiments.sweep.results import read_results, write_results
-from sdr_sc.experiments.sweep_report.study import load_study
+from sdr_sc.report.run.write import write_report
+from sdr_sc.report.sweep.results_set import load_study
 from sdr_sc.sealed import digest_of, sealed
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.sweep.config import config_from, load_config
+from sdr_sc.sweep.grid import Point
+from sdr_sc.sweep.results import read_results, write_results
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(3600)]
 EXAMPLES = int(os.environ.get("SDR_SC_FUZZ_EXAMPLES", "60"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from sdr_sc.blocks._zmq import GREETING
-from sdr_sc.experiments.bench_hostile import _rate, _standstill
-from sdr_sc.experiments.hostile_load import Progress, Seen, corpus
-from sdr_sc.experiments.hostile_samples import samples_rows
-from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
-from sdr_sc.link.pdu_wire import Refusal
+from sdr_sc.bench.hardening.hostile import _rate, _standstill
+from sdr_sc.bench.hardening.hostile_load import Progress, Seen, corpus
+from sdr_sc.bench.hardening.hostile_samples import samples_rows
+from sdr_sc.link.network.pdu_schema import SCHEMAS, sent_schema
+from sdr_sc.link.network.pdu_wire import Refusal
+from sdr_sc.link.network.zmq_sockets import GREETING
 
 
 def test_a_corpus_is_distinct_the_same_by_its_seed_and_never_right() -> None:
@@ -39,7 +39,7 @@ def test_a_standstill_is_seen_at_either_end() -> None:
 
 def test_progress_is_said_now_and_then_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s, said = 100.0, list[str]()
-    monkeypatch.setattr("sdr_sc.experiments.hostile_load.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("sdr_sc.bench.hardening.hostile_load.time.monotonic", lambda: now_s)
     progress = Progress("messages refused", 4000, said.append)
     for done, now_s in ((0, 115.0), (500, 105.0), (1000, 130.0), (1200, 131.0)):  # noqa: B007
         progress.at(done)

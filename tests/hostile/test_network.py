@@ -19,15 +19,15 @@ import zmq
 from gnuradio import blocks, gr
 from usrp_ends import free_ports
 
-from sdr_sc.blocks._pdu import make_pdu, read_pdu
-from sdr_sc.blocks._zmq import GREETING
+from sdr_sc.bench.hardening import hostile_messages as messages
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.snr_estimator import snr_estimator
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import hostile_messages as messages
-from sdr_sc.link.curve_keys import load_keys, make_pair
-from sdr_sc.link.pdu_schema import SCHEMAS
+from sdr_sc.link.network.curve_keys import load_keys, make_pair
+from sdr_sc.link.network.pdu_schema import SCHEMAS
+from sdr_sc.link.network.zmq_sockets import GREETING
 
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
 

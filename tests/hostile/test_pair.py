@@ -13,9 +13,9 @@ import pytest
 import zmq
 from usrp_ends import Ends
 
-from sdr_sc.experiments import hostile_messages as messages
-from sdr_sc.experiments.hostile_load import corpus
-from sdr_sc.link.curve_keys import make_pair
+from sdr_sc.bench.hardening import hostile_messages as messages
+from sdr_sc.bench.hardening.hostile_load import corpus
+from sdr_sc.link.network.curve_keys import make_pair
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sdr_sc.blocks._pdu import make_pdu, read_pdu
-from sdr_sc.experiments import hostile_messages as messages
-from sdr_sc.link import pdu_schema, pdu_wire
-from sdr_sc.link.intake import MOST_WAITING, PASS_BURST, Intake
-from sdr_sc.link.pdu_schema import SCHEMAS, sent_schema
-from sdr_sc.link.pdu_wire import Refusal, read_pdu_bytes, write_pdu
+from sdr_sc.bench.hardening import hostile_messages as messages
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.link.network import pdu_schema, pdu_wire
+from sdr_sc.link.network.intake import MOST_WAITING, PASS_BURST, Intake
+from sdr_sc.link.network.pdu_schema import SCHEMAS, sent_schema
+from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes, write_pdu
 
 EXAMPLES = int(os.environ.get("SDR_SC_FUZZ_EXAMPLES", "300"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, derandomize="SDR_SC_FUZZ_EXAMPLES" not in os.environ,

@@ -16,7 +16,7 @@ from second_user import OTHER, as_root, call_as_other
 
 from sdr_sc import places
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import grc_compile
+from sdr_sc.flowgraph import compile as grc_compile
 from sdr_sc.simusrp import build
 
 

@@ -17,8 +17,8 @@ from command import ROOT, environment, sdr_sc
 from second_user import OTHER, as_root
 
 from sdr_sc import processes
+from sdr_sc.doctor import machine
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments import machine
 from sdr_sc.places import dead_scratch_folders, scratch_folder
 from sdr_sc.processes import process_mark, start_ticks
 

@@ -16,10 +16,10 @@ import pytest
 from sweep_studies import about_of, made_up, write
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.sweep.config import config_from
-from sdr_sc.experiments.sweep.grid import Point
-from sdr_sc.experiments.sweep.journal import Journal
-from sdr_sc.experiments.sweep.results import CHECKSUM_KEY, columns, from_columns, read_results, write_results
+from sdr_sc.sweep.config import config_from
+from sdr_sc.sweep.grid import Point
+from sdr_sc.sweep.journal import Journal
+from sdr_sc.sweep.results import CHECKSUM_KEY, columns, from_columns, read_results, write_results
 
 ROOT = Path(__file__).resolve().parents[2]
 POINT = Point("label_ldpc", "awgn", 0.0, None, 1)

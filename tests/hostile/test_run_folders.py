@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from test_report import ITEM_FIELDS, make_run
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.experiments.measurements import Row, read_measurements, write_json, write_summary
-from sdr_sc.experiments.report import write_report
-from sdr_sc.experiments.report_data import Run
-from sdr_sc.experiments.report_files import load_run
-from sdr_sc.experiments.report_plots import _shade_k
+from sdr_sc.report.run.data import Run
+from sdr_sc.report.run.files import load_run
+from sdr_sc.report.run.plots import _shade_k
+from sdr_sc.report.run.write import write_report
+from sdr_sc.results.rows import Row, read_measurements, write_json, write_summary
 from sdr_sc.sealed import sealed
 
 

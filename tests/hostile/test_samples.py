@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from test_network import new_address, until
 from test_pdu_wire import FUZZ
 
+from sdr_sc.bench.hardening import hostile_messages as messages
 from sdr_sc.blocks import zmq_samples_source as zmq_samples_source_module
 from sdr_sc.blocks.zmq_samples_source import zmq_samples_source
 from sdr_sc.capture import open_capture
-from sdr_sc.experiments import hostile_messages as messages
-from sdr_sc.link.pdu_wire import Refusal
-from sdr_sc.link.sample_wire import read_samples
+from sdr_sc.link.network.pdu_wire import Refusal
+from sdr_sc.link.network.sample_wire import read_samples
 
 HEAD = struct.Struct("<HBQQ")
 

@@ -17,19 +17,21 @@ import pytest
 import torch
 
 from sdr_sc.capture.recording import Recording
-from sdr_sc.distill import checkpoint, efficientnet, prestored_manifest
-from sdr_sc.distill.teacher_onnx import OnnxTeacher
+from sdr_sc.distill import checkpoint
+from sdr_sc.distill.targets import prestored_manifest
+from sdr_sc.distill.teachers import efficientnet
+from sdr_sc.distill.teachers.onnx import OnnxTeacher
 from sdr_sc.documents import read_csv, read_json, read_yaml
 from sdr_sc.errors import ChannelError, SdrScError
-from sdr_sc.experiments.grc_compile import load_flowgraph
-from sdr_sc.experiments.measurements import check_writable
-from sdr_sc.experiments.report_files import load_run
-from sdr_sc.experiments.sweep.journal import Journal
-from sdr_sc.experiments.sweep.results import read_results
 from sdr_sc.files import write_whole
+from sdr_sc.flowgraph.compile import load_flowgraph
 from sdr_sc.phy.channels.measured_file import read_measured
+from sdr_sc.report.run.files import load_run
+from sdr_sc.results.rows import check_writable
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.simusrp.taps import read_taps
+from sdr_sc.sweep.journal import Journal
+from sdr_sc.sweep.results import read_results
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "JSON": lambda path: read_json(path, "summary", "give a file"),

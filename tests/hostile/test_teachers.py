@@ -15,11 +15,12 @@ from test_teacher import onnx_model
 from torch import nn
 
 from sdr_sc.data import fashion_mnist
-from sdr_sc.distill import efficientnet
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.split import split
-from sdr_sc.distill.teacher import load_teacher, no_better_than_chance
+from sdr_sc.distill.teachers import efficientnet
+from sdr_sc.distill.teachers.base import no_better_than_chance
+from sdr_sc.distill.teachers.load import load_teacher
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.semantic import onnx_file
 

@@ -18,8 +18,8 @@ import pytest
 from command import ROOT, environment
 from recordings import change, record
 
-from sdr_sc.cli import _last_resort
 from sdr_sc.cli import main as cli_main
+from sdr_sc.cli.shared import last_resort as _last_resort
 from sdr_sc.shown import shown
 
 pytestmark = pytest.mark.timeout(1200)  # a loaded machine takes minutes for a replay

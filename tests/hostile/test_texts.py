@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sdr_sc.capture.json_pieces import BrokenJson, pieces
+from sdr_sc.capture.sigmf.json_pieces import BrokenJson, pieces
 from sdr_sc.documents import parse_json, parse_yaml
 from sdr_sc.errors import SdrScError
 

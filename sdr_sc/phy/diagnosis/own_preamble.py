@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from sdr_sc.phy.detect import Candidate
 from sdr_sc.phy.diagnosis.periods import Burst, Period
 from sdr_sc.phy.diagnosis.resample import Spectrum
+from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.preamble import detection_period
-from sdr_sc.phy.sync import Synchronisation, Synchroniser, samples_needed
+from sdr_sc.phy.receive.detect import Candidate
+from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
 
 SLOWEST, FASTEST = 0.45, 26.0
 """Samples per sample of the receiver's numerology for which a preamble is looked for."""

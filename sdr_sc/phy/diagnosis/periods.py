@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stretches that repeat, at any period: the detection part of a preamble at an unknown rate.
 
-For each lag the metric of `sdr_sc.phy.detect` (Schmidl and Cox, 1997) over eight periods, which is blind to a carrier
-offset and to an inverted spectrum.
+For each lag the metric of `sdr_sc.phy.receive.detect` (Schmidl and Cox, 1997) over eight periods, which is blind to a
+carrier offset and to an inverted spectrum.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from sdr_sc.phy.diagnosis.own_preamble import SAME_RATE, Match, best_match, like
 from sdr_sc.phy.diagnosis.periods import Period, find_periods
 from sdr_sc.phy.diagnosis.resample import Spectrum
 from sdr_sc.phy.diagnosis.sizes import Sizes, other_sizes
+from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.preamble import detection_period
-from sdr_sc.phy.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 
 LONGEST = 262_144
 """Samples that a diagnosis looks at, at most: it takes well under a second."""

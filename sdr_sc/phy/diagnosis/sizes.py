@@ -13,10 +13,10 @@ from sdr_sc.errors import NumerologyError
 from sdr_sc.phy.diagnosis.own_preamble import Match, best_match, least_coherence
 from sdr_sc.phy.diagnosis.periods import FFT_SIZES, Period
 from sdr_sc.phy.diagnosis.resample import Spectrum
-from sdr_sc.phy.framing import pilot_values
-from sdr_sc.phy.header import decode_bits, unpack
+from sdr_sc.phy.frame.framing import pilot_values
+from sdr_sc.phy.frame.header import decode_bits, unpack
+from sdr_sc.phy.frame.preamble import training_subcarriers
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.preamble import training_subcarriers
 
 _SIZE_TOLERANCE = 0.01
 _HEADER_BITS = 216

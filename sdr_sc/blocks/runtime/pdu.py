@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs: a dictionary of metadata with a vector of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pmt
+
+from sdr_sc.blocks.runtime.vectors import from_vector, read_dict, to_pair
+from sdr_sc.errors import BlockError
+
+
+def make_pdu(meta: dict[str, Any], data: np.ndarray) -> pmt.pmt_base:
+    """A PDU.
+
+    Args:
+        meta: snake_case keys with the unit in the name; numpy scalars are turned into Python's, which PMT needs.
+        data: one-dimensional array of a type that PMT knows.
+    """
+    return to_pair(meta, data)
+
+
+def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarray]:
+    """Metadata and data of a PDU.
+
+    Raises:
+        BlockError: the message is no PDU.
+    """
+    if not (pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))):
+        raise BlockError(f"port {port!r} got a message that is not a PDU; connect it to a port that sends PDUs.")
+    quick = read_dict(pmt.car(message))
+    if quick is not None:
+        return quick, from_vector(pmt.cdr(message))
+    meta, items = {}, pmt.dict_items(pmt.car(message))
+    while not pmt.is_null(items):
+        pair, items = pmt.car(items), pmt.cdr(items)
+        value = pmt.cdr(pair)
+        plain = from_vector(value) if pmt.is_uniform_vector(value) else pmt.to_python(value)
+        meta[pmt.to_python(pmt.car(pair))] = plain
+    return meta, from_vector(pmt.cdr(message))

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demonstration: images over the simulated air while the SNR falls and rises again, with a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.demo.cam_response import find_steps
+from sdr_sc.documents import read_csv
+from sdr_sc.flowgraph.fitting_model import contract_for_images
+from sdr_sc.flowgraph.loopback import Accounting, run_loopback
+from sdr_sc.link.frames.frame_record import FRAME_FIELDS
+from sdr_sc.link.timing.schedule import SnrSchedule
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.report.run.write import write_report
+from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, write_summary
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.contract import ModelContract
+
+LEVELS_DB = (25.0, 20.0, 15.0, 10.0, 5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
+RESPONSE_GOAL_FRAMES = 3
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Settings of a demonstration."""
+
+    images: int = 1100
+    items_per_frame: int = 4
+    model: str = weights.DEFAULT_MODEL
+    seed: int = 1
+    cfo_hz: float = 2000.0
+    deadline_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demonstration left behind."""
+
+    folder: Path
+    report: Path
+    rows: list[Row]
+    accounting: Accounting
+
+
+def schedule(images: int, items_per_frame: int) -> SnrSchedule:
+    """25 dB down to 0 dB and up again, over the frames of the run.
+
+    In steps of 5 dB; in larger ones where the run has fewer frames than that has levels, each of which needs a frame.
+
+    Args:
+        images: 1 or more.
+        items_per_frame: 1 or more.
+
+    >>> schedule(1100, 4).to_text()
+    '0:25, 25:20, 50:15, 75:10, 100:5, 125:0, 150:5, 175:10, 200:15, 225:20, 250:25'
+    >>> schedule(30, 4).to_text()
+    '0:25, 1:15, 2:10, 3:0, 4:10, 5:15, 6:25'
+    """
+    frames, most = -(-images // items_per_frame), len(LEVELS_DB)
+    count = most if frames >= most else frames - 1 + frames % 2  # odd: the lowest level stands in the middle
+    down = tuple(LEVELS_DB[round(i * (most - 1) / max(count - 1, 1))] for i in range(count // 2 + 1))
+    return SnrSchedule(tuple(i * frames // count for i in range(count)), down + down[-2::-1])
+
+
+def run_folder(base: Path, verb: str) -> Path:
+    """A new folder named after the time and what was run.
+
+    Args:
+        base: where it is made.
+        verb: such as ``tx``; two ends that are started in the same second have folders that tell which is which.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    stem = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{verb}"
+    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
+        folder = base / f"{stem}{suffix}"
+        with suppress(FileExistsError):  # another run's, of the same second
+            folder.mkdir(parents=True)
+            return folder
+    raise FileExistsError(stem)
+
+
+def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -> DemoResult:
+    """Run the loopback flowgraph on the schedule and write ``summary.json``, the CSV files and ``report.html``.
+
+    Raises:
+        SdrScError: something that it needs is missing or broken; in one sentence.
+    """
+    contract = contract_for_images(config.model)
+    plan = schedule(config.images, config.items_per_frame)
+    accounting = run_loopback(
+        config.deadline_s,
+        on_poll,
+        images=config.images,
+        items_per_frame=config.items_per_frame,
+        snr_db=LEVELS_DB[0],
+        snr_schedule=plan.to_text(),
+        cfo_hz=config.cfo_hz,
+        seed=config.seed,
+        model=config.model,
+        folder=str(folder),
+    )
+    rows = measure(folder, contract, accounting)
+    details = {
+        "config": {
+            **asdict(config),
+            "snr_schedule": plan.to_text(),
+            "model_id": contract.model_id,
+            "numerology": Numerology().to_dict(),
+            "k_list": list(contract.k_list),
+            "class_names": list(contract.class_names),
+        },
+        "accounting": accounting.to_dict(),
+    }
+    write_summary(folder, "sdr-sc demo", rows, details)
+    return DemoResult(folder, write_report(folder), rows, accounting)
+
+
+def read_frames(folder: Path) -> list[dict[str, str]]:
+    """Rows of a run's ``frames.csv``, in the order of sending."""
+    rows = read_csv(folder / "frames.csv", FRAME_FIELDS, "frames of the run", "run it again", torn=True)
+    return sorted((row for _, row in rows), key=lambda frame: int(frame["frame_index"]))
+
+
+def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> list[Row]:
+    """The figures of a run, from its ``frames.csv``."""
+    frames = read_frames(folder)
+    a = accounting
+    low, high = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
+    accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
+    contradictions = len(a.discrepancies)
+    rows = [
+        Row("accuracy over all images", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
+        Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
+        Row("contradictions in the count", contradictions, "", "0", contradictions == 0, a.frames_sent),
+    ]
+    if a.items_not_a_number:
+        rows.append(Row("images for which the model gave no number", a.items_not_a_number, "images", n=a.items_sent))
+    errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
+    rows.append(snr_bias_row("SNR estimate, bias", np.array(errors)))
+    uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
+    rows.append(Row("channel uses per image", uses / a.items_sent, "symbols", n=a.items_sent))
+    known = [f for f in frames if f["snr_set_db"]]
+    rows += response_rows([float(f["snr_set_db"]) for f in known], [int(f["k"]) for f in known], contract)
+    latency = [float(f["latency_ms"]) for f in frames if f["latency_ms"]]
+    if latency:
+        rows.append(Row("latency, encoder to answer, median", float(np.median(latency)), "ms", n=len(latency)))
+    return rows
+
+
+def response_rows(snr_db: list[float], k: list[int], contract: ModelContract) -> list[Row]:
+    """Worst response of the CAM, and whether k rose and came back."""
+    steps = find_steps(snr_db, k, contract.cam)
+    if not steps:
+        return []
+    took = [step.frames for step in steps]
+    never = sum(frames is None for frames in took)
+    worst = float("nan") if never else float(max(frames for frames in took if frames is not None))
+    lowest = min(snr_db)
+    calm, back = k[steps[0].frame_index - 1], k[-1]
+    harsh = max(k[i] for i, s in enumerate(snr_db) if s == lowest)
+    return [
+        Row(
+            "CAM response, slowest step",
+            worst,
+            "frames",
+            f"<= {RESPONSE_GOAL_FRAMES}",
+            worst <= RESPONSE_GOAL_FRAMES,
+            len(steps),
+        ),
+        Row(f"k at {lowest:g} dB", harsh, "symbols", f"> k at {snr_db[0]:g} dB", harsh > calm),
+        Row(f"k back at {snr_db[-1]:g} dB", back, "symbols", f"= {calm}, as at the start", back == calm),
+    ]

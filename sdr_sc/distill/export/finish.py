@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a trained student to a model that ships: the CAM's table, the weights with their contract, the card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.export.model_card import model_card
+from sdr_sc.distill.objective import Student
+from sdr_sc.distill.split import split
+from sdr_sc.distill.train import Trainer
+from sdr_sc.files import write_whole
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.cam import choose_k
+from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
+from sdr_sc.semantic.student import normalise_prefix, pad_symbols
+from sdr_sc.shown import utf8
+
+MAX_LOSS_POINTS = 0.5
+_DRAWS = 2
+_BATCH = 500
+
+
+@torch.inference_mode()
+def measure_cam_table(
+    student: Student,
+    data: ImageSet,
+    config: DistillConfig,
+    normalisation: tuple[float, float],
+    known_items: int | None = None,
+) -> CamTable:
+    """Accuracy over AWGN for each SNR of a 1 dB grid and each k, and the choice that follows from it.
+
+    Measured on the held-out images, over several draws of the noise; the channel is estimated as in training.
+
+    Args:
+        known_items: as for `sdr_sc.distill.split.split`.
+    """
+    mean, std = normalisation
+    generator = torch.Generator().manual_seed(config.seed)
+    used = split(data, config, known_items).validation
+    images = torch.from_numpy(data.images[used].astype(np.float32) / 255.0).unsqueeze(1)
+    labels = torch.from_numpy(data.labels[used])
+    grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
+    accuracy = np.zeros((len(grid), len(config.k_list)))
+    pooled = torch.cat([student.encoder.pooled((batch - mean) / std) for batch in images.split(_BATCH)])
+    for row, snr_db in enumerate(grid):
+        snr = torch.full((len(labels),), float(snr_db))
+        symbols = student.encoder.from_pooled(pooled, snr)
+        for column, k in enumerate(config.k_list):
+            sent = normalise_prefix(symbols, k)
+            for _ in range(_DRAWS):
+                received, _ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
+                padded, fraction = pad_symbols(received, config.k_list[-1])
+                hits = student.decoder(padded, snr, fraction).argmax(1) == labels
+                accuracy[row, column] += hits.float().mean().item() / _DRAWS
+    return CamTable(
+        snr_db=tuple(float(s) for s in grid),
+        k=choose_k(accuracy, config.k_list, MAX_LOSS_POINTS),
+        accuracy=tuple(tuple(round(float(a), 4) for a in row) for row in accuracy),
+        max_loss_points=MAX_LOSS_POINTS,
+        measured_on=f"{len(labels)} held-out training images, AWGN, estimated channel",
+    )
+
+
+def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract:
+    """Write ``out`` (safetensors) and, beside it, ``<stem>.contract.json`` and the model card ``<stem>.md``.
+
+    Args:
+        trainer: at the end of its run.
+        data: the training set.
+        git: the commit that the run was made at.
+
+    Returns:
+        The contract as written.
+
+    Raises:
+        SdrScError: a file cannot be written.
+    """
+    student, config, normalisation = trainer.average.cpu().eval(), trainer.config, (trainer.mean, trainer.std)
+    if not config.adaptive:  # it has never seen another SNR than the one that it was told
+        student.encoder.film.ignore_snr()
+        student.decoder.film.ignore_snr()
+    tensors = {
+        name: value.detach().contiguous().numpy()
+        for name, value in student.state_dict().items()
+        if value.is_floating_point()
+    }
+    contract = weights.save(
+        out,
+        tensors,
+        ModelContract(
+            name=out.stem,
+            model_id="0" * 16,
+            modality="image",
+            tasks=("classification",),
+            item_shape=tuple(data.images.shape[1:]),
+            normalisation=normalisation,
+            k_list=config.k_list,
+            power_norm=POWER_NORM,
+            training_snr_db=(config.snr_min_db, config.snr_max_db),
+            class_names=data.class_names,
+            teacher=trainer.knowledge.name,
+            data_set=f"{data.name}, training split",
+            data_set_sha256=data.sha256,
+            architecture={"encoder": student.encoder.kind, "decoder_width": config.decoder_width},
+            cam=measure_cam_table(student, data, config, normalisation, trainer.knowledge.known_items),
+            training={
+                **asdict(config),
+                "mixed_precision": trainer.mixed_precision,
+                "seconds": round(sum(report.seconds for report in trainer.history), 1),
+                "git": git,
+                "torch": str(torch.__version__),
+            },
+        ),
+    )
+    beside = {".contract.json": contract.to_json() + "\n", ".md": model_card(student, contract, out)}
+    write_whole({out.with_suffix(suffix): utf8(text) for suffix, text in beside.items()})
+    return contract

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fine-tuning of EfficientNet-Lite2 on the task, all weights, with checkpoints within the epoch.
+
+Each step draws all its randomness from a seed made of the run's seed and the step's number, so that a checkpoint needs
+no generator's state, and a resumed run equals an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
+from sdr_sc.distill.split import held_out
+from sdr_sc.distill.teachers.augment import augment
+from sdr_sc.distill.teachers.base import CHUNK
+from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
+from sdr_sc.distill.views import ViewPolicy
+from sdr_sc.errors import SdrScError
+
+CHECKPOINT_VERSION = 1
+_ORDER, _STEP = 0, 1  # the two uses of a seed
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of a fit; every one is kept in the teacher's card.
+
+    Attributes:
+        learning_rate: largest rate of the body; the head's is ``head_rate`` times as large.
+        warm_up: part of the steps over which the rate rises; after it, it falls as a cosine to zero.
+        ema_decay: decay of the running mean of the weights, which is what is shipped.
+        validation_items: training images held out, drawn with the seed; 0 to train on all.
+        limit: train on the first images only (0: on all), for quick checks.
+        shift: largest move of the augmentation, pixels of the original image.
+        erase: side of the square that it erases, pixels of the original image.
+        pretrained: start from the ImageNet weights.
+    """
+
+    seed: int = 1
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    head_rate: float = 5.0
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    warm_up: float = 0.1
+    ema_decay: float = 0.998
+    image_size: int = 64
+    stem_stride: int = 2
+    dropout: float = 0.2
+    shift: int = 2
+    erase: int = 8
+    validation_items: int = 5000
+    limit: int = 0
+    pretrained: bool = True
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or self.limit < 0 or self.validation_items < 0:
+            raise SdrScError(
+                "a fit needs 1 epoch and 2 images a batch or more, and no negative number of images; "
+                "mend --epochs, --batch-size, --limit or --validation-images."
+            )
+        if not 0 < self.learning_rate < 1:
+            raise SdrScError(f"the learning rate {self.learning_rate:g} is not between 0 and 1; 0.001 is a good one.")
+        if not 0 <= self.label_smoothing < 1:
+            raise SdrScError(
+                f"label smoothing {self.label_smoothing:g} is not 0 or more and below 1; 0.05 is a good one."
+            )
+        ViewPolicy(self.shift, self.erase)  # refuses what no view can have
+
+
+class FitTrainer:
+    """State of a fit; `run` goes from where it stands to the end.
+
+    Args:
+        data: the training set; part of it is held out for validation.
+        config: the settings.
+        device: where to train; a GPU trains in bfloat16 where it can. A CPU does not: the depthwise layers' backward
+            pass is several times slower in bfloat16 than in float32, also with AMX, and eats all that the others gain.
+
+    Attributes:
+        step, steps: done, and to be done in all.
+        earlier_schedules: (step, epochs) for each time that the run was resumed with another number of epochs: up to
+            that step the learning rate was that of so many epochs.
+
+    Raises:
+        SdrScError: there are too few images for a batch.
+    """
+
+    def __init__(self, data: ImageSet, config: FitConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+        used, validation = held_out(len(data), config.validation_items, config.seed)
+        used = used[: config.limit or None]
+        if len(used) < config.batch_size:
+            raise SdrScError(
+                f"{len(used)} training images do not fill one batch of {config.batch_size}; use more images."
+            )
+        self.images, self.labels = _tensors(data, used)
+        self.validation = _tensors(data, validation)
+        torch.manual_seed(config.seed)
+        network = EfficientNetLite2(
+            config.image_size, config.stem_stride, len(data.class_names), config.dropout, config.pretrained
+        )
+        self.network = network.to(device, memory_format=torch.channels_last).train()
+        self.average = EfficientNetLite2(
+            config.image_size, config.stem_stride, len(data.class_names), config.dropout, pretrained=False
+        ).to(device, memory_format=torch.channels_last)
+        self.average.load_state_dict(network.state_dict())
+        self.average.eval()
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=config.learning_rate, fused=True)
+        self.steps_per_epoch = len(used) // config.batch_size
+        self.steps = config.epochs * self.steps_per_epoch
+        self.step = 0
+        self.earlier_schedules: list[tuple[int, int]] = []
+        self._autocast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+    def _groups(self) -> list[dict]:
+        groups = []
+        for part, scale in ((self.network.body, 1.0), (self.network.head, self.config.head_rate)):
+            matrices = [p for p in part.parameters() if p.ndim > 1]
+            vectors = [p for p in part.parameters() if p.ndim <= 1]
+            groups.append({"params": matrices, "weight_decay": self.config.weight_decay, "scale": scale})
+            groups.append({"params": vectors, "weight_decay": 0.0, "scale": scale})
+        return groups
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the body at a step: a linear rise, then a cosine down to zero."""
+        rise = max(1.0, self.config.warm_up * self.steps)
+        if step < rise:
+            return self.config.learning_rate * (step + 1) / (rise + 1)
+        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, self.steps - rise)))
+
+    def run(
+        self,
+        on_step: Callable[[float], None] = lambda loss: None,
+        on_epoch: Callable[[int, float | None], None] = lambda epoch, accuracy: None,
+        checkpoint: Path | None = None,
+        checkpoint_steps: int = 200,
+    ) -> EfficientNetLite2:
+        """Train to the end; returns the averaged network in evaluation mode.
+
+        Args:
+            on_step: called with the loss after each step.
+            on_epoch: called after each epoch with its number and the accuracy on the held-out images, a fraction.
+            checkpoint: file that is replaced after every ``checkpoint_steps`` steps and at the end; None for none.
+
+        Raises:
+            SdrScError: the loss is no longer a number.
+        """
+        while self.step < self.steps:
+            loss = self._one_step()
+            if not math.isfinite(loss):
+                raise SdrScError(f"the loss is {loss} at step {self.step}; train with a smaller --learning-rate.")
+            self.step += 1
+            if checkpoint is not None and (self.step % checkpoint_steps == 0 or self.step == self.steps):
+                self.save(checkpoint)
+            on_step(loss)
+            if self.step % self.steps_per_epoch == 0:
+                on_epoch(self.step // self.steps_per_epoch, self.validate())
+        return self.average
+
+    def _one_step(self) -> float:
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        order = torch.randperm(len(self.labels), generator=_generator(self.config.seed, _ORDER, epoch))
+        chosen = order[position * self.config.batch_size : (position + 1) * self.config.batch_size]
+        generator = _generator(self.config.seed, _STEP, self.step)
+        torch.manual_seed(generator.initial_seed())  # dropout and stochastic depth know no other generator
+        images = augment(self.images[chosen], generator, self.config.shift, self.config.erase)
+        images = images.float().unsqueeze(1).to(self.device)
+        labels = self.labels[chosen].to(self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate(self.step) * group["scale"]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+            logits, _ = self.network(images)
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self._update_average()
+        return loss.item()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.ema_decay, (1.0 + self.step) / (10.0 + self.step))
+        for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1.0 - decay)
+            else:
+                mean.copy_(value)
+
+    def validate(self) -> float | None:
+        """Accuracy of the averaged network on the held-out images, a fraction; None where there are none."""
+        images, labels = self.validation
+        return accuracy(self.average, images, labels, self.device) if len(labels) else None
+
+    def save(self, path: Path) -> None:
+        """Write the state; a kill while writing leaves the last whole file."""
+        state = {
+            "version": CHECKPOINT_VERSION,
+            "config": asdict(self.config),
+            "images": len(self.labels),
+            "step": self.step,
+            "earlier_schedules": self.earlier_schedules,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        write_checkpoint(state, path)
+
+    def load(self, path: Path) -> None:
+        """Go to where a checkpoint stands. The number of epochs may be another than the checkpoint's.
+
+        Raises:
+            SdrScError: it cannot be read, belongs to other settings, or is past the last epoch.
+        """
+        state = read_checkpoint(path, self.device)
+        config = state.get("config")
+        stored = dict(config) if isinstance(config, dict) else {}
+        epochs = stored.pop("epochs", None)
+        belongs = (state.get("version"), {**stored, "epochs": self.config.epochs}, state.get("images"))
+        if belongs != (CHECKPOINT_VERSION, asdict(self.config), len(self.labels)):
+            raise SdrScError(f"checkpoint {path} belongs to other settings; give those, or delete it to start again.")
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+        self.earlier_schedules = [tuple(entry) for entry in state.get("earlier_schedules", [])]
+        if self.step > self.steps:
+            raise SdrScError(f"checkpoint {path} is past {self.config.epochs} epochs; give more --epochs.")
+        if epochs != self.config.epochs:
+            self.earlier_schedules.append((self.step, epochs))
+
+
+@torch.inference_mode()
+def accuracy(network: EfficientNetLite2, images: Tensor, labels: Tensor, device: torch.device) -> float:
+    """Part of the images, uint8 (n, height, width), that a network in evaluation mode answers right."""
+    hits = 0
+    for chunk, wanted in zip(images.split(CHUNK), labels.split(CHUNK), strict=True):
+        logits, _ = network(chunk.unsqueeze(1).to(device))
+        hits += int((logits.argmax(1).cpu() == wanted).sum())
+    return hits / len(labels)
+
+
+def _tensors(data: ImageSet, index: np.ndarray) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(data.images[index]), torch.from_numpy(data.labels[index])
+
+
+def _generator(*words: int) -> torch.Generator:
+    # torch takes 32 bits of a seed; the sequence mixes all words into them.
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))

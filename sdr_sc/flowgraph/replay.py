@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replays: a recording through the receiver blocks of a live run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sdr_sc.blocks.runtime import failures
+from sdr_sc.capture import Capture, Finding, open_capture
+from sdr_sc.errors import FlowgraphError
+from sdr_sc.flowgraph.compile import compile_flowgraph
+from sdr_sc.flowgraph.generated import build, load_module, top_block_class
+from sdr_sc.flowgraph.harness import raise_first_failure, watch_flowgraph
+from sdr_sc.flowgraph.loopback import FLOWGRAPHS
+from sdr_sc.flowgraph.received_nothing import Hint
+from sdr_sc.flowgraph.replay_config import ReplayConfig, ReplayResult
+from sdr_sc.flowgraph.replay_hint import replay_hint
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.places import scratch_folder
+from sdr_sc.semantic import weights
+
+REPLAY = FLOWGRAPHS / "replay.grc"
+OPEN_FRAMES = 2000  # as in replay.grc
+
+
+def replay(
+    config: ReplayConfig,
+    folders: Sequence[Path | None] = (None,),
+    deadline_s: float | None = None,
+    on_poll: Callable[[Any], None] = lambda tb: None,
+) -> list[ReplayResult]:
+    """Send a recording through ``flowgraphs/replay.grc``; a result for each model.
+
+    Args:
+        config: what and how.
+        folders: for the results of each model; None writes nothing.
+        deadline_s: after which it is stopped with an error.
+        on_poll: called with the top block every 20 ms while it runs.
+
+    Raises:
+        SdrScError: the recording, a model or a parameter cannot be used; in one sentence.
+    """
+    with opened(config) as capture:
+        truth, problems = tells_truth(capture), capture.problems
+    for model in config.models:
+        weights.read_contract(model, "decoder")  # a mistake is told before anything is compiled
+    with failures.watching():
+        module, cls = _flowgraph()
+        parameters = {
+            "file": str(config.file),
+            "model": config.models[0],
+            "folder": "" if folders[0] is None else str(folders[0]),
+            "without_truth": int(not truth),
+            **{
+                name: getattr(config, name)
+                for name in (
+                    *("pace", "start_sample", "stop_sample", "chunk", "noise_power", "cfo_hz", "channel_models"),
+                    *("decimation", "seed", "datatype", "rate_hz", "tune_hz"),
+                )
+            },
+        }
+        tb = build(cls, parameters)
+        module.snippets_main_after_init(tb)
+        ends = [(tb.decoder, tb.results), *_more_ends(tb, config.models[1:], folders[1:], truth)]
+        tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
+        for decoder, _ in ends:
+            decoder.load()
+        tb.receiver.load()
+
+        def poll() -> bool:
+            on_poll(tb)
+            return False
+
+        faults: list[str] = []
+        watch_flowgraph(tb, deadline_s, until=poll, faults=faults)
+        hint = None
+        if not tb.receiver.receiver.counters.delivered:
+            with opened(config) as capture:
+                hint = replay_hint(tb, config, capture)
+        results = []
+        for model, folder, (decoder, sink) in zip(config.models, folders, ends, strict=True):
+            sink.stop()
+            raise_first_failure(tb)
+            results.append(
+                ReplayResult(
+                    model,
+                    folder,
+                    _status(tb, decoder, sink, hint),
+                    tb.source.samples_sent,
+                    tb.source.seconds,
+                    truth,
+                    _warnings(decoder, tb, problems, hint),
+                    tuple(faults),
+                )
+            )
+    return results
+
+
+@lru_cache(maxsize=1)
+def _flowgraph() -> tuple[Any, Any]:
+    """Module and class of ``replay.grc``: compiling it takes longer than many a replay."""
+    if not REPLAY.is_file():
+        raise FlowgraphError(f"flowgraph {REPLAY} is missing; run from a clone of the repository with its flowgraphs.")
+    with scratch_folder() as scratch:
+        generated = compile_flowgraph(REPLAY, Path(scratch))
+        module = load_module(generated)
+        return module, top_block_class(module, generated)
+
+
+def opened(config: ReplayConfig) -> Capture:
+    """The recording of a configuration.
+
+    Raises:
+        CaptureError: it cannot be read.
+    """
+    return open_capture(config.file, datatype=config.datatype or None, sample_rate_hz=config.rate_hz or None)
+
+
+def tells_truth(capture: Capture) -> bool:
+    """Whether a recording tells what was sent."""
+    return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
+
+
+def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], truth: bool) -> list[tuple[Any, Any]]:
+    """Further decoders and sinks on the same receiver."""
+    from sdr_sc.blocks.semantic_decoder import semantic_decoder
+    from sdr_sc.blocks.task_sink import task_sink
+
+    ends = []
+    for number, (model, folder) in enumerate(zip(models, folders, strict=True), start=2):
+        decoder = semantic_decoder(model)
+        sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
+        setattr(tb, f"decoder_{number}", decoder)
+        setattr(tb, f"results_{number}", sink)
+        tb.msg_connect((tb.receiver, "frames"), (decoder, "frames"))
+        tb.msg_connect((decoder, "answers"), (sink, "answers"))
+        tb.msg_connect((tb.source, "told"), (sink, "sent"))
+        ends.append((decoder, sink))
+    return ends
+
+
+def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, Any]:
+    """Counters as `sdr_sc.flowgraph.usrp.receiver_status` gives them, as far as there are any."""
+    record, receiver = sink.record, tb.receiver
+    return {
+        **record.counts(),
+        "frames_refused": decoder.frames_refused,
+        "news_refused": sink.refused.count,
+        "gaps": receiver.gaps,
+        "samples_missing": receiver.samples_missing,
+        "faults": {},
+        "level": receiver.level.to_dict(),
+        "receiver": receiver.receiver.counters.to_dict(),
+        **({} if hint is None else {"nothing_received": hint.to_dict()}),
+    }
+
+
+def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None) -> tuple[str, ...]:
+    found = []
+    delivered = tb.receiver.receiver.counters.delivered
+    if decoder.frames_refused:
+        wire = decoder.contract.wire_id
+        found.append(
+            f"{decoder.frames_refused} of {delivered} frames were made for another model than {decoder.model} "
+            f"({wire:04x}) and were not answered."
+        )
+    if hint is not None:
+        rate_hz = tb.receiver.numerology.sample_rate_hz
+        found.append(
+            f"no frame was found at {rate_hz:.10g} samples/s: {hint.text}"
+            if hint.text
+            else _nothing_found(tb.receiver.numerology)
+        )
+    found += [f"{finding.where}: {finding.text}" for finding in problems]
+    return tuple(found)
+
+
+def _nothing_found(numerology: Numerology) -> str:
+    rate_hz = numerology.sample_rate_hz
+    occupied_hz = rate_hz * numerology.used / numerology.fft_size
+    return (
+        f"no frame was found at {rate_hz:.10g} samples/s, which has to be the rate that the signal was sent at: it "
+        f"then occupies {occupied_hz:.10g} Hz. A recording at a whole multiple of the signal's rate needs --decimate, "
+        "one at another rate has to be resampled before; a signal off the centre needs --tune-hz. 'sdr-sc capture "
+        "info' tells what is recorded."
+    )

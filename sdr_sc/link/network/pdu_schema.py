@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the PDUs between the two ends of a link hold, checked before a block sees them.
+
+``feedback`` is what `snr_estimator` says to `semantic_encoder`, ``sent`` what `semantic_encoder` says to
+`task_sink` and `sigmf_recorder` (a frame, or the end), ``truth`` what `channel` says to them, ``any`` a PDU of any
+keys within the bounds of `pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and
+what nobody reads is not a sign of that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+
+END = "end_of_items"
+"""Metadata key of the PDU that tells the blocks downstream that no more frames will come."""
+
+SNR_DB = (-40.0, 80.0)
+"""What a receiver may report; no estimator of ours gives more, and a CAM has no use for it."""
+MOST_FRAMES = 1 << 40
+HIGHEST_LABEL = 65_535
+
+UNKNOWN_KEY = "unknown key"
+MISSING_KEY = "missing key"
+WRONG_TYPE = "wrong type"
+OUT_OF_RANGE = "out of range"
+INCONSISTENT = "inconsistent"
+OTHER_ITEMS = "items of another size"
+
+_INT64_MAX = 2**63 - 1
+Pdu = tuple[dict[str, Any], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from ``low`` to ``high``; a bool or a float is none."""
+
+    low: int
+    high: int
+
+    def __call__(self, value: Any) -> int:
+        if type(value) is not int:
+            raise Refusal(WRONG_TYPE)
+        if not self.low <= value <= self.high:
+            raise Refusal(OUT_OF_RANGE)
+        return value
+
+
+@dataclass(frozen=True)
+class Real:
+    """A number from ``low`` to ``high``, whole or not; NaN only with ``or_nan``."""
+
+    low: float
+    high: float
+    or_nan: bool = False
+
+    def __call__(self, value: Any) -> float:
+        if type(value) is not float and type(value) is not int:
+            raise Refusal(WRONG_TYPE)
+        if self.low <= value <= self.high or (self.or_nan and value != value):
+            return float(value)
+        raise Refusal(OUT_OF_RANGE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """int32 values from ``low`` to ``high``, one an item."""
+
+    low: int
+    high: int
+
+    def __call__(self, value: Any) -> np.ndarray:
+        if not isinstance(value, np.ndarray) or value.dtype != np.int32:
+            raise Refusal(WRONG_TYPE)
+        if not 1 <= len(value) <= MAX_ITEMS:
+            raise Refusal(OUT_OF_RANGE)
+        if value.min() < self.low or value.max() > self.high:
+            raise Refusal(OUT_OF_RANGE)
+        return value
+
+
+@dataclass(frozen=True)
+class Form:
+    """One kind of PDU.
+
+    Attributes:
+        required, optional: key -> check of its value, which returns the value to use or raises `Refusal`.
+        data: type of the values.
+        agrees: raises `Refusal` where the parts contradict one another.
+    """
+
+    required: Mapping[str, Callable[[Any], Any]]
+    optional: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    data: type = np.uint8
+    agrees: Callable[[dict[str, Any], np.ndarray], None] = lambda meta, data: None
+
+    def check(self, meta: dict[str, Any], data: np.ndarray) -> Pdu:
+        """The PDU as it may be used.
+
+        Raises:
+            Refusal: it is not of this form.
+        """
+        checked = {}
+        for key, value in meta.items():
+            check = self.required.get(key) or self.optional.get(key)
+            if check is None:
+                raise Refusal(UNKNOWN_KEY)
+            checked[key] = check(value)
+        if any(key not in checked for key in self.required):
+            raise Refusal(MISSING_KEY)
+        if len(data) and data.dtype != self.data:
+            raise Refusal(WRONG_TYPE)
+        self.agrees(checked, data)
+        return checked, data
+
+
+def _one_frame(meta: dict[str, Any], data: np.ndarray) -> None:
+    items = meta["n_items"]
+    if len(meta["item_id"]) != items or len(meta["label"]) != items or len(data) % items:
+        raise Refusal(INCONSISTENT)
+    if meta["frame_index"] % FRAME_NUM_MODULO != meta["frame_num"]:
+        raise Refusal(INCONSISTENT)
+
+
+def _no_data(meta: dict[str, Any], data: np.ndarray) -> None:
+    if len(data) or not meta.get(END, True):
+        raise Refusal(INCONSISTENT)
+
+
+def _the_snr(meta: dict[str, Any], data: np.ndarray) -> None:
+    if len(data) > 1 or (len(data) and not abs(float(data[0]) - meta["snr_db"]) < 1e-3):
+        raise Refusal(INCONSISTENT)
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise Refusal(WRONG_TYPE)
+    return value
+
+
+_FRAME_NUM = Whole(0, FRAME_NUM_MODULO - 1)
+_FRAME_INDEX = Whole(0, MOST_FRAMES)
+_HZ = Real(-1e12, 1e12)
+
+_FEEDBACK = Form(
+    required={"snr_db": Real(*SNR_DB), "frame_num": _FRAME_NUM},
+    optional={"snr_frame_db": Real(*SNR_DB), "cfo_hz": _HZ},
+    data=np.float32,
+    agrees=_the_snr,
+)
+_FRAME = Form(
+    required={
+        "frame_num": _FRAME_NUM,
+        "frame_index": _FRAME_INDEX,
+        "n_items": Whole(1, MAX_ITEMS),
+        "k": Whole(1, MAX_K),
+        "item_id": Column(-1, 2**31 - 1),
+        "label": Column(-1, HIGHEST_LABEL),
+        "time_ns": Whole(0, _INT64_MAX),
+    },
+    optional={"model_id": Whole(0, 0xFFFF), "feedback_snr_db": Real(*SNR_DB, or_nan=True)},
+    agrees=_one_frame,
+)
+_THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)
+_TRUTH = Form(
+    required={"frame_index": _FRAME_INDEX, "snr_db": Real(-math.inf, math.inf)},
+    optional={"cfo_hz": _HZ},
+    agrees=_no_data,
+)
+
+
+def _feedback(meta: dict[str, Any], data: np.ndarray) -> Pdu:
+    return _FEEDBACK.check(meta, data)
+
+
+def _sent(meta: dict[str, Any], data: np.ndarray) -> Pdu:
+    return (_THE_END if END in meta else _FRAME).check(meta, data)
+
+
+def _truth(meta: dict[str, Any], data: np.ndarray) -> Pdu:
+    return (_THE_END if END in meta else _TRUTH).check(meta, data)
+
+
+def _any(meta: dict[str, Any], data: np.ndarray) -> Pdu:
+    return meta, data
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a port takes.
+
+    Attributes:
+        check: returns the PDU as it may be used, or raises `Refusal`.
+        most_bytes: a message may have.
+    """
+
+    check: Callable[[dict[str, Any], np.ndarray], Pdu]
+    most_bytes: int
+
+    def read(self, raw: bytes) -> Pdu:
+        """The PDU in a message.
+
+        Raises:
+            Refusal: it is none, or not of this schema; nothing else is ever raised.
+        """
+        return self.check(*read_pdu_bytes(raw, self.most_bytes))
+
+
+SCHEMAS = {
+    "feedback": Schema(_feedback, 1 << 10),
+    "sent": Schema(_sent, 1 << 20),
+    "truth": Schema(_truth, 1 << 10),
+    "any": Schema(_any, 1 << 20),
+}
+"""By name. A frame's news has at most `MAX_ITEMS` items of 16 kB here; `sent_schema` knows a model's."""
+
+
+def sent_schema(item_bytes: int) -> Schema:
+    """The ``sent`` schema for a model with items of so many bytes: others are refused, and longer messages."""
+
+    def check(meta: dict[str, Any], data: np.ndarray) -> Pdu:
+        meta, data = _sent(meta, data)
+        # News of a recording's frames comes without the items.
+        if END not in meta and len(data) not in (0, meta["n_items"] * item_bytes):
+            raise Refusal(OTHER_ITEMS)
+        return meta, data
+
+    return Schema(check, MAX_ITEMS * (item_bytes + 8) + 1024)

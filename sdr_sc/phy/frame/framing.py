@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transmitter: header and features to the samples of a frame."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+from scipy import fft
+
+from sdr_sc.phy.frame import header as header_format
+from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
+from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.preamble import preamble
+from sdr_sc.phy.frame.sequences import pn_signs
+from sdr_sc.phy.numerology import Numerology
+
+_PILOT_SEED = 0x1A6D
+_FILLER_SEED = 0x5E31
+
+
+@lru_cache(maxsize=256)
+def pilot_values(symbols: int, numerology: Numerology) -> np.ndarray:
+    """float32 (symbols, pilot_subcarriers) of +1 and -1: pilots of header and payload symbols, in that order."""
+    signs = pn_signs(symbols * numerology.pilot_subcarriers, _PILOT_SEED)
+    return signs.reshape(symbols, numerology.pilot_subcarriers)
+
+
+def filler_values(count: int) -> np.ndarray:
+    """float32 (count,) of +1 and -1: what the last payload symbol carries behind the features."""
+    return pn_signs(count, _FILLER_SEED) if count else np.empty(0, np.float32)
+
+
+class FrameBuilder:
+    """Builds frames of one numerology; makes its tables once."""
+
+    def __init__(self, numerology: Numerology) -> None:
+        n = self.numerology = numerology
+        self._data_bins, self._pilot_bins = n.bins[n.data_index], n.bins[n.pilot_index]
+        longest = n.header_symbols + n.payload_symbols(MAX_K * MAX_ITEMS)
+        self._pilots = pilot_values(longest, n)
+        self._preamble = preamble(n)
+
+    def build(self, features: np.ndarray, header: Header, amplitude: float = 1.0, gap_samples: int = 0) -> np.ndarray:
+        """The samples of one frame.
+
+        Args:
+            features: complex64 (n_items, k), mean power 1 over each item.
+            header: has to agree with the features' shape.
+            amplitude: factor on all samples.
+            gap_samples: silence behind the frame.
+
+        Returns:
+            complex64 (frame_samples + gap_samples,), the frame's mean power ``amplitude**2`` times
+            `Numerology.mean_sample_power`.
+
+        Raises:
+            ValueError: the shape does not agree with the header, or a feature is not finite.
+        """
+        if features.shape != (header.n_items, header.k):
+            raise ValueError(f"features have shape {features.shape}, the header says {(header.n_items, header.k)}")
+        if not np.isfinite(features.view(features.real.dtype)).all():
+            raise ValueError("features hold a value that is not finite")
+        n, flat = self.numerology, np.ascontiguousarray(features, np.complex64).ravel()
+        symbols = n.payload_symbols(len(flat))
+        bins = fill(
+            np.zeros((n.header_symbols + symbols, n.fft_size), np.complex64),
+            header_format.encode(header, n),
+            flat,
+            filler_values(symbols * n.data_subcarriers - len(flat)),
+            permutation(len(flat)),
+            pn_signs(len(flat)),
+            10.0 ** (header.power_scale_db / 20.0),
+            self._pilots,
+            self._data_bins,
+            self._pilot_bins,
+        )
+        out = np.zeros(n.frame_samples(len(flat)) + gap_samples, np.complex64)
+        np.multiply(self._preamble, np.float32(amplitude), out=out[: n.preamble_samples])
+        useful = fft.ifft(bins, norm="ortho", overwrite_x=True)
+        _extend(useful, n.cyclic_prefix, amplitude, out[n.preamble_samples :])
+        return out
+
+
+@lru_cache(maxsize=8)
+def _builder(numerology: Numerology) -> FrameBuilder:
+    return FrameBuilder(numerology)
+
+
+def build_frame(features: np.ndarray, header: Header, numerology: Numerology) -> np.ndarray:
+    """The samples of one frame; see `FrameBuilder.build`."""
+    return _builder(numerology).build(features, header)
+
+
+@njit(cache=True, nogil=True)
+def fill(
+    bins: np.ndarray,
+    header: np.ndarray,
+    features: np.ndarray,
+    filler: np.ndarray,
+    places: np.ndarray,
+    signs: np.ndarray,
+    scale: float,
+    pilots: np.ndarray,
+    data_bins: np.ndarray,
+    pilot_bins: np.ndarray,
+) -> np.ndarray:
+    """Header, features interleaved and with their signs, filler and pilots on their FFT bins."""
+    first, data = header.shape
+    factor = np.float32(scale)
+    for s in range(len(bins)):
+        for p in range(len(pilot_bins)):
+            bins[s, pilot_bins[p]] = pilots[s, p]
+    for s in range(first):
+        for d in range(data):
+            bins[s, data_bins[d]] = header[s, d]
+    for i in range(len(features)):
+        place = places[i]
+        bins[first + place // data, data_bins[place % data]] = features[i] * (factor * signs[place])
+    for i in range(len(filler)):
+        place = len(features) + i
+        bins[first + place // data, data_bins[place % data]] = factor * filler[i]
+    return bins
+
+
+@njit(cache=True, nogil=True)
+def _extend(useful: np.ndarray, prefix: int, amplitude: float, out: np.ndarray) -> None:
+    """Symbols with their cyclic prefixes, side by side."""
+    symbols, size = useful.shape
+    factor, place = np.float32(amplitude), 0
+    for s in range(symbols):
+        for m in range(size - prefix, size):
+            out[place] = useful[s, m] * factor
+            place += 1
+        for m in range(size):
+            out[place] = useful[s, m] * factor
+            place += 1

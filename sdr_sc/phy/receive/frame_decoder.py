@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the samples of one synchronised frame to its header, then to its features."""
+
+from __future__ import annotations
+
+import cmath
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sdr_sc.phy.frame import header as header_format
+from sdr_sc.phy.frame.framing import pilot_values
+from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
+from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.sequences import pn_signs
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.channel_estimate import smoother
+from sdr_sc.phy.receive.early_window import early_window_ramp
+from sdr_sc.phy.receive.header_stage import header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.payload_stage import receive_payload
+from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
+from sdr_sc.phy.receive.preamble_estimate import PreambleEstimator
+from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
+from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
+from sdr_sc.phy.receive.snr import pilots as pilots_estimator
+from sdr_sc.phy.receive.sync import Synchronisation
+from sdr_sc.phy.receive.windows import spectra
+
+_ALL = slice(None)
+
+
+class HeaderResult(NamedTuple):
+    """What preamble and header of a frame gave.
+
+    Attributes:
+        header: the fields.
+        channel: complex64 (used,), smoothed, with the phase in the middle of the known symbols; of the samples
+            divided by the frame's amplitude.
+        cycles_per_sample: carrier offset over the sample rate, refined over the header.
+        power: signal and noise power per occupied subcarrier over the known symbols, of the divided samples.
+        observation: for the SNR estimators, still without payload.
+    """
+
+    header: Header
+    channel: np.ndarray
+    cycles_per_sample: float
+    power: PowerEstimate
+    observation: SnrObservation
+
+
+class PayloadResult(NamedTuple):
+    """The features of a frame; shapes (n_items, k).
+
+    Attributes:
+        features: complex64, LMMSE estimates; NaN where erased.
+        noise_variance: float32, variance of the noise on the unbiased estimate; infinite where erased. The LMMSE
+            weight is 1/(1 + noise_variance).
+        erased: bool, True where the samples did not arrive, or were not those of the payload.
+        symbols: payload symbols up to the last one that was there; more were announced if the frame was cut.
+        power: signal and noise power per occupied subcarrier, of the samples divided by the frame's amplitude, by the
+            estimator that was chosen. The equaliser always takes the noise, interference included, that
+            `known_symbols` sees.
+        clock_offset_ppm: by how much the receiver takes more samples than the transmitter sends; near 0 for a short
+            frame, which does not tell.
+    """
+
+    features: np.ndarray
+    noise_variance: np.ndarray
+    erased: np.ndarray
+    symbols: int
+    power: PowerEstimate
+    clock_offset_ppm: float
+
+
+class FrameDecoder:
+    """Decodes frames of one numerology; makes its tables once.
+
+    Args:
+        numerology: the sizes.
+        snr_estimator: name of one of `sdr_sc.phy.receive.snr.ESTIMATORS`.
+    """
+
+    def __init__(self, numerology: Numerology, snr_estimator: str = DEFAULT_ESTIMATOR) -> None:
+        n = self.numerology = numerology
+        self._estimate_snr = ESTIMATORS[snr_estimator]
+        self._needs_pilots = self._estimate_snr is pilots_estimator
+        self._preamble, self._fit = PreambleEstimator(n), cached_fit(n)
+        useful = n.cyclic_prefix - n.early_window
+        symbol_starts = n.preamble_samples + useful + n.symbol_samples * np.arange(n.header_symbols)
+        self._first_starts = np.concatenate((self._preamble.starts, symbol_starts)).astype(np.int64)
+        header_times = (symbol_starts + n.early_window + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
+        # The known symbols' times count from their middle, where the channel estimate's phase is taken.
+        known_times = np.concatenate((self._preamble.times[-2:], header_times))
+        self._middle = float(known_times.mean())
+        self._known_times = known_times - self._middle
+        self._slope_times = np.concatenate((self._preamble.times, header_times))
+        self._ramp = early_window_ramp(n)
+        self._unramp = self._ramp.conj()
+        self._smoother = smoother(n, np.ones(n.used))
+        self._bins = n.bins
+        self._pilot_index, self._data_index = n.pilot_index, n.data_index
+        self._pilot_bins, self._data_bins = n.bins[n.pilot_index], n.bins[n.data_index]
+        self._pilot_positions = n.pilot_positions.astype(np.float64)
+        self._data_positions = n.positions[n.data_index]
+        longest = n.payload_symbols(MAX_K * MAX_ITEMS)
+        known_pilots = pilot_values(n.header_symbols + longest, n)
+        self._header_pilots, self._payload_pilots = known_pilots[: n.header_symbols], known_pilots[n.header_symbols :]
+        self._payload_starts = n.payload_offset + useful + n.symbol_samples * np.arange(longest)
+        self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
+        window_middles = self._payload_starts + n.early_window + n.fft_size / 2
+        self._payload_times = (window_middles - self._middle_sample) / n.symbol_samples
+        self._all_usable = np.ones(longest, np.bool_)
+        self._known_weight = len(known_times) * n.used / n.pilot_subcarriers
+        guard = np.arange(n.used // 2 + 2, n.fft_size - n.used // 2 - 1)
+        self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
+        self._slope_per_offset = 2 * np.pi * n.symbol_samples / n.fft_size
+
+    def decode_header(self, samples: np.ndarray, sync: Synchronisation) -> HeaderResult | None:
+        """Estimate the channel from the preamble, read the header, and use it as further known symbols.
+
+        Args:
+            samples: complex64, from the frame's first sample, at least ``numerology.payload_offset``.
+            sync: the frame's carrier offset and amplitude.
+
+        Returns:
+            None if the header's check fails.
+        """
+        n, preamble_windows = self.numerology, len(self._preamble.starts)
+        cycles = sync.cycles_per_sample
+        bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
+        first_look = self._preamble.estimate(bins[:preamble_windows])
+        symbols, soft = header_soft_values(
+            bins[preamble_windows:],
+            self._bins,
+            self._ramp,
+            self._data_index,
+            self._pilot_index,
+            self._header_pilots,
+            first_look.training,
+            first_look.channel,
+            first_look.phasors,
+            self._slope_times,
+        )
+        bits = header_format.decode_bits(soft)
+        header = header_format.unpack(bits)
+        if header is None:
+            return None
+        gains, channel, slope = known_symbol_gains(
+            first_look.training,
+            symbols,
+            header_format.encode_bits(bits, n),
+            self._header_pilots,
+            self._data_index,
+            self._pilot_index,
+            first_look.channel,
+            self._known_times,
+            self._smoother,
+        )
+        refined = cycles + slope / (2 * np.pi * n.symbol_samples)
+        observation = SnrObservation(
+            training=first_look.training,
+            known=gains,
+            spectra=bins[preamble_windows - 2 :],
+            guard_bins=self._guard_bins,
+            pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
+            fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
+        )
+        return HeaderResult(header, channel, refined, known_symbols(observation), observation)
+
+    def decode_payload(
+        self,
+        samples: np.ndarray,
+        sync: Synchronisation,
+        result: HeaderResult,
+        damaged: Sequence[tuple[int, int]] = (),
+    ) -> PayloadResult:
+        """Equalise the payload.
+
+        Args:
+            samples: complex64, from the frame's first sample; may end early, then features are erased.
+            sync: as for `decode_header`.
+            result: what `decode_header` returned.
+            damaged: begin and end of spans of samples that are known to be worthless; their features are erased.
+        """
+        n, header = self.numerology, result.header
+        count, shape = header.feature_symbols, (header.n_items, header.k)
+        arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
+        features, variance = np.empty(shape, np.complex64), np.empty(shape, np.float32)
+        if not arrived:
+            _erase(features, variance)
+            power = self._power(result, result.observation)
+            return PayloadResult(features, variance, np.ones(shape, np.bool_), 0, power, 0.0)
+        starts = self._payload_starts[:arrived]
+        bins = spectra(samples, starts, n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude)
+        # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
+        turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
+        channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
+        noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
+        usable = self._all_usable[:arrived]
+        if damaged:
+            usable = usable.copy()
+            for begin, end in damaged:
+                usable[(starts < end) & (starts + n.fft_size > begin)] = False
+        complete = arrived == n.payload_symbols(count)
+        if not complete:
+            _erase(features, variance)
+        pilots = np.empty((arrived, n.pilot_subcarriers) if self._needs_pilots else (0, 0), np.complex64)
+        there, is_whole, slope = receive_payload(
+            bins,
+            channel,
+            self._pilot_bins,
+            self._pilot_index,
+            self._pilot_positions,
+            self._payload_pilots,
+            self._data_bins,
+            self._data_index,
+            self._data_positions,
+            self._payload_times[:arrived],
+            usable,
+            noise,
+            self._slope_per_offset * CLOCK_OFFSET_STD,
+            self._known_weight,
+            10.0 ** (header.power_scale_db / 20.0),
+            permutation(count),
+            pn_signs(count),
+            features.reshape(-1),
+            variance.reshape(-1),
+            pilots,
+        )
+        observation = result.observation
+        if self._needs_pilots:
+            observation = observation._replace(pilots=pilots[np.isfinite(pilots).all(axis=1)])
+        erased = np.zeros(shape, np.bool_)
+        if not (complete and is_whole):
+            if there < arrived:
+                self._erase_behind(there, features, variance)
+            erased = np.isnan(features)
+            _erase(features, variance, erased)
+        clock_offset_ppm = -1e6 * slope / self._slope_per_offset
+        return PayloadResult(features, variance, erased, there, self._power(result, observation), clock_offset_ppm)
+
+    def _erase_behind(self, symbols: int, features: np.ndarray, variance: np.ndarray) -> None:
+        """Erase the features that ride on payload symbols from ``symbols`` on."""
+        behind = permutation(features.size) >= symbols * self.numerology.data_subcarriers
+        _erase(features, variance, behind.reshape(features.shape))
+
+    def _fitted_noise(
+        self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation
+    ) -> Callable[[], float]:
+        preamble = samples[: self.numerology.preamble_samples].copy()  # the receiver moves its samples when more come
+        return lambda: fit.noise_power(preamble, cycles_per_sample, 1.0 / sync.amplitude)
+
+    def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:
+        return result.power if self._estimate_snr is known_symbols else self._estimate_snr(observation)
+
+
+def _erase(features: np.ndarray, variance: np.ndarray, erased: np.ndarray | slice = _ALL) -> None:
+    features[erased], variance[erased] = np.nan + 1j * np.nan, np.inf

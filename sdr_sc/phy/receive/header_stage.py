@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two steps around the header's decoding: soft values for it, and what it offers as known symbols afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from sdr_sc.phy.linear import inner
+from sdr_sc.phy.receive.channel_estimate import multiply
+from sdr_sc.phy.receive.phase_slope import phase_slope
+
+_REACH = 1.0
+
+
+@njit(cache=True, nogil=True)
+def header_soft_values(
+    spectra: np.ndarray,
+    bins: np.ndarray,
+    ramp: np.ndarray,
+    data_index: np.ndarray,
+    pilot_index: np.ndarray,
+    pilots: np.ndarray,
+    training: np.ndarray,
+    channel: np.ndarray,
+    phasors: np.ndarray,
+    times: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Soft values of the header's bits.
+
+    Args:
+        spectra: complex64 (header_symbols, fft_size).
+        bins, ramp: FFT bin and early-window ramp of the occupied subcarriers.
+        data_index, pilot_index: places within these.
+        pilots: float32 (header_symbols, pilots), known pilots.
+        training: complex64 (2, used), see `PreambleEstimate`.
+        channel: complex64 (used,), first estimate.
+        phasors: complex64 (windows,), of the preamble's windows.
+        times: float64 (windows + header_symbols,), middles of the preamble's windows and of the header's symbols.
+
+    Returns:
+        The symbols on the occupied subcarriers, complex64 (header_symbols, used), and soft values, float32
+        (header_symbols, data), in proportion to the log-likelihood ratio.
+    """
+    count, windows, used = len(spectra), len(phasors), len(bins)
+    symbols = np.empty((count, used), np.complex64)
+    every = np.empty((windows + count, 1), np.complex64)
+    every[:windows, 0] = phasors
+    for s in range(count):
+        for u in range(used):
+            symbols[s, u] = spectra[s, bins[u]] * ramp[u]
+        total = np.complex64(0)
+        for p in range(len(pilot_index)):
+            u = pilot_index[p]
+            total += symbols[s, u] * np.conj(channel[u]) * pilots[s, p]
+        every[windows + s, 0] = total
+    slope = phase_slope(every, times, _REACH)
+    noise = 0.0
+    turn = inner(training[0], training[1])
+    turn /= max(abs(turn), 1e-30)
+    for u in range(used):
+        noise += abs(training[1, u] - training[0, u] * turn) ** 2 / (2 * used)
+    soft = np.empty((count, len(data_index)), np.float32)
+    for s in range(count):
+        angle = -slope * times[windows + s]
+        turned = np.complex64(complex(np.cos(angle), np.sin(angle)) / max(noise, 1e-6))
+        for d in range(len(data_index)):
+            u = data_index[d]
+            soft[s, d] = (symbols[s, u] * np.conj(channel[u]) * turned).real
+    return symbols, soft
+
+
+@njit(cache=True, nogil=True)
+def known_symbol_gains(
+    training: np.ndarray,
+    symbols: np.ndarray,
+    data: np.ndarray,
+    pilots: np.ndarray,
+    data_index: np.ndarray,
+    pilot_index: np.ndarray,
+    channel: np.ndarray,
+    times: np.ndarray,
+    smoother: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Use a header whose check has passed as training.
+
+    Args:
+        training: complex64 (2, used).
+        symbols: complex64 (header_symbols, used), received.
+        data, pilots: float32 (header_symbols, data) and (header_symbols, pilots), +1 and -1 as sent.
+        data_index, pilot_index: their places within the occupied subcarriers.
+        channel: complex64 (used,), first estimate.
+        times: float64 (2 + header_symbols,), in symbol durations, from the middle of these symbols.
+        smoother: complex64 (used, used).
+
+    Returns:
+        Gains of each symbol with its common phase removed, complex64 (2 + header_symbols, used); the smoothed channel
+        with the phase of time 0; and the residual carrier offset, rad per symbol.
+    """
+    count, used = 2 + len(symbols), symbols.shape[1]
+    gains = np.empty((count, used), np.complex64)
+    gains[:2] = training
+    for s in range(len(symbols)):
+        for d in range(len(data_index)):
+            gains[2 + s, data_index[d]] = symbols[s, data_index[d]] * data[s, d]
+        for p in range(len(pilot_index)):
+            gains[2 + s, pilot_index[p]] = symbols[s, pilot_index[p]] * pilots[s, p]
+    phasors = np.empty((count, 1), np.complex64)
+    for s in range(count):
+        phasors[s, 0] = _against(gains[s], channel)
+    slope = phase_slope(phasors, times, _REACH)
+    middle = complex(0.0, 0.0)
+    for s in range(count):
+        middle += phasors[s, 0] * np.exp(-1j * slope * times[s])
+    middle /= max(abs(middle), 1e-30)
+    mean = np.zeros(used, np.complex64)
+    for s in range(count):
+        total = phasors[s, 0]
+        turn = np.complex64(np.conj(total) / max(abs(total), 1e-30) * middle)
+        for u in range(used):
+            gains[s, u] *= turn
+            mean[u] += gains[s, u] / np.float32(count)
+    _remove_clock_drift(gains, mean, times)
+    return gains, multiply(smoother, mean), slope
+
+
+@njit(cache=True, nogil=True)
+def _remove_clock_drift(gains: np.ndarray, mean: np.ndarray, times: np.ndarray) -> None:
+    """Take out, in place, the phase slope over frequency that grows with time (least squares): at high SNR a clock
+    offset would look like noise otherwise. Frequency counts from the middle of the energy, where the common phase is
+    that was taken out before."""
+    count, used = gains.shape
+    centre = energy = 0.0
+    for u in range(used):
+        power = mean[u].real ** 2 + mean[u].imag ** 2
+        centre += u * power
+        energy += power
+    centre /= max(energy, 1e-30)
+    slope = lever = 0.0
+    for u in range(used):
+        power = mean[u].real ** 2 + mean[u].imag ** 2
+        for s in range(count):
+            weight = times[s] * (u - centre)
+            slope += weight * (gains[s, u] * np.conj(mean[u])).imag
+            lever += weight**2 * power
+    slope /= max(lever, 1e-30)
+    for s in range(count):
+        angle = -slope * times[s]
+        step = complex(np.cos(angle), np.sin(angle))
+        turn = complex(np.cos(angle * centre), -np.sin(angle * centre))
+        for u in range(used):
+            gains[s, u] *= np.complex64(turn)
+            turn *= step
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _against(gains: np.ndarray, channel: np.ndarray) -> np.complex64:
+    total = np.complex64(0)
+    for u in range(len(gains)):
+        total += gains[u] * np.conj(channel[u])
+    return total

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the payload that a header announces is there, symbol by symbol, and how noisy it really is.
+
+Samples that a radio loses, or a frame that another one covers, would otherwise give features that look like data. The
+channel is known from the header, so each pilot can be predicted: if the payload is there, the prediction fails by the
+noise; if anything else is, by that and twice the channel's power. The log-likelihood ratio of the two, summed up as
+long as it speaks for a change (CUSUM; Page, Biometrika 41 (1954) 100), tells when it ends and when it comes back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from sdr_sc.phy.receive.pilot_tracking import carrier_slope, clock_slope
+
+_MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
+_DECIDED = 14.0  # log-likelihood ratio; by chance alone, about one in exp(14) symbols
+_DOUBTFUL = 3.0  # a symbol that speaks that much for a loss teaches the tracker nothing
+_PILOT_LIMIT = 6.0  # no pilot alone can decide: a tone may sit on it
+_RETURN_LIMIT = 3.0  # a symbol: pilots of another frame may agree by chance for a few of them
+_GAIN_STEP, _TILT_STEP = 1e-3, 3e-4  # variances of the changes from symbol to symbol, the tilt's at the outermost pilot
+_BLOCK = 8  # symbols over which the noise is measured
+
+
+@njit(cache=True, nogil=True)
+def present_symbols(
+    phasors: np.ndarray,
+    weights: np.ndarray,
+    positions: np.ndarray,
+    times: np.ndarray,
+    noise: float,
+    clock_std: float,
+    known_weight: float,
+) -> np.ndarray:
+    """Which payload symbols are there.
+
+    A large clock offset over a long frame turns the outer pilots too far to be predicted, and so does, at low SNR, what
+    the header leaves of the carrier offset; so where something seems to be missing, the offsets that the whole frame
+    shows are taken out, and the verdict with more symbols holds.
+
+    Args:
+        phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
+        weights: float64 (pilots,), |channel|^2 of the pilots.
+        positions: float64 (pilots,), signed subcarrier numbers.
+        times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
+        noise: noise power per subcarrier.
+        clock_std: see `pilot_tracking.track`.
+        known_weight: see `sdr_sc.phy.receive.payload_stage.receive_payload`.
+
+    Returns:
+        bool (symbols,).
+    """
+    present = _present(phasors, weights, positions, noise)
+    if np.all(present):
+        return present
+    slope = clock_slope(phasors, positions, times, noise, clock_std)
+    turned = np.empty_like(phasors)
+    for s in range(len(phasors)):
+        for p in range(len(positions)):
+            angle = -slope * positions[p] * times[s]
+            turned[s, p] = phasors[s, p] * np.complex64(complex(np.cos(angle), np.sin(angle)))
+    other = _present(turned, weights, positions, noise)
+    present = other if np.sum(other) > np.sum(present) else present
+    if np.all(present):
+        return present
+    sums = np.empty(len(turned), np.complex64)
+    for s in range(len(turned)):
+        sums[s] = np.sum(turned[s])
+    carrier = carrier_slope(sums, times, np.sum(weights) * known_weight)
+    for s in range(len(turned)):
+        turned[s] *= np.complex64(complex(np.cos(carrier * times[s]), -np.sin(carrier * times[s])))
+    other = _present(turned, weights, positions, noise)
+    return other if np.sum(other) > np.sum(present) else present
+
+
+@njit(cache=True, nogil=True)
+def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, noise: float) -> np.ndarray:
+    symbols, pilots = phasors.shape
+    present = np.ones(symbols, np.bool_)
+    weight = np.sum(weights)
+    centre = np.sum(weights * positions) / weight
+    lever = max(np.sum(weights * (positions - centre) ** 2), 1e-30)
+    gain_noise, tilt_noise = noise / weight, noise / lever
+    gain_spread = tilt_spread = 0.0
+    tilt_step = _TILT_STEP / np.max(np.abs(positions)) ** 2
+    # Error power times `scales` less `logs` is the log-likelihood ratio of a pilot.
+    expected = noise + _MODEL_ERROR * weights
+    other = expected + 2.0 * weights
+    scales, logs = (1.0 / expected - 1.0 / other) / weights, np.log(other / expected)
+    gain, tilt = complex(1.0, 0.0), complex(0.0, 0.0)
+    is_there, doubt, since = True, 0.0, 0
+    for s in range(symbols):
+        ratio = 0.0
+        gain_error, tilt_error = complex(0.0, 0.0), complex(0.0, 0.0)
+        for p in range(pilots):
+            place = positions[p] - centre
+            error = phasors[s, p] - weights[p] * (gain + tilt * place)
+            gain_error += error
+            tilt_error += error * place
+            ratio += min((error.real**2 + error.imag**2) * scales[p] - logs[p], _PILOT_LIMIT)
+        if doubt <= 0.0:
+            doubt, since = 0.0, s
+        doubt += ratio if is_there else min(-ratio, _RETURN_LIMIT)
+        if doubt > _DECIDED:
+            is_there, doubt = not is_there, 0.0
+            present[since:] = is_there
+        gain_spread += _GAIN_STEP
+        tilt_spread += tilt_step
+        if is_there and ratio < _DOUBTFUL:
+            share = gain_spread / (gain_spread + gain_noise)
+            gain += share * gain_error / weight
+            gain_spread *= 1.0 - share
+            share = tilt_spread / (tilt_spread + tilt_noise)
+            tilt += share * tilt_error / lever
+            tilt_spread *= 1.0 - share
+    return present
+
+
+@njit(cache=True, nogil=True)
+def symbol_noise(
+    phasors: np.ndarray,
+    weights: np.ndarray,
+    positions: np.ndarray,
+    times: np.ndarray,
+    gains: np.ndarray,
+    tilts: np.ndarray,
+    slope: float,
+    centre: float,
+    present: np.ndarray,
+    noise: float,
+) -> np.ndarray:
+    """Noise power of each symbol: that of the header, or what the pilots show around the tracked channel where that
+    is clearly more, as behind fading that the tracking cannot follow. The median over the pilots, so that interference
+    on one of them does not count for all.
+
+    Args:
+        phasors, weights, positions, times, noise: as of `present_symbols`.
+        gains, tilts, slope, centre: what `pilot_tracking.track` returned.
+        present: bool (symbols,).
+
+    Returns:
+        float64 (symbols,).
+    """
+    symbols, pilots = phasors.shape
+    out, blocks = np.full(symbols, noise), max(1, symbols // _BLOCK)
+    spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
+    powers, counts = np.zeros((blocks, pilots)), np.zeros(blocks, np.int64)
+    for p in range(pilots):
+        angle, place = slope * positions[p], positions[p] - centre
+        turn = complex(np.cos(angle * times[0]), np.sin(angle * times[0])) * weights[p]
+        step = complex(np.cos(angle * spacing), np.sin(angle * spacing))
+        for b in range(blocks):
+            for s in range(b * symbols // blocks, (b + 1) * symbols // blocks):
+                if present[s]:
+                    error = phasors[s, p] - turn * (gains[s] + tilts[s] * place)
+                    powers[b, p] += (error.real**2 + error.imag**2) / weights[p]
+                    counts[b] += p == 0
+                turn *= step
+    for b in range(blocks):
+        values = counts[b] * pilots
+        if values >= 2 * _BLOCK:
+            measured = np.median(powers[b]) / counts[b]
+            if measured > noise * (1.0 + 3.0 / np.sqrt(values)):
+                out[b * symbols // blocks : (b + 1) * symbols // blocks] = measured
+    return out

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run left in its folder, as the report uses it; `sdr_sc.report.run.files` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms")
+ITEM_COLUMNS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """One entry for each frame sent, sorted by index; every array has shape (frames,).
+
+    Attributes:
+        index: int, 0-based and unwrapped.
+        snr_set_db: float, what the channel was set to.
+        snr_est_db: float, what the receiver measured; NaN for a lost frame.
+        k: float, feature symbols per item; NaN where the run did not write it.
+        n_items: int.
+        delivered: bool.
+        latency_ms: float; NaN for a lost frame.
+    """
+
+    index: np.ndarray
+    snr_set_db: np.ndarray
+    snr_est_db: np.ndarray
+    k: np.ndarray
+    n_items: np.ndarray
+    delivered: np.ndarray
+    latency_ms: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def snr_error_db(self) -> np.ndarray:
+        """Estimate less set value of the delivered frames, in dB."""
+        error = (self.snr_est_db - self.snr_set_db)[self.delivered]
+        return error[np.isfinite(error)]
+
+
+@dataclass(frozen=True)
+class Items:
+    """One entry for each item sent, in the order sent; every array has shape (items,).
+
+    Attributes:
+        item_id: int.
+        frame_index: int, the frame that carried it.
+        label: int, the true class.
+        answer: int, the class answered; -1 for a lost item, -2 where the model gave no number.
+        k: float, complex feature symbols sent for it.
+        correct: bool; False for a lost item.
+        confidence: float 0..1; NaN for a lost item.
+    """
+
+    item_id: np.ndarray
+    frame_index: np.ndarray
+    label: np.ndarray
+    answer: np.ndarray
+    k: np.ndarray
+    correct: np.ndarray
+    confidence: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.item_id)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """bool (items,): an answer came out of the decoder."""
+        return self.answer >= 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder's content.
+
+    Attributes:
+        name: the folder's name.
+        summary: ``summary.json``; ``config``, ``accounting`` and ``machine`` are dicts, ``rows`` a list.
+        frames: ``frames.csv``.
+        items: ``items.csv``.
+        images: uint8 (shown, height, width), 0 is black.
+        image_ids: int (shown,), the ``item_id`` of each image.
+        class_names: a name for every label and answer.
+        k_list: the k that the CAM could choose from, ascending.
+        is_verified: whether the files were compared with checksums; a run of an earlier version has none.
+    """
+
+    name: str
+    summary: dict[str, Any]
+    frames: Frames
+    items: Items
+    images: np.ndarray
+    image_ids: np.ndarray
+    class_names: list[str]
+    k_list: list[int]
+    is_verified: bool = True
+
+    def item_snr_set_db(self) -> np.ndarray:
+        """The SNR set for each item's frame, in dB, shape (items,); NaN where ``frames.csv`` lacks the frame."""
+        if not len(self.frames):
+            return np.full(len(self.items), np.nan)
+        place = np.searchsorted(self.frames.index, self.items.frame_index).clip(max=len(self.frames) - 1)
+        found = self.frames.index[place] == self.items.frame_index
+        return np.where(found, self.frames.snr_set_db[place], np.nan)

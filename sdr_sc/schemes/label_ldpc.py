@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The class alone, decided at the transmitter and coded; for one task that is known beforehand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.data.fashion_mnist import CLASS_NAMES
+from sdr_sc.errors import SdrScError
+from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
+from sdr_sc.phy.receive.receiver import ReceivedFrame
+from sdr_sc.schemes.bits import Codeword, digit_bits, pack_digits, unpack_digits
+from sdr_sc.schemes.classify import classifier_of
+from sdr_sc.schemes.coded import CodedScheme
+from sdr_sc.schemes.model_files import NOTHING
+from sdr_sc.schemes.scheme import Transmission, wire_id
+
+MAX_LOSS = 0.005
+"""Share of codewords that may be lost more than with the most robust mode, for a mode of fewer symbols."""
+
+
+class LabelScheme(CodedScheme):
+    """Ten classes, packed as digits of one number, one codeword a frame.
+
+    It needs a whole classifier at the transmitter, such as the shipped student's two parts, and serves this task alone.
+    The mode is the one of fewest symbols whose codewords are lost no more than `MAX_LOSS` oftener than those of the
+    best. The header's model id tells mode and number of items.
+
+    Args:
+        teacher: classifier at the transmitter, see `ImageClassifier`.
+        name: what results call it.
+    """
+
+    k_list = None
+
+    def __init__(self, teacher: str, name: str) -> None:
+        super().__init__()
+        self.name, self._classifier = name, classifier_of(teacher)
+        self._id = wire_id(name) & 0xFC00
+
+    def codeword(self, items: int, snr_db: float | None) -> Codeword:
+        """The codeword of a frame."""
+        wanted = digit_bits(items, len(CLASS_NAMES)) + CRC_BITS
+        options = []
+        for place, mode in enumerate(MODES):
+            symbols = mode.symbols(wanted)
+            bits = mode.info_bits(symbols)
+            if bits >= wanted:
+                options.append((float(self.rates.of(snr_db, symbols)[place]), Codeword(place, symbols, bits)))
+        least = min(lost for lost, _ in options)
+        return min((word for lost, word in options if lost <= least + MAX_LOSS), key=lambda word: word.symbols)
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """One frame of the classifier's answers."""
+        if k is not None:
+            raise SdrScError(f"scheme {self.name} has no k; leave it out.")
+        word = self.codeword(len(images), snr_db)
+        payload = word.payload(pack_digits(self._classifier.classes(images), len(CLASS_NAMES)))
+        model_id = self._id | word.mode << 6 | len(images) - 1
+        return [Transmission(payload, slice(0, len(images)), model_id, word)]
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The classes that were sent, or -1 for all."""
+        items = (received.header.model_id & 0x3F) + 1
+        message = transmission.side.message(received)
+        if message is None:
+            return np.full(items, -1, np.int64)
+        return unpack_digits(message, items, len(CLASS_NAMES))
+
+    def describe(self) -> dict[str, Any]:
+        """Classifier, code, sizes, and what it serves."""
+        return {
+            "scheme": self.name,
+            "kind": "class decided at the transmitter + LDPC + QAM",
+            "classifier": self._classifier.name,
+            "classifier_fingerprint": self._classifier.fingerprint,
+            **self.describe_code(),
+            "sizes": {"transmitter": dict(self._classifier.size), "receiver": dict(NOTHING)},
+            "told": "serves one task, known beforehand: the whole classifier is at the transmitter",
+        }

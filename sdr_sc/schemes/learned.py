@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A learned coder as a scheme: ours with its channel-adaptive module, and any other model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.errors import ContractError
+from sdr_sc.phy.receive.receiver import ReceivedFrame
+from sdr_sc.schemes.model_files import Size, sizes_of_model
+from sdr_sc.schemes.scheme import BaseScheme, Transmission
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.cam import ChannelAdaptiveModule
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+
+
+class ModelScheme(BaseScheme):
+    """Feature symbols of a student network, one row of the payload an item.
+
+    Args:
+        encoder, decoder: of the same model.
+        name: what results call it.
+        sizes: of both, for `describe`; None where they are not known.
+
+    Raises:
+        ContractError: encoder and decoder are of different models.
+    """
+
+    def __init__(
+        self,
+        encoder: SemanticEncoder,
+        decoder: SemanticDecoder,
+        name: str = "ours",
+        sizes: dict[str, Size] | None = None,
+    ) -> None:
+        if encoder.contract.model_id != decoder.contract.model_id:
+            raise ContractError(
+                f"encoder {encoder.contract.name!r} and decoder {decoder.contract.name!r} are of different models; "
+                "take both from one."
+            )
+        self.name, self._encoder, self._decoder = name, encoder, decoder
+        self._sizes = sizes
+        self.k_list = encoder.contract.k_list
+        self._cam = ChannelAdaptiveModule(encoder.contract)
+
+    @classmethod
+    def load(cls, model: str | Path = weights.DEFAULT_MODEL, name: str = "ours", threads: int = 1) -> ModelScheme:
+        """The scheme of a model's file or name.
+
+        Raises:
+            ContractError, MissingDependencyError: see `SemanticEncoder`.
+        """
+        coders = SemanticEncoder(model, threads), SemanticDecoder(model, threads)
+        return cls(*coders, name, sizes_of_model(model))
+
+    def begin(self, channel: str) -> None:
+        """Forget the k of an earlier link."""
+        self._cam = ChannelAdaptiveModule(self._encoder.contract)
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """One frame; k None is the choice of the channel-adaptive module."""
+        used_k = self._cam.choose(snr_db) if k is None else k
+        told_db = self._cam.robust_snr_db if snr_db is None else snr_db
+        features = self._encoder.encode(images, told_db, used_k)
+        return [Transmission(features, slice(0, len(images)), self._encoder.contract.wire_id)]
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The student decoder's classes; -1 for an item of which every symbol is erased."""
+        return answers(self._decoder.decode(received.features, received.snr_db, received.erased))[0]
+
+    def describe(self) -> dict[str, Any]:
+        """Model, its id, and sizes."""
+        contract = self._encoder.contract
+        return {
+            "scheme": self.name,
+            "kind": "learned coder",
+            "model": contract.name,
+            "model_id": contract.model_id,
+            **({} if self._sizes is None else {"sizes": self._sizes}),
+        }

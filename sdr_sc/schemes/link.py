@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any scheme over the whole link without GNU Radio: frames, channel and receiver are the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
+from sdr_sc.phy.frame.framing import build_frame
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
+from sdr_sc.schemes.scheme import Scheme, Transmission
+
+GAP_SAMPLES = 160
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class FrameOutcome:
+    """What came of one frame.
+
+    Attributes:
+        truth, found: int64 (items,), the classes, and the answers; -1 where there is none.
+        snr_db: the receiver's estimate; None where the frame was lost.
+        channel_uses: complex symbols of its payload.
+        symbols_on_air: used subcarriers of all its OFDM symbols: preamble, header, pilots and payload.
+        frames_false: frames received meanwhile that were never sent.
+    """
+
+    truth: np.ndarray
+    found: np.ndarray
+    snr_db: float | None
+    channel_uses: int
+    symbols_on_air: int
+    frames_false: int = 0
+
+    @property
+    def correct(self) -> int:
+        """Items answered rightly."""
+        return int((self.found == self.truth).sum())
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """What came of one operating point.
+
+    Attributes:
+        items, correct, lost: items sent, answered rightly, and without an answer: lost with their frame, or not to be
+            decoded (these are not correct).
+        frames, frames_lost: frames sent, and not received.
+        frames_false: frames received that were never sent.
+        correct_by_frame, items_by_frame: items answered rightly, and sent, in each frame.
+        snr_estimates_db: one for each received frame.
+        channel_uses: complex symbols of payload sent.
+        symbols_on_air: used subcarriers of all OFDM symbols: preamble, header, pilots and payload.
+        confusion: int64 (classes, classes + 1), items by true class and answer; the last column counts no answer.
+    """
+
+    items: int
+    correct: int
+    lost: int
+    frames: int
+    frames_lost: int
+    frames_false: int
+    correct_by_frame: np.ndarray
+    items_by_frame: np.ndarray
+    snr_estimates_db: np.ndarray
+    channel_uses: int
+    symbols_on_air: int
+    confusion: np.ndarray
+
+
+def noisy_channel(
+    channel: str | ChannelModel | None, snr_db: float, cfo_hz: float, seed: int, numerology: Numerology
+) -> Chain:
+    """Channel, carrier offset and noise behind one another.
+
+    Args:
+        channel: a line of `sdr_sc.phy.channels.parse_chain`, '' for none, which also says what stands behind the noise;
+            or a model to stand in front of offset and noise.
+        snr_db: Es/N0 on the occupied subcarriers, its mean with fading.
+        seed: of noise and channel.
+    """
+    offset = CarrierOffset(cfo_hz, numerology.sample_rate_hz)
+    if isinstance(channel, str):
+        parsed = parse_chain(channel, numerology.sample_rate_hz, seed, numerology)
+        noise = Awgn(snr_db, seed, parsed.subcarrier_power)
+        return Chain([*parsed.before.models, offset, noise, *parsed.after.models])
+    models: list[ChannelModel] = [] if channel is None else [channel]
+    return Chain([*models, offset, Awgn(snr_db, seed)])
+
+
+class Link:
+    """One end-to-end link: a scheme, an air with its state, a receiver, and what was fed back last.
+
+    Args:
+        scheme: whose ``begin`` was called.
+        air: channel, offset and noise.
+        k: payload symbols per item, None for the scheme's choice.
+        items_per_frame: most items of a frame.
+    """
+
+    def __init__(
+        self, scheme: Scheme, air: ChannelModel, k: int | None, items_per_frame: int, numerology: Numerology
+    ) -> None:
+        self._scheme, self._air, self._k = scheme, air, k
+        self._items_per_frame, self._numerology = items_per_frame, numerology
+        self._receiver = Receiver(numerology)
+        self._gap = np.zeros(GAP_SAMPLES, np.complex64)
+        self._frames = 0
+        self._fed_back_db: float | None = None
+
+    def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
+        is measured is one that has been running."""
+        transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
+        self._over_the_air(transmission)
+
+    def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
+        """Send items; the scheme is told the receiver's estimate from the frame before.
+
+        Args:
+            images: uint8 (n, *item_shape).
+            labels: int64 (n,).
+        """
+        first = 0
+        while first < len(labels):
+            most = min(self._items_per_frame, len(labels) - first)
+            taken = self._scheme.frame_items(self._fed_back_db, self._k, most)
+            batch, truth = images[first : first + taken], labels[first : first + taken]
+            first += taken
+            for transmission in self._scheme.send(batch, truth, self._fed_back_db, self._k):
+                received, others = self._over_the_air(transmission)
+                of_frame = truth[transmission.items]
+                if received is None:
+                    found = np.full(len(of_frame), -1)
+                else:
+                    found = self._scheme.answer(transmission, received)
+                n, size = self._numerology, transmission.payload.size
+                on_air = n.frame_samples(size) // n.symbol_samples * n.used
+                yield FrameOutcome(of_frame, found, self._fed_back_db, transmission.channel_uses, on_air, others)
+
+    def _over_the_air(self, transmission: Transmission) -> tuple[ReceivedFrame | None, int]:
+        """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
+        rows, width = transmission.payload.shape
+        header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO)
+        self._frames += 1
+        samples = np.concatenate((build_frame(transmission.payload, header, self._numerology), self._gap))
+        frames = self._receiver.push(self._air.process(samples))
+        right = [frame for frame in frames if frame.header == header][:1]
+        self._fed_back_db = right[0].snr_db if right else None
+        return (right[0] if right else None), len(frames) - len(right)
+
+
+def run_scheme(
+    scheme: Scheme,
+    images: np.ndarray,
+    labels: np.ndarray,
+    channel: str | ChannelModel | None,
+    snr_db: float,
+    k: int | None,
+    numerology: Numerology,
+    items_per_frame: int = 50,
+    seed: int = 1,
+    cfo_hz: float = 700.0,
+    classes: int = CLASSES,
+    on_frame: Callable[[], None] = lambda: None,
+) -> LinkResult:
+    """Send all images at one SNR over one `Link`.
+
+    Args:
+        images: uint8 (n, *item_shape).
+        labels: int (n,), 0..classes - 1.
+        channel: see `noisy_channel`.
+        snr_db: Es/N0 on the occupied subcarriers.
+        k: payload symbols per item, or None for the scheme's choice.
+        items_per_frame: most items of a frame.
+        seed: of noise and channel: the same for every scheme gives all of them the same realisation in time.
+        on_frame: called after each frame.
+    """
+    air = noisy_channel(channel, snr_db, cfo_hz, seed, numerology)
+    scheme.begin("" if channel is None else channel if isinstance(channel, str) else type(channel).__name__)
+    confusion = np.zeros((classes, classes + 1), np.int64)
+    outcomes: list[FrameOutcome] = []
+    for outcome in Link(scheme, air, k, items_per_frame, numerology).send(images, labels):
+        np.add.at(confusion, (outcome.truth, np.where(outcome.found < 0, classes, outcome.found)), 1)
+        outcomes.append(outcome)
+        on_frame()
+    estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
+    return LinkResult(
+        items=len(labels),
+        correct=sum(outcome.correct for outcome in outcomes),
+        lost=int(confusion[:, classes].sum()),
+        frames=len(outcomes),
+        frames_lost=len(outcomes) - len(estimates),
+        frames_false=sum(outcome.frames_false for outcome in outcomes),
+        correct_by_frame=np.array([outcome.correct for outcome in outcomes], np.int64),
+        items_by_frame=np.array([len(outcome.truth) for outcome in outcomes], np.int64),
+        snr_estimates_db=np.array(estimates, np.float64),
+        channel_uses=sum(outcome.channel_uses for outcome in outcomes),
+        symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
+        confusion=confusion,
+    )

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sweep asks of a scheme: items to symbols of frames, and received frames to answers."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
+from sdr_sc.phy.receive.receiver import ReceivedFrame
+
+MOST_SYMBOLS = MAX_ITEMS * MAX_K
+"""Complex symbols of payload that one frame can carry."""
+
+
+@dataclass(frozen=True)
+class Transmission:
+    """The payload of one frame.
+
+    Attributes:
+        payload: complex64 (rows, width), mean power 1 over the frame: the header tells rows as ``n_items`` and width as
+            ``k``, so 1..64 rows of 1..256 symbols.
+        items: places of the frame's items among the images that `Scheme.send` was given.
+        model_id: 16-bit id in the header.
+        side: what the receiver knows by agreement or reads in the header, nothing that depends on the items.
+    """
+
+    payload: np.ndarray
+    items: slice
+    model_id: int
+    side: Any = None
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex symbols of the payload, with those that only fill it up."""
+        return int(self.payload.size)
+
+
+class Scheme(Protocol):
+    """A way to bring the class of an item to the receiver."""
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        ...
+
+    @property
+    def k_list(self) -> tuple[int, ...] | None:
+        """The payload symbols per item that may be asked for, rising; None where there is no such choice."""
+        ...
+
+    def begin(self, channel: str) -> None:
+        """A run starts: forget all that was learned of an earlier link.
+
+        Args:
+            channel: the channel as text, '' for noise alone, for tables that hold for one channel.
+        """
+        ...
+
+    def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
+        """How many items the next frame takes, 1..``most``."""
+        ...
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """Frames that carry the items.
+
+        Args:
+            images: uint8 (n, 28, 28).
+            labels: int (n,), the truth; for schemes that say in their description that they use it.
+            snr_db: the receiver's estimate of the frame before, dB; None when there is none.
+            k: payload symbols per item, from ``k_list``; None for the scheme's own choice at that SNR.
+
+        Returns:
+            One `Transmission` a frame; each item is in exactly one.
+        """
+        ...
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """int64 (items of that frame,): the class of each, -1 where it cannot be decoded."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, for people and for result files: plain values by name."""
+        ...
+
+
+class BaseScheme:
+    """What most schemes do alike."""
+
+    name = "base"
+    k_list: tuple[int, ...] | None = None
+
+    def begin(self, channel: str) -> None:
+        """Nothing to forget."""
+
+    def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
+        """As many as may be."""
+        return most
+
+    def items_of(self, transmission: Transmission) -> slice:
+        """Places of the frame's items among the images that were sent."""
+        return transmission.items
+
+
+def wire_id(name: str) -> int:
+    """16-bit id of a scheme in the frame header.
+
+    >>> hex(wire_id("pca"))
+    '0xd8e8'
+    """
+    return zlib.crc32(name.encode()) & 0xFFFF
+
+
+def as_matrix(symbols: np.ndarray) -> np.ndarray:
+    """Symbols as a payload that a frame header can describe, filled up with ones.
+
+    Args:
+        symbols: complex64 (n,), n up to `MOST_SYMBOLS`.
+
+    Returns:
+        complex64 (rows, width), at most rows - 1 symbols more than n.
+
+    Raises:
+        ValueError: there are none, or too many.
+
+    >>> as_matrix(np.ones(1000, np.complex64)).shape
+    (4, 250)
+    """
+    count = len(symbols)
+    if not 1 <= count <= MOST_SYMBOLS:
+        raise ValueError(f"{count} symbols do not fit a frame, which takes 1 to {MOST_SYMBOLS}")
+    rows = -(-count // MAX_K)
+    width = -(-count // rows)
+    filled = np.ones(rows * width, np.complex64)
+    filled[:count] = symbols
+    return filled.reshape(rows, width)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What came of one point of a sweep, counted while it is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sdr_sc.results.rows import clustered_interval
+from sdr_sc.schemes.link import CLASSES, FrameOutcome
+from sdr_sc.sweep.config import StopRule
+from sdr_sc.sweep.grid import Point, Task
+from sdr_sc.sweep.test_items import items_of
+
+_CHECK_ITEMS = 250
+STORED_ANSWERS = 24
+"""Answers to single items that a result keeps, for pictures."""
+_LOST = CLASSES
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """What came of one point; the columns of a results file, see docs/sweeps.md.
+
+    Attributes:
+        point: which one.
+        air: ``phy`` or ``flowgraph``.
+        items, correct, lost: items sent, answered rightly, and without an answer: their frame was lost, or could not be
+            decoded. These count as wrong.
+        frames, frames_lost: frames sent, and not received.
+        channel_uses: complex symbols of all payloads.
+        symbols_on_air: used subcarriers of all OFDM symbols, with preamble, header and pilots.
+        snr_est_mean_db: mean of the receiver's estimates; None if no frame was received.
+        correct_by_frame, items_by_frame: int32 (frames,).
+        correct_by_block, items_by_block: int32, of items that share a channel, on which intervals rest; frames where
+            the channel is not drawn anew.
+        confusion: int32 (classes, classes + 1), items by true class and answer; the last column counts no answer.
+        sample_item, sample_answer: int32, indices in the test set of the first items, and the answers to them.
+        seconds: of one core.
+        git: commit of the program that measured it.
+    """
+
+    point: Point
+    air: str
+    items: int
+    correct: int
+    lost: int
+    frames: int
+    frames_lost: int
+    channel_uses: int
+    symbols_on_air: int
+    snr_est_mean_db: float | None
+    correct_by_frame: np.ndarray
+    items_by_frame: np.ndarray
+    correct_by_block: np.ndarray
+    items_by_block: np.ndarray
+    confusion: np.ndarray
+    sample_item: np.ndarray
+    sample_answer: np.ndarray
+    seconds: float
+    git: str
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy, as fractions."""
+        return clustered_interval(self.correct_by_block, self.items_by_block)
+
+
+@dataclass
+class Tally:
+    """Adds up the frames of a point."""
+
+    task: Task
+    frames: list[FrameOutcome] = field(default_factory=list)
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    _open: tuple[int, int] = (0, 0)
+    _items: int = 0
+    _next_check: int = 0
+
+    def add(self, outcome: FrameOutcome) -> None:
+        """A frame of the present block."""
+        self.frames.append(outcome)
+        items = len(outcome.truth)
+        self._open = self._open[0] + outcome.correct, self._open[1] + items
+        self._items += items
+
+    def end_block(self) -> None:
+        """What comes next shares no channel with what was."""
+        if self._open[1]:
+            self.blocks.append(self._open)
+        self._open = (0, 0)
+
+    def is_enough(self, stop: StopRule | None) -> bool:
+        """Whether the interval is narrow enough; looks now and then.
+
+        It has to be so with two more blocks, one answered rightly and one lost (as Agresti and Coull add trials to a
+        proportion, Am. Stat. 52 (1998) 119-126): before the first block is lost nothing tells that blocks get lost, and
+        a look just then would always find the interval narrow.
+        """
+        if stop is None or self._items < max(stop.minimum_items, self._next_check):
+            return False
+        self._next_check = self._items + _CHECK_ITEMS
+        correct, sizes = np.array(self.blocks, float).T
+        size = sizes.mean()
+        widths = [
+            high - low
+            for low, high in (
+                clustered_interval(correct, sizes),
+                clustered_interval(np.append(correct, (size, 0)), np.append(sizes, (size, size))),
+            )
+        ]
+        return 100 * max(widths) <= stop.interval_points
+
+    def result(self, seconds: float) -> PointResult:
+        """The point, with all frames so far."""
+        truth = np.concatenate([f.truth for f in self.frames])
+        found = np.concatenate([f.found for f in self.frames])
+        confusion = np.zeros((CLASSES, CLASSES + 1), np.int32)
+        np.add.at(confusion, (truth, np.where(found < 0, _LOST, found)), 1)
+        estimates = [f.snr_db for f in self.frames if f.snr_db is not None]
+        correct_by_block, items_by_block = np.array(self.blocks, np.int32).T
+        shown = min(STORED_ANSWERS, len(truth))
+        return PointResult(
+            point=self.task.point,
+            air=self.task.config.air,
+            items=len(truth),
+            correct=int((truth == found).sum()),
+            lost=int((found < 0).sum()),
+            frames=len(self.frames),
+            frames_lost=len(self.frames) - len(estimates),
+            channel_uses=sum(f.channel_uses for f in self.frames),
+            symbols_on_air=sum(f.symbols_on_air for f in self.frames),
+            snr_est_mean_db=float(np.mean(estimates)) if estimates else None,
+            correct_by_frame=np.array([f.correct for f in self.frames], np.int32),
+            items_by_frame=np.array([len(f.truth) for f in self.frames], np.int32),
+            correct_by_block=correct_by_block,
+            items_by_block=items_by_block,
+            confusion=confusion,
+            sample_item=items_of(self.task.point.seed, self.task.config.items)[:shown].astype(np.int32),
+            sample_answer=found[:shown].astype(np.int32),
+            seconds=seconds,
+            git=self.task.git,
+        )

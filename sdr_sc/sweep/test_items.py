@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The test items of a sweep: every scheme sends the same ones in the same order."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+import sdr_sc
+from sdr_sc.data import fashion_mnist
+from sdr_sc.errors import SdrScError
+from sdr_sc.results.rows import git_commit
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Version and commit of this program, and the data set that it has: results of unequal ones do not mix."""
+    return f"sdr_sc {sdr_sc.__version__}, commit {git_commit()}, data {test_set().sha256[:16]}"
+
+
+@lru_cache(maxsize=1)
+def test_set() -> fashion_mnist.ImageSet:
+    """The test images; read once in a process."""
+    return fashion_mnist.load("test")
+
+
+test_set.__test__ = False  # type: ignore[attr-defined]  # not one of pytest's
+
+
+@lru_cache(maxsize=4)
+def items_of(seed: int, count: int) -> np.ndarray:
+    """Indices of a seed's items in the test set, in the order in which every scheme sends them (int64).
+
+    The order is that of the flowgraphs' image source, so both airs send the same items.
+
+    Raises:
+        SdrScError: the data set has fewer.
+    """
+    data = test_set()
+    if count > len(data):
+        raise SdrScError(f"items is {count} where the test set has {len(data)}; use 1 to {len(data)}.")
+    return np.random.default_rng(seed).permutation(len(data))[:count]
