@@ -14,7 +14,7 @@ from skips import refusal
 if TYPE_CHECKING:
     from sdr_sc.report.sweep.selection import View
 
-collect_ignore = ["grc_canvas_child.py"]  # a program that needs a display, not a module with doctests
+collect_ignore = ["helpers/grc_canvas_child.py"]  # a program that needs a display, not a module with doctests
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and all that they start inherits it; programs under test have to hear it.

@@ -50,7 +50,7 @@ class Task:
         scheme, channel: the entries that it names.
         config: the sweep, for the settings that all points share.
         git: commit of the program that asks.
-        fingerprint: of that program, see `sdr_sc.sweep.test_items.fingerprint`; another one refuses. '' is any.
+        fingerprint: of that program, see `sdr_sc.sweep.items.fingerprint`; another one refuses. '' is any.
         described: what the scheme says of itself there, model ids above all; another one is refused. {} is any.
     """
 

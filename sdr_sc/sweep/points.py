@@ -16,8 +16,8 @@ from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.sweep.config import SchemeEntry
 from sdr_sc.sweep.grid import Task
+from sdr_sc.sweep.items import fingerprint, items_of, test_set
 from sdr_sc.sweep.tally import PointResult, Tally
-from sdr_sc.sweep.test_items import fingerprint, items_of, test_set
 
 _loaded = threading.local()  # a scheme has state, and a Dask worker may have several threads
 

@@ -18,11 +18,11 @@ from sdr_sc.results.rows import Row, git_commit
 from sdr_sc.schemes.catalogue import check_scheme
 from sdr_sc.sweep.config import SweepConfig
 from sdr_sc.sweep.grid import Point, make_tasks
+from sdr_sc.sweep.items import fingerprint, items_of, test_set
 from sdr_sc.sweep.journal import Journal
 from sdr_sc.sweep.points import describe, load_scheme, measure
 from sdr_sc.sweep.results import VERSION, pooled_interval, title
 from sdr_sc.sweep.tally import PointResult
-from sdr_sc.sweep.test_items import fingerprint, items_of, test_set
 from sdr_sc.sweep.workers import LocalWorkers, Workers
 
 _PACKAGES = ("numpy", "scipy", "numba", "torch", "onnxruntime", "pyarrow", "dask", "distributed", "pillow")

@@ -11,7 +11,7 @@ from sdr_sc.results.rows import clustered_interval
 from sdr_sc.schemes.link import CLASSES, FrameOutcome
 from sdr_sc.sweep.config import StopRule
 from sdr_sc.sweep.grid import Point, Task
-from sdr_sc.sweep.test_items import items_of
+from sdr_sc.sweep.items import items_of
 
 _CHECK_ITEMS = 250
 STORED_ANSWERS = 24

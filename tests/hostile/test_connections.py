@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from test_network import ZMTP_GREETING, memory_mib, new_address, raw_peer, running, stranger, until
+from strangers import ZMTP_GREETING, memory_mib, new_address, raw_peer, running, stranger, until
 
 from sdr_sc.bench.hardening import hostile_messages as messages
 from sdr_sc.blocks.runtime.pdu import make_pdu

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pmt
 import pytest
-from test_blocks_network import sent_meta
+from link_messages import sent_meta
 
 from sdr_sc.bench.hardening import soak_account as soak
 from sdr_sc.bench.hardening import soak_results

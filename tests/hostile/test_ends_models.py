@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
+from block_messages import frame_pdu
 from command import assert_one_line_error, sdr_sc
 from gnuradio import blocks, gr
 from onnx_pairs import other_model
-from test_blocks import frame_pdu
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu

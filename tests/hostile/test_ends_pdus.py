@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
-from test_blocks_network import answer_meta, sent_meta
+from link_messages import answer_meta, sent_meta
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.pdu import make_pdu

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import environment
-from test_blocks_network import answer_meta, sent_meta
+from link_messages import answer_meta, sent_meta
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.pdu import make_pdu
@@ -142,7 +142,7 @@ KILLED = """
 import sys, time
 import numpy as np
 sys.path.insert(0, {tests!r})
-from test_blocks_network import answer_meta, sent_meta
+from link_messages import answer_meta, sent_meta
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.task_sink import task_sink
 sink = task_sink({folder!r})
@@ -160,7 +160,7 @@ while True:
 
 @pytest.mark.parametrize("count", [1, 300])
 def test_a_killed_sink_has_written_what_was_answered_a_moment_ago(count: int, tmp_path: Path) -> None:
-    code = KILLED.format(tests=str(Path(__file__).parent.parent), folder=str(tmp_path), count=count)
+    code = KILLED.format(tests=str(Path(__file__).parents[1] / "helpers"), folder=str(tmp_path), count=count)
     process = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None and process.stdout.readline() == b"told\n"

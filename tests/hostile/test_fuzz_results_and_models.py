@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from run_pages import FRAME_FIELDS, ITEM_FIELDS, make_run
 from sweep_studies import about_of, made_up
-from test_report import FRAME_FIELDS, ITEM_FIELDS, make_run
 
 from sdr_sc.bench.hardening.integrity_files import _Linear
 from sdr_sc.data.fashion_mnist import read_idx

@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import resource
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pmt
 import pytest
 import zmq
 from gnuradio import blocks, gr
-from usrp_ends import free_ports
+from strangers import ZMTP_GREETING, memory_mib, new_address, raw_peer, running, stranger, until
 
 from sdr_sc.bench.hardening import hostile_messages as messages
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
@@ -28,61 +24,6 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.link.network.curve_keys import load_keys, make_pair
 from sdr_sc.link.network.pdu_schema import SCHEMAS
 from sdr_sc.link.network.zmq_sockets import GREETING
-
-ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
-
-
-def until(condition: Callable[[], object], limit_s: float = 30.0) -> bool:
-    over = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < over:
-        time.sleep(0.01)
-    return bool(condition())
-
-
-def new_address() -> str:
-    return f"tcp://127.0.0.1:{free_ports(1)[0]}"
-
-
-@contextmanager
-def running(source: zmq_pdu_source) -> Iterator[Any]:
-    """A flowgraph that stores what the source passes on."""
-    tb, got = gr.top_block(), blocks.message_debug()
-    tb.msg_connect((source, "pdus"), (got, "store"))
-    tb.start()
-    try:
-        yield got
-    finally:
-        tb.stop()
-        tb.wait()
-
-
-@contextmanager
-def stranger(kind: int, address: str, bind: bool = False, **options: Any) -> Iterator[Any]:
-    """A plain ZMQ socket."""
-    other = zmq.Context.instance().socket(kind)
-    other.linger = 0
-    for name, value in options.items():
-        setattr(other, name, value)
-    (other.bind if bind else other.connect)(address)
-    try:
-        yield other
-    finally:
-        other.close()
-
-
-def raw_peer(address: str, *commands: bytes) -> socket.socket:
-    """A TCP connection that says these bytes."""
-    host, port = address.removeprefix("tcp://").split(":")
-    peer = socket.create_connection((host, int(port)))
-    with suppress(OSError):  # it may be let go before it has said all
-        for command in commands:
-            peer.sendall(command)
-    return peer
-
-
-def memory_mib() -> float:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
 
 @pytest.mark.parametrize("bind", [True, False])

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 
 import numpy as np
 import pmt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -20,9 +20,6 @@ from sdr_sc.link.network.intake import MOST_WAITING, PASS_BURST, Intake
 from sdr_sc.link.network.pdu_schema import SCHEMAS, sent_schema
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes, write_pdu
 
-EXAMPLES = int(os.environ.get("SDR_SC_FUZZ_EXAMPLES", "300"))
-FUZZ = settings(max_examples=EXAMPLES, deadline=None, derandomize="SDR_SC_FUZZ_EXAMPLES" not in os.environ,
-                suppress_health_check=list(HealthCheck))  # fmt: skip
 LIMIT = 1 << 20
 KINDS = {
     value

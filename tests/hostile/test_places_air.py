@@ -223,7 +223,7 @@ def test_two_users_on_one_air_name_neither_hear_stop_nor_remove_each_other(child
     children.run(os.getpid)
     try:
         folder.chmod(0o755)
-        for source in (build.module_path(), Path(second_user.__file__).parents[1] / "simusrp_device.py"):
+        for source in (build.module_path(), Path(second_user.__file__).with_name("simusrp_device.py")):
             os.chmod(shutil.copy(source, folder), 0o644)
         other = subprocess.Popen(
             ["/usr/bin/python3", "-c", SECOND.format(folder=str(folder), air=air)],
@@ -292,7 +292,9 @@ device.close()
 
 @as_root
 def test_a_device_in_a_container_that_shares_the_memory_counts_as_used(children, air) -> None:
-    path = os.pathsep.join((str(Path(__file__).resolve().parents[1]), str(Path(build.__file__).resolve().parents[2])))
+    path = os.pathsep.join(
+        (str(Path(second_user.__file__).resolve().parent), str(Path(build.__file__).resolve().parents[2]))
+    )
     inside = subprocess.Popen(
         ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", INSIDE, air],
         env=build.environment() | {"PYTHONPATH": path},

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from test_report import ITEM_FIELDS, make_run
+from run_pages import ITEM_FIELDS, make_run
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.report.run.data import Run

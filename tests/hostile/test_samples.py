@@ -15,11 +15,11 @@ import pmt
 import pytest
 import zmq
 from command import environment
+from fuzzing import FUZZ
 from gnuradio import blocks, gr, zeromq
 from hypothesis import given
 from hypothesis import strategies as st
-from test_network import new_address, until
-from test_pdu_wire import FUZZ
+from strangers import new_address, until
 
 from sdr_sc.bench.hardening import hostile_messages as messages
 from sdr_sc.blocks import zmq_samples_source as zmq_samples_source_module

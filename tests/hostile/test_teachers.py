@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 from command import ROOT, assert_one_line_error, sdr_sc
-from test_teacher import onnx_model
+from onnx_models import onnx_model
 from torch import nn
 
 from sdr_sc.data import fashion_mnist

@@ -14,7 +14,7 @@ from sdr_sc.errors import DataSetError
 from sdr_sc.report.colours import SERIES
 from sdr_sc.report.sweep.operating_points import Cost, Key, Operation, mean_of, pool
 from sdr_sc.report.sweep.results_set import Study
-from sdr_sc.sweep.test_items import test_set
+from sdr_sc.sweep.items import test_set
 
 CHOSEN_SNR_DB = (0.0, 10.0, 20.0)
 NEED_SNR_DB = (0.0, 5.0, 10.0, 20.0)

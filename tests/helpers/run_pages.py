@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders of runs made by hand, and the pages of their reports taken apart."""
+
+from __future__ import annotations
+
+import csv
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.results.rows import Row, write_json
+
+CLASSES = ["Coat", "Bag", "Dress"]
+FRAME_FIELDS = "frame_index,snr_set_db,snr_est_db,cfo_hz,k,n_items,status,correct,latency_ms".split(",")
+ITEM_FIELDS = "item_id,frame_index,label,answer,k,correct,confidence,snr_est_db".split(",")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+def write_table(path: Path, fields: list[str], rows: list[list[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(fields)
+        writer.writerows(rows)
+
+
+def make_run(
+    folder: Path,
+    frames: int = 40,
+    lost: tuple[int, ...] = (),
+    classes: list[str] | None = None,
+    images: int = 6,
+    **accounting: Any,
+) -> Path:
+    """A run folder of 3 items a frame: 20 dB and k = 4 in the first half, 0 dB and k = 16 in the second."""
+    rng = np.random.default_rng(11)
+    folder.mkdir(parents=True, exist_ok=True)
+    frame_rows, item_rows = [], []
+    for index in range(frames):
+        snr, k = (20.0, 4) if index < frames / 2 else (0.0, 16)
+        gone = index in lost
+        labels = rng.integers(0, 3, 3)
+        answers = np.full(3, -1) if gone else np.where(rng.random(3) < 0.8, labels, (labels + 1) % 3)
+        estimate = "" if gone else f"{snr + 0.5 + rng.normal(0, 0.2):.4f}"
+        right = (answers == labels).astype(int)
+        latency = "" if gone else f"{rng.uniform(5, 9):.4f}"
+        status = "lost" if gone else "delivered"
+        frame_rows.append([index, snr, estimate, "" if gone else 2000.0, k, 3, status, right.sum(), latency])
+        for i in range(3):
+            item_rows.append(
+                [3 * index + i, index, labels[i], answers[i], k, right[i], 0.0 if gone else 0.9, estimate]
+            )  # fmt: skip
+    write_table(folder / "frames.csv", FRAME_FIELDS, frame_rows)
+    write_table(folder / "items.csv", ITEM_FIELDS, item_rows)
+    pictures = rng.integers(0, 256, (images, 28, 28)).astype(np.uint8)
+    np.savez_compressed(folder / "images.npz", images=pictures, item_id=np.arange(images))
+    n_lost = len([index for index in lost if index < frames])
+    counts = {
+        "frames_sent": frames, "frames_delivered": frames - n_lost, "frames_answered": frames - n_lost,
+        "frames_lost": n_lost, "lost_causes": {"not detected": n_lost}, "items_sent": 3 * frames, "accounted": True,
+        **accounting,
+    }  # fmt: skip
+    config = {"seed": 11, "cfo_hz": 2000.0, "k_list": [4, 8, 16], "class_names": classes or CLASSES}
+    rows = [Row.at_least("accuracy", 80.5, "%", 75, n=3 * frames, ci95=(78.0, 83.0)), Row("bias", float("nan"), "dB")]
+    write_json(folder / "summary.json", "sdr-sc demo", rows, {"config": config, "accounting": counts})
+    return folder
+
+
+class Page(HTMLParser):
+    """Checks that elements nest, and keeps ids, references, and text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
+                self.references.append(value or "")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open and self._open[-1] == tag, f"</{tag}> closes <{self._open[-1:]}>"
+        self._open.pop()
+        self.text += " " if tag in ("td", "th", "dd", "dt") else ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if not self._open or self._open[-1] != "style" else ""
