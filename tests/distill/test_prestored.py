@@ -210,7 +210,7 @@ def test_a_full_disc_is_told_and_gone_on_from(reference: Path, tmp_path: Path, m
 def test_the_command_stores_measures_and_verifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, figures = tmp_path / "cache", tmp_path / "figures.json"
     arguments = ["prestore", "--teacher", "teachers:Linear", "--out", str(out), "--limit", "50", "--views", "2"]
-    done = sdr_sc(*arguments, "--threads", 1, "--device", "cpu", "--json", figures, cwd=ROOT / "tests")
+    done = sdr_sc(*arguments, "--threads", 1, "--device", "cpu", "--json", figures, cwd=ROOT / "tests" / "helpers")
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(figures.read_text())["rows"]}
     assert rows["size of a view, all files"]["value"] == pytest.approx(open_prestored(out).bytes_per_view)
@@ -241,7 +241,7 @@ def test_a_missed_goal_is_status_1_and_leaves_a_folder_to_use(
 ) -> None:
     few = fashion_mnist.load("train").first(50)  # taken for all images: the basis is the larger part
     monkeypatch.setattr(fashion_mnist, "load", lambda _part: few)
-    monkeypatch.syspath_prepend(ROOT / "tests")
+    monkeypatch.syspath_prepend(ROOT / "tests" / "helpers")
     out, figures = tmp_path / "cache", tmp_path / "figures.json"
     arguments = ["prestore", "--teacher", "teachers:Linear", "--out", str(out), "--device", "cpu"]
     for _ in range(2):  # written, and checked again

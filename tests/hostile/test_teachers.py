@@ -76,7 +76,7 @@ def test_probabilities_that_stand_for_features_are_logarithms_too() -> None:
 def test_a_teacher_no_better_than_chance_is_warned_about(tmp_path: Path) -> None:
     done = sdr_sc(
         "prestore", "--teacher", "teachers:Linear", "--out", tmp_path / "x", "--limit", 60, "--views", 1,
-        "--device", "cpu", "--threads", 1, cwd=ROOT / "tests", timeout_s=300,
+        "--device", "cpu", "--threads", 1, cwd=ROOT / "tests" / "helpers", timeout_s=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("sdr-sc: warning: ") == 1 and "no better than always naming one class" in done.stderr
@@ -192,7 +192,7 @@ def test_limited_knowledge_can_be_distilled_from(tmp_path: Path) -> None:
     folder = tmp_path / "stored"
     stored = sdr_sc(
         "prestore", "--teacher", "teachers:Linear", "--out", folder, "--limit", 64, "--views", 1,
-        "--device", "cpu", "--threads", 1, cwd=ROOT / "tests", timeout_s=300,
+        "--device", "cpu", "--threads", 1, cwd=ROOT / "tests" / "helpers", timeout_s=300,
     )  # fmt: skip
     assert stored.returncode == 0, stored.stderr
     learn = (
