@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.bench.one_link import LinkResult, run_link
-from sdr_sc.data.fashion_mnist import NAME, ImageSet
+from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.fashion_mnist import NAME
 from sdr_sc.errors import ContractError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, wilson_interval

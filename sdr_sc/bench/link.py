@@ -36,16 +36,17 @@ def model_rows(model: str) -> list[Row]:
     import torch
 
     from sdr_sc.semantic.complexity import count_flops, count_parameters
-    from sdr_sc.semantic.student import StudentEncoder
+    from sdr_sc.semantic.networks.registry import make_encoder
+    from sdr_sc.semantic.networks.symbols import planes
 
     contract = weights.read_contract(model)
-    if contract.architecture.get("encoder") != StudentEncoder.kind:
+    if "encoder" not in contract.architecture:
         raise ContractError(
-            f"model {contract.name!r} has another encoder than the student, whose size is counted here; give a model "
-            "that 'sdr-sc distill' made."
+            f"model {contract.name!r} does not name its encoder, whose size is counted here; give a model that 'sdr-sc "
+            "distill' made."
         )
-    encoder = StudentEncoder(contract.k_max)
-    flops = count_flops(encoder, torch.zeros(1, 1, *contract.item_shape), torch.zeros(1))
+    encoder = make_encoder(contract.architecture["encoder"], contract.k_max, contract.item_shape)
+    flops = count_flops(encoder, planes(torch.zeros(1, *contract.item_shape)), torch.zeros(1))
     return [
         Row.at_most("encoder parameters", count_parameters(encoder), "", PARAMETER_GOAL),
         Row.at_most("encoder arithmetic an image", flops / 1e6, "MFLOP", MFLOP_GOAL),

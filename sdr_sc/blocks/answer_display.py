@@ -98,11 +98,20 @@ class answer_display(gr.basic_block):
         for (picture, cell), image, label, answer, confidence in zip(
             self._cells, pictures, meta["label"], meta["answer"], meta["confidence"], strict=False
         ):
-            rows, columns = image.shape
-            shown = QtGui.QImage(image.tobytes(), columns, rows, columns, QtGui.QImage.Format.Format_Grayscale8).copy()
+            shown = _as_qimage(image)
             picture.setPixmap(QtGui.QPixmap.fromImage(shown).scaledToWidth(_PICTURE_PIXELS))
             sent = self._names[label] if label >= 0 else "unlabelled"
             said = self._names[answer] if answer >= 0 else "lost"
             said = "no number" if answer == NOT_A_NUMBER else said
             colour = _LOST if min(answer, label) < 0 else _RIGHT if answer == label else _WRONG
             cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")
+
+
+def _as_qimage(image: np.ndarray) -> QtGui.QImage:
+    """A grey image (height, width), or one of colour (3, height, width), as Qt draws it."""
+    rows, columns = image.shape[-2:]
+    if image.ndim == 3:
+        pixels, kind = np.ascontiguousarray(image.transpose(1, 2, 0)), QtGui.QImage.Format.Format_RGB888
+    else:
+        pixels, kind = image, QtGui.QImage.Format.Format_Grayscale8
+    return QtGui.QImage(pixels.tobytes(), columns, rows, pixels.nbytes // rows, kind).copy()

@@ -8,10 +8,10 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import BlockError
 
-ITEM_BYTES = 28 * 28
 ITEM_ID = pmt.intern("item_id")
 LABEL = pmt.intern("label")
 LAST_ITEM = pmt.intern("last_item")
@@ -23,12 +23,13 @@ def image_order(images: int, seed: int) -> np.ndarray:
 
 
 class image_source(gr.sync_block):
-    """Emits Fashion-MNIST images, each with the stream tags ``item_id`` and ``label``.
+    """Emits the images of a data set, each with the stream tags ``item_id`` and ``label``.
 
-    Output 0: uint8, 784 an image, rows first. The tags are on an image's first byte; that of the last image also
-    carries ``last_item``.
+    Output 0: uint8, rows first, the colours of a pixel side by side: 784 an image of Fashion-MNIST. The tags are on an
+    image's first byte; that of the last image also carries ``last_item``.
 
     Args:
+        data_set: a name or a path, see `sdr_sc.data.catalogue.load_dataset`.
         split: ``test`` or ``train``.
         images: how many to send; 0 for no end.
         seed: of the order; the same seed gives the same images.
@@ -38,33 +39,37 @@ class image_source(gr.sync_block):
         DataSetError: the data set is missing.
     """
 
-    def __init__(self, split: str = "test", images: int = 1000, seed: int = 1) -> None:
+    def __init__(
+        self, split: str = "test", images: int = 1000, seed: int = 1, data_set: str = DEFAULT_DATA_SET
+    ) -> None:
         gr.sync_block.__init__(self, "sdr_sc_image_source", in_sig=None, out_sig=[np.uint8])
         if split not in ("test", "train"):
             raise BlockError(f"image source: split is {split!r}; use 'test' or 'train'.")
         if images < 0 or seed < 0:
             raise BlockError(f"image source: images is {images} and seed {seed}; use 0 or more.")
-        data = fashion_mnist.load(split)  # type: ignore[arg-type]
+        data = load_dataset(data_set, split)  # type: ignore[arg-type]
         self.class_names = data.class_names
-        self._images, self._labels = data.images.reshape(-1, ITEM_BYTES), data.labels
+        self.item_bytes = int(np.prod(data.item_shape))
+        self._images, self._labels = data.images.reshape(-1, self.item_bytes), data.labels
         self._order = image_order(len(data), seed)
         self._total = images
         self._sent = 0
-        self.set_output_multiple(ITEM_BYTES)
+        self.set_output_multiple(self.item_bytes)
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
-        room = len(output_items[0]) // ITEM_BYTES
+        size = self.item_bytes
+        room = len(output_items[0]) // size
         count = room if self._total == 0 else min(room, self._total - self._sent)
         if count == 0:
             return -1
         chosen = self._order[np.arange(self._sent, self._sent + count) % len(self._order)]
-        output_items[0][: count * ITEM_BYTES] = self._images[chosen].ravel()
+        output_items[0][: count * size] = self._images[chosen].ravel()
         first = self.nitems_written(0)
         for i, index in enumerate(chosen):
-            self.add_item_tag(0, first + i * ITEM_BYTES, ITEM_ID, pmt.from_long(int(index)))
-            self.add_item_tag(0, first + i * ITEM_BYTES, LABEL, pmt.from_long(int(self._labels[index])))
+            self.add_item_tag(0, first + i * size, ITEM_ID, pmt.from_long(int(index)))
+            self.add_item_tag(0, first + i * size, LABEL, pmt.from_long(int(self._labels[index])))
         self._sent += count
         if self._sent == self._total:
-            self.add_item_tag(0, first + (count - 1) * ITEM_BYTES, LAST_ITEM, pmt.PMT_T)
-        return count * ITEM_BYTES
+            self.add_item_tag(0, first + (count - 1) * size, LAST_ITEM, pmt.PMT_T)
+        return count * size

@@ -215,7 +215,7 @@ class task_sink(gr.basic_block):
             raise BlockError(f"{path} cannot be written ({error.strerror}); {fix_for(error)}.")
         ids, pictures = zip(*self.record.pictures, strict=True)
         content = io.BytesIO()
-        shaped = np.stack(pictures).reshape(len(pictures), _rows(len(pictures[0])), -1)
+        shaped = np.stack(pictures).reshape(len(pictures), *picture_shape(len(pictures[0])))
         np.savez_compressed(content, images=shaped, item_id=np.array(ids))
         write_whole({path: content.getvalue()}, sync=False)
 
@@ -248,13 +248,18 @@ class task_sink(gr.basic_block):
         self.message_port_pub(_K_HISTORY, make_pdu({}, np.array([r.k for r in recent], np.float32)))
 
 
-def _rows(item_bytes: int) -> int:
-    """Rows of an item's picture: as near to a square as its bytes allow.
+def picture_shape(item_bytes: int) -> tuple[int, ...]:
+    """Shape of an item's picture, of which only the length is known: three square planes of colour, or else as near to
+    a square of grey as its bytes allow.
 
-    >>> _rows(784), _rows(3072)
-    (28, 48)
+    >>> picture_shape(784), picture_shape(3072), picture_shape(600)
+    ((28, 28), (3, 32, 32), (24, 25))
     """
-    return next(rows for rows in range(int(np.sqrt(item_bytes)), 0, -1) if item_bytes % rows == 0)
+    side = int(np.sqrt(item_bytes // 3))
+    if item_bytes == 3 * side * side and int(np.sqrt(item_bytes)) ** 2 != item_bytes:
+        return 3, side, side
+    rows = next(rows for rows in range(int(np.sqrt(item_bytes)), 0, -1) if item_bytes % rows == 0)
+    return rows, item_bytes // rows
 
 
 def _or_nan(value: float | None) -> float:

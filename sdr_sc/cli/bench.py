@@ -9,6 +9,7 @@ import click
 
 from sdr_sc.cli.shared.bench_distillation import distillation
 from sdr_sc.cli.shared.measure import measure_and_print
+from sdr_sc.cli.shared.options import model_option
 
 
 @click.group()
@@ -17,7 +18,7 @@ def command() -> None:
 
 
 @command.command("link")
-@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@model_option
 @click.option(
     "--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of noise, offsets and the images' order."
 )

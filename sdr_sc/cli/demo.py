@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option, model_option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -18,7 +20,8 @@ _ROWS_SHOWN = 12
 @click.command()
 @click.option("--images", default=1100, show_default=True, type=click.IntRange(22), help="Images to send.")
 @click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
-@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@model_option
+@data_set_option
 @click.option(
     "--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the images' order and of the noise."
 )
@@ -32,8 +35,8 @@ _ROWS_SHOWN = 12
     show_default=True,
     help="Give up after this many seconds.",
 )
-def command(images: int, items_per_frame: int, model: str, seed: int, out: Path, timeout: float) -> None:
-    """Send Fashion-MNIST images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
+def command(images: int, items_per_frame: int, model: str, data_set: str, seed: int, out: Path, timeout: float) -> None:
+    """Send images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
 
     Status 0 only if every frame is accounted for: answered, or told as lost.
     """
@@ -47,7 +50,7 @@ def command(images: int, items_per_frame: int, model: str, seed: int, out: Path,
 
     console = terminal()
     folder = new_folder(out, "demo")
-    config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout)
+    config = DemoConfig(images, items_per_frame, model, seed, deadline_s=timeout, data_set=data_set)
     console.print("compiling flowgraphs/sim_loopback.grc and loading the model ...")
     with kept_if_used(folder), Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:
         result = run_demo(config, folder, lambda tb: live.update(_table(tb, images)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option, file_stem
 from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.distill.config import RECOMMENDED
 
@@ -33,12 +34,23 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--prestored", type=click.Path(path_type=Path), help="Folder that 'sdr-sc prestore' wrote.")
 @click.option("--teacher", help="Teacher to ask in every step instead: a fitted one, an ONNX file, module:callable.")
 @click.option("--labels-only", is_flag=True, help="No teacher: cross entropy on the labels alone.")
-@click.option("--out", type=click.Path(path_type=Path), help="Weights file to write [the shipped model].")
+@data_set_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Weights file to write  [DATA_SET_student.safetensors; of Fashion-MNIST the shipped model].",
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Written after every epoch, and resumed from.")
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard's logs.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of weights, order, noise, views.")
 @click.option(
     "--epochs", default=40, show_default=True, help="Passes over the training set, before the decision epochs."
+)
+@click.option(
+    "--encoder",
+    default="dense",
+    show_default=True,
+    help="Ours, or a class of your own by import path, my_lab.coder:Encoder; see docs/own-model-and-data.md.",
 )
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")
@@ -97,11 +109,13 @@ def command(
     prestored: Path | None,
     teacher: str | None,
     labels_only: bool,
+    data_set: str,
     out: Path | None,
     checkpoint: Path | None,
     tensorboard: Path | None,
     seed: int,
     epochs: int,
+    encoder: str,
     batch_items: int,
     learning_rate: float,
     k_list: tuple[int, ...],
@@ -124,11 +138,12 @@ def command(
 
     The knowledge comes from one of --prestored, --teacher and --labels-only.
     """
+    from sdr_sc.data.dataset import DEFAULT_DATA_SET
     from sdr_sc.distill.config import DistillConfig
     from sdr_sc.errors import SdrScError
     from sdr_sc.results.rows import check_writable, git_commit
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
-    from sdr_sc.shown import terminal
+    from sdr_sc.shown import command_line, terminal
 
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
@@ -170,8 +185,11 @@ def command(
         labelled_items=labelled_items,
         validation_items=validation_items,
         precision=precision,
+        encoder=encoder,
     )
-    out = out or MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
+    if out is None:
+        shipped = MODELS_FOLDER / f"{DEFAULT_MODEL}.safetensors"
+        out = shipped if data_set == DEFAULT_DATA_SET else Path(f"{file_stem(data_set)}_student.safetensors")
     if out.suffix != ".safetensors":
         raise SdrScError(f"the weights file {out} has to end in .safetensors, by which it is known; rename --out.")
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.pt"
@@ -180,16 +198,19 @@ def command(
 
     import torch
 
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.distill.export.finish import ship
     from sdr_sc.distill.targets.teacher_targets import open_knowledge
     from sdr_sc.distill.teachers.base import pick_device
     from sdr_sc.distill.train import Trainer
+    from sdr_sc.semantic.networks.registry import allow_encoder
 
+    if ":" in encoder:
+        allow_encoder(encoder)
     if threads:
         torch.set_num_threads(threads)
     console, git = terminal(), git_commit()
-    data = fashion_mnist.load("train")
+    data = load_dataset(data_set, "train")
     knowledge = open_knowledge(data, config, prestored, teacher, device)
     trainer = Trainer(data, config, knowledge, pick_device(device), checkpoint)
     console.print(f"teacher: {knowledge.name}")
@@ -200,7 +221,10 @@ def command(
     _run(trainer, tensorboard, console)
     console.print("measuring the choice table of the channel-adaptive module ...")
     contract = ship(trainer, data, out, git)
-    console.print(f"wrote {out} (model id {contract.model_id}); measure it with 'sdr-sc evaluate --model {out}'")
+    of_data = "" if data_set == DEFAULT_DATA_SET else f" --data-set {command_line([data_set])}"
+    console.print(
+        f"wrote {out} (model id {contract.model_id}); measure it with 'sdr-sc evaluate --model {out}{of_data}'"
+    )
 
 
 def _run(trainer: Trainer, tensorboard: Path | None, console: Console) -> None:

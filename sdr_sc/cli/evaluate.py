@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from sdr_sc.cli.shared.options import data_set_option, model_option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -39,7 +41,8 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 
 
 @click.command()
-@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@model_option
+@data_set_option
 @click.option("--snr", "snr_db", default="-5,0,5,10,15,20,25", show_default=True, callback=_numbers, help="SNRs, dB.")
 @click.option(
     "--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice."
@@ -52,6 +55,7 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def command(
     model: str,
+    data_set: str,
     snr_db: list[float],
     k_list: list[int | None],
     images: int,
@@ -69,15 +73,15 @@ def command(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sdr_sc.bench.evaluate import Grid, evaluate, has_goals
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
 
     if json_path is not None:
         measurements.check_writable(json_path)
-    data = fashion_mnist.load("test")
-    contract = contract_for_images(model)
+    data = load_dataset(data_set, "test")
+    contract = contract_for_images(model, data)
     if quick:
         images = images or QUICK_IMAGES
         if click.get_current_context().get_parameter_source("snr_db") is ParameterSource.DEFAULT:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option
 from sdr_sc.places import scratch_folder
+from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from sdr_sc.bench.export import Agreement, Coder
-    from sdr_sc.data.fashion_mnist import ImageSet
+    from sdr_sc.data.dataset import ImageSet
     from sdr_sc.results.rows import Row
 
 SNR_DB = (20.0, 0.0)
@@ -22,7 +24,8 @@ AGREEMENT_IMAGES = 200
 
 
 @click.command()
-@click.argument("model", default="fashion_mnist_student")
+@click.argument("model", default=DEFAULT_MODEL)
+@data_set_option
 @click.option(
     "--out",
     required=True,
@@ -52,14 +55,20 @@ AGREEMENT_IMAGES = 200
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def command(
-    model: str, out: Path, precision: str, calibration_images: int, check_images: int, json_path: Path | None
+    model: str,
+    data_set: str,
+    out: Path,
+    precision: str,
+    calibration_images: int,
+    check_images: int,
+    json_path: Path | None,
 ) -> None:
     """Write the student MODEL as two ONNX files, which need no torch, and check and measure them.
 
     The files are not written if the float32 graph differs from the weights by more than 1e-4. Status 1 if int8 loses
     more than 0.5 points of accuracy.
     """
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.results import rows as measurements
     from sdr_sc.semantic import onnx_file, weights
     from sdr_sc.shown import terminal
@@ -70,8 +79,8 @@ def command(
     if json_path is not None:
         measurements.check_writable(json_path)
     weights.read_contract(model)
-    test = fashion_mnist.load("test").first(check_images)
-    train = fashion_mnist.load("train").first(calibration_images) if precision == "int8" else None
+    test = _first(load_dataset(data_set, "test"), check_images)
+    train = _first(load_dataset(data_set, "train"), calibration_images) if precision == "int8" else None
 
     from sdr_sc.bench.export import Coder, agreement, check_agreement
     from sdr_sc.distill.export.onnx_export import StudentExporter
@@ -112,6 +121,11 @@ def command(
         console.print(f"wrote {json_path}", soft_wrap=True)
     if any(row.ok is False for row in rows):
         raise SystemExit(1)
+
+
+def _first(data: ImageSet, items: int) -> ImageSet:
+    """So many items, or all where there are fewer."""
+    return data.first(min(items, len(data)))
 
 
 def _agreement_rows(found: Agreement) -> list[Row]:

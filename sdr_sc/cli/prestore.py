@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option, file_stem
 from sdr_sc.cli.shared.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -26,12 +27,11 @@ DEFAULT_CODECS = ("top4", "pca16x4")
 
 @click.command()
 @click.option("--teacher", "spec", required=True, help="File of 'sdr-sc teacher fit', ONNX file, or module:callable.")
+@data_set_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("checkpoints/fashion_mnist_prestored"),
-    show_default=True,
-    help="Folder to write, or to go on with.",
+    help="Folder to write, or to go on with  [checkpoints/DATA_SET_prestored].",
 )
 @click.option(
     "--views", default=4, show_default=True, type=click.IntRange(1), help="Views of an image; the first is itself."
@@ -56,7 +56,8 @@ DEFAULT_CODECS = ("top4", "pca16x4")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def command(
     spec: str,
-    out: Path,
+    data_set: str,
+    out: Path | None,
     views: int,
     labels: str,
     features: str,
@@ -76,14 +77,15 @@ def command(
     Run again with the same settings, it goes on where it was stopped, makes damaged files again, and checks the whole.
     Status 1 if the default codecs need more than their goal with all images; the folder can be used all the same.
     """
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import shown, terminal
 
+    out = out or Path("checkpoints") / f"{file_stem(data_set)}_prestored"
     measurements.check_writable(out, as_folder=True)
     if json_path:
         measurements.check_writable(json_path)
-    data = fashion_mnist.load("train")
+    data = load_dataset(data_set, "train")
     data = data.first(limit or len(data))
 
     import torch

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option, model_option
 from sdr_sc.cli.shared.usrp import device_options
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def command() -> None:
 @click.option("--feedback-timeout", "feedback_timeout_s", default=2.0, show_default=True,
               type=click.FloatRange(0, min_open=True),
               help="Until a frame counts as lost, s; where that is by mistake, other frames follow.")  # fmt: skip
-@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file, ONNX, or name.")
+@model_option
+@data_set_option
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of images, noise and fading.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the live run's results  [none]")
 def sim(file: Path, datatype: str, description: str, force: bool, out: Path | None, **parameters: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
+from sdr_sc.cli.shared.options import data_set_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
               help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
 @click.option("--wait", "wait_s", default=30.0, show_default=True, type=click.FloatRange(0),
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
+@data_set_option
 @key_options
 @common_options
 def command(out: Path, seconds: float | None, **parameters: Any) -> None:
@@ -111,7 +113,7 @@ def _check(parameters: dict[str, Any]) -> None:
             f"--lead of {lead_s:g} s leaves no time for feedback within --feedback-timeout of {timeout_s:g} s; every "
             "frame would count as unanswered; give a longer time-out."
         )
-    contract = contract_for_images(parameters["model"])
+    contract = contract_for_images(parameters["model"], parameters["data_set"])
     if parameters["k"]:
         contract.check_k(parameters["k"])
 

@@ -15,13 +15,12 @@ import math
 import os
 import struct
 import zlib
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet, Split, register_dataset
 from sdr_sc.errors import DataSetError
 from sdr_sc.files import read_plain
 from sdr_sc.shown import reason_of, shown
@@ -65,38 +64,6 @@ _log = logging.getLogger(__name__)
 _FILE_PREFIX = {"train": "train", "test": "t10k"}
 _IDX_UINT8 = 0x08
 
-Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Labelled images.
-
-    Attributes:
-        images: uint8, shape (items, 28, 28), 0 is black.
-        labels: int64, shape (items,), index into ``class_names``.
-        class_names: one name for each label.
-        sha256: checksum over the files that the set was read from.
-        name: of the data set, for reports and model cards.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-    sha256: str
-    name: str = NAME
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def first(self, items: int) -> ImageSet:
-        """The first ``items`` items."""
-        if not 1 <= items <= len(self):
-            raise DataSetError(
-                f"{items} items were asked for where the data set has {len(self)}; use 1 to {len(self)}."
-            )
-        return replace(self, images=self.images[:items], labels=self.labels[:items])
-
 
 def folder() -> Path:
     """Folder of the four gzip files: ``$SDR_SC_FASHION_MNIST``, or where the Debian package puts them."""
@@ -135,6 +102,7 @@ def read_idx(raw: bytes, source: str) -> np.ndarray:
     return values.reshape(shape)
 
 
+@register_dataset(DEFAULT_DATA_SET)
 def load(split: Split) -> ImageSet:
     """Read a split: of Fashion-MNIST 60,000 images for ``train``, 10,000 for ``test``.
 
@@ -167,7 +135,9 @@ def load(split: Split) -> ImageSet:
         hashlib.sha256(raw).hexdigest() for raw in raws
     )
     if is_known:
-        return ImageSet(images, labels.astype(np.int64), CLASS_NAMES, SET_SHA256[split])
+        return ImageSet(
+            images, labels.astype(np.int64), CLASS_NAMES, SET_SHA256[split], NAME, split, SET_SHA256["train"]
+        )
     if FOLDER_VARIABLE not in os.environ:
         raise DataSetError(
             f"the files in {shown(folder())} are not Fashion-MNIST's; run 'sudo apt-get install --reinstall "
@@ -178,7 +148,10 @@ def load(split: Split) -> ImageSet:
             f"the images in {shown(folder())} are not Fashion-MNIST, and have the label {labels.max()}; own images can "
             f"have the labels 0 to {len(OWN_CLASS_NAMES) - 1}."
         )
-    own = ImageSet(images, labels.astype(np.int64), OWN_CLASS_NAMES, sha256, f"own images {sha256[:8]}")
+    training = sha256 if split == "train" else _own_training_sha256(str(folder())) or ""
+    own = ImageSet(
+        images, labels.astype(np.int64), OWN_CLASS_NAMES, sha256, f"own images {sha256[:8]}", split, training
+    )
     _tell_own(shown(folder()), split, own.name)
     return own
 
@@ -214,26 +187,6 @@ def _read(path: Path) -> tuple[bytes, bytes]:
     if len(raw) > LIMIT_BYTES:
         raise DataSetError(f"{shown(path)} holds more than {LIMIT_BYTES >> 20} MiB of images; use fewer.")
     return compressed, raw
-
-
-def trained_on_others(model: str, trained_on: str, trained_on_sha256: str, data: ImageSet) -> str | None:
-    """A line about a model that was trained on another data set than it meets here; None where it was not.
-
-    Args:
-        model: its name.
-        trained_on, trained_on_sha256: the name and the checksum of its training data, as its contract tells them.
-        data: what it meets; of own images their training split is looked for in the same folder.
-    """
-    if data.name == NAME:
-        same = trained_on_sha256 in SET_SHA256.values()
-    else:
-        same = trained_on_sha256 in (data.sha256, _own_training_sha256(str(folder())))
-    if same:
-        return None
-    return (
-        f"model {shown(repr(model))} was trained on {shown(trained_on)} ({shown(trained_on_sha256[:8])}), and the "
-        f"images here are {data.name}: accuracies say nothing about what it was made for"
-    )
 
 
 @lru_cache(maxsize=2)

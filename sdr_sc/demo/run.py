@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.demo.cam_response import find_steps
 from sdr_sc.documents import read_csv
 from sdr_sc.flowgraph.fitting_model import contract_for_images
@@ -38,6 +39,7 @@ class DemoConfig:
     seed: int = 1
     cfo_hz: float = 2000.0
     deadline_s: float = 300.0
+    data_set: str = DEFAULT_DATA_SET
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     Raises:
         SdrScError: something that it needs is missing or broken; in one sentence.
     """
-    contract = contract_for_images(config.model)
+    contract = contract_for_images(config.model, config.data_set)
     plan = schedule(config.images, config.items_per_frame)
     accounting = run_loopback(
         config.deadline_s,
@@ -107,6 +109,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
         cfo_hz=config.cfo_hz,
         seed=config.seed,
         model=config.model,
+        data_set=config.data_set,
         folder=str(folder),
     )
     rows = measure(folder, contract, accounting)

@@ -59,6 +59,7 @@ class DistillConfig:
             ``sdr-sc teacher fit --limit`` takes with as many held out and its default ``--seed``, by which it
             holds out; for the others the teacher's most likely class counts as the label.
         precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
+        encoder: its kind, see `sdr_sc.semantic.networks.registry.make_encoder`.
     """
 
     seed: int = 1
@@ -93,6 +94,7 @@ class DistillConfig:
     limit_items: int = 0
     labelled_items: int = 0
     precision: str = "auto"
+    encoder: str = "dense"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.decision_epochs < 0 or self.batch_items < 2:

@@ -23,7 +23,7 @@ _LEARNING_RATE = 1e-3
 def decision_optimiser(student: Student) -> torch.optim.Optimizer:
     """AdamW for all of the student but what comes before its pooled vector, which no longer takes a gradient."""
     encoder = student.encoder
-    for part in (encoder.features, encoder.pool):
+    for part in encoder.backbone():
         part.requires_grad_(False)
     learning = [parameter for parameter in student.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(learning, lr=_LEARNING_RATE, weight_decay=0.0, fused=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from sdr_sc.distill.targets.teacher_targets import Batch
 from sdr_sc.phy.channels import power_gains
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.losses import Bottleneck, expected_error, feature_loss, label_loss, soft_label_loss
-from sdr_sc.semantic.student import SNR_CENTRE_DB, StudentDecoder, StudentEncoder, normalise_prefixes
+from sdr_sc.semantic.networks.dense import StudentDecoder
+from sdr_sc.semantic.networks.registry import make_encoder
+from sdr_sc.semantic.networks.symbols import SNR_CENTRE_DB, normalise_prefixes, planes
 
 BANK_CHANNELS = 2000
 _DECISION_WIDTH_DB = 2.0
@@ -23,9 +26,9 @@ _DECISION_WIDTH_DB = 2.0
 class Student(nn.Module):
     """Encoder and decoder together, as they are trained."""
 
-    def __init__(self, config: DistillConfig, n_classes: int) -> None:
+    def __init__(self, config: DistillConfig, n_classes: int, item_shape: Sequence[int] = (28, 28)) -> None:
         super().__init__()
-        self.encoder = StudentEncoder(config.k_list[-1])
+        self.encoder = make_encoder(config.encoder, config.k_list[-1], item_shape)
         self.decoder = StudentDecoder(n_classes, config.k_list[-1], config.decoder_width)
 
 
@@ -38,6 +41,7 @@ class Objective(nn.Module):
         feature_dim: length of the teacher's feature vectors; 0 for none.
         normalisation: (mean, standard deviation) of images scaled to 0..1.
         mixed_precision: run the convolutions in bfloat16.
+        item_shape: of an image, see `sdr_sc.semantic.networks.base.Encoder`.
 
     Attributes:
         student: what ships.
@@ -54,14 +58,15 @@ class Objective(nn.Module):
         feature_dim: int,
         normalisation: tuple[float, float],
         mixed_precision: bool,
+        item_shape: Sequence[int] = (28, 28),
     ) -> None:
         super().__init__()
         self.config, self.mixed_precision = config, mixed_precision
         self.mean, self.std = normalisation
         self.deciding = False
-        self.student = Student(config, n_classes)
+        self.student = Student(config, n_classes, item_shape)
         self.bottleneck = Bottleneck(n_classes, config.k_list)
-        self.feature_head = nn.Linear(self.student.encoder.width, max(1, feature_dim))
+        self.feature_head = nn.Linear(max(1, self.student.encoder.width), max(1, feature_dim))
         bank = None
         if config.channel:
             bank = torch.from_numpy(power_gains(config.channel, Numerology(), BANK_CHANNELS, config.seed))
@@ -70,7 +75,7 @@ class Objective(nn.Module):
     def losses(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
         """Terms of the loss, and how many answers are right. One SNR an item for all k: the encoder runs once."""
         config = self.config
-        images = ((batch.images.to(labels.device).float() / 255.0 - self.mean) / self.std).unsqueeze(1)
+        images = (planes(batch.images.to(labels.device)).float() / 255.0 - self.mean) / self.std
         images = images.contiguous(memory_format=torch.channels_last)
         pooled = self._pooled(images)
         snr_db = self._draw_snr_db(len(images), generator)
@@ -103,9 +108,11 @@ class Objective(nn.Module):
         """The encoder's pooled vectors; in the decision epochs as they are in use, and without a gradient."""
         encoder = self.student.encoder
         if self.deciding:
-            encoder.features.eval()
+            for part in encoder.backbone():
+                part.eval()
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision):
-            with torch.set_grad_enabled(not self.deciding and torch.is_grad_enabled()):
+            resting = self.deciding and bool(encoder.backbone())
+            with torch.set_grad_enabled(not resting and torch.is_grad_enabled()):
                 return encoder.pooled(images).float()
 
     def _draw_snr_db(self, items: int, generator: torch.Generator) -> Tensor:

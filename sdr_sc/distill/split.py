@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.errors import SdrScError
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.decisions import decision_optimiser
@@ -27,7 +27,7 @@ from sdr_sc.distill.objective import Objective, Student
 from sdr_sc.distill.split import split
 from sdr_sc.distill.targets.teacher_targets import Batch, Knowledge
 from sdr_sc.errors import SdrScError
-from sdr_sc.semantic.student import StudentEncoder
+from sdr_sc.semantic.networks.registry import check_items
 
 CHECKPOINT_VERSION = 2
 _UNKNOWN = -1
@@ -94,11 +94,10 @@ class Trainer:
         self.config, self.knowledge, self.checkpoint = config, knowledge, checkpoint
         self.device = device or torch.device("cpu")
         self.data_sha256 = data.sha256
-        sides = StudentEncoder.sides
-        if not StudentEncoder.takes(data.images.shape[1:]):
+        wanted = check_items(config.encoder, data.item_shape)
+        if wanted:
             raise SdrScError(
-                f"the data set has items of shape {data.images.shape[1:]} where the student takes grey images of "
-                f"{sides[0]} to {sides[-1]} pixels a side; resize them."
+                f"the data set has items of shape {data.item_shape} where the student takes {wanted}; resize them."
             )
         self._check_knowledge()
         parts = split(data, config, knowledge.known_items)
@@ -115,9 +114,19 @@ class Trainer:
         self.mixed_precision = mixed_precision(config.precision, self.device)
         torch.manual_seed(config.seed)
         objective = Objective(
-            config, len(data.class_names), knowledge.feature_dim, (self.mean, self.std), self.mixed_precision
+            config,
+            len(data.class_names),
+            knowledge.feature_dim,
+            (self.mean, self.std),
+            self.mixed_precision,
+            data.item_shape,
         )
         self.objective = objective.to(self.device, memory_format=torch.channels_last)
+        if config.feature_weight > 0 and not objective.student.encoder.width:
+            raise SdrScError(
+                f"the teacher's features are to be learned, but the encoder {config.encoder} has no pooled vector; "
+                "give --feature-weight 0, or the class width, pooled and from_pooled."
+            )
         self.average = copy.deepcopy(objective.student)
         self.steps_per_epoch = len(self.items) // config.batch_items
         self.epochs = config.epochs + config.decision_epochs
@@ -142,16 +151,13 @@ class Trainer:
     def _make_optimisers(self) -> list[torch.optim.Optimizer]:
         """Muon for the inner matrices; AdamW for the first and the last layer, FiLM's, and all that is no matrix."""
         student = self.objective.student
-        others = {student.encoder.features[0][0], student.decoder.logits}
-        others |= {part for film in (student.encoder.film, student.decoder.film) for part in film.modules()}
+        others = {*student.encoder.adamw_modules(), student.decoder.logits, *student.decoder.film.modules()}
         layers = [m for m in student.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
         inner = [m.weight for m in layers if m not in others]
         taken = {id(p) for p in inner}
         rest = [p for p in self.objective.parameters() if id(p) not in taken]
-        return [
-            Muon(inner, lr=self.config.muon_learning_rate),
-            torch.optim.AdamW(rest, lr=self.config.learning_rate, weight_decay=0.0, fused=True),
-        ]
+        adamw = torch.optim.AdamW(rest, lr=self.config.learning_rate, weight_decay=0.0, fused=True)
+        return [Muon(inner, lr=self.config.muon_learning_rate), adamw] if inner else [adamw]
 
     def _use(self, optimisers: list[torch.optim.Optimizer], epochs: int) -> None:
         """Optimisers for so many epochs, each with its rate rising and falling once."""
@@ -264,6 +270,8 @@ class Trainer:
     def _load(self, path: Path) -> None:
         state = read_checkpoint(path, self.device)
         belongs = [state.get(name) for name in ("version", "config", "knowledge", "data", "mixed_precision")]
+        if isinstance(belongs[1], dict):
+            belongs[1] = {"encoder": "dense", **belongs[1]}  # older checkpoints know no other
         here = [CHECKPOINT_VERSION, asdict(self.config), self.knowledge.name, self.data_sha256, self.mixed_precision]
         if belongs != here:
             raise SdrScError(

@@ -70,17 +70,18 @@ class ViewFields(NamedTuple):
 
 
 def check_item_shape(item_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of images that views can be made of.
+    """Height and width of images that views can be made of, grey ones or with three colours.
 
     Raises:
-        ContractError: they are not (height, width), or larger than a word can hold.
+        ContractError: they are not ([3,] height, width), or larger than a word can hold.
     """
-    if len(item_shape) != 2 or not all(1 <= side <= LARGEST_SIDE for side in item_shape):
+    sides, colours = item_shape[-2:], item_shape[:-2]
+    if len(sides) != 2 or tuple(colours) not in ((), (3,)) or not all(1 <= side <= LARGEST_SIDE for side in sides):
         raise ContractError(
-            f"views cannot be made of items of shape {tuple(item_shape)}; "
-            f"use images of shape (height, width) with sides of 1 to {LARGEST_SIDE} pixels."
+            f"views cannot be made of items of shape {tuple(item_shape)}; use images of shape (height, width) or (3, "
+            f"height, width) with sides of 1 to {LARGEST_SIDE} pixels."
         )
-    return item_shape[0], item_shape[1]
+    return sides[0], sides[1]
 
 
 def pack(fields: ViewFields) -> np.ndarray:
@@ -191,11 +192,11 @@ def apply_views(images: Tensor, views: np.ndarray | Tensor) -> Tensor:
     """Show images as views: flip, then move, then erase.
 
     Args:
-        images: uint8 (n, height, width), 0 is background.
+        images: uint8 (n, height, width) or (n, 3, height, width), 0 is background.
         views: uint32 (n,), an array or a tensor of any integer type.
 
     Returns:
-        A new tensor, uint8 (n, height, width), on the images' device.
+        A new tensor of the same shape and type, on the images' device.
 
     Raises:
         ContractError: the images are no such tensor, or there is not one view for each.
@@ -204,15 +205,18 @@ def apply_views(images: Tensor, views: np.ndarray | Tensor) -> Tensor:
     >>> apply_views(torch.tensor([[[1, 2, 3]]], dtype=torch.uint8), word.reshape(1)).tolist()
     [[[0, 3, 2]]]
     """
-    if images.ndim != 3 or images.dtype != torch.uint8 or len(images) != len(views):
+    if images.ndim not in (3, 4) or images.dtype != torch.uint8 or len(images) != len(views):
         raise ContractError(
             f"{len(views)} views are applied to {str(images.dtype).removeprefix('torch.')} images of shape "
-            f"{tuple(images.shape)}; give uint8 of shape (n, height, width) and n views."
+            f"{tuple(images.shape)}; give uint8 of shape (n, [3,] height, width) and n views."
         )
-    items, height, width = images.shape
-    check_item_shape((height, width))
+    height, width = check_item_shape(tuple(images.shape[1:]))
     # In numpy: torch's threads wait for each other after every step, on busy cores for far longer than the step takes.
-    view = unpack(views.cpu().numpy() if isinstance(views, Tensor) else views)
+    words = views.cpu().numpy() if isinstance(views, Tensor) else np.asarray(views)
+    shape, colours = images.shape, images.shape[1] if images.ndim == 4 else 1
+    images = images.reshape(-1, height, width)  # each colour is shown like an image of its own
+    items = len(images)
+    view = unpack(np.repeat(words, colours))
     view = ViewFields(*(values.reshape(items, 1) for values in view))
     rows, columns = np.arange(height), np.arange(width)
     from_rows, from_columns = rows - view.dy, columns - view.dx
@@ -227,4 +231,4 @@ def apply_views(images: Tensor, views: np.ndarray | Tensor) -> Tensor:
     kept &= shown_rows[:, :, None]
     kept &= shown_columns[:, None, :]
     moved *= kept
-    return torch.from_numpy(moved).to(images.device)
+    return torch.from_numpy(moved.reshape(shape)).to(images.device)

@@ -12,6 +12,7 @@ from typing import Any
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.capture import open_capture
 from sdr_sc.capture.locate import pair_paths
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import CaptureError
 from sdr_sc.flowgraph.compile import compile_flowgraph
 from sdr_sc.flowgraph.fitting_model import contract_for_images
@@ -92,7 +93,7 @@ def record_loopback(
         SdrScError: as `run_loopback`; or the recording cannot be written.
     """
     check_target(file, force)
-    contract_for_images(parameters.get("model", weights.DEFAULT_MODEL))
+    contract_for_images(parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET))
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

@@ -70,8 +70,9 @@ def data_uri(image: np.ndarray) -> str:
     """An image as a PNG that stands in the page.
 
     Args:
-        image: uint8 (height, width), 0 is black.
+        image: uint8 (height, width), or (3, height, width) of red, green and blue; 0 is black.
     """
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    pixels = image if image.ndim == 2 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -7,16 +7,17 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.schemes.scheme import Scheme
+from sdr_sc.semantic.weights import DEFAULT_MODEL
 
-DEFAULT_MODEL = "fashion_mnist_student"
 FRAME_SYMBOLS = 4096
 """Most payload symbols of a frame of coded bits: its preamble and header are then an eighth of it."""
 
 Maker = Callable[..., Scheme]
 MAKERS: dict[str, Maker] = {}
-"""By name; a maker's keyword arguments are the scheme's parameters, its docstring says what it is."""
+"""By name; a maker takes the data set first; its further arguments are the scheme's parameters."""
 
 
 def _scheme(maker: Maker) -> Maker:
@@ -25,68 +26,81 @@ def _scheme(maker: Maker) -> Maker:
 
 
 @_scheme
-def _ours(model: str = DEFAULT_MODEL, name: str = "ours") -> Scheme:
+def _ours(data_set: str, model: str = DEFAULT_MODEL, name: str = "ours") -> Scheme:
     """A distilled student whose channel-adaptive module follows the SNR."""
-    return _student(model, name)
+    return _student(data_set, model, name)
 
 
 @_scheme
-def _fixed_rate(model: str, name: str = "fixed_rate") -> Scheme:
+def _fixed_rate(data_set: str, model: str, name: str = "fixed_rate") -> Scheme:
     """A learned coder of one k, trained without the adaptive parts; `model` is its file."""
-    return _student(model, name)
+    return _student(data_set, model, name)
 
 
 @_scheme
 def _jpeg_ldpc(
-    teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "jpeg_ldpc"
+    data_set: str, teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "jpeg_ldpc"
 ) -> Scheme:
     """JPEG, LDPC and QAM; a teacher classifies at the receiver, or ``student``, which stands in where none is given."""
     from sdr_sc.schemes.image_ldpc import ImageScheme
 
+    _only_default(name, data_set)
     return ImageScheme("jpeg", teacher, frame_symbols, name, target)
 
 
 @_scheme
 def _webp_ldpc(
-    teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "webp_ldpc"
+    data_set: str, teacher: str = "", frame_symbols: int = FRAME_SYMBOLS, target: int = 0, name: str = "webp_ldpc"
 ) -> Scheme:
     """As jpeg_ldpc with WebP images."""
     from sdr_sc.schemes.image_ldpc import ImageScheme
 
+    _only_default(name, data_set)
     return ImageScheme("webp", teacher, frame_symbols, name, target)
 
 
 @_scheme
-def _features_ldpc(model: str = DEFAULT_MODEL, target: int = 0, name: str = "features_ldpc") -> Scheme:
+def _features_ldpc(data_set: str, model: str = DEFAULT_MODEL, target: int = 0, name: str = "features_ldpc") -> Scheme:
     """A student's features, quantised, then LDPC and QAM; its decoder at the receiver."""
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.schemes.features_ldpc import FeaturesScheme
 
-    contract_for_images(model)
-    return FeaturesScheme(model, name, target)
+    contract_for_images(model, data_set)
+    return FeaturesScheme(model, name, target, data_set)
 
 
 @_scheme
-def _label_ldpc(teacher: str = "", name: str = "label_ldpc") -> Scheme:
+def _label_ldpc(data_set: str, teacher: str = "", name: str = "label_ldpc") -> Scheme:
     """The class, decided at the transmitter, then LDPC and QAM; for one task that is known beforehand."""
     from sdr_sc.schemes.label_ldpc import LabelScheme
 
+    _only_default(name, data_set)
     return LabelScheme(teacher, name)
 
 
 @_scheme
-def _pca(file: str = "", name: str = "pca") -> Scheme:
+def _pca(data_set: str, file: str = "", name: str = "pca") -> Scheme:
     """Principal components as analog symbols, and a classifier fitted on them; the shipped ones without a file."""
     from sdr_sc.schemes.pca_scheme import PcaScheme
 
+    _only_default(name, data_set)
     return PcaScheme.load(file, name)
 
 
-def _student(model: str, name: str) -> Scheme:
+def _only_default(name: str, data_set: str) -> None:
+    """Refuse another data set for a scheme whose tables and classifiers are of the default one."""
+    if data_set != DEFAULT_DATA_SET:
+        raise SdrScError(
+            f"scheme {name} knows the data set {DEFAULT_DATA_SET} alone, by its tables and classifiers; leave it or "
+            "data_set out."
+        )
+
+
+def _student(data_set: str, model: str, name: str) -> Scheme:
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.schemes.learned import ModelScheme
 
-    contract_for_images(model)
+    contract_for_images(model, data_set)
     return ModelScheme.load(model, name)
 
 
@@ -102,7 +116,8 @@ def check_scheme(scheme: str, parameters: dict[str, Any]) -> None:
     """
     if scheme not in MAKERS:
         raise SdrScError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEME_NAMES)}.")
-    known = inspect.signature(MAKERS[scheme], eval_str=True).parameters
+    signature = inspect.signature(MAKERS[scheme], eval_str=True).parameters
+    known = {key: parameter for key, parameter in signature.items() if key != "data_set"}
     for key, value in parameters.items():
         if key not in known:
             raise SdrScError(f"scheme {scheme} has no parameter {key!r}; its parameters are: {', '.join(known)}.")
@@ -115,15 +130,16 @@ def check_scheme(scheme: str, parameters: dict[str, Any]) -> None:
             raise SdrScError(f"scheme {scheme} needs the parameter {key}; its parameters are: {', '.join(known)}.")
 
 
-def make_scheme(scheme: str, **parameters: Any) -> Scheme:
+def make_scheme(scheme: str, data_set: str = DEFAULT_DATA_SET, /, **parameters: Any) -> Scheme:
     """The scheme of a name.
 
     Args:
         scheme: one of `SCHEME_NAMES`.
+        data_set: that it is to send.
         parameters: as its maker takes them.
 
     Raises:
         SdrScError: see `check_scheme`; or what it needs is missing or damaged.
     """
     check_scheme(scheme, parameters)
-    return MAKERS[scheme](**parameters)
+    return MAKERS[scheme](data_set, **parameters)

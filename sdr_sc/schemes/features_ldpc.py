@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
@@ -62,23 +63,23 @@ class FeaturesScheme(CodedScheme):
         model: a student's file or name.
         name: what results call it.
         target: see `ImageScheme`.
+        data_set: that it is for; the precisions are measured on its training split.
     """
 
     k_list = K_LIST
 
-    def __init__(self, model: str | Path, name: str, target: int = 0) -> None:
+    def __init__(self, model: str | Path, name: str, target: int = 0, data_set: str = DEFAULT_DATA_SET) -> None:
         super().__init__()
         self.name, self._target = name, checked_target(target, name)
         self._encoder, self._decoder = SemanticEncoder(model), SemanticDecoder(model)
         self._sizes = sizes_of_model(model)
         self._contract = self._encoder.contract
         self._best_db = self._contract.training_snr_db[1]
-        self._precisions = sorted(self._measure(), key=lambda one: one.item_bits)
+        self._precisions = sorted(self._measure(load_dataset(data_set, "train")), key=lambda one: one.item_bits)
         self._plans: dict[tuple[str, int, int | None, int], tuple[Codeword, int]] = {}
 
-    def _measure(self) -> list[Precision]:
-        data = fashion_mnist.load("train")
-        training, held = held_out(len(data), 5000, seed=1)
+    def _measure(self, data: ImageSet) -> list[Precision]:
+        training, held = held_out(len(data), min(5000, len(data) // 4), seed=1)
         training, held = training[:TRAINING_IMAGES], held[:VALIDATION_IMAGES]
         all_samples, all_wanted = self._features(data.images[training]), self._features(data.images[held])
         found = []

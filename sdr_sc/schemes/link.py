@@ -16,7 +16,6 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.scheme import Scheme, Transmission
 
 GAP_SAMPLES = 160
-CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def run_scheme(
     items_per_frame: int = 50,
     seed: int = 1,
     cfo_hz: float = 700.0,
-    classes: int = CLASSES,
+    classes: int = 10,
     on_frame: Callable[[], None] = lambda: None,
 ) -> LinkResult:
     """Send all images at one SNR over one `Link`.

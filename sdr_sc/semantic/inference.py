@@ -21,7 +21,7 @@ LOST, NOT_A_NUMBER = -1, -2
 """In place of a class: nothing of the item arrived; or something did, and the model gave no number for it."""
 
 _WARM_UP_RUNS = 3
-_LEAST_POWER = 1e-9  # as in training, see `sdr_sc.semantic.student.normalise_prefix`
+_LEAST_POWER = 1e-9  # as in training, see `sdr_sc.semantic.networks.symbols.normalise_prefix`
 
 
 class Network(Protocol):
@@ -30,7 +30,7 @@ class Network(Protocol):
     precision: str
 
     def run(self, *inputs: np.ndarray) -> np.ndarray:
-        """Encoder: float32 images (n, 1, height, width) and SNRs (n,) to symbols (n, k_max, 2). Decoder: symbols
+        """Encoder: float32 images (n, channels, height, width) and SNRs (n,) to symbols (n, k_max, 2). Decoder: symbols
         (n, k_max, 2), SNRs (n,) and fractions k / k_max (n,) to logits (n, classes)."""
         ...
 
@@ -92,7 +92,8 @@ class SemanticEncoder:
         self.contract.check_item(items.shape[1:])
         if items.dtype != np.uint8:
             raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
-        pixels = self._normalised.take(items[:, None], mode="clip")  # 'raise' would check each of them
+        planes = items if items.ndim == 4 else items[:, None]
+        pixels = self._normalised.take(planes, mode="clip")  # 'raise' would check each of them
         symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
         kept = symbols.reshape(len(items), -1)[:, : 2 * k]
         power = np.square(kept).sum(axis=1, keepdims=True) / k  # in one order on every machine, unlike a BLAS

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.semantic.student import normalise_prefixes, snr_input
+from sdr_sc.semantic.networks.symbols import normalise_prefixes, snr_input
 
 
 def soft_label_loss(logits: Tensor, log_probabilities: Tensor, temperature: float) -> Tensor:

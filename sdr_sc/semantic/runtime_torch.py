@@ -18,7 +18,9 @@ try:
 except ImportError as error:
     raise MissingDependencyError(f"torch cannot be imported ({error}); run 'make setup'.") from error
 
-from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
+from sdr_sc.semantic.networks.base import Encoder
+from sdr_sc.semantic.networks.dense import StudentDecoder
+from sdr_sc.semantic.networks.registry import check_items, make_encoder
 
 LARGEST_WIDTH = 4096
 """Of a decoder's layers: more would only take memory before the weights turn out not to fit."""
@@ -44,12 +46,10 @@ class TorchNetwork:
 
     def __init__(self, path: Path, part: Part, contract: ModelContract, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.module: StudentEncoder | StudentDecoder
+        self.module: Encoder | StudentDecoder
         try:
             if part == "encoder":
-                if contract.architecture["encoder"] != StudentEncoder.kind:
-                    raise TypeError("another encoder")
-                self.module = StudentEncoder(contract.k_max)
+                self.module = self._encoder(contract)
             else:
                 width = contract.architecture["decoder_width"]
                 if whole_number(width, 1, LARGEST_WIDTH) is None:
@@ -60,13 +60,18 @@ class TorchNetwork:
                 f"model {contract.name!r} has an architecture that this program does not know "
                 f"({contract.architecture}); use another model."
             ) from error
-        sides = StudentEncoder.sides
-        if part == "encoder" and not StudentEncoder.takes(contract.item_shape):
-            raise ContractError(
-                f"model {contract.name!r} is for items of shape {contract.item_shape} where its encoder takes images "
-                f"of {sides[0]} to {sides[-1]} pixels a side; use another model."
-            )
         self._load(path, f"{part}.")
+
+    @staticmethod
+    def _encoder(contract: ModelContract) -> Encoder:
+        kind = contract.architecture["encoder"]
+        wanted = check_items(kind, contract.item_shape)
+        if wanted:
+            raise ContractError(
+                f"model {contract.name!r} is for items of shape {contract.item_shape} where its encoder takes "
+                f"{wanted}; use another model."
+            )
+        return make_encoder(kind, contract.k_max, contract.item_shape)
 
     def _load(self, path: Path, prefix: str) -> None:
         tensors = {

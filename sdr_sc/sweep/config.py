@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.documents import read_yaml
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.frame.header import MAX_ITEMS
@@ -83,6 +84,7 @@ class SweepConfig:
         air: ``phy``, or ``flowgraph`` for GNU Radio and the simulated USRP.
         carrier_offset_hz: between the ends.
         stop: None measures all items.
+        data_set: name or path, see `sdr_sc.data.catalogue.load_dataset`; its test split is sent.
     """
 
     schemes: tuple[SchemeEntry, ...]
@@ -95,6 +97,7 @@ class SweepConfig:
     air: Air = "phy"
     carrier_offset_hz: float = 700.0
     stop: StopRule | None = None
+    data_set: str = DEFAULT_DATA_SET
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration in plain types, for result files."""
@@ -131,13 +134,15 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
     """
     reader = _Reader(source)
     known = ("schemes", "channels", "snr_db", "k", "seeds", "items", "items_per_frame", "air", "carrier_offset_hz",
-             "stop")  # fmt: skip
+             "stop", "data_set")  # fmt: skip
     top = reader.mapping("", content, known, required=("schemes", "snr_db"))
     items_per_frame = reader.whole("items_per_frame", top.get("items_per_frame", 50), 1, MAX_ITEMS)
     air = top.get("air", "phy")
     if air not in AIRS:
         reader.fail("air", f"is {air!r}; use {' or '.join(AIRS)}")
-    stop = top.get("stop")
+    stop, data_set = top.get("stop"), top.get("data_set", DEFAULT_DATA_SET)
+    if not isinstance(data_set, str) or not data_set:
+        reader.fail("data_set", f"is {data_set!r}; give a name, or the path of your own images")
     return SweepConfig(
         schemes=reader.entries("schemes", top["schemes"], reader.scheme),
         channels=reader.channels(top.get("channels", {"awgn": ""}), items_per_frame, air),
@@ -149,6 +154,7 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
         air=air,
         carrier_offset_hz=reader.number("carrier_offset_hz", top.get("carrier_offset_hz", 700.0), -1e5, 1e5),
         stop=None if stop is None else reader.stop(stop),
+        data_set=data_set,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import GRACE_S, PairResult, run_pair
@@ -17,8 +18,8 @@ from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
-from sdr_sc.schemes.catalogue import DEFAULT_MODEL
 from sdr_sc.schemes.link import FrameOutcome
+from sdr_sc.semantic.weights import DEFAULT_MODEL
 from sdr_sc.simusrp import levels
 from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.taps import write_taps
@@ -106,6 +107,8 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
     occupied = numerology.used / numerology.fft_size
     loss_db = levels.path_loss_for_snr(point.snr_db, rms_dbfs, numerology.sample_rate_hz, occupied=occupied)
     device += f",pace=step,path_loss_db={loss_db:.4f},cfo_hz={config.carrier_offset_hz:g},seed={point.seed}"
+    if config.data_set != DEFAULT_DATA_SET:
+        tx += ["--data-set", config.data_set]
     rx = ["--smoothing", "0", "--model", model]
     limit_s = 2 * GRACE_S + _frames(config) * (patience_s + _FRAME_S)
     return run_pair(folder, None, [*tx, "--model", model], rx, ",pace=step", device, limit_s)

@@ -8,28 +8,29 @@ from functools import lru_cache
 import numpy as np
 
 import sdr_sc
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import git_commit
 
 
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
+@lru_cache(maxsize=4)
+def fingerprint(data_set: str = DEFAULT_DATA_SET) -> str:
     """Version and commit of this program, and the data set that it has: results of unequal ones do not mix."""
-    return f"sdr_sc {sdr_sc.__version__}, commit {git_commit()}, data {test_set().sha256[:16]}"
+    return f"sdr_sc {sdr_sc.__version__}, commit {git_commit()}, data {test_set(data_set).sha256[:16]}"
 
 
-@lru_cache(maxsize=1)
-def test_set() -> fashion_mnist.ImageSet:
-    """The test images; read once in a process."""
-    return fashion_mnist.load("test")
+@lru_cache(maxsize=4)
+def test_set(data_set: str = DEFAULT_DATA_SET) -> ImageSet:
+    """The test split of a data set; read once in a process."""
+    return load_dataset(data_set, "test")
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # not one of pytest's
 
 
 @lru_cache(maxsize=4)
-def items_of(seed: int, count: int) -> np.ndarray:
+def items_of(seed: int, count: int, data_set: str = DEFAULT_DATA_SET) -> np.ndarray:
     """Indices of a seed's items in the test set, in the order in which every scheme sends them (int64).
 
     The order is that of the flowgraphs' image source, so both airs send the same items.
@@ -37,7 +38,7 @@ def items_of(seed: int, count: int) -> np.ndarray:
     Raises:
         SdrScError: the data set has fewer.
     """
-    data = test_set()
+    data = test_set(data_set)
     if count > len(data):
         raise SdrScError(f"items is {count} where the test set has {len(data)}; use 1 to {len(data)}.")
     return np.random.default_rng(seed).permutation(len(data))[:count]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
@@ -22,18 +23,18 @@ from sdr_sc.sweep.tally import PointResult, Tally
 _loaded = threading.local()  # a scheme has state, and a Dask worker may have several threads
 
 
-def load_scheme(entry: SchemeEntry) -> Scheme:
-    """The scheme of an entry, made once in a thread.
+def load_scheme(entry: SchemeEntry, data_set: str = DEFAULT_DATA_SET) -> Scheme:
+    """The scheme of an entry for a data set, made once in a thread.
 
     Raises:
         SdrScError: the catalogue does not know it, or a model of it cannot be used.
     """
     from sdr_sc.schemes.catalogue import make_scheme
 
-    key = repr((entry.scheme, sorted(entry.parameters.items())))
+    key = repr((entry.scheme, sorted(entry.parameters.items()), data_set))
     known = _loaded.__dict__.setdefault("schemes", {})
     if key not in known:
-        known[key] = make_scheme(entry.scheme, **entry.parameters)
+        known[key] = make_scheme(entry.scheme, data_set, **entry.parameters)
     return known[key]
 
 
@@ -49,10 +50,9 @@ def measure(task: Task) -> PointResult:
     Raises:
         SdrScError: program or scheme are not those that were asked for, or the point cannot be measured.
     """
-    if task.fingerprint and task.fingerprint != fingerprint():
-        raise SdrScError(
-            f"a worker runs {fingerprint()} where this program is {task.fingerprint}; let both be the same."
-        )
+    here = fingerprint(task.config.data_set)
+    if task.fingerprint and task.fingerprint != here:
+        raise SdrScError(f"a worker runs {here} where this program is {task.fingerprint}; let both be the same.")
     _check_scheme(task)
     if task.config.air == "flowgraph":
         from sdr_sc.sweep.flowgraph import measure_flowgraph
@@ -65,7 +65,7 @@ def measure(task: Task) -> PointResult:
 
 def _check_scheme(task: Task) -> None:
     """Raise `SdrScError` if a file of the scheme is another one than where the sweep began."""
-    found = describe(load_scheme(task.scheme))
+    found = describe(load_scheme(task.scheme, task.config.data_set))
     for name, value in task.described.items():
         if found.get(name) != value:
             raise SdrScError(
@@ -91,9 +91,9 @@ def _send_all(task: Task, tally: Tally) -> None:
 
 def _blocks(task: Task) -> Iterator[Iterator[FrameOutcome]]:
     """The frames of each channel realisation; of all items where there is one realisation alone."""
-    scheme, config, point = load_scheme(task.scheme), task.config, task.point
-    data, numerology = test_set(), Numerology()
-    order = items_of(point.seed, config.items)
+    config, point = task.config, task.point
+    scheme, data = load_scheme(task.scheme, config.data_set), test_set(config.data_set)
+    order, numerology = items_of(point.seed, config.items, config.data_set), Numerology()
     step = task.channel.realisation_items or len(order)
     for number, first in enumerate(range(0, len(order), step)):
         # Of seed and place alone: every scheme, k and SNR meets the same channel, and the same noise scaled.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +18,6 @@ from sdr_sc.documents import parse_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import is_file, read_plain, write_whole
 from sdr_sc.results.rows import clustered_interval, wilson_interval
-from sdr_sc.schemes.link import CLASSES
 from sdr_sc.sealed import canonical, is_almost
 from sdr_sc.shown import reason_of, shown, utf8
 from sdr_sc.sweep.checks import check_about, check_result, whole_numbers
@@ -79,7 +79,8 @@ def from_columns(row: Mapping[str, Any]) -> PointResult:
     values = {name: row[name] for name in (field.name for field in fields(PointResult)) if name != "point"}
     for name in _LISTS:
         values[name] = whole_numbers(row[name])
-    values["confusion"] = values["confusion"].reshape(CLASSES, CLASSES + 1)
+    classes = (math.isqrt(4 * len(values["confusion"]) + 1) - 1) // 2
+    values["confusion"] = values["confusion"].reshape(classes, classes + 1)
     result = PointResult(point=Point(**{name: row[name] for name in _POINT}), **values)
     check_result(result)
     return result

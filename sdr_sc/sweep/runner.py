@@ -68,14 +68,14 @@ def run_sweep(
         SdrScError: the sweep, a model, the results file or the workers cannot be used; in one sentence.
     """
     check_air(config)
-    items_of(config.seeds[0], config.items)
+    items_of(config.seeds[0], config.items, config.data_set)
     for entry in config.schemes:
         check_scheme(entry.scheme, entry.parameters)
-    schemes = {entry.label: load_scheme(entry) for entry in config.schemes}
+    schemes = {entry.label: load_scheme(entry, config.data_set) for entry in config.schemes}
     is_local = isinstance(workers, LocalWorkers)
     k_lists = {label: scheme.k_list for label, scheme in schemes.items()}
     described = {label: describe(scheme) for label, scheme in schemes.items()}
-    tasks = make_tasks(config, k_lists, git_commit(), "" if is_local else fingerprint(), described)
+    tasks = make_tasks(config, k_lists, git_commit(), "" if is_local else fingerprint(config.data_set), described)
     journal = Journal(out, results_about(config, described, k_lists, command), force)
     try:
         missing = [task for point, task in tasks.items() if point not in journal.points]
@@ -144,9 +144,9 @@ def results_about(
             for entry in config.channels
         },
         "has_k": {label: k_list is not None for label, k_list in k_lists.items()},
-        "data_set": f"{test_set().name}, test",
-        "data_set_sha256": test_set().sha256,
-        "class_names": list(test_set().class_names),
+        "data_set": f"{test_set(config.data_set).name}, test",
+        "data_set_sha256": test_set(config.data_set).sha256,
+        "class_names": list(test_set(config.data_set).class_names),
         "git": git_commit(),
         "versions": versions,
         "machine": machine(),

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sdr_sc.results.rows import clustered_interval
-from sdr_sc.schemes.link import CLASSES, FrameOutcome
+from sdr_sc.schemes.link import FrameOutcome
 from sdr_sc.sweep.config import StopRule
 from sdr_sc.sweep.grid import Point, Task
-from sdr_sc.sweep.items import items_of
+from sdr_sc.sweep.items import items_of, test_set
 
 _CHECK_ITEMS = 250
 STORED_ANSWERS = 24
 """Answers to single items that a result keeps, for pictures."""
-_LOST = CLASSES
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,10 @@ class Tally:
         """The point, with all frames so far."""
         truth = np.concatenate([f.truth for f in self.frames])
         found = np.concatenate([f.found for f in self.frames])
-        confusion = np.zeros((CLASSES, CLASSES + 1), np.int32)
-        np.add.at(confusion, (truth, np.where(found < 0, _LOST, found)), 1)
+        data_set = self.task.config.data_set
+        classes = len(test_set(data_set).class_names)
+        confusion = np.zeros((classes, classes + 1), np.int32)
+        np.add.at(confusion, (truth, np.where(found < 0, classes, found)), 1)
         estimates = [f.snr_db for f in self.frames if f.snr_db is not None]
         correct_by_block, items_by_block = np.array(self.blocks, np.int32).T
         shown = min(STORED_ANSWERS, len(truth))
@@ -137,7 +138,7 @@ class Tally:
             correct_by_block=correct_by_block,
             items_by_block=items_by_block,
             confusion=confusion,
-            sample_item=items_of(self.task.point.seed, self.task.config.items)[:shown].astype(np.int32),
+            sample_item=items_of(self.task.point.seed, self.task.config.items, data_set)[:shown].astype(np.int32),
             sample_answer=found[:shown].astype(np.int32),
             seconds=seconds,
             git=self.task.git,

@@ -11,6 +11,7 @@ from teachers import small_teacher
 
 from sdr_sc.bench.distillation import cost
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.teachers.base import Teacher
 from sdr_sc.distill.teachers.load import load_teacher
@@ -27,19 +28,19 @@ ITEMS = 5000 + 6 * 256  # held out, and to train on
 
 
 @pytest.fixture(scope="module")
-def data() -> fashion_mnist.ImageSet:
+def data() -> ImageSet:
     return fashion_mnist.load("train").first(ITEMS)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, data: fashion_mnist.ImageSet) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, data: ImageSet) -> Path:
     path = tmp_path_factory.mktemp("prestored") / "k"
     Prestorer(load_teacher(TEACHER, "cpu"), data, PrestoreConfig(views=2, features="pca8x4"), path).run()
     return path
 
 
 @pytest.fixture
-def little(monkeypatch: pytest.MonkeyPatch, data: fashion_mnist.ImageSet) -> None:
+def little(monkeypatch: pytest.MonkeyPatch, data: ImageSet) -> None:
     """A part of the data, and the fewest steps."""
     monkeypatch.setattr(cost.fashion_mnist, "load", lambda _split: data)
     monkeypatch.setattr(cost, "_QUICK_STEPS", 1)

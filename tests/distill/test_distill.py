@@ -12,6 +12,7 @@ import torch
 from command import assert_one_line_error, sdr_sc
 
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.finish import ship
@@ -40,7 +41,7 @@ LABELS = NoTeacher(ViewPolicy())
 
 
 @pytest.fixture(scope="module")
-def data() -> fashion_mnist.ImageSet:
+def data() -> ImageSet:
     return fashion_mnist.load("train").first(512)
 
 
@@ -76,7 +77,7 @@ def test_training_channel_with_a_bank_has_the_error_of_its_gains() -> None:
     assert 10 ** (snr_db / 10).mean().item() == pytest.approx(10**0.5 * gains.mean(), rel=0.1)
 
 
-def test_a_run_can_train_on_the_channels_of_the_link(data: fashion_mnist.ImageSet) -> None:
+def test_a_run_can_train_on_the_channels_of_the_link(data: ImageSet) -> None:
     trainer = Trainer(data, replace(SMALL, epochs=1, channel="tdl_c(delay_spread_ns=300, doppler_hz=0)"), LABELS)
     assert trainer.objective.bank is not None and trainer.objective.bank.shape[1] == 48
     assert trainer.objective.bank.mean().item() == pytest.approx(1.0, abs=0.1)
@@ -101,7 +102,7 @@ def test_augmentation_moves_and_keeps_content() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mnist.ImageSet, precision: str) -> None:
+def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: ImageSet, precision: str) -> None:
     config = replace(SMALL, precision=precision, bottleneck_weight=1e-3)
     whole = Trainer(data, config, LABELS).run()
     path = tmp_path / "checkpoint.pt"
@@ -118,7 +119,7 @@ def test_resumed_training_equals_uninterrupted(tmp_path: Path, data: fashion_mni
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_decision_epochs_resume_and_leave_the_convolutions_alone(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
+def test_decision_epochs_resume_and_leave_the_convolutions_alone(tmp_path: Path, data: ImageSet) -> None:
     config = replace(SMALL, epochs=1, decision_epochs=2, decision_weight=10.0)
     before = Trainer(data, replace(config, decision_epochs=0), LABELS).run()
     whole = Trainer(data, config, LABELS)
@@ -142,7 +143,7 @@ def test_decision_epochs_resume_and_leave_the_convolutions_alone(tmp_path: Path,
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_checkpoints_of_other_settings_are_refused(tmp_path: Path, data: fashion_mnist.ImageSet) -> None:
+def test_checkpoints_of_other_settings_are_refused(tmp_path: Path, data: ImageSet) -> None:
     path = tmp_path / "checkpoint.pt"
     Trainer(data, replace(SMALL, epochs=1), LABELS, checkpoint=path).run()
     with pytest.raises(SdrScError, match="belongs to other settings"):
@@ -183,9 +184,7 @@ class _Pixels:
         return TeacherAnswer(pixels @ self.logits, pixels @ self.features)
 
 
-def test_prestored_and_asked_knowledge_are_of_the_views_that_the_student_sees(
-    data: fashion_mnist.ImageSet, tmp_path: Path
-) -> None:
+def test_prestored_and_asked_knowledge_are_of_the_views_that_the_student_sees(data: ImageSet, tmp_path: Path) -> None:
     teacher, policy = _Pixels(), ViewPolicy(shift=1, erase=0)
     settings = PrestoreConfig(views=3, labels="float32", features="pca4x32", policy=policy, shard_items=100)
     stored = Prestored(Prestorer(teacher, data, settings, tmp_path / "k").run())
@@ -200,7 +199,7 @@ def test_prestored_and_asked_knowledge_are_of_the_views_that_the_student_sees(
 
 
 def test_training_on_prestored_knowledge_resumes_and_tells_it_from_other_knowledge(
-    data: fashion_mnist.ImageSet, tmp_path: Path
+    data: ImageSet, tmp_path: Path
 ) -> None:
     def stored(seed: int) -> Prestored:
         settings = PrestoreConfig(views=2, features="pca4x4", seed=seed, shard_items=200)
@@ -221,7 +220,7 @@ def test_training_on_prestored_knowledge_resumes_and_tells_it_from_other_knowled
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_without_cam_the_shipped_networks_do_not_hear_the_snr(data: fashion_mnist.ImageSet, tmp_path: Path) -> None:
+def test_without_cam_the_shipped_networks_do_not_hear_the_snr(data: ImageSet, tmp_path: Path) -> None:
     trainer = Trainer(data, replace(SMALL, epochs=1, adaptive=False), LABELS)
     trainer.run()
     ship(trainer, data, tmp_path / "m.safetensors", "abc")
@@ -235,7 +234,7 @@ class _Oracle:
 
     name, knows_classes, feature_dim, known_items = "oracle", True, 3, None
 
-    def __init__(self, data: fashion_mnist.ImageSet) -> None:
+    def __init__(self, data: ImageSet) -> None:
         self.labels = torch.from_numpy(data.labels)
 
     def batch(self, images: torch.Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
@@ -243,7 +242,7 @@ class _Oracle:
         return Batch(images, probability.log(), torch.ones(len(items), 3))
 
 
-def test_every_weighted_term_of_the_loss_reaches_the_weights(data: fashion_mnist.ImageSet) -> None:
+def test_every_weighted_term_of_the_loss_reaches_the_weights(data: ImageSet) -> None:
     config = replace(SMALL, soft_weight=0.5, feature_weight=0.1, bottleneck_weight=0.01)
     trainer = Trainer(data, config, _Oracle(data))
     batch = trainer.knowledge.batch(trainer.images[:64], np.arange(64), np.random.default_rng(1))
@@ -256,7 +255,7 @@ def test_every_weighted_term_of_the_loss_reaches_the_weights(data: fashion_mnist
         assert gradient.abs().max() > 0, name
 
 
-def test_a_teacher_that_knows_the_labels_teaches_without_them(data: fashion_mnist.ImageSet) -> None:
+def test_a_teacher_that_knows_the_labels_teaches_without_them(data: ImageSet) -> None:
     config = replace(SMALL, epochs=12, soft_weight=1.0, temperature=1.0)
     trainer = Trainer(data, config, _Oracle(data))
     trainer.labels = trainer.labels.roll(1)  # wrong ones, that have no weight
@@ -265,7 +264,7 @@ def test_a_teacher_that_knows_the_labels_teaches_without_them(data: fashion_mnis
     assert last.losses["soft"] < 0.8 * first.losses["soft"] and last.accuracy < 0.3
 
 
-def test_labels_beyond_the_labelled_items_change_nothing(data: fashion_mnist.ImageSet) -> None:
+def test_labels_beyond_the_labelled_items_change_nothing(data: ImageSet) -> None:
     config = replace(SMALL, limit_items=0, labelled_items=200, epochs=1, soft_weight=0.5, bottleneck_weight=1e-3)
     parts = split(data, config)
     assert len(parts.training) - len(parts.unlabelled) == 200
@@ -280,7 +279,7 @@ def test_labels_beyond_the_labelled_items_change_nothing(data: fashion_mnist.Ima
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
-def test_knowledge_that_the_settings_need_and_that_is_not_there_is_told(data: fashion_mnist.ImageSet) -> None:
+def test_knowledge_that_the_settings_need_and_that_is_not_there_is_told(data: ImageSet) -> None:
     with pytest.raises(SdrScError, match="can only be learned from a teacher"):
         Trainer(data, replace(SMALL, labelled_items=100), LABELS)
     with pytest.raises(SdrScError, match="no teacher"):
@@ -296,7 +295,7 @@ def test_feasibility_spares_points_without_capacity() -> None:
     assert weight[0, 1] == pytest.approx(2 / (2 * np.log2(10)), rel=1e-3) and weight[0, 2] == 1.0
 
 
-def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: fashion_mnist.ImageSet) -> None:
+def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: ImageSet) -> None:
     trainer = Trainer(data, replace(SMALL, adaptive=False), LABELS)
     told = trainer.objective._told(torch.tensor([-5.0, 20.0]), 1.0, torch.Generator().manual_seed(1))
     assert told[0] == told[1]

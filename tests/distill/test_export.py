@@ -16,6 +16,7 @@ from onnx_pairs import coder, copied
 
 from sdr_sc.bench.export import TOLERANCE, Agreement, Coder, accuracy, agreement, check_agreement
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.distill.export.onnx_write import trace, with_metadata
 from sdr_sc.errors import ContractError
@@ -28,7 +29,7 @@ POINTS = 0.5
 
 
 @pytest.fixture(scope="module")
-def test_set() -> fashion_mnist.ImageSet:
+def test_set() -> ImageSet:
     return fashion_mnist.load("test").first(1000)
 
 
@@ -54,7 +55,7 @@ def quantised(exporter: StudentExporter, tmp_path_factory: pytest.TempPathFactor
 # The student
 
 
-def test_the_pair_agrees_with_the_weights_for_every_k_and_snr(pair: Path, test_set: fashion_mnist.ImageSet) -> None:
+def test_the_pair_agrees_with_the_weights_for_every_k_and_snr(pair: Path, test_set: ImageSet) -> None:
     found = agreement(coder(weights.DEFAULT_MODEL), coder(pair), test_set.images[:100])
     assert found.symbols <= TOLERANCE and found.logits <= TOLERANCE
     check_agreement(found, "pair")
@@ -65,7 +66,7 @@ def test_the_pair_agrees_with_the_weights_for_every_k_and_snr(pair: Path, test_s
             check_agreement(Agreement(0.0, bad, 1), "pair")
 
 
-def test_onnx_and_torch_parts_work_together(pair: Path, test_set: fashion_mnist.ImageSet) -> None:
+def test_onnx_and_torch_parts_work_together(pair: Path, test_set: ImageSet) -> None:
     mixed = Coder("mixed", SemanticEncoder(pair), SemanticDecoder(weights.DEFAULT_MODEL))
     assert mixed.encoder.contract.wire_id == mixed.decoder.contract.wire_id
     found, whole = (
@@ -84,7 +85,7 @@ def test_int8_keeps_the_accuracy(pair: Path, quantised: Path, snr_db: float) -> 
         assert sizes[0] < 0.75 * sizes[1]
 
 
-def test_erased_symbols_and_threads_are_as_with_torch(pair: Path, test_set: fashion_mnist.ImageSet) -> None:
+def test_erased_symbols_and_threads_are_as_with_torch(pair: Path, test_set: ImageSet) -> None:
     encoder, decoder, reference = SemanticEncoder(pair, 2), SemanticDecoder(pair, 2), SemanticDecoder()
     features = encoder.encode(test_set.images[:3], 5.0, CONTRACT.k_max)
     features[0] = np.nan

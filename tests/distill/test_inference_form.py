@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sdr_sc.distill.export.inference_form import FusedEncoder
-from sdr_sc.semantic.student import StudentEncoder
+from sdr_sc.semantic.networks.dense import StudentEncoder
+from sdr_sc.semantic.networks.fused import FusedEncoder
 
 
 # With a negative weight, batch norm makes the largest of four values the least: then it has to stay behind the pooling.

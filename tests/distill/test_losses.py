@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdr_sc.semantic.losses import Bottleneck, expected_error, label_loss, residual_information, soft_label_loss
-from sdr_sc.semantic.student import normalise_prefix, normalise_prefixes
+from sdr_sc.semantic.networks.symbols import normalise_prefix, normalise_prefixes
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 20.0])

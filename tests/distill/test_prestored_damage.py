@@ -12,7 +12,7 @@ import pytest
 import torch
 from prestored_folders import CONFIG, DATA, LinearTeacher, contents, flip_byte, make_data
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.targets.prestored import open_prestored
 from sdr_sc.distill.teachers.base import TeacherAnswer

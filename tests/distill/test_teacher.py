@@ -15,6 +15,7 @@ from torch import nn
 
 from sdr_sc.cli.shared.teacher_fit import _stored_arguments
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.teachers.base import Teacher
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, TeacherCard, save
 from sdr_sc.distill.teachers.fit import FitConfig, FitTrainer
@@ -29,7 +30,7 @@ IMAGES = torch.randint(256, (5, 28, 28), dtype=torch.uint8, generator=torch.Gene
 
 
 @pytest.fixture(scope="module")
-def data() -> fashion_mnist.ImageSet:
+def data() -> ImageSet:
     return fashion_mnist.load("train").first(80)
 
 
@@ -224,7 +225,7 @@ def test_a_stem_of_stride_one_keeps_twice_the_map() -> None:
 # Fitting
 
 
-def test_a_resumed_fit_equals_an_uninterrupted_one(data: fashion_mnist.ImageSet, tmp_path: Path) -> None:
+def test_a_resumed_fit_equals_an_uninterrupted_one(data: ImageSet, tmp_path: Path) -> None:
     device, path = torch.device("cpu"), tmp_path / "fit.pt"
     losses: list[float] = []
     whole = FitTrainer(data, SMALL, device).run(losses.append)
@@ -245,7 +246,7 @@ def test_a_resumed_fit_equals_an_uninterrupted_one(data: fashion_mnist.ImageSet,
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_checkpoints_of_others_are_refused(data: fashion_mnist.ImageSet, tmp_path: Path) -> None:
+def test_checkpoints_of_others_are_refused(data: ImageSet, tmp_path: Path) -> None:
     path = tmp_path / "fit.pt"
     trainer = FitTrainer(data, SMALL, torch.device("cpu"))
     trainer.save(path)
@@ -257,7 +258,7 @@ def test_checkpoints_of_others_are_refused(data: fashion_mnist.ImageSet, tmp_pat
         trainer.load(path)
 
 
-def test_held_out_images_are_not_trained_on(data: fashion_mnist.ImageSet) -> None:
+def test_held_out_images_are_not_trained_on(data: ImageSet) -> None:
     trainer = FitTrainer(data, replace(SMALL, limit=0, pretrained=False), torch.device("cpu"))
     trained, held_out = (
         {image.numpy().tobytes() for image in part} for part in (trainer.images, trainer.validation[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.prestore import PrestoreConfig
 from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.views import (

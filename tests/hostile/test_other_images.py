@@ -13,6 +13,7 @@ import pytest
 from command import assert_one_line_error, sdr_sc
 
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import trained_on_others
 from sdr_sc.errors import DataSetError
 from sdr_sc.semantic import weights
 
@@ -55,17 +56,17 @@ def test_fashion_mnist_is_known_by_its_content_whatever_compressed_it(
     monkeypatch.setenv(fashion_mnist.FOLDER_VARIABLE, str(tmp_path / "x"))
     again = fashion_mnist.load("test")
     assert (again.name, again.sha256, again.class_names) == (real.name, real.sha256, real.class_names)
-    assert fashion_mnist.trained_on_others("m", SHIPPED.data_set, SHIPPED.data_set_sha256, again) is None
+    assert trained_on_others("m", SHIPPED.data_set, SHIPPED.data_set_sha256, again) is None
 
 
 def test_own_images_have_a_name_of_their_own_and_no_clothes(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = fashion_mnist.load("test")
     assert data.name == f"own images {data.sha256[:8]}" and data.class_names == fashion_mnist.OWN_CLASS_NAMES
     assert "are not Fashion-MNIST" in caplog.text
-    told = fashion_mnist.trained_on_others("m", SHIPPED.data_set, SHIPPED.data_set_sha256, data)
+    told = trained_on_others("m", SHIPPED.data_set, SHIPPED.data_set_sha256, data)
     assert told is not None and "was trained on Fashion-MNIST" in told and data.name in told
     mine = fashion_mnist.load("train")
-    assert fashion_mnist.trained_on_others("m", mine.name, mine.sha256, data) is None
+    assert trained_on_others("m", mine.name, mine.sha256, data) is None
 
 
 def test_evaluating_on_own_images_says_so_and_judges_nothing(own: Path, tmp_path: Path) -> None:

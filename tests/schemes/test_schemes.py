@@ -11,6 +11,7 @@ import pytest
 from command import ROOT
 
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes import bler_tables as error_rates
@@ -28,7 +29,7 @@ from sdr_sc.schemes.pca_scheme import PcaScheme
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.complexity import count_parameters
-from sdr_sc.semantic.student import StudentDecoder, StudentEncoder
+from sdr_sc.semantic.networks.dense import StudentDecoder, StudentEncoder
 from sdr_sc.sweep.config import load_config
 from sdr_sc.sweep.runner import check_air
 
@@ -37,7 +38,7 @@ OFFICE = Path(__file__).parents[3] / "shared/data/measured_channels/office_nlos_
 
 
 @pytest.fixture(scope="module")
-def data() -> fashion_mnist.ImageSet:
+def data() -> ImageSet:
     return fashion_mnist.load("test").first(400)
 
 
@@ -46,7 +47,7 @@ def jpeg() -> Scheme:
     return ImageScheme("jpeg", "", 4096, "jpeg_ldpc", accuracy=ACCURACY)
 
 
-def run(scheme: Scheme, data: fashion_mnist.ImageSet, snr_db: float, k: int | None, items: int, **more) -> LinkResult:
+def run(scheme: Scheme, data: ImageSet, snr_db: float, k: int | None, items: int, **more) -> LinkResult:
     result = run_scheme(scheme, data.images[:items], data.labels[:items], "", snr_db, k, Numerology(), seed=3, **more)
     assert result.items == items == result.confusion.sum() == result.items_by_frame.sum()
     assert result.correct == np.trace(result.confusion) == result.correct_by_frame.sum()
@@ -54,7 +55,7 @@ def run(scheme: Scheme, data: fashion_mnist.ImageSet, snr_db: float, k: int | No
     return result
 
 
-def test_accuracy_and_uses_of_each_scheme_at_20_db(data: fashion_mnist.ImageSet) -> None:
+def test_accuracy_and_uses_of_each_scheme_at_20_db(data: ImageSet) -> None:
     ours = run(make_scheme("ours"), data, 20.0, 16, 300)
     features = run(make_scheme("features_ldpc"), data, 20.0, 8, 300)
     label = run(make_scheme("label_ldpc"), data, 20.0, None, 300)
@@ -69,14 +70,14 @@ def test_accuracy_and_uses_of_each_scheme_at_20_db(data: fashion_mnist.ImageSet)
     assert (label.symbols_on_air - label.frames * 14 * 52) * 48 / 52 >= label.channel_uses
 
 
-def test_images_arrive_and_cost_more_symbols(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+def test_images_arrive_and_cost_more_symbols(jpeg: Scheme, data: ImageSet) -> None:
     result = run(jpeg, data, 15.0, 2048, 25)
     assert result.lost == 0 and result.correct / 25 > 0.8
     assert result.channel_uses == 25 * 2048
     assert result.items_by_frame.tolist() == [2] * 12 + [1]
 
 
-def test_what_cannot_be_decoded_is_wrong_and_counted(data: fashion_mnist.ImageSet) -> None:
+def test_what_cannot_be_decoded_is_wrong_and_counted(data: ImageSet) -> None:
     """The transmitter is told of a good channel that has turned bad: frames arrive, codewords do not."""
 
     class Deceived(ImageScheme):
@@ -88,13 +89,13 @@ def test_what_cannot_be_decoded_is_wrong_and_counted(data: fashion_mnist.ImageSe
     assert result.lost == 40 and result.correct == 0
 
 
-def test_lost_frames_answer_nothing(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+def test_lost_frames_answer_nothing(jpeg: Scheme, data: ImageSet) -> None:
     for scheme in (jpeg, make_scheme("pca")):
         result = run(scheme, data, -25.0, None, 20)
         assert (result.frames_lost, result.lost, result.correct) == (result.frames, 20, 0)
 
 
-def test_an_image_that_fits_at_no_quality_is_lost(jpeg: Scheme, data: fashion_mnist.ImageSet) -> None:
+def test_an_image_that_fits_at_no_quality_is_lost(jpeg: Scheme, data: ImageSet) -> None:
     result = run(jpeg, data, 0.0, 64, 20)
     assert result.frames_lost == 0 and result.lost == 20
 
@@ -109,21 +110,21 @@ def test_bad_channels_get_robust_modes_and_large_budgets(jpeg: ImageScheme) -> N
     assert [jpeg.frame_items(25.0, k, 50) for k in (4096, 64, 4096, 256)] == [1, 50, 1, 16]
 
 
-def test_the_first_frame_of_coded_schemes_is_a_robust_one(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
+def test_the_first_frame_of_coded_schemes_is_a_robust_one(jpeg: ImageScheme, data: ImageSet) -> None:
     jpeg.begin("")
     assert [jpeg.frame_items(snr_db, 64, 50) for snr_db in (None, None, 20.0)] == [50, 50, 50]
     result = run(make_scheme("label_ldpc"), data, 10.0, None, 60)
     assert result.items_by_frame.tolist() == [50, 10] and result.lost == 0
 
 
-def test_same_seed_gives_every_scheme_the_same_noise(data: fashion_mnist.ImageSet) -> None:
+def test_same_seed_gives_every_scheme_the_same_noise(data: ImageSet) -> None:
     ours, pca = (run(make_scheme(name), data, 10.0, 8, 200) for name in ("ours", "pca"))
     assert np.abs(ours.snr_estimates_db - pca.snr_estimates_db).max() < 0.7
     again = run(make_scheme("pca"), data, 10.0, 8, 200)
     assert (again.snr_estimates_db == pca.snr_estimates_db).all() and (again.confusion == pca.confusion).all()
 
 
-def test_a_channel_as_text_is_in_front_of_the_noise(data: fashion_mnist.ImageSet) -> None:
+def test_a_channel_as_text_is_in_front_of_the_noise(data: ImageSet) -> None:
     scheme, numerology = make_scheme("ours"), Numerology()
     faded = run_scheme(
         scheme, data.images, data.labels, "rayleigh(doppler_hz=50)", 10.0, 4, numerology, items_per_frame=10, seed=4
@@ -133,7 +134,7 @@ def test_a_channel_as_text_is_in_front_of_the_noise(data: fashion_mnist.ImageSet
 
 @pytest.mark.parametrize("name", ["jpeg", "webp"])
 @pytest.mark.parametrize("side", SIDES)
-def test_images_without_their_headers(name: str, side: int, data: fashion_mnist.ImageSet) -> None:
+def test_images_without_their_headers(name: str, side: int, data: ImageSet) -> None:
     codec = make_codec(name)
     for image in data.images[:20]:
         errors, sizes = [], []
@@ -161,7 +162,7 @@ def test_no_bytes_break_an_image_decoder(name: str) -> None:
     assert codec.restore(bytes([len(SIDES) * 32]) + bytes(30)) is None
 
 
-def test_few_bytes_hold_a_small_image(data: fashion_mnist.ImageSet) -> None:
+def test_few_bytes_hold_a_small_image(data: ImageSet) -> None:
     """The size follows from the table, and is a smaller one where the table's does not fit."""
     small_is_better = np.where(np.array(BUDGETS_BYTES) < 60, ACCURACY[::-1], ACCURACY)
     scheme = ImageScheme("jpeg", "", 4096, "jpeg_ldpc", accuracy=small_is_better)
@@ -175,7 +176,7 @@ def test_few_bytes_hold_a_small_image(data: fashion_mnist.ImageSet) -> None:
     )
 
 
-def test_more_bytes_are_worth_no_less(data: fashion_mnist.ImageSet) -> None:
+def test_more_bytes_are_worth_no_less(data: ImageSet) -> None:
     class Median:  # a classifier that the test knows
         name = fingerprint = "median"
 
@@ -187,7 +188,7 @@ def test_more_bytes_are_worth_no_less(data: fashion_mnist.ImageSet) -> None:
     assert (np.diff(shares, axis=1) >= 0).all() and shares[0, 0] < 0.2 < shares[-1, 0] and shares[0, -1] > 0.9
 
 
-def test_a_decoded_image_is_classified_once(data: fashion_mnist.ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoded_image_is_classified_once(data: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = ImageScheme("jpeg", "", 4096, "jpeg_ldpc", accuracy=ACCURACY)
     first = run(scheme, data, 15.0, 1024, 20)
 
@@ -215,7 +216,7 @@ def test_a_target_needs_fewer_symbols() -> None:
     assert fewer < features.plan(10.0, None, 50)[0].symbols
 
 
-def test_pca_learns_from_little_and_survives_its_file(tmp_path, data: fashion_mnist.ImageSet) -> None:
+def test_pca_learns_from_little_and_survives_its_file(tmp_path, data: ImageSet) -> None:
     training = fashion_mnist.load("train").first(3000)
     model = fit(training.images, training.labels, (8,), epochs=6)
     model.save(tmp_path / "pca.safetensors")
@@ -252,7 +253,7 @@ def test_a_channel_without_a_table_gets_the_most_careful_one() -> None:
     assert all(one is office[0] for one in office) and "office_nlos_1" in office[0].channel
 
 
-def test_labels_over_a_measured_channel_mostly_arrive(data: fashion_mnist.ImageSet) -> None:
+def test_labels_over_a_measured_channel_mostly_arrive(data: ImageSet) -> None:
     """One codeword a frame, each frame over a channel of its own, notches and all."""
     if not OFFICE.exists():
         pytest.skip(f"{OFFICE} is not there: measured channels are handed out apart from this project")
@@ -302,7 +303,7 @@ def test_the_example_compares_schemes_without_any_file_from_elsewhere() -> None:
         assert set(entry.parameters.values()) <= {"student"}, "all else may be a file"
 
 
-def test_schemes_refuse_what_they_cannot_do(jpeg: ImageScheme, data: fashion_mnist.ImageSet) -> None:
+def test_schemes_refuse_what_they_cannot_do(jpeg: ImageScheme, data: ImageSet) -> None:
     images, labels = data.images[:2], data.labels[:2]
     with pytest.raises(SdrScError, match="k=5 is not a budget of scheme jpeg_ldpc; choose one of 64"):
         jpeg.send(images, labels, 10.0, 5)

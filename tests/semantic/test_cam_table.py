@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.finish import measure_cam_table
 from sdr_sc.distill.split import split

@@ -17,7 +17,7 @@ from PIL import Image
 from run_pages import Page, make_run
 from sweep_studies import about_of, made_up, of_table, view_of, write
 
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.errors import DataSetError, SdrScError
 from sdr_sc.report.colours import DARK, LIGHT, SERIES
 from sdr_sc.report.sweep import page as page_module
@@ -148,7 +148,7 @@ def test_results_with_less_than_a_report_can_show(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(view_module, "test_set", missing)
     parsed = Page(render(view_of(path)))
     assert "Left out: Fashion-MNIST file x is missing" in one_line(parsed) and "img" not in parsed.tags
-    other = fashion_mnist.ImageSet(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64), ("a",), "0" * 64)
+    other = ImageSet(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64), ("a",), "0" * 64)
     monkeypatch.setattr(view_module, "test_set", lambda: other)
     assert "is not the one that was measured on" in one_line(Page(render(view_of(path))))
 

@@ -12,6 +12,7 @@ import torch
 
 from sdr_sc.bench.distillation.schemes import SCHEMES
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.targets.teacher_targets import Knowledge, Prestored, TeacherInTheLoop, training_policy
@@ -25,7 +26,8 @@ from sdr_sc.flowgraph.fitting_model import contract_for_images
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.semantic.complexity import count_flops, count_parameters
-from sdr_sc.semantic.student import StudentEncoder
+from sdr_sc.semantic.networks.registry import make_encoder
+from sdr_sc.semantic.networks.symbols import planes
 
 _BATCH = 256
 _DEVICE = "cpu"
@@ -76,7 +78,7 @@ def time_rows(
     return rows
 
 
-def _trainers(data: fashion_mnist.ImageSet, config: DistillConfig, knowledge: Knowledge) -> tuple[Trainer, Trainer]:
+def _trainers(data: ImageSet, config: DistillConfig, knowledge: Knowledge) -> tuple[Trainer, Trainer]:
     """One at its first epoch, and one at its first decision epoch."""
     first, deciding = (Trainer(data, config, knowledge, torch.device(_DEVICE)) for _ in range(2))
     deciding.begin_decisions()
@@ -145,7 +147,7 @@ def _check_same(stored: PrestoredKnowledge, asked: Sequence[Teacher], images: to
             )
 
 
-def _config(scheme: str, data: fashion_mnist.ImageSet) -> DistillConfig:
+def _config(scheme: str, data: ImageSet) -> DistillConfig:
     return SCHEMES[scheme].config(seed=1, epochs=2, items=len(data))
 
 
@@ -174,9 +176,9 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
     data = fashion_mnist.load("test")
     contract = contract_for_images(model)
     network, _ = efficientnet.load(teacher)
-    encoder = StudentEncoder(contract.k_max)
+    encoder = make_encoder(contract.architecture["encoder"], contract.k_max, contract.item_shape)
     large, small = count_parameters(network), count_parameters(encoder)
-    image = torch.zeros(1, 1, *contract.item_shape)
+    image = planes(torch.zeros(1, *contract.item_shape))
     flops = count_flops(network, image), count_flops(encoder, image, torch.zeros(1))
     rows = [
         Row.at_least("teacher's parameters over the encoder's", large / small, "times", 100),

@@ -14,6 +14,7 @@ import numpy as np
 from sdr_sc.bench.distillation.pool import run_jobs
 from sdr_sc.bench.distillation.runs import Run
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.documents import read_json, real_number, whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
@@ -133,7 +134,7 @@ def _stored(path: Path, about: dict) -> dict[str, dict]:
 def _point(
     encoder: SemanticEncoder,
     decoder: SemanticDecoder,
-    data: fashion_mnist.ImageSet,
+    data: ImageSet,
     snr_db: float | None,
     k: int | None,
     seed: int,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdr_sc.bench.distillation.pool import run_jobs
 from sdr_sc.bench.distillation.schemes import Scheme
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import git_commit

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.measure import measure_and_print
+from sdr_sc.cli.shared.options import model_option
 
 if TYPE_CHECKING:
     from sdr_sc.bench.distillation.runs import Run
@@ -167,7 +168,7 @@ def distillation_time(
 
 
 @distillation.command("size")
-@click.option("--model", default="fashion_mnist_student", show_default=True, help="Weights file or shipped model.")
+@model_option
 @click.option("--teacher", required=True, type=click.Path(path_type=Path), help="Fitted teacher (safetensors).")
 @click.option("--quick", is_flag=True, help="Fewer images.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option
+
 
 @click.command("export")
 @click.argument("teacher", type=click.Path(path_type=Path))
@@ -16,19 +18,20 @@ import click
 @click.option(
     "--check-images", default=250, show_default=True, type=click.IntRange(2, 10_000), help="Test images to compare on."
 )
+@data_set_option
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
-def export(teacher: Path, out: Path, check_images: int, json_path: Path | None) -> None:
+def export(teacher: Path, out: Path, check_images: int, data_set: str, json_path: Path | None) -> None:
     """Write a fitted TEACHER (*.safetensors) as ONNX, for 'sdr-sc prestore' and other programs.
 
     The file is not written if a logit differs from the teacher's by more than 1e-3.
     """
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
 
     for target in (out, *([json_path] if json_path else [])):
         measurements.check_writable(target)
-    test = fashion_mnist.load("test").first(check_images)
+    test = load_dataset(data_set, "test").first(check_images)
 
     import torch
 
@@ -43,7 +46,7 @@ def export(teacher: Path, out: Path, check_images: int, json_path: Path | None) 
         measurements.Row("features, largest difference to torch", found.features, "", n=found.images),
         measurements.Row(f"size of {out.name}", out.stat().st_size / 1e6, "MB"),
     ]
-    item_shape = (int(images.shape[1]), int(images.shape[2]))
+    item_shape = tuple(test.item_shape)
     for name, one in (
         ("torch", EfficientNetTeacher(teacher, torch.device("cpu"))),
         ("onnxruntime", OnnxTeacher(out, "cpu", item_shape)),

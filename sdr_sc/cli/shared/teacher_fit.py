@@ -11,24 +11,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import data_set_option, file_stem
 from sdr_sc.cli.shared.progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.data.fashion_mnist import ImageSet
+    from sdr_sc.data.dataset import ImageSet
     from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
     from sdr_sc.distill.teachers.fit import FitTrainer
     from sdr_sc.results.rows import Row
 
 GOAL_PERCENT = 94.5
-DATA_SETS = {"fashion_mnist": "Fashion-MNIST"}
 
 
 @click.command("fit")
-@click.option(
-    "--data-set", default="fashion_mnist", show_default=True, type=click.Choice(list(DATA_SETS)), help="Task."
-)
+@data_set_option
 @click.option("--image-size", default=64, show_default=True, help="Pixels of a side that images are resized to.")
 @click.option(
     "--stem-stride", default=2, show_default=True, type=click.IntRange(1, 2), help="Stride of the first layer."
@@ -84,12 +82,13 @@ def fit(
 
     Status 1 if it misses its goal with all images.
     """
-    from sdr_sc.data import fashion_mnist
+    from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.data.dataset import DEFAULT_DATA_SET
     from sdr_sc.errors import SdrScError
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
 
-    out = out or Path("checkpoints") / f"{data_set}_teacher.safetensors"
+    out = out or Path("checkpoints") / f"{file_stem(data_set)}_teacher.safetensors"
     if out.suffix != ".safetensors":
         raise SdrScError(f"the teacher's file {out} has to end in .safetensors, by which it is known; rename --out.")
     checkpoint = checkpoint or out.with_suffix(".pt")
@@ -101,7 +100,7 @@ def fit(
         raise SdrScError(
             f"checkpoint {checkpoint} is there already; give --resume to go on, or delete it to start again."
         )
-    train, test = fashion_mnist.load("train"), fashion_mnist.load("test")
+    train, test = load_dataset(data_set, "train"), load_dataset(data_set, "test")
     test = test.first(test_images or len(test))
 
     import torch
@@ -155,7 +154,15 @@ def fit(
             },
         ),
     )
-    rows = _rows(found, validation, test, validation_images, network, speed, whole=not (limit or test_images))
+    rows = _rows(
+        found,
+        validation,
+        test,
+        validation_images,
+        network,
+        speed,
+        whole=not (limit or test_images) and data_set == DEFAULT_DATA_SET,
+    )
     measurements.print_rows(rows, "teacher", console)
     console.print(f"wrote {out} (fingerprint {card.weights_sha256[:16]})")
     if json_path is not None:

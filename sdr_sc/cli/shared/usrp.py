@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.options import model_option
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -49,9 +51,7 @@ def common_options(function: Callable) -> Callable:
     for option in (
         click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds."),
         click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results."),
-        click.option(
-            "--model", default="fashion_mnist_student", show_default=True, help="Weights file, ONNX, or name."
-        ),
+        model_option,
     ):
         function = option(function)
     return function

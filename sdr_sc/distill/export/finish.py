@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.model_card import model_card
@@ -20,7 +20,7 @@ from sdr_sc.files import write_whole
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
-from sdr_sc.semantic.student import normalise_prefix, pad_symbols
+from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols, planes
 from sdr_sc.shown import utf8
 
 MAX_LOSS_POINTS = 0.5
@@ -46,7 +46,7 @@ def measure_cam_table(
     mean, std = normalisation
     generator = torch.Generator().manual_seed(config.seed)
     used = split(data, config, known_items).validation
-    images = torch.from_numpy(data.images[used].astype(np.float32) / 255.0).unsqueeze(1)
+    images = planes(torch.from_numpy(data.images[used].astype(np.float32) / 255.0))
     labels = torch.from_numpy(data.labels[used])
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
     accuracy = np.zeros((len(grid), len(config.k_list)))
@@ -86,7 +86,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
     """
     student, config, normalisation = trainer.average.cpu().eval(), trainer.config, (trainer.mean, trainer.std)
     if not config.adaptive:  # it has never seen another SNR than the one that it was told
-        student.encoder.film.ignore_snr()
+        student.encoder.ignore_snr()
         student.decoder.film.ignore_snr()
     tensors = {
         name: value.detach().contiguous().numpy()

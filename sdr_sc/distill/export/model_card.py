@@ -10,6 +10,7 @@ import torch
 from sdr_sc.distill.objective import Student
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.networks.symbols import planes
 
 
 def model_card(student: Student, contract: ModelContract, out: Path) -> str:
@@ -20,7 +21,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         contract: as written.
         out: the weights file, already there.
     """
-    image, snr = torch.zeros(1, 1, *contract.item_shape), torch.zeros(1)
+    image, snr = planes(torch.zeros(1, *contract.item_shape)), torch.zeros(1)
     flops = count_flops(student.encoder, image, snr)
     lines = [
         f"# {contract.name}",

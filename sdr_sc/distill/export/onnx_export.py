@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.channel import lmmse_channel
-from sdr_sc.distill.export.inference_form import FusedEncoder
 from sdr_sc.distill.export.onnx_write import quantise, trace, with_metadata
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.networks.base import Encoder
+from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols, planes
 from sdr_sc.semantic.onnx_file import Part, part_path
 from sdr_sc.semantic.runtime_onnx import INPUTS, OUTPUT
 from sdr_sc.semantic.runtime_torch import TorchNetwork
-from sdr_sc.semantic.student import StudentEncoder, normalise_prefix, pad_symbols
 
 Precision = Literal["float32", "int8"]
 _BATCH = 32
@@ -48,12 +48,12 @@ class StudentExporter:
         self.contract: ModelContract = weights.read_contract(self.path)
         threads = torch.get_num_threads()
         encoder, decoder = (TorchNetwork(self.path, part, self.contract, threads).module for part in onnx_file.PARTS)
-        assert isinstance(encoder, StudentEncoder)
-        self._modules: dict[Part, nn.Module] = {"encoder": FusedEncoder(encoder), "decoder": decoder}
+        assert isinstance(encoder, Encoder)
+        self._modules: dict[Part, nn.Module] = {"encoder": encoder.for_inference(), "decoder": decoder}
 
     def float32(self, pair: Path) -> dict[Path, bytes]:
         """The two files' contents by path, as exact as the weights."""
-        images, symbols = torch.zeros(2, 1, *self.contract.item_shape), torch.zeros(2, self.contract.k_max, 2)
+        images, symbols = planes(torch.zeros(2, *self.contract.item_shape)), torch.zeros(2, self.contract.k_max, 2)
         snr_db, fraction = torch.zeros(2), torch.ones(2)
         examples: dict[Part, tuple[Tensor, ...]] = {"encoder": (images, snr_db), "decoder": (symbols, snr_db, fraction)}
         return {
@@ -93,7 +93,7 @@ class StudentExporter:
         low, high = self.contract.training_snr_db
         for i, batch in enumerate(torch.tensor(images).split(_BATCH)):
             k = self.contract.k_list[i % len(self.contract.k_list)]
-            pixels = ((batch.float() / 255 - mean) / std).unsqueeze(1)
+            pixels = (planes(batch).float() / 255 - mean) / std
             snr_db = low + (high - low) * torch.rand(len(batch), generator=generator)
             with torch.inference_mode():
                 sent = normalise_prefix(self._modules["encoder"](pixels, snr_db), k)

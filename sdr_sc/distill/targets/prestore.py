@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.feature_code import PcaFeatures
 from sdr_sc.distill.targets.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.targets.prestored_files import AGAIN, locked, read_whole, remove_partials

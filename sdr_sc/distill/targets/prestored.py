@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.feature_code import PcaFeatures
 from sdr_sc.distill.targets.prestored_files import AGAIN, read_whole
 from sdr_sc.distill.targets.prestored_manifest import (

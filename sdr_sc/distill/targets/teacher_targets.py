@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.teachers.base import Teacher, no_better_than_chance

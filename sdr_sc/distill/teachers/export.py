@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.export.onnx_write import trace, with_metadata
-from sdr_sc.distill.teachers.base import Teacher
+from sdr_sc.distill.teachers.base import Teacher, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, EfficientNetTeacher, load
 from sdr_sc.distill.teachers.onnx import OnnxTeacher
 from sdr_sc.errors import ContractError, SdrScError
@@ -64,13 +64,13 @@ def _resize_matrix(before: int, after: int) -> Tensor:
 def export_teacher(source: Path, out: Path, images: Tensor) -> TeacherAgreement:
     """Write a fitted teacher as ONNX, for images of one size, after checking that it answers alike.
 
-    The file takes float32 pixels of 0 to 1, (n, 1, height, width), and gives ``logits`` and ``features``. The teacher's
-    card is in its metadata.
+    The file takes float32 pixels of 0 to 1, (n, channels, height, width), and gives ``logits`` and ``features``. The
+    teacher's card is in its metadata.
 
     Args:
         source: file of ``sdr-sc teacher fit``.
         out: file to write, which has to end in ``.onnx``.
-        images: uint8 (n, height, width), the images to check with, two or more.
+        images: uint8 (n, [3,] height, width), the images to check with, two or more.
 
     Raises:
         ContractError: the teacher cannot be used, or the graph differs by more than `TOLERANCE` in a logit.
@@ -79,16 +79,17 @@ def export_teacher(source: Path, out: Path, images: Tensor) -> TeacherAgreement:
     if out.suffix != ".onnx":
         raise SdrScError(f"the teacher's file {out} has to end in .onnx, by which it is known; rename --out.")
     network, card = load(source)
-    item_shape = (int(images.shape[1]), int(images.shape[2]))
+    channels, *sides = as_batch(images).shape[1:]
+    item_shape = (int(sides[0]), int(sides[1]))
     module = _WithPixelsOfOne(network.to(memory_format=torch.contiguous_format), item_shape).eval()
-    content = trace(module, {"images": torch.zeros(2, 1, *item_shape)}, ["logits", "features"])
+    content = trace(module, {"images": torch.zeros(2, channels, *item_shape)}, ["logits", "features"])
     content = onnx_file.seal(with_metadata(content, {"mean": "0", "std": "1", CARD_KEY: json.dumps(asdict(card))}))
 
     with scratch_folder() as folder:
         # Checked as a file, which is how it will be used.
         trial = Path(folder) / out.name
         write_whole({trial: content})
-        exported = OnnxTeacher(trial, "cpu", item_shape)
+        exported = OnnxTeacher(trial, "cpu", tuple(images.shape[1:]))
         found = compare(EfficientNetTeacher(source, torch.device("cpu")), exported, images)
     if not found.logits <= TOLERANCE:
         raise ContractError(

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.data.fashion_mnist import ImageSet
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.split import held_out
 from sdr_sc.distill.teachers.augment import augment
-from sdr_sc.distill.teachers.base import CHUNK
+from sdr_sc.distill.teachers.base import CHUNK, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
 from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
@@ -174,7 +174,7 @@ class FitTrainer:
         generator = _generator(self.config.seed, _STEP, self.step)
         torch.manual_seed(generator.initial_seed())  # dropout and stochastic depth know no other generator
         images = augment(self.images[chosen], generator, self.config.shift, self.config.erase)
-        images = images.float().unsqueeze(1).to(self.device)
+        images = as_batch(images).float().to(self.device)
         labels = self.labels[chosen].to(self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.step) * group["scale"]
@@ -242,10 +242,10 @@ class FitTrainer:
 
 @torch.inference_mode()
 def accuracy(network: EfficientNetLite2, images: Tensor, labels: Tensor, device: torch.device) -> float:
-    """Part of the images, uint8 (n, height, width), that a network in evaluation mode answers right."""
+    """Part of the images, uint8 (n, [3,] height, width), that a network in evaluation mode answers right."""
     hits = 0
     for chunk, wanted in zip(images.split(CHUNK), labels.split(CHUNK), strict=True):
-        logits, _ = network(chunk.unsqueeze(1).to(device))
+        logits, _ = network(as_batch(chunk).to(device))
         hits += int((logits.argmax(1).cpu() == wanted).sum())
     return hits / len(labels)
 

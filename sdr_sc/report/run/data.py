@@ -84,7 +84,7 @@ class Run:
         summary: ``summary.json``; ``config``, ``accounting`` and ``machine`` are dicts, ``rows`` a list.
         frames: ``frames.csv``.
         items: ``items.csv``.
-        images: uint8 (shown, height, width), 0 is black.
+        images: uint8 (shown, height, width) or (shown, 3, height, width), 0 is black.
         image_ids: int (shown,), the ``item_id`` of each image.
         class_names: a name for every label and answer.
         k_list: the k that the CAM could choose from, ascending.

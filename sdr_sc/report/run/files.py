@@ -179,14 +179,15 @@ def _images(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise SdrScError(
             f"{shown(path)} is not an archive of 'images' and 'item_id' ({reason_of(error)}); {FIX}."
         ) from None
-    if images.ndim != 3 or images.dtype != np.uint8 or ids.shape != images.shape[:1] or ids.dtype.kind not in "iu":
+    is_shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 3)
+    if not is_shaped or images.dtype != np.uint8 or ids.shape != images.shape[:1] or ids.dtype.kind not in "iu":
         raise SdrScError(
             f"{shown(path)} has images {images.dtype} {images.shape} and item_id {ids.dtype} {ids.shape}: "
             f"uint8 (m, height, width) and (m,) are needed; {FIX}."
         )
-    if len(images) and min(images.shape[1:]) < 1:
+    if len(images) and min(images.shape[-2:]) < 1:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, which are none; {FIX}.")
-    if images.size and max(images.shape[1:]) > LONGEST_SIDE:
+    if images.size and max(images.shape[-2:]) > LONGEST_SIDE:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, too large to show; {FIX}.")
     return images, ids.astype(np.int64)
 

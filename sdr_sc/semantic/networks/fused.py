@@ -9,10 +9,12 @@ training, as nothing that rises changes which value is the largest: there a runt
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.semantic.student import SNR_CENTRE_DB, SNR_SCALE_DB, StudentEncoder
+from sdr_sc.semantic.networks.symbols import SNR_CENTRE_DB, SNR_SCALE_DB
 
 
 class FusedEncoder(nn.Module):
@@ -23,7 +25,7 @@ class FusedEncoder(nn.Module):
     """
 
     @torch.no_grad()
-    def __init__(self, encoder: StudentEncoder) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
         self.k_max = encoder.k_max
         self.features = nn.Sequential(*_pooled_last(list(encoder.features)))

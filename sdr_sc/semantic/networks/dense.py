@@ -13,49 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-SNR_CENTRE_DB = 10.0
-SNR_SCALE_DB = 15.0
-
-
-def normalise_prefix(symbols: Tensor, k: int) -> Tensor:
-    """Scale the first ``k`` feature symbols of each item to unit mean power; drop the others.
-
-    Args:
-        symbols: float32, shape (items, k_max, 2), real and imaginary part last.
-        k: feature symbols kept per item.
-
-    Returns:
-        float32, shape (items, k, 2), with mean of |x|^2 over the k symbols equal to 1.
-    """
-    kept = symbols[:, :k]
-    power = kept.square().sum(dim=(1, 2), keepdim=True) / k
-    return kept * torch.rsqrt(power + 1e-9)
-
-
-def normalise_prefixes(symbols: Tensor, k_list: Sequence[int]) -> Tensor:
-    """`normalise_prefix` for every k at once.
-
-    Args:
-        symbols: float32 (items, k_max, 2).
-        k_list: feature symbols kept per item.
-
-    Returns:
-        float32 (len(k_list), items, k_max, 2), zero behind the first k symbols.
-
-    >>> sent = normalise_prefixes(torch.ones(1, 4, 2), (2, 4))
-    >>> sent.square().sum(dim=(2, 3)).flatten().round(decimals=4).tolist()
-    [2.0, 4.0]
-    """
-    k = torch.tensor(k_list, device=symbols.device)
-    energy = symbols.square().sum(dim=2).cumsum(dim=1)[:, k - 1].T  # (len(k_list), items)
-    scale = torch.rsqrt(energy / k.unsqueeze(1) + 1e-9)
-    kept = torch.arange(symbols.shape[1], device=symbols.device) < k.unsqueeze(1)
-    return symbols * (scale.unsqueeze(2) * kept.unsqueeze(1)).unsqueeze(3)
-
-
-def snr_input(snr_db: Tensor) -> Tensor:
-    """The SNR as the networks see it, about -1 to 1."""
-    return (snr_db - SNR_CENTRE_DB) / SNR_SCALE_DB
+from sdr_sc.semantic.networks.base import Encoder
+from sdr_sc.semantic.networks.fused import FusedEncoder
+from sdr_sc.semantic.networks.symbols import snr_input
 
 
 class FiLM(nn.Module):
@@ -100,47 +60,73 @@ class _WeightedPool(nn.Module):
     """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place tells something
     (the global depthwise convolution of Chen et al., "MobileFaceNets", 2018)."""
 
-    def __init__(self, width: int, side: int) -> None:
+    def __init__(self, width: int, height: int, breadth: int) -> None:
         super().__init__()
-        mean = 1.0 / side**2
-        self.weight = nn.Parameter(mean * (1.0 + 0.5 * torch.randn(width, side, side)))
+        mean = 1.0 / (height * breadth)
+        self.weight = nn.Parameter(mean * (1.0 + 0.5 * torch.randn(width, height, breadth)))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x * self.weight.to(x.dtype)).sum(dim=(2, 3))
 
 
-class StudentEncoder(nn.Module):
+_LARGEST_MAP = 5
+
+
+def _map_side(side: int) -> int:
+    """Rows of the map behind the first convolution and the max pooling.
+
+    >>> [_map_side(side) for side in (16, 28, 32, 128)]
+    [4, 7, 8, 32]
+    """
+    return -(-side // 2) // 2
+
+
+class StudentEncoder(Encoder):
     """Image and SNR to ``k_max`` complex feature symbols, best first.
 
     Few, dense convolutions with channels in multiples of 16: on a CPU they train and run several times faster than
     separable ones of as many parameters.
 
-    Input: float32 (items, 1, height, width) normalised as the contract says, and float32 (items,) SNR in dB.
+    Input: float32 (items, channels, height, width) normalised as the contract says, and float32 (items,) SNR in dB.
     Output: float32 (items, k_max, 2), not yet normalised in power (see `normalise_prefix`).
+
+    The map that is pooled has 3 to 5 rows and columns, whatever the image's size: a larger one is halved more often.
+
+    Args:
+        k_max: symbols of an item.
+        item_shape: (height, width) of grey images, (3, height, width) of colour ones.
 
     Attributes:
         kind: name of this architecture in a model's contract.
         width: length of the pooled feature vector.
-        sides: heights and widths of the images that it takes, pixels: those of 28 and their neighbours of the same map.
+        sides: heights and widths of the images that it takes, pixels.
     """
 
     kind = "dense"
     width = 48
-    sides = range(27, 35)
+    sides = range(16, 129)
 
-    def __init__(self, k_max: int = 32) -> None:
+    def __init__(self, k_max: int = 32, item_shape: Sequence[int] = (28, 28)) -> None:
         super().__init__()
         self.k_max = k_max
+        channels = item_shape[0] if len(item_shape) == 3 else 1
+        maps = [_map_side(side) for side in item_shape[-2:]]
+        stages: list[nn.Module] = []
+        while max(maps) > _LARGEST_MAP * 2:
+            stages.append(_conv(32, 32, stride=2))
+            maps = [-(-side // 2) for side in maps]
+        last = 2 if max(maps) > _LARGEST_MAP else 1
         self.features = nn.Sequential(
-            _conv(1, 16, 5, stride=2),
+            _conv(channels, 16, 5, stride=2),
             nn.Conv2d(16, 32, 3, padding=1, bias=False),
             nn.MaxPool2d(2),  # before norm and ReLU, which then work on a quarter of the map
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),
+            *stages,
             _Residual(32),
-            _conv(32, self.width, stride=2),
+            _conv(32, self.width, stride=last),
         )
-        self.pool = _WeightedPool(self.width, 4)
+        self.pool = _WeightedPool(self.width, *(-(-side // last) for side in maps))
         self.hidden = nn.Linear(self.width, 64)
         self.film = FiLM(64)
         self.symbols = nn.Linear(64, 2 * k_max)
@@ -149,13 +135,27 @@ class StudentEncoder(nn.Module):
     def takes(cls, shape: Sequence[int]) -> bool:
         """Whether it takes items of this shape.
 
-        >>> StudentEncoder.takes((28, 28)), StudentEncoder.takes((64, 64)), StudentEncoder.takes((32, 32, 3))
-        (True, False, False)
+        >>> [StudentEncoder.takes(shape) for shape in ((28, 28), (3, 64, 128), (32, 32, 3), (8, 8))]
+        [True, True, False, False]
         """
-        return len(shape) == 2 and set(shape) <= set(cls.sides)
+        return len(shape) in (2, 3) and set(shape[-2:]) <= set(cls.sides) and tuple(shape[:-2]) in ((), (3,))
 
-    def forward(self, images: Tensor, snr_db: Tensor) -> Tensor:
-        return self.from_pooled(self.pooled(images), snr_db)
+    @classmethod
+    def refusal(cls, item_shape: Sequence[int]) -> str:
+        sides = cls.sides
+        return "" if cls.takes(item_shape) else f"grey or RGB images of {sides[0]} to {sides[-1]} pixels a side"
+
+    def adamw_modules(self) -> list[nn.Module]:
+        return [self.features[0][0], *self.film.modules()]  # type: ignore[index]
+
+    def backbone(self) -> list[nn.Module]:
+        return [self.features, self.pool]
+
+    def ignore_snr(self) -> None:
+        self.film.ignore_snr()
+
+    def for_inference(self) -> nn.Module:
+        return FusedEncoder(self)
 
     def pooled(self, images: Tensor) -> Tensor:
         """The part that does not depend on the SNR: feature vectors (items, width)."""
@@ -188,10 +188,3 @@ class StudentDecoder(nn.Module):
         x = torch.relu(self.film(x, snr_db))
         x = torch.relu(x + self.second(x))
         return self.logits(x)
-
-
-def pad_symbols(symbols: Tensor, k_max: int) -> tuple[Tensor, Tensor]:
-    """What `StudentDecoder` takes of (items, k, 2) symbols: (items, k_max, 2) with zeros behind, and k / k_max of each
-    item."""
-    items, k = symbols.shape[:2]
-    return nn.functional.pad(symbols, (0, 0, 0, k_max - k)), symbols.new_full((items,), k / k_max)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that many verbs have, worded once: the model and the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.semantic.weights import DEFAULT_MODEL
+
+model_option: Callable[[Any], Any] = click.option(
+    "--model", default=DEFAULT_MODEL, show_default=True, help="Weights file, ONNX pair, or name of a shipped model."
+)
+data_set_option: Callable[[Any], Any] = click.option(
+    "--data-set",
+    default=DEFAULT_DATA_SET,
+    show_default=True,
+    help="Name, or path of your own images: class folders, .npz, CIFAR's archive; 'PATH,size=32' scales them.",
+)
+
+
+def file_stem(data_set: str) -> str:
+    """What files that belong to a data set are called by default.
+
+    >>> file_stem("fashion_mnist"), file_stem("/home/me/my pictures,size=32"), file_stem("cifar-10-python.tar.gz")
+    ('fashion_mnist', 'my pictures', 'cifar-10-python')
+    """
+    name = data_set.split(",")[0].rstrip("/").rpartition("/")[2]
+    return name.partition(".")[0] or "data"
