@@ -9,8 +9,8 @@ from typing import Any
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp import run_end
+from sdr_sc.link.adaptation import LinkAdaptation
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import ChannelAdaptiveModule
 from sdr_sc.simusrp import control
 from sdr_sc.simusrp.levels import path_loss_for_snr
 
@@ -29,7 +29,7 @@ def step_response(steps: int, sample_rate_hz: float = 1e6) -> list[float]:
         SdrScError: the CAM does not follow.
     """
     contract = weights.read_contract(weights.DEFAULT_MODEL)
-    wanted = ChannelAdaptiveModule(contract).choose(_LOW_DB)
+    wanted = LinkAdaptation(contract).setting(_LOW_DB).k
     air, name = f"bench{os.getpid()}", "step0"
     loss = {snr: path_loss_for_snr(snr, _RMS_DBFS, sample_rate_hz, occupied=_OCCUPIED) for snr in (_HIGH_DB, _LOW_DB)}
     took: list[float] = []

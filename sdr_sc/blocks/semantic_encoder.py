@@ -14,17 +14,17 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
+from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule
+from sdr_sc.semantic.cam import CamTarget
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticEncoder
 
 _POLL_S = 0.0005
-_STALE_TIMEOUTS = 8
 _WARN_FRAMES = 4
 _LINGER_S = 0.3  # a block that ends takes those with it that listen to its messages: the task sink has to stay
 
@@ -83,17 +83,15 @@ class semantic_encoder(gr.basic_block):
         self.hysteresis_db = hysteresis_db
         self.set_k(k)
         target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
-        self.cam = ChannelAdaptiveModule(self.contract, hysteresis_db, target)
+        self.adaptation = LinkAdaptation(self.contract, hysteresis_db, target)
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
         self.frames_sent = 0
         self.items_sent = 0
         self._latest_id: int | None = None
         self._seen_bytes = 0
         self.feedback_unknown = 0
-        self._snr_db: float | None = None
-        self._snr_time = -np.inf
+        self._feedback = FeedbackState(feedback_timeout_s)
         self._warned = False
-        self._given_up_before = 0
         self._ending = self._at_once = False
         self._is_full: Callable[[int], bool] = lambda frames_made: False
         self._end_told: float | None = None
@@ -125,8 +123,8 @@ class semantic_encoder(gr.basic_block):
 
     def latest_feedback(self) -> tuple[float, float] | None:
         """The SNR that was fed back last, dB, and its age, s; None before the first."""
-        snr_db, snr_time = self._snr_db, self._snr_time
-        return None if snr_db is None else (snr_db, time.monotonic() - snr_time)
+        latest = self._feedback.latest
+        return None if latest is None else (latest.snr_db, time.monotonic() - latest.time_s)
 
     def set_brake(self, is_full: Callable[[int], bool]) -> None:
         """Make no frame while ``is_full`` says so, which is asked with the number of frames made so far."""
@@ -164,9 +162,7 @@ class semantic_encoder(gr.basic_block):
         if not self.in_flight.acknowledge(number, now):
             self.feedback_unknown += 1
             return
-        self._snr_time = now
-        self._snr_db = float(snr_db)
-        self._given_up_before = self.in_flight.given_up
+        self._feedback.arrived(float(snr_db), now, self.in_flight.given_up)
 
     def awaits(self, meta: dict) -> bool:
         """Whether feedback of this metadata is for a frame that was sent lately; may be asked in any thread."""
@@ -178,7 +174,7 @@ class semantic_encoder(gr.basic_block):
     def _warn_without_feedback(self) -> None:
         """Say once that every frame waits for feedback of which none has ever come."""
         flight = self.in_flight
-        if self._warned or self._snr_db is not None or flight.limit == 0 or flight.given_up < _WARN_FRAMES:
+        if self._warned or self._feedback.latest is not None or flight.limit == 0 or flight.given_up < _WARN_FRAMES:
             return
         self._warned = True
         self.logger.warn(
@@ -206,7 +202,9 @@ class semantic_encoder(gr.basic_block):
         ready = len(waiting) >= self.items_per_frame or last or stalled
         if not (self.in_flight.may_send(now) and ready) or self._is_full(self.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
-            quiet = now - max(self._snr_time, self._sent_time) > max(_LINGER_S, self.in_flight.patience_s)
+            latest = self._feedback.latest
+            active = self._sent_time if latest is None else max(latest.time_s, self._sent_time)
+            quiet = now - active > max(_LINGER_S, self.in_flight.patience_s)
             if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
                 self.consume(0, self._held * self.item_bytes)
                 self._held = 0
@@ -221,14 +219,10 @@ class semantic_encoder(gr.basic_block):
         return 0
 
     def _send(self, items: np.ndarray, now: float) -> None:
-        # Feedback is lost when a frame went without it; a pause in sending is none, up to a limit.
-        heard = self.in_flight.given_up == self._given_up_before
-        fresh = now - self._snr_time <= _STALE_TIMEOUTS * self.in_flight.timeout_s
-        snr_db = self._snr_db if heard and fresh else None
-        k = self.k or self.cam.choose(snr_db)
+        snr_db = self._feedback.snr_db(now, self.in_flight.given_up)
+        k, encoder_snr_db = self.adaptation.setting(snr_db, self.k or None)
         assert self._encoder is not None
-        shaped = items.reshape(len(items), *self.contract.item_shape)
-        features = self._encoder.encode(shaped, self.cam.robust_snr_db if snr_db is None else snr_db, k)
+        features = self._encoder.encode(items.reshape(len(items), *self.contract.item_shape), encoder_snr_db, k)
         meta = {
             "frame_num": self.frames_sent % FRAME_NUM_MODULO,
             "frame_index": self.frames_sent,
@@ -267,7 +261,7 @@ class semantic_encoder(gr.basic_block):
 
     def _linger_s(self) -> float:
         """For which the blocks downstream may still need this one: longer on a machine where feedback was slow."""
-        return _LINGER_S if self._snr_db is None else max(_LINGER_S, self.in_flight.patience_s)
+        return _LINGER_S if self._feedback.latest is None else max(_LINGER_S, self.in_flight.patience_s)
 
     def _item_ids(self, count: int) -> dict[int, int]:
         """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""

@@ -9,9 +9,8 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
-from sdr_sc.errors import BlockError
+from sdr_sc.link.adaptation import SnrSmoother, bounded
 from sdr_sc.link.frames.frame_fields import require
-from sdr_sc.link.network.pdu_schema import SNR_DB
 
 
 class snr_estimator(gr.basic_block):
@@ -29,31 +28,26 @@ class snr_estimator(gr.basic_block):
 
     def __init__(self, smoothing: float = 0.3) -> None:
         gr.basic_block.__init__(self, "sdr_sc_snr_estimator", in_sig=None, out_sig=None)
-        self.set_smoothing(smoothing)
-        self._snr_db: float | None = None
+        self._smoother = SnrSmoother(smoothing)
         self.message_port_register_in(pmt.intern("frames"))
         self.message_port_register_out(pmt.intern("snr"))
         self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
 
     def set_smoothing(self, smoothing: float) -> None:
         """Weight of the past from the next frame on."""
-        if not 0.0 <= smoothing < 1.0:
-            raise BlockError(f"SNR estimator: smoothing is {smoothing}; use 0 to below 1.")
-        self.smoothing = smoothing
+        self._smoother.set_smoothing(smoothing)
 
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
         """Take in a frame's SNR and publish the smoothed one."""
         meta, _ = read_pdu(message, "frames")
         require(meta, ("snr_db", "frame_num"), "frames")
-        # More than this no transmitter takes; an air without noise gives any number.
-        latest = min(max(float(meta["snr_db"]), SNR_DB[0]), SNR_DB[1])
-        past = latest if self._snr_db is None else self._snr_db
-        self._snr_db = self.smoothing * past + (1.0 - self.smoothing) * latest
+        latest_db = bounded(float(meta["snr_db"]))
+        smoothed_db = self._smoother.smooth(latest_db)
         out = {
-            "snr_db": self._snr_db,
-            "snr_frame_db": latest,
+            "snr_db": smoothed_db,
+            "snr_frame_db": latest_db,
             "frame_num": meta["frame_num"],
             "cfo_hz": meta.get("cfo_hz", 0.0),
         }
-        self.message_port_pub(pmt.intern("snr"), make_pdu(out, np.array([self._snr_db], np.float32)))
+        self.message_port_pub(pmt.intern("snr"), make_pdu(out, np.array([smoothed_db], np.float32)))

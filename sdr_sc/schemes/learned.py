@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import ContractError
+from sdr_sc.link.adaptation import LinkAdaptation
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.model_files import Size, sizes_of_model
 from sdr_sc.schemes.scheme import BaseScheme, Transmission
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import ChannelAdaptiveModule
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 
 
@@ -44,7 +44,7 @@ class ModelScheme(BaseScheme):
         self.name, self._encoder, self._decoder = name, encoder, decoder
         self._sizes = sizes
         self.k_list = encoder.contract.k_list
-        self._cam = ChannelAdaptiveModule(encoder.contract)
+        self._adaptation = LinkAdaptation(encoder.contract)
 
     @classmethod
     def load(cls, model: str | Path = weights.DEFAULT_MODEL, name: str = "ours", threads: int = 1) -> ModelScheme:
@@ -58,13 +58,12 @@ class ModelScheme(BaseScheme):
 
     def begin(self, channel: str) -> None:
         """Forget the k of an earlier link."""
-        self._cam = ChannelAdaptiveModule(self._encoder.contract)
+        self._adaptation = LinkAdaptation(self._encoder.contract)
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame; k None is the choice of the channel-adaptive module."""
-        used_k = self._cam.choose(snr_db) if k is None else k
-        told_db = self._cam.robust_snr_db if snr_db is None else snr_db
-        features = self._encoder.encode(images, told_db, used_k)
+        setting = self._adaptation.setting(snr_db, k)
+        features = self._encoder.encode(images, setting.snr_db, setting.k)
         return [Transmission(features, slice(0, len(images)), self._encoder.contract.wire_id)]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdr_sc.link.adaptation import FeedbackState, SnrSmoother
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
@@ -16,6 +17,8 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.scheme import Scheme, Transmission
 
 GAP_SAMPLES = 160
+SMOOTHING = 0.0
+"""Weight of the past in the SNR that is fed back in sweeps: each frame is sent for the estimate of the one before."""
 
 
 @dataclass(frozen=True)
@@ -94,24 +97,37 @@ def noisy_channel(
 
 
 class Link:
-    """One end-to-end link: a scheme, an air with its state, a receiver, and what was fed back last.
+    """One end-to-end link: a scheme, an air with its state, a receiver, and the feedback (`sdr_sc.link.adaptation`).
+
+    Its clock is the air's: samples sent. Feedback is there before the next frame, and a lost frame has none.
 
     Args:
         scheme: whose ``begin`` was called.
         air: channel, offset and noise.
         k: payload symbols per item, None for the scheme's choice.
         items_per_frame: most items of a frame.
+        smoothing: weight of the past in the SNR that is fed back, 0 to below 1.
+
+    Raises:
+        BlockError: ``smoothing`` is out of range.
     """
 
     def __init__(
-        self, scheme: Scheme, air: ChannelModel, k: int | None, items_per_frame: int, numerology: Numerology
+        self,
+        scheme: Scheme,
+        air: ChannelModel,
+        k: int | None,
+        items_per_frame: int,
+        numerology: Numerology,
+        smoothing: float = SMOOTHING,
     ) -> None:
         self._scheme, self._air, self._k = scheme, air, k
         self._items_per_frame, self._numerology = items_per_frame, numerology
         self._receiver = Receiver(numerology)
         self._gap = np.zeros(GAP_SAMPLES, np.complex64)
-        self._frames = 0
-        self._fed_back_db: float | None = None
+        self._frames = self._frames_lost = 0
+        self._now_s = 0.0
+        self._smoother, self._feedback = SnrSmoother(smoothing), FeedbackState()
 
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
@@ -120,7 +136,7 @@ class Link:
         self._over_the_air(transmission)
 
     def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
-        """Send items; the scheme is told the receiver's estimate from the frame before.
+        """Send items; the scheme gets the SNR that was fed back for the frame before.
 
         Args:
             images: uint8 (n, *item_shape).
@@ -129,19 +145,23 @@ class Link:
         first = 0
         while first < len(labels):
             most = min(self._items_per_frame, len(labels) - first)
-            taken = self._scheme.frame_items(self._fed_back_db, self._k, most)
+            taken = self._scheme.frame_items(self._snr_db(), self._k, most)
             batch, truth = images[first : first + taken], labels[first : first + taken]
             first += taken
-            for transmission in self._scheme.send(batch, truth, self._fed_back_db, self._k):
+            for transmission in self._scheme.send(batch, truth, self._snr_db(), self._k):
                 received, others = self._over_the_air(transmission)
                 of_frame = truth[transmission.items]
                 if received is None:
-                    found = np.full(len(of_frame), -1)
+                    found, snr_db = np.full(len(of_frame), -1), None
                 else:
-                    found = self._scheme.answer(transmission, received)
+                    found, snr_db = self._scheme.answer(transmission, received), received.snr_db
                 n, size = self._numerology, transmission.payload.size
                 on_air = n.frame_samples(size) // n.symbol_samples * n.used
-                yield FrameOutcome(of_frame, found, self._fed_back_db, transmission.channel_uses, on_air, others)
+                yield FrameOutcome(of_frame, found, snr_db, transmission.channel_uses, on_air, others)
+
+    def _snr_db(self) -> float | None:
+        """The SNR for the next frame, dB; None when nothing is known of the channel."""
+        return self._feedback.snr_db(self._now_s, self._frames_lost)
 
     def _over_the_air(self, transmission: Transmission) -> tuple[ReceivedFrame | None, int]:
         """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
@@ -149,9 +169,13 @@ class Link:
         header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO)
         self._frames += 1
         samples = np.concatenate((build_frame(transmission.payload, header, self._numerology), self._gap))
+        self._now_s += len(samples) / self._numerology.sample_rate_hz
         frames = self._receiver.push(self._air.process(samples))
         right = [frame for frame in frames if frame.header == header][:1]
-        self._fed_back_db = right[0].snr_db if right else None
+        if right:
+            self._feedback.arrived(self._smoother.smooth(right[0].snr_db), self._now_s, self._frames_lost)
+        else:
+            self._frames_lost += 1
         return (right[0] if right else None), len(frames) - len(right)
 
 

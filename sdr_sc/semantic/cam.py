@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The channel-adaptive module (CAM): how many feature symbols to send for an item at the measured SNR."""
+"""The table of the channel-adaptive module (CAM): how many feature symbols an item needs at which SNR.
+
+`sdr_sc.link.adaptation` follows the measured SNR with it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +56,7 @@ class CamTarget:
 
 
 def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
-    """The model's table with k chosen anew for a target, from the accuracies that it holds.
+    """The model's table with k chosen for another target, from the accuracies that it holds.
 
     Raises:
         ContractError: no k of the model fits the budget, or the loss is negative.
@@ -72,53 +75,3 @@ def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
         )
     accuracy = np.array(cam.accuracy)[:, : len(allowed)]
     return replace(cam, k=choose_k(accuracy, allowed, loss), max_loss_points=loss)
-
-
-@dataclass
-class ChannelAdaptiveModule:
-    """Follows the measured SNR, item by item or frame by frame.
-
-    It goes to a larger k at once, and to a smaller one only when the SNR is ``hysteresis_db`` above the place where
-    the table changes, so that an estimate that wavers around that place does not make k waver.
-
-    Attributes:
-        contract: of the model in use.
-        hysteresis_db: dB.
-        target: what it aims at.
-
-    Raises:
-        ContractError: the target cannot be met with this model.
-    """
-
-    contract: ModelContract
-    hysteresis_db: float = 1.0
-    target: CamTarget = CamTarget()
-    _k: int | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.table = table_for(self.contract, self.target)
-
-    @property
-    def robust_k(self) -> int:
-        """The setting to fall back to when nothing is known of the channel: the largest k that the target allows."""
-        return max(k for k in self.contract.k_list if self.target.max_k is None or k <= self.target.max_k)
-
-    @property
-    def robust_snr_db(self) -> float:
-        """The SNR that the encoder is told when nothing is known: the lowest of training."""
-        return self.contract.training_snr_db[0]
-
-    def choose(self, snr_db: float | None) -> int:
-        """k for the next item.
-
-        Args:
-            snr_db: latest estimate, dB; None when there is none, or it is too old.
-        """
-        if snr_db is None or not np.isfinite(snr_db):
-            self._k = None
-            return self.robust_k
-        wanted = look_up(self.table, snr_db)
-        if self._k is not None and wanted < self._k:
-            wanted = min(self._k, look_up(self.table, snr_db - self.hysteresis_db))
-        self._k = wanted
-        return wanted

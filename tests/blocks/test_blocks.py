@@ -360,7 +360,7 @@ def test_schedule_text_round_trip() -> None:
 
 
 def test_the_cam_of_the_encoder_keeps_to_its_target() -> None:
-    cam = semantic_encoder(max_k=8).cam
-    assert cam.choose(None) == 8 and cam.choose(-5.0) == 8
-    strict, lax = semantic_encoder(max_loss_points=0.1).cam, semantic_encoder(max_loss_points=10.0).cam
-    assert sum(strict.table.k) > sum(semantic_encoder().cam.table.k) > sum(lax.table.k)
+    adaptation = semantic_encoder(max_k=8).adaptation
+    assert adaptation.setting(None).k == 8 and adaptation.setting(-5.0).k == 8
+    strict, usual, lax = (semantic_encoder(max_loss_points=loss).adaptation.table for loss in (0.1, -1.0, 10.0))
+    assert sum(strict.k) > sum(usual.k) > sum(lax.k)

@@ -16,7 +16,7 @@ from sdr_sc.data.dataset import ImageSet
 from sdr_sc.errors import ContractError
 from sdr_sc.sealed import sealed
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import CamTarget, ChannelAdaptiveModule, choose_k, look_up, table_for
+from sdr_sc.semantic.cam import CamTarget, choose_k, look_up, table_for
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
@@ -222,22 +222,6 @@ def test_cam_sends_more_where_the_channel_is_worse() -> None:
     assert choices[0] > choices[-1]
 
 
-def test_cam_falls_back_to_the_largest_k_without_feedback() -> None:
-    cam = ChannelAdaptiveModule(CONTRACT)
-    assert cam.choose(25.0) == 2
-    assert cam.choose(None) == 32
-    assert cam.choose(float("nan")) == 32
-
-
-def test_cam_has_hysteresis_downwards_only() -> None:
-    edge = next(s for s, k in zip(CONTRACT.cam.snr_db, CONTRACT.cam.k, strict=True) if k == 8)
-    cam = ChannelAdaptiveModule(CONTRACT, hysteresis_db=1.0)
-    assert cam.choose(edge - 0.2) == 16
-    assert cam.choose(edge + 0.2) == 16
-    assert cam.choose(edge + 1.2) == 8
-    assert cam.choose(edge - 0.2) == 16
-
-
 def test_choice_never_rises_with_the_snr() -> None:
     accuracy = np.array([[0.5, 0.8], [0.9, 0.9], [0.8, 0.9]])
     assert choose_k(accuracy, (4, 8), 1.0) == (8, 8, 8)
@@ -263,7 +247,7 @@ def test_cam_meets_another_target() -> None:
     strict, lax = (table_for(CONTRACT, CamTarget(max_loss_points=points)) for points in (0.1, 5.0))
     assert all(a >= b for a, b in zip(strict.k, lax.k, strict=True)) and sum(strict.k) > sum(lax.k)
     budget = table_for(CONTRACT, CamTarget(max_k=8))
-    assert max(budget.k) == 8 and ChannelAdaptiveModule(CONTRACT, target=CamTarget(max_k=8)).choose(None) == 8
+    assert max(budget.k) == 8
     assert table_for(CONTRACT, CamTarget()) == CONTRACT.cam
 
 
@@ -273,7 +257,7 @@ def test_cam_meets_another_target() -> None:
 )
 def test_cam_targets_that_cannot_be_met_are_refused(target: CamTarget, said: str) -> None:
     with pytest.raises(ContractError, match=said):
-        ChannelAdaptiveModule(CONTRACT, target=target)
+        table_for(CONTRACT, target)
 
 
 def test_a_changed_digit_of_the_contract_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Link adaptation: how the SNR that a receiver measures becomes the number of symbols that its transmitter sends.
+
+GNU Radio's blocks and the simulated link (`sdr_sc.schemes.link`) use the same three steps, so both airs agree::
+
+    receiver     SnrSmoother       estimate of each frame -> smoothed SNR, which is fed back
+    transmitter  FeedbackState     feedback -> SNR that still holds; None after a loss, or when it is too old
+    transmitter  LinkAdaptation    that SNR -> k, with hysteresis; the most robust setting without one
+
+Times are seconds of any one clock that the caller reads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from sdr_sc.errors import BlockError
+from sdr_sc.link.network.pdu_schema import SNR_DB
+from sdr_sc.semantic.cam import CamTarget, look_up, table_for
+from sdr_sc.semantic.contract import ModelContract
+
+STALE_TIMEOUTS = 8
+"""Time-outs of a frame after which feedback no longer holds, though no frame was lost since: a pause in sending."""
+
+_AS_TRAINED = CamTarget()
+
+
+class SnrSmoother:
+    """Exponential smoothing, in dB, of the SNR of received frames.
+
+    Args:
+        smoothing: weight of the past, 0 (none) to below 1; may change between frames.
+
+    Raises:
+        BlockError: ``smoothing`` is out of range.
+
+    >>> smoother = SnrSmoother(0.5)
+    >>> smoother.smooth(10.0), smoother.smooth(20.0)
+    (10.0, 15.0)
+    """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self._snr_db: float | None = None
+        self.set_smoothing(smoothing)
+
+    def set_smoothing(self, smoothing: float) -> None:
+        """Weight of the past from the next frame on."""
+        if not 0.0 <= smoothing < 1.0:
+            raise BlockError(f"SNR smoother: smoothing is {smoothing}; use 0 to below 1.")
+        self._smoothing = smoothing
+
+    def smooth(self, snr_db: float) -> float:
+        """The smoothed SNR after one more frame, dB, within `SNR_DB`: no transmitter takes more."""
+        latest = bounded(snr_db)
+        past = latest if self._snr_db is None else self._snr_db
+        self._snr_db = self._smoothing * past + (1.0 - self._smoothing) * latest
+        return self._snr_db
+
+
+def bounded(snr_db: float) -> float:
+    """An estimate within what may be fed back; an air without noise gives any number.
+
+    >>> bounded(300.0), bounded(12.5)
+    (80.0, 12.5)
+    """
+    return min(max(snr_db, SNR_DB[0]), SNR_DB[1])
+
+
+class Feedback(NamedTuple):
+    """One feedback.
+
+    Attributes:
+        snr_db: dB.
+        time_s: when it arrived.
+        frames_lost: frames that had been given up by then.
+    """
+
+    snr_db: float
+    time_s: float
+    frames_lost: int
+
+
+class FeedbackState:
+    """The last feedback, and whether it still holds.
+
+    It holds until a frame is given up without feedback, and for `STALE_TIMEOUTS` time-outs at most.
+
+    Args:
+        timeout_s: after which a frame without feedback is given up; infinite where losses are known otherwise.
+
+    >>> state = FeedbackState(timeout_s=0.25)
+    >>> state.arrived(12.0, now=5.0, frames_lost=0)
+    >>> state.snr_db(now=5.1, frames_lost=0), state.snr_db(5.1, frames_lost=1), state.snr_db(7.1, frames_lost=0)
+    (12.0, None, None)
+    """
+
+    def __init__(self, timeout_s: float = math.inf) -> None:
+        self._longest_s = STALE_TIMEOUTS * timeout_s
+        self.latest: Feedback | None = None
+
+    def arrived(self, snr_db: float, now: float, frames_lost: int) -> None:
+        """Feedback arrived.
+
+        Args:
+            snr_db: smoothed SNR, dB.
+            now: time, s.
+            frames_lost: frames that were given up so far.
+        """
+        self.latest = Feedback(snr_db, now, frames_lost)
+
+    def snr_db(self, now: float, frames_lost: int) -> float | None:
+        """The SNR to send the next frame for, dB; None when nothing is known of the channel. Arguments as above."""
+        latest = self.latest
+        if latest is None or latest.frames_lost != frames_lost or not now - latest.time_s <= self._longest_s:
+            return None
+        return latest.snr_db
+
+
+class Setting(NamedTuple):
+    """How a frame is sent.
+
+    Attributes:
+        k: feature symbols per item.
+        snr_db: SNR that the encoder adapts the features to, dB.
+    """
+
+    k: int
+    snr_db: float
+
+
+class LinkAdaptation:
+    """The channel-adaptive module (CAM): chooses k from a model's table, frame by frame.
+
+    It goes to a larger k at once, and to a smaller one only when the SNR is ``hysteresis_db`` above the place where
+    the table changes, so that an estimate that wavers around that place does not make k waver. Without an SNR it falls
+    back to the largest k that the target allows, at the lowest SNR of the model's training.
+
+    Args:
+        contract: of the model in use.
+        hysteresis_db: dB.
+        target: what it aims at.
+
+    Attributes:
+        table: what it looks k up in.
+        fallback: the setting when nothing is known of the channel.
+
+    Raises:
+        ContractError: the target cannot be met with this model.
+    """
+
+    def __init__(self, contract: ModelContract, hysteresis_db: float = 1.0, target: CamTarget = _AS_TRAINED) -> None:
+        self.table = table_for(contract, target)
+        allowed = [k for k in contract.k_list if target.max_k is None or k <= target.max_k]
+        self.fallback = Setting(max(allowed), contract.training_snr_db[0])
+        self._hysteresis_db = hysteresis_db
+        self._k: int | None = None
+
+    def setting(self, snr_db: float | None, k: int | None = None) -> Setting:
+        """The setting for the next frame.
+
+        Args:
+            snr_db: of `FeedbackState.snr_db`; None, or a number that is none, when nothing is known of the channel.
+            k: sends this one whatever the SNR is, and leaves the hysteresis as it is.
+        """
+        known_db = snr_db if snr_db is not None and math.isfinite(snr_db) else None
+        if k is None:
+            k = self._k = None if known_db is None else self._look_up(known_db)
+        return Setting(self.fallback.k if k is None else k, self.fallback.snr_db if known_db is None else known_db)
+
+    def _look_up(self, snr_db: float) -> int:
+        wanted = look_up(self.table, snr_db)
+        if self._k is not None and wanted < self._k:
+            wanted = min(self._k, look_up(self.table, snr_db - self._hysteresis_db))
+        return wanted
