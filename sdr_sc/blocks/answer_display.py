@@ -13,7 +13,7 @@ from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.inference import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 
 _PICTURE_PIXELS = 96
 _RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"

@@ -23,10 +23,10 @@ def image_order(images: int, seed: int) -> np.ndarray:
 
 
 class image_source(gr.sync_block):
-    """Emits the images of a data set, each with the stream tags ``item_id`` and ``label``.
+    """Emits the items of a data set, each with the stream tags ``item_id`` and ``label``.
 
-    Output 0: uint8, rows first, the colours of a pixel side by side: 784 an image of Fashion-MNIST. The tags are on an
-    image's first byte; that of the last image also carries ``last_item``.
+    Output 0: uint8, the bytes of each item: of a grey image its rows, of an RGB image one colour after the other. The
+    tags are on an item's first byte; that of the last item also carries ``last_item``.
 
     Args:
         data_set: a name or a path, see `sdr_sc.data.catalogue.load_dataset`.
@@ -48,9 +48,11 @@ class image_source(gr.sync_block):
         if images < 0 or seed < 0:
             raise BlockError(f"image source: images is {images} and seed {seed}; use 0 or more.")
         data = load_dataset(data_set, split)  # type: ignore[arg-type]
-        self.class_names = data.class_names
+        everything, task = np.arange(len(data)), data.tasks[0]
+        self.class_names = data.names(task)
         self.item_bytes = int(np.prod(data.item_shape))
-        self._images, self._labels = data.images.reshape(-1, self.item_bytes), data.labels
+        self._items = np.ascontiguousarray(data.items(everything), np.uint8).reshape(-1, self.item_bytes)
+        self._labels = data.targets(task, everything)
         self._order = image_order(len(data), seed)
         self._total = images
         self._sent = 0
@@ -64,7 +66,7 @@ class image_source(gr.sync_block):
         if count == 0:
             return -1
         chosen = self._order[np.arange(self._sent, self._sent + count) % len(self._order)]
-        output_items[0][: count * size] = self._images[chosen].ravel()
+        output_items[0][: count * size] = self._items[chosen].ravel()
         first = self.nitems_written(0)
         for i, index in enumerate(chosen):
             self.add_item_tag(0, first + i * size, ITEM_ID, pmt.from_long(int(index)))

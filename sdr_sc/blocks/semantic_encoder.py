@@ -20,6 +20,7 @@ from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
+from sdr_sc.semantic.tasks.base import task_of
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticEncoder
@@ -68,6 +69,7 @@ class semantic_encoder(gr.basic_block):
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self.item_bytes = int(np.prod(self.contract.item_shape))
+        self._task = task_of(self.contract.tasks[0].name).wire_id
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
         if self.contract.k_max > MAX_K:
@@ -229,6 +231,7 @@ class semantic_encoder(gr.basic_block):
             "n_items": len(items),
             "k": k,
             "model_id": self.contract.wire_id,
+            "task": self._task,
         }
         item_ids, labels = self._item_ids(len(items)), self._tags("label", len(items))
         numbers = range(self.items_sent, self.items_sent + len(items))

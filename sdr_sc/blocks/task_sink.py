@@ -158,6 +158,7 @@ class task_sink(gr.basic_block):
             meta.get("cfo_hz"),
             time.monotonic_ns(),
             meta.get("k"),
+            meta.get("task", 0),
         )
         if self.ended:
             self._finish_soon()

@@ -93,7 +93,7 @@ def command(
     from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
     from sdr_sc.distill.teachers.base import no_better_than_chance
     from sdr_sc.distill.teachers.load import load_teacher
-    from sdr_sc.distill.views import ViewPolicy
+    from sdr_sc.semantic.modalities.image_views import ViewPolicy
 
     config = PrestoreConfig(
         views=views,

@@ -29,6 +29,7 @@ class Dataset(Protocol):
         modality: of its items, such as ``image``.
         sha256: checksum over what it was read from, hexadecimal.
         training_sha256: the same of its training split, or '' where it has none; by it a model knows its own data.
+        tasks: those that it has targets for, the usual one first.
     """
 
     @property
@@ -41,6 +42,8 @@ class Dataset(Protocol):
     def sha256(self) -> str: ...
     @property
     def training_sha256(self) -> str: ...
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
 
     def __len__(self) -> int: ...
 
@@ -54,6 +57,15 @@ class Dataset(Protocol):
         Raises:
             DataSetError: it has no targets for this task.
         """
+        ...
+
+    def names(self, task: str) -> tuple[str, ...]:
+        """What a task's answers are called, by their ids; errors as for `targets`."""
+        ...
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Shape of one item, uint8."""
         ...
 
 
@@ -76,6 +88,7 @@ class ImageSet:
     split: Split = "test"
     training_sha256: str = ""
     modality: str = field(default="image", init=False)
+    tasks: tuple[str, ...] = field(default=(CLASSIFICATION,), init=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -94,6 +107,11 @@ class ImageSet:
         if task != CLASSIFICATION:
             raise DataSetError(f"data set {self.name} has no targets for the task {task!r}; it has {CLASSIFICATION!r}.")
         return self.labels[index].astype(np.int32)
+
+    def names(self, task: str) -> tuple[str, ...]:
+        """The classes' names, for the task ``classification`` alone."""
+        self.targets(task, np.empty(0, np.int64))
+        return self.class_names
 
     def first(self, items: int) -> ImageSet:
         """The first ``items`` items."""

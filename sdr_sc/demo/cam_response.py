@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdr_sc.semantic.cam import look_up
-from sdr_sc.semantic.contract import CamTable
+from sdr_sc.semantic.specs import CamTable
 
 TOLERANCE_DB = 1.0
 

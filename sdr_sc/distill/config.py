@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
@@ -60,6 +61,7 @@ class DistillConfig:
             holds out; for the others the teacher's most likely class counts as the label.
         precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
         encoder: its kind, see `sdr_sc.semantic.networks.registry.make_encoder`.
+        task: what is learned, of those that the data set has targets for.
     """
 
     seed: int = 1
@@ -95,6 +97,7 @@ class DistillConfig:
     labelled_items: int = 0
     precision: str = "auto"
     encoder: str = "dense"
+    task: str = CLASSIFICATION
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.decision_epochs < 0 or self.batch_items < 2:

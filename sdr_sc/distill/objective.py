@@ -14,10 +14,13 @@ from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.teacher_targets import Batch
 from sdr_sc.phy.channels import power_gains
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.semantic.losses import Bottleneck, expected_error, feature_loss, label_loss, soft_label_loss
+from sdr_sc.semantic.losses import Bottleneck, expected_error, feature_loss, soft_label_loss
+from sdr_sc.semantic.modalities.base import Modality
 from sdr_sc.semantic.networks.dense import StudentDecoder
 from sdr_sc.semantic.networks.registry import make_encoder
-from sdr_sc.semantic.networks.symbols import SNR_CENTRE_DB, normalise_prefixes, planes
+from sdr_sc.semantic.networks.symbols import SNR_CENTRE_DB, normalise_prefixes
+from sdr_sc.semantic.tasks.base import Task
+from sdr_sc.semantic.tasks.classification import Classification
 
 BANK_CHANNELS = 2000
 _DECISION_WIDTH_DB = 2.0
@@ -39,9 +42,9 @@ class Objective(nn.Module):
         config: the settings.
         n_classes: of the task.
         feature_dim: length of the teacher's feature vectors; 0 for none.
-        normalisation: (mean, standard deviation) of images scaled to 0..1.
+        modality: of the items, with its parameters.
         mixed_precision: run the convolutions in bfloat16.
-        item_shape: of an image, see `sdr_sc.semantic.networks.base.Encoder`.
+        task: what is learned.
 
     Attributes:
         student: what ships.
@@ -56,15 +59,15 @@ class Objective(nn.Module):
         config: DistillConfig,
         n_classes: int,
         feature_dim: int,
-        normalisation: tuple[float, float],
+        modality: Modality,
         mixed_precision: bool,
-        item_shape: Sequence[int] = (28, 28),
+        task: Task | None = None,
     ) -> None:
         super().__init__()
         self.config, self.mixed_precision = config, mixed_precision
-        self.mean, self.std = normalisation
+        self.modality, self.task = modality, task or Classification()
         self.deciding = False
-        self.student = Student(config, n_classes, item_shape)
+        self.student = Student(config, n_classes, modality.spec.shape)
         self.bottleneck = Bottleneck(n_classes, config.k_list)
         self.feature_head = nn.Linear(max(1, self.student.encoder.width), max(1, feature_dim))
         bank = None
@@ -75,10 +78,11 @@ class Objective(nn.Module):
     def losses(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
         """Terms of the loss, and how many answers are right. One SNR an item for all k: the encoder runs once."""
         config = self.config
-        images = (planes(batch.images.to(labels.device)).float() / 255.0 - self.mean) / self.std
-        images = images.contiguous(memory_format=torch.channels_last)
-        pooled = self._pooled(images)
-        snr_db = self._draw_snr_db(len(images), generator)
+        inputs = self.modality.training_input(batch.images.to(labels.device))
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        pooled = self._pooled(inputs)
+        snr_db = self._draw_snr_db(len(inputs), generator)
         symbols = self.student.encoder.from_pooled(pooled, self._told(snr_db, config.feedback_error_db, generator))
         sent = normalise_prefixes(symbols, config.k_list)
         logits = self._through_channel(sent, snr_db, generator)
@@ -89,7 +93,7 @@ class Objective(nn.Module):
             error = (weight * share * expected_error(logits, labels)).mean()
             losses["error"] = config.decision_weight * error
             weight = weight * (1.0 - share)
-        label = label_loss(logits, labels, config.label_smoothing)
+        label = self.task.loss(logits, labels, config.label_smoothing)
         losses["label"] = (1.0 - config.soft_weight) * (weight * label).mean()
         if config.soft_weight > 0:
             assert batch.log_probabilities is not None

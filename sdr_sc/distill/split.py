@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.dataset import Dataset
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.errors import SdrScError
 
@@ -39,7 +39,7 @@ def held_out(items: int, validation_items: int, seed: int) -> tuple[np.ndarray, 
     return np.setdiff1d(np.arange(items), validation), validation
 
 
-def split(data: ImageSet, config: DistillConfig, known_items: int | None = None) -> Split:
+def split(data: Dataset, config: DistillConfig, known_items: int | None = None) -> Split:
     """The split that the settings ask for.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.dataset import CLASSIFICATION, Dataset
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.decisions import decision_optimiser
@@ -27,7 +27,10 @@ from sdr_sc.distill.objective import Objective, Student
 from sdr_sc.distill.split import split
 from sdr_sc.distill.targets.teacher_targets import Batch, Knowledge
 from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.modalities.base import modality_class, modality_of
 from sdr_sc.semantic.networks.registry import check_items
+from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
+from sdr_sc.semantic.tasks.base import task_of
 
 CHECKPOINT_VERSION = 2
 _UNKNOWN = -1
@@ -76,7 +79,7 @@ class Trainer:
     Attributes:
         epoch: epochs done.
         history: reports of all epochs done.
-        mean, std: normalisation of images scaled to 0..1.
+        modality, task, task_spec: of the items, and what is learned of them, as the contract will have them.
 
     Raises:
         SdrScError: the checkpoint is damaged or belongs to other settings, the knowledge lacks what the settings need,
@@ -85,7 +88,7 @@ class Trainer:
 
     def __init__(
         self,
-        data: ImageSet,
+        data: Dataset,
         config: DistillConfig,
         knowledge: Knowledge,
         device: torch.device | None = None,
@@ -107,19 +110,24 @@ class Trainer:
                 f"{len(self.items)} training items do not fill one batch of {config.batch_items}; "
                 "use fewer --batch-items."
             )
-        self.images, self.labels = torch.tensor(data.images), torch.tensor(data.labels)
+        everything = np.arange(len(data))
+        items = data.items(everything)
+        self.task = task_of(config.task)
+        targets = data.targets(config.task, everything)
+        self.images, self.labels = torch.tensor(items), torch.tensor(np.asarray(targets, np.int64))
         self.labels[parts.unlabelled] = _UNKNOWN  # so that no use of them can go unseen
-        used = data.images[self.items] / np.float32(255)
-        self.mean, self.std = float(used.mean()), float(used.std())
+        parameters = modality_class(data.modality).parameters_of(items[self.items])
+        self.modality = modality_of(ModalitySpec(data.modality, tuple(items.shape[1:]), parameters))
+        self.task_spec = TaskSpec(config.task, tuple(data.names(config.task)))
         self.mixed_precision = mixed_precision(config.precision, self.device)
         torch.manual_seed(config.seed)
         objective = Objective(
             config,
-            len(data.class_names),
+            self.task.outputs(self.task_spec),
             knowledge.feature_dim,
-            (self.mean, self.std),
+            self.modality,
             self.mixed_precision,
-            data.item_shape,
+            self.task,
         )
         self.objective = objective.to(self.device, memory_format=torch.channels_last)
         if config.feature_weight > 0 and not objective.student.encoder.width:
@@ -271,7 +279,7 @@ class Trainer:
         state = read_checkpoint(path, self.device)
         belongs = [state.get(name) for name in ("version", "config", "knowledge", "data", "mixed_precision")]
         if isinstance(belongs[1], dict):
-            belongs[1] = {"encoder": "dense", **belongs[1]}  # older checkpoints know no other
+            belongs[1] = {"encoder": "dense", "task": CLASSIFICATION, **belongs[1]}  # older checkpoints know no other
         here = [CHECKPOINT_VERSION, asdict(self.config), self.knowledge.name, self.data_sha256, self.mixed_precision]
         if belongs != here:
             raise SdrScError(

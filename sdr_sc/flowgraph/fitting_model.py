@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdr_sc.data.catalogue import load_dataset
-from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet, trained_on_others, warn_once
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset, trained_on_others, warn_once
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
 
 
-def contract_for_images(model: str | Path, data_set: str | ImageSet = DEFAULT_DATA_SET) -> ModelContract:
+def contract_for_images(model: str | Path, data_set: str | Dataset = DEFAULT_DATA_SET) -> ModelContract:
     """Contract of a model that is for the images of a data set, read before anything is compiled or opened.
 
     A model that was trained on other images is warned about.
@@ -25,12 +25,12 @@ def contract_for_images(model: str | Path, data_set: str | ImageSet = DEFAULT_DA
     """
     contract = weights.read_contract(model)
     data = load_dataset(data_set, "test") if isinstance(data_set, str) else data_set
-    contract.check_data(data.item_shape, len(data.class_names))
+    contract.check_data(data.item_shape, len(data.names(contract.tasks[0].name)))
     warn_of_other_images(contract, data)
     return contract
 
 
-def warn_of_other_images(contract: ModelContract, data: ImageSet) -> None:
+def warn_of_other_images(contract: ModelContract, data: Dataset) -> None:
     """Log a warning, once for a model, if it was trained on another data set than it meets."""
     told = trained_on_others(contract.name, contract.data_set, contract.data_set_sha256, data)
     if told is not None:

@@ -14,7 +14,7 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.model_files import Size, sizes_of_model
 from sdr_sc.schemes.scheme import BaseScheme, Transmission
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 
 class ModelScheme(BaseScheme):
@@ -68,7 +68,7 @@ class ModelScheme(BaseScheme):
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes; -1 for an item of which every symbol is erased."""
-        return answers(self._decoder.decode(received.features, received.snr_db, received.erased))[0]
+        return self._decoder.answer(received.features, received.snr_db, received.erased).best
 
     def describe(self) -> dict[str, Any]:
         """Model, its id, and sizes."""

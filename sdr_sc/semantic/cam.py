@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sdr_sc.errors import ContractError
-from sdr_sc.semantic.contract import CamTable, ModelContract
+from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.specs import CamTable
 
 
 def choose_k(accuracy: np.ndarray, k_list: Sequence[int], max_loss_points: float) -> tuple[int, ...]:

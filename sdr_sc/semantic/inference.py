@@ -14,11 +14,11 @@ import numpy as np
 from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.onnx_file import Part
+from sdr_sc.semantic.tasks.base import TaskAnswer, task_of
+from sdr_sc.semantic.tasks.classification import ranked
 from sdr_sc.shown import shown
-
-LOST, NOT_A_NUMBER = -1, -2
-"""In place of a class: nothing of the item arrived; or something did, and the model gave no number for it."""
 
 _WARM_UP_RUNS = 3
 _LEAST_POWER = 1e-9  # as in training, see `sdr_sc.semantic.networks.symbols.normalise_prefix`
@@ -67,9 +67,7 @@ class SemanticEncoder:
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
         self._model = str(model)
         self.contract, self.network = _load(model, "encoder", threads)
-        mean, std = self.contract.normalisation
-        # A pixel is one of 256 values: looking them up is quicker than three passes of arithmetic.
-        self._normalised = ((np.arange(256, dtype=np.float32) / 255 - mean) / std).astype(np.float32)
+        self.modality = modality_of(self.contract.modality)
         for _ in range(_WARM_UP_RUNS):
             self.encode(np.zeros((1, *self.contract.item_shape), np.uint8), 0.0, self.contract.k_max)
 
@@ -92,9 +90,7 @@ class SemanticEncoder:
         self.contract.check_item(items.shape[1:])
         if items.dtype != np.uint8:
             raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
-        planes = items if items.ndim == 4 else items[:, None]
-        pixels = self._normalised.take(planes, mode="clip")  # 'raise' would check each of them
-        symbols = self.network.run(pixels, _snr(snr_db, self.contract, len(items)))
+        symbols = self.network.run(self.modality.network_input(items), _snr(snr_db, self.contract, len(items)))
         kept = symbols.reshape(len(items), -1)[:, : 2 * k]
         power = np.square(kept).sum(axis=1, keepdims=True) / k  # in one order on every machine, unlike a BLAS
         if not np.isfinite(power).all():
@@ -111,6 +107,7 @@ class SemanticDecoder:
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
         self._model = str(model)
         self.contract, self.network = _load(model, "decoder", threads)
+        self.task = task_of(self.contract.tasks[0].name)
         for _ in range(_WARM_UP_RUNS):
             self.decode(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
 
@@ -154,6 +151,10 @@ class SemanticDecoder:
         logits[lost] = np.nan
         return logits
 
+    def answer(self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None) -> TaskAnswer:
+        """Answers to the model's first task; arguments as for `decode`, which here never raises for a model's fault."""
+        return self.task.answer(self.decode(features, snr_db, erased, strict=False), self.contract.tasks[0])
+
     def fault(self) -> str:
         """What is wrong with a model whose logits are no numbers, as a sentence."""
         return (
@@ -170,17 +171,10 @@ def _snr(snr_db: float, contract: ModelContract, items: int) -> np.ndarray:
 
 
 def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class and its probability; in place of a class `LOST` where the logits are NaN, and `NOT_A_NUMBER` where they are
-    infinite (see `SemanticDecoder.decode`), with probability 0.
+    """Class and its probability, see `sdr_sc.semantic.tasks.classification.ranked`.
 
     >>> answers(np.array([[0.0, 2.0], [np.nan, np.nan], [np.inf, np.inf]]))[0].tolist()
     [1, -1, -2]
     """
-    faulty = np.isinf(logits).any(axis=1)
-    lost = np.isnan(logits).any(axis=1) | faulty
-    known = np.where(lost[:, None], 0.0, logits)
-    with np.errstate(over="ignore"):  # of a model on the way to answers that are no numbers
-        shifted = np.exp(known - known.max(axis=1, keepdims=True))
-    probability = shifted.max(axis=1) / shifted.sum(axis=1)
-    labels = np.where(lost, np.where(faulty, NOT_A_NUMBER, LOST), known.argmax(axis=1))
-    return labels.astype(np.int64), np.where(lost, 0.0, probability).astype(np.float32)
+    found = ranked(logits)
+    return found.best, found.confidence

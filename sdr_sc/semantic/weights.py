@@ -17,6 +17,7 @@ from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.files import is_file, open_plain, write_whole
 from sdr_sc.semantic import onnx_file
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.contract_reading import read_contract_text
 from sdr_sc.semantic.onnx_file import CONTRACT_KEY, Part
 from sdr_sc.shown import reason_of, shown
 
@@ -67,7 +68,7 @@ def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
     path = resolve(model, part)
     if onnx_file.is_onnx(path):
         onnx_file.check_pair(model, MODELS_FOLDER)
-        return ModelContract.from_json(onnx_file.read(path, part).contract_json, str(path))
+        return read_contract_text(onnx_file.read(path, part).contract_json, str(path))
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -80,7 +81,7 @@ def read_contract(model: str | Path, part: Part | None = None) -> ModelContract:
         ) from error
     if CONTRACT_KEY not in metadata:
         raise ContractError(f"{path} carries no model contract; use weights made by 'sdr-sc distill'.")
-    return ModelContract.from_json(metadata[CONTRACT_KEY], str(path))
+    return read_contract_text(metadata[CONTRACT_KEY], str(path))
 
 
 def read_tensors(model: str | Path) -> dict[str, np.ndarray]:

@@ -16,9 +16,9 @@ from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.teachers.base import Teacher
 from sdr_sc.distill.teachers.load import load_teacher
 from sdr_sc.distill.train import Trainer
-from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import Row
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -14,7 +14,7 @@ from sdr_sc.cli.main import main
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.prestore import PrestoreConfig
 from sdr_sc.distill.targets.teacher_targets import training_policy
-from sdr_sc.distill.views import ViewPolicy
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 
 
 @pytest.mark.parametrize(

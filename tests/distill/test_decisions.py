@@ -12,6 +12,8 @@ import torch
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.objective import Objective
 from sdr_sc.distill.targets.teacher_targets import Batch
+from sdr_sc.semantic.modalities.image import ImageModality
+from sdr_sc.semantic.specs import ModalitySpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -37,7 +39,13 @@ CONFIG = DistillConfig(
 def losses(snr_db: float, deciding: bool, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """The terms where all items meet one SNR and the student answers `LOGITS`."""
     torch.manual_seed(1)
-    objective = Objective(CONFIG, CLASSES, 4, (0.3, 0.3), mixed_precision=False)
+    objective = Objective(
+        CONFIG,
+        CLASSES,
+        4,
+        ImageModality(ModalitySpec("image", (28, 28), {"mean": 0.3, "std": 0.3})),
+        mixed_precision=False,
+    )
     objective.deciding = deciding
     logits = torch.tensor(LOGITS, dtype=torch.float32)
     monkeypatch.setattr(objective, "_draw_snr_db", lambda items, _generator: torch.full((items,), snr_db))
@@ -93,7 +101,13 @@ def test_before_the_decision_epochs_probabilities_count_everywhere(
 def test_a_fraction_of_the_snrs_is_drawn_from_the_lower_half(fraction: float) -> None:
     config = DistillConfig(k_list=K_LIST, snr_min_db=-7.0, snr_max_db=25.0, low_snr_fraction=fraction)
     items = 40_000
-    objective = Objective(config, CLASSES, 0, (0.3, 0.3), mixed_precision=False)
+    objective = Objective(
+        config,
+        CLASSES,
+        0,
+        ImageModality(ModalitySpec("image", (28, 28), {"mean": 0.3, "std": 0.3})),
+        mixed_precision=False,
+    )
     drawn = objective._draw_snr_db(items, torch.Generator().manual_seed(3)).numpy()
     assert drawn.min() >= -7.0 and drawn.max() <= 25.0
     # Six standard errors, of a share and of the mean of a uniform distribution of 16 dB: no seed is beyond.

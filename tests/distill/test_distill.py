@@ -23,10 +23,10 @@ from sdr_sc.distill.targets.teacher_targets import Batch, NoTeacher, Prestored, 
 from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.train import EpochReport, Trainer
-from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 
 SMALL = DistillConfig(
     epochs=2,

@@ -12,6 +12,7 @@ from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.model_card import model_card
 from sdr_sc.distill.objective import Student
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.specs import TaskSpec
 
 CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)
 OLD = {name: value for name, value in CONTRACT.training.items() if name != "labelled_items"}
@@ -20,7 +21,7 @@ OLD = {name: value for name, value in CONTRACT.training.items() if name != "labe
 def card(tmp_path: Path, training: dict, class_names: tuple[str, ...] = CONTRACT.class_names) -> str:
     out = tmp_path / "m.safetensors"
     out.write_bytes(bytes(1000))
-    contract = replace(CONTRACT, class_names=class_names, training=training)
+    contract = replace(CONTRACT, tasks=(TaskSpec("classification", class_names),), training=training)
     student = Student(DistillConfig(k_list=CONTRACT.k_list), len(class_names)).eval()
     return model_card(student, contract, out)
 

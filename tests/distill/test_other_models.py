@@ -98,7 +98,9 @@ def test_a_model_of_another_list_of_k_is_demonstrated(tmp_path: Path) -> None:
 
 def test_the_size_of_an_encoder_that_is_no_student_is_not_invented(tmp_path: Path) -> None:
     model = other_model(tmp_path, (28, 28), 10)
-    assert_one_line_error(sdr_sc("bench", "link", "--quick", "--model", model), "has another encoder than the student")
+    assert_one_line_error(
+        sdr_sc("bench", "link", "--quick", "--model", model), "an encoder of kind 'of a test' is unknown"
+    )
 
 
 @pytest.mark.parametrize("shape", [(64, 129), (32, 32, 3), (28, 15)])

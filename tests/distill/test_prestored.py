@@ -22,19 +22,20 @@ from sdr_sc import files
 from sdr_sc.cli.main import main
 from sdr_sc.cli.prestore import DEFAULT_CODECS, GOAL_BYTES
 from sdr_sc.data import fashion_mnist
+from sdr_sc.data.dataset import LOADERS
 from sdr_sc.distill.targets.feature_code import CLIP_SIGMAS, Basis
 from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.targets.prestored import open_prestored
 from sdr_sc.distill.targets.prestored_manifest import record_dtype, shard_file
 from sdr_sc.distill.targets.soft_labels import parse_label_codec
 from sdr_sc.distill.teachers.base import TeacherAnswer
-from sdr_sc.distill.views import (
+from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.semantic.modalities.image_views import (
     ViewPolicy,
     apply_views,
     draw_views,
     every_view,
 )
-from sdr_sc.errors import ContractError, SdrScError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -240,7 +241,7 @@ def test_a_missed_goal_is_status_1_and_leaves_a_folder_to_use(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = fashion_mnist.load("train").first(50)  # taken for all images: the basis is the larger part
-    monkeypatch.setattr(fashion_mnist, "load", lambda _part: few)
+    monkeypatch.setitem(LOADERS, "fashion_mnist", lambda _part: few)
     monkeypatch.syspath_prepend(ROOT / "tests" / "helpers")
     out, figures = tmp_path / "cache", tmp_path / "figures.json"
     arguments = ["prestore", "--teacher", "teachers:Linear", "--out", str(out), "--device", "cpu"]

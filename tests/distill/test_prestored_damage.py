@@ -16,10 +16,10 @@ from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.targets.prestored import open_prestored
 from sdr_sc.distill.teachers.base import TeacherAnswer
-from sdr_sc.distill.views import (
+from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.semantic.modalities.image_views import (
     ViewPolicy,
 )
-from sdr_sc.errors import ContractError, SdrScError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -76,7 +76,7 @@ def test_manifests_that_cannot_be_trusted_are_refused(folder: Path, damage: Call
 
 
 def test_knowledge_of_other_data_is_refused(reference: Path) -> None:
-    with pytest.raises(ContractError, match="belongs to 23 items of Fashion-MNIST"):
+    with pytest.raises(ContractError, match="belongs to 23 items of images"):
         open_prestored(reference, make_data(2))
     with pytest.raises(ContractError, match="not to these 20"):
         open_prestored(reference, DATA.first(20))

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from prestored_folders import DATA, ITEMS, SIDE
 
 from sdr_sc.distill.teachers.augment import augment
-from sdr_sc.distill.views import (
+from sdr_sc.errors import ContractError, SdrScError
+from sdr_sc.semantic.modalities.image_views import (
     ViewFields,
     ViewPolicy,
     apply_views,
@@ -23,7 +24,6 @@ from sdr_sc.distill.views import (
     pack,
     unpack,
 )
-from sdr_sc.errors import ContractError, SdrScError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -134,7 +134,7 @@ def test_policies_are_kept_and_checked() -> None:
     for wrong in ({"shift": 16}, {"shift": -1}, {"erase": 64}, {"erase_share": 1.1}, {"erase_share": float("nan")}):
         with pytest.raises(SdrScError):
             ViewPolicy(**wrong)
-    for shape in ((129, 28), (3, 28, 28), (0, 4)):
+    for shape in ((129, 28), (2, 28, 28), (28, 28, 3), (0, 4)):
         with pytest.raises(ContractError, match="sides of 1 to 128"):
             draw_views(ViewPolicy(), shape, 1, rng)
     for bad_images, count in ((images.float(), ITEMS), (images, 1), (images[0], SIDE)):

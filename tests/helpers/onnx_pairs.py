@@ -14,9 +14,9 @@ from sdr_sc.bench.export import Coder
 from sdr_sc.distill.export.onnx_write import trace, with_metadata
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import onnx_file, weights
-from sdr_sc.semantic.contract import CamTable
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.runtime_onnx import INPUTS, OUTPUT
+from sdr_sc.semantic.specs import CamTable, ModalitySpec, TaskSpec
 
 
 def coder(model: str | Path) -> Coder:
@@ -63,9 +63,9 @@ def other_model(
         weights.read_contract(weights.DEFAULT_MODEL),
         name=pair.stem,
         model_id="0123456789abcdef",
-        item_shape=shape,
+        modality=ModalitySpec("image", shape, {"mean": 0.3, "std": 0.3}),
         k_list=k_list,
-        class_names=tuple(f"class {number}" for number in range(classes)),
+        tasks=(TaskSpec("classification", tuple(f"class {number}" for number in range(classes))),),
         architecture={"encoder": "of a test"},
         cam=CamTable((0.0, 10.0), (k_max, k_list[0]), ((0.5,) * len(k_list),) * 2, 0.5, "nothing"),
     )

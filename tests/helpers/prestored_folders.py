@@ -12,7 +12,7 @@ import torch
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.targets.prestore import PrestoreConfig
 from sdr_sc.distill.teachers.base import TeacherAnswer
-from sdr_sc.distill.views import (
+from sdr_sc.semantic.modalities.image_views import (
     ViewPolicy,
 )
 

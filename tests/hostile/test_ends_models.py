@@ -25,8 +25,9 @@ from sdr_sc.errors import BlockError, ContractError, ModelFaultError
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.flowgraph.loopback import LOOPBACK
 from sdr_sc.semantic import onnx_file, weights
-from sdr_sc.semantic.inference import LOST, NOT_A_NUMBER, SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 from sdr_sc.semantic.onnx_weights import real_weights
+from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER
 
 DEADLINE_S = 120.0
 SHIPPED = weights.DEFAULT_MODEL

@@ -29,7 +29,7 @@ from sdr_sc.report.run.write import write_report
 from sdr_sc.report.sweep.results_set import load_study
 from sdr_sc.sealed import digest_of, sealed
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.contract_reading import read_contract_text
 from sdr_sc.sweep.config import config_from, load_config
 from sdr_sc.sweep.grid import Point
 from sdr_sc.sweep.results import read_results, write_results
@@ -41,7 +41,7 @@ FUZZ = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )  # fmt: skip
 SLOW = settings(FUZZ, max_examples=max(1, EXAMPLES // 10))
-SHIPPED = json.loads(weights.read_contract(weights.DEFAULT_MODEL).to_json())
+SHIPPED = json.loads((weights.MODELS_FOLDER / f"{weights.DEFAULT_MODEL}.contract.json").read_text())
 
 numbers = st.one_of(
     st.integers(-5, 5),
@@ -100,13 +100,13 @@ def read_or_refused(read: Callable[[], Any]) -> None:
 @given(changed({name: value for name, value in SHIPPED.items() if name != "sha256"}), st.booleans())
 def test_contracts(content: Any, is_sealed: bool) -> None:
     text = json.dumps(sealed(content) if is_sealed and isinstance(content, dict) else content)
-    read_or_refused(lambda: ModelContract.from_json(text, "file"))
+    read_or_refused(lambda: read_contract_text(text, "file"))
 
 
 @FUZZ
 @given(st.text(max_size=200))
 def test_contracts_of_any_text(text: str) -> None:
-    read_or_refused(lambda: ModelContract.from_json(text, "file"))
+    read_or_refused(lambda: read_contract_text(text, "file"))
 
 
 HEADER = {
@@ -271,7 +271,7 @@ def test_idx_files(raw: bytes) -> None:
 )
 def test_contracts_with_long_names_or_unknown_members_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match="is unknown|no contract that can be read") as error:
-        ModelContract.from_json(json.dumps(sealed({**SHIPPED, **changes})), "file")
+        read_contract_text(json.dumps(sealed({**SHIPPED, **changes})), "file")
     assert len(str(error.value)) < 400
 
 
@@ -279,7 +279,7 @@ def test_what_was_not_changed_is_read(run_folder: Path, manifest: Path, tmp_path
     """The originals of all targets are good: else nothing behind the first check would be reached."""
     write_report(run_folder)
     assert read_manifest(manifest.parent).items == 20
-    ModelContract.from_json(json.dumps(sealed(SHIPPED)), "file")
+    read_contract_text(json.dumps(sealed(SHIPPED)), "file")
     assert config_from(SWEEP).items == 100
     write_results(tmp_path / "x.parquet", ABOUT, [RESULT])
     assert len(load_study([tmp_path / "x.parquet"]).points) == 1

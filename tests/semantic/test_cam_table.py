@@ -16,6 +16,8 @@ from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.finish import measure_cam_table
 from sdr_sc.distill.split import split
+from sdr_sc.semantic.modalities.image import ImageModality
+from sdr_sc.semantic.specs import ModalitySpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -62,7 +64,9 @@ def data() -> ImageSet:
 
 
 def test_the_table_is_the_accuracy_on_the_held_out_items(data: ImageSet) -> None:
-    table = measure_cam_table(repetition(), data, CONFIG, (MEAN, STD))
+    table = measure_cam_table(
+        repetition(), data, CONFIG, ImageModality(ModalitySpec("image", (28, 28), {"mean": MEAN, "std": STD}))
+    )
     assert table.snr_db == tuple(range(-6, 10))
     wanted = np.array([[known_accuracy(k, snr_db) for k in (1, 4)] for snr_db in range(-6, 10)])
     # Six standard errors of 8000 answers, which two draws of the noise only make better; no seed is beyond.
@@ -74,7 +78,9 @@ def test_the_table_is_the_accuracy_on_the_held_out_items(data: ImageSet) -> None
 
 def test_the_choice_follows_from_the_accuracies(data: ImageSet) -> None:
     """A k of 1 loses 0.6 points at 5 dB and 0.24 at 6 dB where half a point may be given away."""
-    table = measure_cam_table(repetition(), data, CONFIG, (MEAN, STD))
+    table = measure_cam_table(
+        repetition(), data, CONFIG, ImageModality(ModalitySpec("image", (28, 28), {"mean": MEAN, "std": STD}))
+    )
     assert table.max_loss_points == 0.5
     chosen = dict(zip(table.snr_db, table.k, strict=True))
     assert all(chosen[snr_db] == 4 for snr_db in range(-6, 5)) and all(chosen[snr_db] == 1 for snr_db in range(7, 10))

@@ -142,14 +142,14 @@ def test_results_with_less_than_a_report_can_show(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(page_module, "plot", lambda *_: {"wide": "", "narrow": ""})
 
-    def missing() -> None:
+    def missing(*_: str) -> None:
         raise DataSetError("Fashion-MNIST file x is missing: install it.")
 
-    monkeypatch.setattr(view_module, "test_set", missing)
+    monkeypatch.setattr(view_module, "load_dataset", missing)
     parsed = Page(render(view_of(path)))
     assert "Left out: Fashion-MNIST file x is missing" in one_line(parsed) and "img" not in parsed.tags
     other = ImageSet(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64), ("a",), "0" * 64)
-    monkeypatch.setattr(view_module, "test_set", lambda: other)
+    monkeypatch.setattr(view_module, "load_dataset", lambda *_: other)
     assert "is not the one that was measured on" in one_line(Page(render(view_of(path))))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.dataset import Dataset
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.model_card import model_card
@@ -19,8 +19,11 @@ from sdr_sc.distill.train import Trainer
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
-from sdr_sc.semantic.contract import POWER_NORM, CamTable, ModelContract
-from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols, planes
+from sdr_sc.semantic.contract import POWER_NORM, ModelContract
+from sdr_sc.semantic.modalities.base import Modality
+from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
+from sdr_sc.semantic.specs import CamTable, TaskSpec
+from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import utf8
 
 MAX_LOSS_POINTS = 0.5
@@ -31,9 +34,9 @@ _BATCH = 500
 @torch.inference_mode()
 def measure_cam_table(
     student: Student,
-    data: ImageSet,
+    data: Dataset,
     config: DistillConfig,
-    normalisation: tuple[float, float],
+    modality: Modality,
     known_items: int | None = None,
 ) -> CamTable:
     """Accuracy over AWGN for each SNR of a 1 dB grid and each k, and the choice that follows from it.
@@ -43,34 +46,33 @@ def measure_cam_table(
     Args:
         known_items: as for `sdr_sc.distill.split.split`.
     """
-    mean, std = normalisation
+    task, spec = task_of(config.task), TaskSpec(config.task, tuple(data.names(config.task)))
     generator = torch.Generator().manual_seed(config.seed)
     used = split(data, config, known_items).validation
-    images = planes(torch.from_numpy(data.images[used].astype(np.float32) / 255.0))
-    labels = torch.from_numpy(data.labels[used])
+    items, targets = torch.from_numpy(data.items(used)), data.targets(config.task, used)
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
     accuracy = np.zeros((len(grid), len(config.k_list)))
-    pooled = torch.cat([student.encoder.pooled((batch - mean) / std) for batch in images.split(_BATCH)])
+    pooled = torch.cat([student.encoder.pooled(modality.training_input(batch)) for batch in items.split(_BATCH)])
     for row, snr_db in enumerate(grid):
-        snr = torch.full((len(labels),), float(snr_db))
+        snr = torch.full((len(targets),), float(snr_db))
         symbols = student.encoder.from_pooled(pooled, snr)
         for column, k in enumerate(config.k_list):
             sent = normalise_prefix(symbols, k)
             for _ in range(_DRAWS):
                 received, _ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
                 padded, fraction = pad_symbols(received, config.k_list[-1])
-                hits = student.decoder(padded, snr, fraction).argmax(1) == labels
-                accuracy[row, column] += hits.float().mean().item() / _DRAWS
+                found = task.answer(student.decoder(padded, snr, fraction).numpy(), spec).best
+                accuracy[row, column] += float(task.score(found, targets).mean()) / _DRAWS
     return CamTable(
         snr_db=tuple(float(s) for s in grid),
         k=choose_k(accuracy, config.k_list, MAX_LOSS_POINTS),
         accuracy=tuple(tuple(round(float(a), 4) for a in row) for row in accuracy),
         max_loss_points=MAX_LOSS_POINTS,
-        measured_on=f"{len(labels)} held-out training images, AWGN, estimated channel",
+        measured_on=f"{len(targets)} held-out training {data.modality}s, AWGN, estimated channel",
     )
 
 
-def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract:
+def ship(trainer: Trainer, data: Dataset, out: Path, git: str) -> ModelContract:
     """Write ``out`` (safetensors) and, beside it, ``<stem>.contract.json`` and the model card ``<stem>.md``.
 
     Args:
@@ -84,7 +86,7 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
     Raises:
         SdrScError: a file cannot be written.
     """
-    student, config, normalisation = trainer.average.cpu().eval(), trainer.config, (trainer.mean, trainer.std)
+    student, config = trainer.average.cpu().eval(), trainer.config
     if not config.adaptive:  # it has never seen another SNR than the one that it was told
         student.encoder.ignore_snr()
         student.decoder.film.ignore_snr()
@@ -99,19 +101,16 @@ def ship(trainer: Trainer, data: ImageSet, out: Path, git: str) -> ModelContract
         ModelContract(
             name=out.stem,
             model_id="0" * 16,
-            modality="image",
-            tasks=("classification",),
-            item_shape=tuple(data.images.shape[1:]),
-            normalisation=normalisation,
+            modality=trainer.modality.spec,
+            tasks=(trainer.task_spec,),
             k_list=config.k_list,
             power_norm=POWER_NORM,
             training_snr_db=(config.snr_min_db, config.snr_max_db),
-            class_names=data.class_names,
             teacher=trainer.knowledge.name,
             data_set=f"{data.name}, training split",
             data_set_sha256=data.sha256,
             architecture={"encoder": student.encoder.kind, "decoder_width": config.decoder_width},
-            cam=measure_cam_table(student, data, config, normalisation, trainer.knowledge.known_items),
+            cam=measure_cam_table(student, data, config, trainer.modality, trainer.knowledge.known_items),
             training={
                 **asdict(config),
                 "mixed_precision": trainer.mixed_precision,

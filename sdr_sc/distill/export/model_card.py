@@ -23,6 +23,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
     """
     image, snr = planes(torch.zeros(1, *contract.item_shape)), torch.zeros(1)
     flops = count_flops(student.encoder, image, snr)
+    tasks = ", ".join(task.name for task in contract.tasks)
     lines = [
         f"# {contract.name}",
         "",
@@ -30,7 +31,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         "",
         "| what | value |",
         "|---|---|",
-        f"| task | {', '.join(contract.tasks)} of {contract.modality}s, {len(contract.class_names)} classes |",
+        f"| task | {tasks} of {contract.modality.name}s, {len(contract.class_names)} classes |",
         f"| data | {contract.data_set} ({_items_used(contract)}) |",
         f"| teacher | {contract.teacher} |",
         f"| encoder | {count_parameters(student.encoder):,} parameters, {flops / 1e6:.1f} MFLOP an image |",

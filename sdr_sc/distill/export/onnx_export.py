@@ -16,8 +16,9 @@ from sdr_sc.distill.export.onnx_write import quantise, trace, with_metadata
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.networks.base import Encoder
-from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols, planes
+from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
 from sdr_sc.semantic.onnx_file import Part, part_path
 from sdr_sc.semantic.runtime_onnx import INPUTS, OUTPUT
 from sdr_sc.semantic.runtime_torch import TorchNetwork
@@ -53,7 +54,9 @@ class StudentExporter:
 
     def float32(self, pair: Path) -> dict[Path, bytes]:
         """The two files' contents by path, as exact as the weights."""
-        images, symbols = planes(torch.zeros(2, *self.contract.item_shape)), torch.zeros(2, self.contract.k_max, 2)
+        items = torch.zeros(2, *self.contract.item_shape, dtype=torch.uint8)
+        images = modality_of(self.contract.modality).training_input(items)
+        symbols = torch.zeros(2, self.contract.k_max, 2)
         snr_db, fraction = torch.zeros(2), torch.ones(2)
         examples: dict[Part, tuple[Tensor, ...]] = {"encoder": (images, snr_db), "decoder": (symbols, snr_db, fraction)}
         return {
@@ -89,11 +92,11 @@ class StudentExporter:
     def _calibration(self, images: np.ndarray) -> Iterator[dict[Part, dict[str, np.ndarray]]]:
         """Both networks' inputs for images sent over the training range of SNR, every k in turn."""
         generator = torch.Generator().manual_seed(_SEED)
-        mean, std = self.contract.normalisation
+        modality = modality_of(self.contract.modality)
         low, high = self.contract.training_snr_db
         for i, batch in enumerate(torch.tensor(images).split(_BATCH)):
             k = self.contract.k_list[i % len(self.contract.k_list)]
-            pixels = (planes(batch).float() / 255 - mean) / std
+            pixels = modality.training_input(batch)
             snr_db = low + (high - low) * torch.rand(len(batch), generator=generator)
             with torch.inference_mode():
                 sent = normalise_prefix(self._modules["encoder"](pixels, snr_db), k)

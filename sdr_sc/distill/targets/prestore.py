@@ -29,9 +29,16 @@ from sdr_sc.distill.targets.prestored_manifest import (
     shard_file,
 )
 from sdr_sc.distill.teachers.base import Teacher
-from sdr_sc.distill.views import ViewPolicy, apply_views, check_item_shape, draw_views, every_view, identity_views
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.semantic.modalities.image_views import (
+    ViewPolicy,
+    apply_views,
+    check_item_shape,
+    draw_views,
+    every_view,
+    identity_views,
+)
 
 BASIS_ITEMS = 4000
 """Plain images that the basis of features is fitted on, at most."""

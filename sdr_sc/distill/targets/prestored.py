@@ -27,7 +27,7 @@ class Targets:
     """What the teacher knows about some views.
 
     Attributes:
-        views: uint32 (n,), for `sdr_sc.distill.views.apply_views`.
+        views: uint32 (n,), for `sdr_sc.semantic.modalities.image_views.apply_views`.
         log_probabilities: float32 (n, classes).
         features: float32 (n, feature_dim), see `sdr_sc.distill.targets.feature_code.FeatureCodec.decode`; None
             where none are stored.

@@ -12,11 +12,11 @@ import numpy as np
 
 from sdr_sc.distill.targets.feature_code import FeatureCodec, parse_feature_codec
 from sdr_sc.distill.targets.soft_labels import LabelCodec, parse_label_codec
-from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.documents import parse_json, real_number, whole_number
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import read_plain
 from sdr_sc.sealed import digest_of
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 from sdr_sc.shown import shown
 
 FORMAT = "sdr_sc prestored knowledge"

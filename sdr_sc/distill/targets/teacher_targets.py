@@ -17,7 +17,8 @@ from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.teachers.base import Teacher, no_better_than_chance
 from sdr_sc.distill.teachers.load import load_teacher
-from sdr_sc.distill.views import ViewPolicy, apply_views, draw_views
+from sdr_sc.semantic.modalities.base import modality_class
+from sdr_sc.semantic.modalities.image_views import ViewPolicy, apply_views, draw_views
 
 _log = logging.getLogger(__name__)
 _TRIED_ITEMS = 256
@@ -66,12 +67,12 @@ class NoTeacher:
     knows_classes = False
     known_items: int | None = None
 
-    def __init__(self, policy: ViewPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: ViewPolicy, modality: str = "image") -> None:
+        self._policy, self._modality = policy, modality_class(modality)
 
     def batch(self, images: Tensor, items: np.ndarray, rng: np.random.Generator) -> Batch:
         """See `Knowledge.batch`."""
-        return Batch(apply_views(images, draw_views(self._policy, images.shape[1:], len(images), rng)))
+        return Batch(self._modality.augment(images, rng, self._policy))
 
 
 class TeacherInTheLoop:
@@ -144,7 +145,7 @@ def open_knowledge(
         return Prestored(open_prestored(prestored, data, may_be_part=True))
     policy = training_policy(config)
     if teacher is None:
-        return NoTeacher(policy)
+        return NoTeacher(policy, data.modality)
     loaded = load_teacher(teacher, device, data.images.shape[1:], len(data.class_names))
     found = loaded.ask(torch.from_numpy(data.images[:_TRIED_ITEMS])).logits.argmax(1).cpu().numpy()
     labels = data.labels[:_TRIED_ITEMS]

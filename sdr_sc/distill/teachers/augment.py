@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr_sc.distill.views import ViewFields, apply_views, check_item_shape, pack
+from sdr_sc.semantic.modalities.image_views import ViewFields, apply_views, check_item_shape, pack
 
 
 def augment(images: Tensor, generator: torch.Generator, shift: int, erase: int) -> Tensor:
     """Flip half of the images left to right, move each by up to ``shift`` pixels, and erase a square in half of them.
 
     The draws, and the squares, which hang over the top and the left edge alone, are those of all fits so far: a resumed
-    one equals an uninterrupted one. `sdr_sc.distill.views.draw_views` draws otherwise.
+    one equals an uninterrupted one. `sdr_sc.semantic.modalities.image_views.draw_views` draws otherwise.
 
     Args:
         images: uint8 (items, height, width), zero is background.

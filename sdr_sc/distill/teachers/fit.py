@@ -22,8 +22,8 @@ from sdr_sc.distill.split import held_out
 from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.distill.teachers.base import CHUNK, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
-from sdr_sc.distill.views import ViewPolicy
 from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 
 CHECKPOINT_VERSION = 1
 _ORDER, _STEP = 0, 1  # the two uses of a seed

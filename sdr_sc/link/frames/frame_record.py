@@ -35,6 +35,7 @@ class FrameRecord:
         air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
         answer_ms: from there to the answer.
         answered_s: when it was answered, by the monotonic clock of this process.
+        task: wire id of the task that was answered.
     """
 
     frame_index: int
@@ -52,6 +53,7 @@ class FrameRecord:
     air_ms: float | None = None
     answer_ms: float | None = None
     answered_s: float = 0.0
+    task: int = 0
 
     @property
     def answers(self) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.result_files import ResultFiles
-from sdr_sc.semantic.inference import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_by_wire_id
 
 SETTLE_FRAMES = 16
 """A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
@@ -143,6 +143,7 @@ class LinkRecord:
         cfo_hz: float | None,
         time_ns: int,
         k: int | None = None,
+        task: int = 0,
     ) -> FrameRecord | None:
         """A frame was answered; returns its record, or None if no such frame waits for one.
 
@@ -151,7 +152,7 @@ class LinkRecord:
         with self._lock:
             record = self._open.get(frame_index)
             if record is None and (frame_index > self._latest or not self.frames_sent):
-                self._early[frame_index] = time.monotonic(), (answer, confidence, snr_est_db, cfo_hz, time_ns, k)
+                self._early[frame_index] = time.monotonic(), (answer, confidence, snr_est_db, cfo_hz, time_ns, k, task)
                 if len(self._early) > self._open_frames:
                     self._early.popitem(last=False)
                     self.answers_unknown += 1
@@ -160,7 +161,7 @@ class LinkRecord:
             if record is None or record.answer is not None or not fits:
                 self.answers_unknown += 1
                 return None
-            record.answer, record.confidence = answer, confidence
+            record.answer, record.confidence, record.task = answer, confidence, task
             record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
             record.answered_s = time_ns / 1e9
             record.latency_ms = (time_ns - record.time_ns) / 1e6
@@ -233,7 +234,7 @@ class LinkRecord:
     def _settle(self, record: FrameRecord) -> None:
         answers = record.answers
         answered, known = answers >= 0, record.label >= 0  # without a label nothing is right or wrong
-        correct = (answers == record.label) & answered
+        correct = task_by_wire_id(record.task).right(answers, record.label)
         count = np.count_nonzero(answered)  # quicker than sum() for a few items
         faulty = 0 if count == len(answers) else np.count_nonzero(answers == NOT_A_NUMBER)
         self.frames_lost += record.answer is None

@@ -165,7 +165,7 @@ _FRAME = Form(
         "label": Column(-1, HIGHEST_LABEL),
         "time_ns": Whole(0, _INT64_MAX),
     },
-    optional={"model_id": Whole(0, 0xFFFF), "feedback_snr_db": Real(*SNR_DB, or_nan=True)},
+    optional={"model_id": Whole(0, 0xFFFF), "task": Whole(0, 15), "feedback_snr_db": Real(*SNR_DB, or_nan=True)},
     agrees=_one_frame,
 )
 _THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)

@@ -26,7 +26,7 @@ from sdr_sc.report.run.summary import (
     given_names,
     read_summary,
 )
-from sdr_sc.semantic.inference import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 from sdr_sc.shown import reason_of, shown
 
 MOST_KS = 64

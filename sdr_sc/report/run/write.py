@@ -18,7 +18,7 @@ from sdr_sc.report.run.files import load_run
 from sdr_sc.report.run.stats import channel_uses_saved
 from sdr_sc.report.words import facts, number_text, words
 from sdr_sc.results.rows import format_value, mean_interval, wilson_interval
-from sdr_sc.semantic.inference import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 from sdr_sc.shown import utf8
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kinds of items there are: one file a modality, by the name that a model's contract has."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a receiver answers of an item: one file a task, by the name that a model's contract has."""

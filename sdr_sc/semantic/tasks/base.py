@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task is: what the decoder's outputs mean, what training minimises, and how answers are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sdr_sc.errors import ContractError
+from sdr_sc.shown import shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sdr_sc.semantic.specs import TaskSpec
+
+LOST, NOT_A_NUMBER = -1, -2
+"""In place of an answer's id: nothing of the item arrived; or something did, and the model gave no number for it."""
+LARGEST_WIRE_ID = 15
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    """Answers to some items.
+
+    Attributes:
+        ids: int64 (n, top), best first: places among the task's names; `LOST` or `NOT_A_NUMBER` where there is none.
+        confidence: float32 (n,), the probability of the first; 0 where there is none.
+    """
+
+    ids: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def best(self) -> np.ndarray:
+        """int64 (n,), the first of each."""
+        return self.ids[:, 0]
+
+
+class Task:
+    """A task; a subclass is registered by its name with `register_task`.
+
+    Attributes:
+        name: in contracts, data sets and results.
+        wire_id: 0..15, in the frame header.
+        metric: what the mean of `score` is called.
+    """
+
+    name = ""
+    wire_id = 0
+    metric = "accuracy"
+
+    def outputs(self, spec: TaskSpec) -> int:
+        """Numbers that the decoder gives of each item: one for each of the task's names."""
+        return len(spec.names)
+
+    def loss(self, output: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """What training minimises beside distillation, which is of the outputs as logits.
+
+        Args:
+            output: float32 (..., items, outputs).
+            targets: int64 (items,).
+            smoothing: probability that is spread over all outputs, where they are probabilities.
+
+        Returns:
+            float32 (..., items).
+        """
+        raise NotImplementedError
+
+    def answer(self, output: np.ndarray, spec: TaskSpec, top: int = 1) -> TaskAnswer:
+        """Answers from the decoder's outputs.
+
+        Args:
+            output: float32 (n, outputs); NaN where the item was lost, infinite where the model gave no number.
+            top: answers an item, best first.
+        """
+        raise NotImplementedError
+
+    def score(self, ids: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """How good answers are: float32 (n,), 0 to 1.
+
+        Args:
+            ids: int (n,), the best answers.
+            targets: int (n,), what is right.
+        """
+        raise NotImplementedError
+
+    def right(self, ids: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Which answers count as right: bool (n,); where an answer or its target is below 0, it is none."""
+        known = (ids >= 0) & (targets >= 0)
+        return known & (self.score(ids, targets) >= 0.5)
+
+
+_TASKS: dict[str, Task] = {}
+
+
+def register_task(task: Callable[[], Task]) -> Callable[[], Task]:
+    """Decorator of a subclass of `Task`: contracts may name it.
+
+    Raises:
+        ContractError: its name or wire id is another task's.
+    """
+    made = task()
+    for other in _TASKS.values():
+        if type(other).__qualname__ != type(made).__qualname__ and made.wire_id == other.wire_id:
+            raise ContractError(f"task {made.name!r} has the wire id {made.wire_id} of task {other.name!r}.")
+    if not 0 <= made.wire_id <= LARGEST_WIRE_ID or not made.name:
+        raise ContractError(
+            f"task {made.name!r} has the wire id {made.wire_id}; use a name, and 0 to {LARGEST_WIRE_ID}."
+        )
+    _TASKS[made.name] = made
+    return task
+
+
+def task_by_wire_id(wire_id: int) -> Task:
+    """The task of a frame's header.
+
+    Raises:
+        ContractError: there is none.
+    """
+    for task in _TASKS.values():
+        if task.wire_id == wire_id:
+            return task
+    raise ContractError(f"no task has the wire id {wire_id}.")
+
+
+def task_of(name: Any) -> Task:
+    """The task of a name.
+
+    Raises:
+        ContractError: there is none.
+    """
+    if not isinstance(name, str) or name not in _TASKS:
+        raise ContractError(f"task {shown(repr(name), 80)} is unknown; this program knows {', '.join(sorted(_TASKS))}.")
+    return _TASKS[name]
