@@ -11,10 +11,11 @@ from sdr_sc.blocks.runtime.guard import guarded
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import BlockError
+from sdr_sc.link.end_of_stream import LAST_ITEM
 
 ITEM_ID = pmt.intern("item_id")
 LABEL = pmt.intern("label")
-LAST_ITEM = pmt.intern("last_item")
+_LAST_ITEM = pmt.intern(LAST_ITEM)
 
 
 def image_order(images: int, seed: int) -> np.ndarray:
@@ -73,5 +74,5 @@ class image_source(gr.sync_block):
             self.add_item_tag(0, first + i * size, LABEL, pmt.from_long(int(self._labels[index])))
         self._sent += count
         if self._sent == self._total:
-            self.add_item_tag(0, first + (count - 1) * size, LAST_ITEM, pmt.PMT_T)
+            self.add_item_tag(0, first + (count - 1) * size, _LAST_ITEM, pmt.PMT_T)
         return count * size

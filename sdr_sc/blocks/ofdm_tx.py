@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,9 +16,9 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
+from sdr_sc.link.end_of_stream import TRANSMITTER_LINGER_S, TransmitterEnd, is_end
 from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.link.level import LevelMeter
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.parameters import require_number, require_whole
 from sdr_sc.link.timing.air_queue import AirQueue
 from sdr_sc.link.timing.burst_timing import BurstTiming
@@ -33,7 +32,6 @@ PACKET_LEN = pmt.intern("packet_len")
 FRAME_INDEX = pmt.intern("frame_index")
 TX_TIME = pmt.intern("tx_time")
 _TAIL_SYMBOLS = 8
-_LINGER_S = 0.1
 _CHUNK = 32_768
 _RECENT = 512
 
@@ -100,8 +98,8 @@ class ofdm_tx(gr.basic_block):
         self._queue: deque[np.ndarray] = deque()
         self._tags: deque[tuple[int, int, tuple[int, float] | None]] = deque()  # index, length, send time of frames
         self._place = 0
-        self._ended = False
-        self.finished = threading.Event()
+        self._end = TransmitterEnd()
+        self.finished = self._end.finished
         self._builder = FrameBuilder(self.numerology)
         # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
         # the blocks start; start() takes it back, since a frame need not fill it.
@@ -146,19 +144,19 @@ class ofdm_tx(gr.basic_block):
     @guarded  # and called after an error as well
     def handle_system(self, message: pmt.pmt_base) -> None:
         """The block that sends frames has ended: this one goes on until the last of them is off the air."""
-        self._ended = True
+        self._end.begin()
 
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
         """Build a frame and queue its samples."""
         meta, data = read_pdu(message, "frames")
-        if END in meta:
+        if is_end(meta):
             # What is still in filters and detectors downstream gets pushed out by silence; on the air there is always
             # something behind the last burst, and no sample may be outside of bursts.
             if self._air is None:
                 self._queue.append(np.zeros(_TAIL_SYMBOLS * self.numerology.symbol_samples, np.complex64))
                 self._tags.append((-1, 0, None))
-            self._ended = True
+            self._end.begin()
             return
         require(meta, ("n_items", "k", "frame_num", "model_id"), "frames")
         header = Header(
@@ -198,11 +196,9 @@ class ofdm_tx(gr.basic_block):
             if self._place == len(samples):
                 self._queue.popleft()
                 self._place = 0
-        if produced == 0 and self._ended and not self._queue:
-            if self._air is not None and not self._air.wait():
-                return 0  # in slices, so that a stop gets through
-            # The blocks downstream end with this one: let the last frame's messages pass first.
-            time.sleep(_LINGER_S)
+        # The air is waited for in slices, so that a stop gets through.
+        if produced == 0 and self._end.is_over(not self._queue, lambda: self._air is None or self._air.wait()):
+            time.sleep(TRANSMITTER_LINGER_S)
             self.finished.set()
             return -1
         return produced

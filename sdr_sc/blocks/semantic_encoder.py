@@ -15,8 +15,8 @@ from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start,
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation
+from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
 from sdr_sc.link.in_flight import InFlight
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.0005
 _WARN_FRAMES = 4
-_LINGER_S = 0.3  # a block that ends takes those with it that listen to its messages: the task sink has to stay
 
 
 class semantic_encoder(gr.basic_block):
@@ -94,9 +93,8 @@ class semantic_encoder(gr.basic_block):
         self.feedback_unknown = 0
         self._feedback = FeedbackState(feedback_timeout_s)
         self._warned = False
-        self._ending = self._at_once = False
+        self._end = SenderEnd()
         self._is_full: Callable[[int], bool] = lambda frames_made: False
-        self._end_told: float | None = None
         self._held = 0
         self._sent_time = -np.inf
         self._waiting, self._waiting_since = 0, 0.0
@@ -115,13 +113,12 @@ class semantic_encoder(gr.basic_block):
         Args:
             at_once: wait for no feedback first.
         """
-        self._at_once = self._at_once or at_once
-        self._ending = True
+        self._end.begin(at_once)
 
     @property
     def end_told(self) -> bool:
         """Whether it has told the blocks downstream that no more frames come."""
-        return self._end_told is not None
+        return self._end.state is State.TOLD
 
     def latest_feedback(self) -> tuple[float, float] | None:
         """The SNR that was fed back last, dB, and its age, s; None before the first."""
@@ -189,8 +186,8 @@ class semantic_encoder(gr.basic_block):
     def general_work(self, input_items: list, output_items: list) -> int:
         now = time.monotonic()
         self._warn_without_feedback()
-        if self._ending:
-            return self._end(now)
+        if self._end.begun:
+            return self._finish(now)
         # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block
         # whose input is used up, and this one has to live until its last frame is answered.
         self._seen_bytes = self.nitems_read(0) + len(input_items[0])
@@ -199,14 +196,14 @@ class semantic_encoder(gr.basic_block):
         waiting = items[self._held :]
         if len(waiting) != self._waiting:
             self._waiting, self._waiting_since = len(waiting), now
-        last = self._tags("last_item", len(waiting))
+        last = self._tags(LAST_ITEM, len(waiting))
         stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
         ready = len(waiting) >= self.items_per_frame or last or stalled
         if not (self.in_flight.may_send(now) and ready) or self._is_full(self.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
             latest = self._feedback.latest
             active = self._sent_time if latest is None else max(latest.time_s, self._sent_time)
-            quiet = now - active > max(_LINGER_S, self.in_flight.patience_s)
+            quiet = now - active > max(ENCODER_LINGER_S, self.in_flight.patience_s)
             if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
                 self.consume(0, self._held * self.item_bytes)
                 self._held = 0
@@ -215,7 +212,7 @@ class semantic_encoder(gr.basic_block):
         count = min(self.items_per_frame, len(waiting), *(place + 1 for place in last))
         self._send(waiting[:count], now)
         if count - 1 in last:
-            self._ending = True
+            self._end.begin()
         self.consume(0, self._held * self.item_bytes)
         self._held = count
         return 0
@@ -249,22 +246,22 @@ class semantic_encoder(gr.basic_block):
         self.message_port_pub(pmt.intern("sent"), make_pdu(sent, items.ravel()))
         self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
 
-    def _end(self, now: float) -> int:
+    def _finish(self, now: float) -> int:
         """Wait until every frame is answered or counts as lost, tell the blocks downstream, and end after them."""
-        if self._end_told is None:
-            if self._at_once or self.in_flight.settled_at_end(now):
-                end = make_pdu({END: True, "frames_sent": self.frames_sent}, np.empty(0, np.uint8))
-                self.message_port_pub(pmt.intern("sent"), end)
-                self.message_port_pub(pmt.intern("frames"), end)
-                self._end_told = now
-        elif now - self._end_told > (_LINGER_S if self._at_once else self._linger_s()):
+        if self._end.tell(now, lambda: self.in_flight.settled_at_end(now)):
+            end = make_pdu(end_meta(self.frames_sent), np.empty(0, np.uint8))
+            self.message_port_pub(pmt.intern("sent"), end)
+            self.message_port_pub(pmt.intern("frames"), end)
+        elif self._end.told_for(now) > self._linger_s():
             return -1
         time.sleep(_POLL_S)
         return 0
 
     def _linger_s(self) -> float:
         """For which the blocks downstream may still need this one: longer on a machine where feedback was slow."""
-        return _LINGER_S if self._feedback.latest is None else max(_LINGER_S, self.in_flight.patience_s)
+        if self._end.at_once or self._feedback.latest is None:
+            return ENCODER_LINGER_S
+        return max(ENCODER_LINGER_S, self.in_flight.patience_s)
 
     def _item_ids(self, count: int) -> dict[int, int]:
         """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""
@@ -287,7 +284,7 @@ class semantic_encoder(gr.basic_block):
     @guarded_stop
     def stop(self) -> bool:
         detail = self.gateway.detail()
-        if self._ending or detail is None or not detail.done():
+        if self._end.begun or detail is None or not detail.done():
             return True  # it was told to end, or the flowgraph was stopped
         rest = self._seen_bytes % self.item_bytes
         if rest or not self.items_sent:

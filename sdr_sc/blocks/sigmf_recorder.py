@@ -22,11 +22,11 @@ from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_TIME, DeviceTime, elapsed_
 from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.datatype import FORMATS, warm_up
 from sdr_sc.errors import BlockError
+from sdr_sc.link.end_of_stream import is_end
 from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.link.frames.frame_join import FrameJoin
 from sdr_sc.link.frames.frame_news import check_sent, check_truth
 from sdr_sc.link.frames.join_queue import JoinQueue
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.parameters import require_number, require_text
 from sdr_sc.link.stream_end import StreamEnd
 from sdr_sc.phy.numerology import Numerology
@@ -211,7 +211,7 @@ class sigmf_recorder(gr.basic_block):
         """A frame was sent."""
         with self.refused.messages():
             meta, _ = read_pdu(message, "sent")
-            if END not in meta:
+            if not is_end(meta):
                 check_sent(meta, None)
                 self._join.sent(meta)
 

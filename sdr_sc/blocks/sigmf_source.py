@@ -17,18 +17,15 @@ from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime, later_by, time_value
 from sdr_sc.capture import Capture, Segment, open_capture
 from sdr_sc.errors import BlockError
+from sdr_sc.link.end_of_stream import REPLAY_GIVE_UP_S, REPLAY_LAST_S, REPLAY_LINGER_S, SenderEnd, end_meta
 from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta, told_frames
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.parameters import require_number, require_text, require_whole
 from sdr_sc.link.timing.pace import Followed, RealTime
 
 PACES = ("fast", "real")
 _LARGEST_CHUNK = 1 << 20
 _NOTHING = np.empty(0, np.uint8)
-_LINGER_S = 0.5  # where nobody says whether the frames on their way are answered
-_LAST_S = 0.1  # for the messages that the last answer leads to
 _POLL_S = 0.002
-_GIVE_UP_S = 30.0
 _SENT, _TRUTH, _TOLD = pmt.intern("sent"), pmt.intern("truth"), pmt.intern("told")
 
 
@@ -94,7 +91,7 @@ class sigmf_source(gr.basic_block):
         self._told: Iterator[ToldFrame] = iter(())
         self._next_told: ToldFrame | None = None
         self._place = -1
-        self._end_told: float | None = None
+        self._end = SenderEnd()
         self._time: tuple[int, DeviceTime] | None = None  # what the tags told last: place in the output, device time
         # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
         # the blocks start; start() takes it back, since the end need not fill it.
@@ -167,25 +164,23 @@ class sigmf_source(gr.basic_block):
     def _finish(self) -> int:
         """Tell the end, and end only when all is answered: the blocks that listen to this one end with it."""
         now = time.monotonic()
-        if self._end_told is None:
-            end = make_pdu({END: True}, _NOTHING)
+        self._end.begin()
+        if self._end.tell(now, lambda: True):
             for port in (_SENT, _TOLD):
-                self.message_port_pub(port, end)
-            self._end_told = now
+                self.message_port_pub(port, make_pdu(end_meta(), _NOTHING))
         while time.monotonic() < now + 0.05:
             if self._settled():
                 self.seconds = time.monotonic() - self._began
-                time.sleep(_LAST_S)
+                time.sleep(REPLAY_LAST_S)
                 return -1
             time.sleep(_POLL_S)
         return 0
 
     def _settled(self) -> bool:
-        assert self._end_told is not None
-        passed_s = time.monotonic() - self._end_told
+        passed_s = self._end.told_for(time.monotonic())
         if self._followed is None:
-            return passed_s > _LINGER_S
-        return self._followed.settled(self.samples_sent) or passed_s > _GIVE_UP_S
+            return passed_s > REPLAY_LINGER_S
+        return self._followed.settled(self.samples_sent) or passed_s > REPLAY_GIVE_UP_S
 
     def _tell(self, stop: int) -> None:
         """News of the frames that begin before ``stop``."""

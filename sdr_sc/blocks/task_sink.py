@@ -17,16 +17,15 @@ from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
+from sdr_sc.link.end_of_stream import SinkEnd, is_end
 from sdr_sc.link.frames.annotated_frames import MANY
 from sdr_sc.link.frames.frame_fields import require, unwrap
 from sdr_sc.link.frames.frame_news import check_truth, many_records, sent_record
 from sdr_sc.link.frames.frame_record import FrameRecord
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
-_LINGER_S = 1.0  # without an answer, after the news of the end: these travel faster than the last frames
 
 
 class task_sink(gr.basic_block):
@@ -80,9 +79,9 @@ class task_sink(gr.basic_block):
         self._item_bytes: int | None = None
         self._ticking: threading.Thread | None = None
         self._stopped = threading.Event()
-        self.ended = self._told = False
-        self.finished = threading.Event()
-        self._timer: threading.Timer | None = None
+        self._told = False
+        self._end = SinkEnd(lambda: self.record.frames_open)
+        self.finished = self._end.finished
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
         for port in (_RESULTS, _SNR_HISTORY, _K_HISTORY):
@@ -90,6 +89,11 @@ class task_sink(gr.basic_block):
         self.set_msg_handler(pmt.intern("answers"), self.handle_answers)
         self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
         self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more frames will be sent."""
+        return self._end.begun
 
     @guarded_start
     def start(self) -> bool:
@@ -109,16 +113,16 @@ class task_sink(gr.basic_block):
         records: list[FrameRecord] = []
         with self.refused.messages():
             meta, items = read_pdu(message, "sent")
-            if END in meta:
-                self.ended = True
+            if is_end(meta):
+                self._end.begin()
             elif MANY in meta:
                 records = list(many_records(meta))
             else:
                 records = [self._of_one_size(sent_record(meta, items))]
         for record in records:
             self._take_sent(record)
-        if self.ended and not records:
-            self._finish_soon()
+        if not records:
+            self._end.settle()
 
     def _of_one_size(self, record: FrameRecord) -> FrameRecord:
         size = record.items.shape[1]
@@ -160,8 +164,7 @@ class task_sink(gr.basic_block):
             meta.get("k"),
             meta.get("task", 0),
         )
-        if self.ended:
-            self._finish_soon()
+        self._end.settle()
         if record is not None:
             record.air_ms = meta.get("air_ms")
             if "received_ns" in meta:
@@ -176,25 +179,13 @@ class task_sink(gr.basic_block):
         none = np.empty((n_items, 0), np.uint8)
         return FrameRecord(self.record.frames_sent, meta.get("k", 0), items, unknown, none, time.monotonic_ns())
 
-    def _finish_soon(self) -> None:
-        """Finished once every frame is answered, or when no more answers come."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self.record.frames_open == 0:
-            self.finished.set()
-            return
-        self._timer = threading.Timer(_LINGER_S, self.finished.set)
-        self._timer.daemon = True
-        self._timer.start()
-
     @guarded_stop
     def stop(self) -> bool:
         self._stopped.set()
         if self._ticking is not None:
             self._ticking.join()
             self._ticking = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end.close()
         try:
             self.record.close()
         finally:  # a file that cannot be written costs neither the other ones nor the counts

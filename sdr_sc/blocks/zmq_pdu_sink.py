@@ -12,11 +12,11 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.link.end_of_stream import SOCKET_LINGER_MS
 from sdr_sc.link.network.connections import Connections
 from sdr_sc.link.network.listeners import Listeners
 from sdr_sc.link.network.zmq_sockets import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 
-_LINGER_MS = 200
 _POLL_MS = 50
 _FIRST_S = 0.01
 _OTHERS_S = 0.3
@@ -177,6 +177,6 @@ class zmq_pdu_sink(gr.basic_block):
         if self._socket is not None:
             self._refused_before, self._turned_away_before = self.messages_refused, self.listeners_turned_away
             self._listeners = None
-            self._socket.close(linger=_LINGER_MS)
+            self._socket.close(linger=SOCKET_LINGER_MS)
             self._socket = self._connections = None
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends the work of several sinks of one stream at the same sample."""
+"""Ends the work of several sinks of one stream at the same sample; how the stream ends itself: `end_of_stream`."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError, ContractError, NumerologyError
 from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.link_record import FrameRecord, LinkRecord
 from sdr_sc.link.in_flight import InFlight
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header

@@ -24,7 +24,7 @@ from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
 from sdr_sc.flowgraph.harness import run_flowgraph
-from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 from sdr_sc.phy.numerology import Numerology
 

@@ -22,9 +22,9 @@ from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import BlockError
 from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, SETTLE_FRAMES, FrameRecord, LinkRecord
 from sdr_sc.link.level import LevelMeter
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.timing.burst_timing import BurstTiming
 from sdr_sc.link.timing.device_clock import DeviceClock
 from sdr_sc.phy.frame.framing import build_frame

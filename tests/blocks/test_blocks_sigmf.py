@@ -23,8 +23,8 @@ from sdr_sc.blocks.sigmf_source import rate_of, sigmf_source
 from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame, open_capture
 from sdr_sc.errors import BlockError, CaptureError
 from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.annotated_frames import many_frames, told_frames
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.stream_end import StreamEnd, end_together
 from sdr_sc.link.timing.pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.phy.decimate import Decimator

@@ -12,7 +12,7 @@ from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.flowgraph.harness import run_flowgraph
-from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.end_of_stream import END
 
 
 @pytest.mark.parametrize("noise_voltage, agc", [(0.1, False), (0.3162, False), (0.1, True)])

@@ -16,7 +16,7 @@ from sdr_sc.blocks.semantic_encoder import semantic_encoder
 from sdr_sc.blocks.snr_estimator import snr_estimator
 from sdr_sc.data import fashion_mnist
 from sdr_sc.flowgraph.harness import run_flowgraph
-from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.phy.channels import Awgn
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.learned import ModelScheme

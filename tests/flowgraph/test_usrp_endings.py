@@ -28,8 +28,8 @@ from sdr_sc.blocks.usrp_monitor import usrp_monitor
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.link_record import FRAME_FIELDS
-from sdr_sc.link.network.pdu_schema import END
 from sdr_sc.link.network.zmq_sockets import GREETING
 from sdr_sc.link.timing import air_queue as _air_queue
 from sdr_sc.results.frame_columns import read_columns

@@ -15,8 +15,8 @@ from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
 from sdr_sc.blocks.task_sink import task_sink
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta
-from sdr_sc.link.network.pdu_schema import END
 
 PICTURE = np.zeros(784, np.uint8)
 TWO = np.array([1, 2], np.int32)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.link.network.pdu_schema import END
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.network.pdu_wire import Refusal, write_pdu
 from sdr_sc.link.network.sample_wire import read_samples
 

@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
-
-END = "end_of_items"
-"""Metadata key of the PDU that tells the blocks downstream that no more frames will come."""
 
 SNR_DB = (-40.0, 80.0)
 """What a receiver may report; no estimator of ours gives more, and a CAM has no use for it."""
