@@ -2,10 +2,10 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-fast lint bench clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup:  ## install apt packages and .venv (costs nothing when there is nothing to do)
 	@scripts/setup
@@ -19,7 +19,11 @@ lint: setup  ## ruff and mypy
 
 test: lint  ## everything that CI checks
 	@scripts/setup-browser
+	$(BIN)/pytest --doctest-modules sdr_sc
 	$(BIN)/pytest
+
+test-fast: setup  ## unit tests alone, in a minute or two
+	$(BIN)/pytest -q -m unit
 
 bench: setup  ## measure the closed loop
 	@$(BIN)/sdr-sc bench link

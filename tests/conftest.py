@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from causes import causes_of
 from skips import refusal
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if said is not None:
         report.outcome = "failed"
         report.longrepr = said
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by why it takes its time."""
+    for item in items:
+        for cause in causes_of(item.path):
+            item.add_marker(cause)
 
 
 @pytest.hookimpl(wrapper=True)

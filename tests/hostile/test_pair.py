@@ -44,7 +44,6 @@ def flood(kind: int, address: str, raws: list[bytes]) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_frames_go_on_and_nothing_of_a_stranger_is_taken(tmp_path: Path) -> None:
     # The long ones last: of who sends them, ZMQ ends the connection.
@@ -71,7 +70,6 @@ def test_frames_go_on_and_nothing_of_a_stranger_is_taken(tmp_path: Path) -> None
         assert "messages at --feedback that are not ours: not a PDU" in names
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_receiver_bears_a_foreign_transmitter(tmp_path: Path) -> None:
     bad = [*messages.harmful().values(), *messages.wrong_sent().values()]
@@ -94,7 +92,6 @@ def test_a_receiver_bears_a_foreign_transmitter(tmp_path: Path) -> None:
         assert "messages that are not ours arrive at" in ends.log("rx").read_text()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_an_encrypted_pair_works_and_one_without_keys_gets_nothing(tmp_path: Path) -> None:
     left, right = (make_pair(tmp_path / name) for name in ("left", "right"))

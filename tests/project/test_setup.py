@@ -187,7 +187,7 @@ def test_that_runs(): pass
     [("no fun", "true", 1), ("no fun", "", 0), ("a second user needs root", "true", 0)],
 )
 def test_a_skip_fails_in_ci_unless_it_is_listed(tmp_path, reason, ci, failed):
-    for name in ("conftest.py", "helpers/skips.py"):
+    for name in ("conftest.py", "helpers/skips.py", "helpers/causes.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path)
     (tmp_path / "test_some.py").write_text(SKIPPING.format(reason=reason))
     command = [
