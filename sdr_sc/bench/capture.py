@@ -13,7 +13,6 @@ import numpy as np
 from sdr_sc.bench.capture_files import large_file_rows, validity_row
 from sdr_sc.bench.capture_rate import recording_rows
 from sdr_sc.capture import open_capture
-from sdr_sc.documents import read_csv
 from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
@@ -22,10 +21,12 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import Receiver, warm_up
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row
+from sdr_sc.results.run_folder import read_items
 
 Log = Callable[[str], None]
 _CHUNKS = (1 << 20, 65_536, 4099, 700)
 _LIMIT_S = 900.0
+_KEY = ("frame_index", "item_id")
 _ITEM_FIELDS = {
     "items": ("item_id", "frame_index", "label", "k"),
     "answers": ("answer", "correct", "confidence"),
@@ -98,16 +99,20 @@ def compare_runs(live: Path, again: Path) -> tuple[int, dict[str, int]]:
     Returns:
         Items of the live run, and how many differ, by what differs. A row that one run lacks counts for everything.
     """
-    tables = []
-    for folder in (live, again):
-        rows = read_csv(folder / "items.csv", ("frame_index", "item_id"), "table of items", "measure it again")
-        tables.append({(row["frame_index"], row["item_id"]): row for _, row in rows})
-    first, second = tables
-    missing = len(set(first) ^ set(second))
+    tables = read_items(live), read_items(again)
+    first, second = (
+        {key: row for row, key in enumerate(zip(*(table[f].tolist() for f in _KEY), strict=True))} for table in tables
+    )
+    missing = len(first.keys() ^ second.keys())
+    common = sorted(first.keys() & second.keys())
+    places = [[rows[key] for key in common] for rows in (first, second)]
     found = {}
     for name, fields in _ITEM_FIELDS.items():
-        wrong = sum(any(first[key][f] != second[key][f] for f in fields) for key in set(first) & set(second))
-        found[name] = wrong + missing
+        differs = np.zeros(len(common), bool)
+        for f in fields:
+            one, other = (np.asarray(table[f][place], float) for table, place in zip(tables, places, strict=True))
+            differs |= (one != other) & ~(np.isnan(one) & np.isnan(other))
+        found[name] = int(np.count_nonzero(differs)) + missing
     return len(first), found
 
 

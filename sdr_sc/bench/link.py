@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.demo.run import LEVELS_DB, read_frames, response_rows
+from sdr_sc.demo.run import LEVELS_DB, read_sent, response_rows, sent_settings
 from sdr_sc.errors import ContractError
 from sdr_sc.flowgraph.fitting_model import contract_for_images
 from sdr_sc.flowgraph.loopback import run_loopback
@@ -104,8 +104,7 @@ def response_to_one_step_rows(frames_per_level: int, seed: int, model: str) -> l
             model=model,
             folder=str(folder),
         ).raise_if_faulty()
-        frames = read_frames(Path(folder))
-    snr_db, k = [float(f["snr_set_db"]) for f in frames], [int(f["k"]) for f in frames]
+        snr_db, k = sent_settings(read_sent(Path(folder)))
     rows = response_rows(snr_db, k, weights.read_contract(model))
     return [Row(f"{row.name} (25, 0, 25 dB)", row.value, row.unit, row.goal, row.ok, row.n) for row in rows]
 

@@ -53,7 +53,9 @@ def lock_step_rows(folder: Path, quick: bool, log: Callable[[str], None]) -> lis
         options = ["--images", images, "--feedback-timeout", "20"]
         result = run_pair(folder / f"step_{run}", None, options, [], ",pace=step", ",pace=step,path_loss_db=67")
         exact = ("frame_index", "snr_est_db", "cfo_hz", "k", "status", "correct")
-        found.append([tuple(frame[name] for name in exact) for frame in result.frames])
+        found.append(
+            [np.array_str(row, precision=17) for row in np.stack([result.frames[name] for name in exact], axis=1)]
+        )
     differing = sum(a != b for a, b in zip(*found, strict=False)) + abs(len(found[0]) - len(found[1]))
     return [Row.at_most("lock-step: frames that differ between two runs", differing, "", 0, len(found[0]))]
 
@@ -69,7 +71,7 @@ def snr_rows(folder: Path, quick: bool, log: Callable[[str], None]) -> list[Row]
         level = result.transmitter["level"]["mean_dbfs"]
         expected = expected_snr_db(level, 1e6, tx_gain_db, rx_gain_db, path_loss_db, occupied=_OCCUPIED)
         worst = max(worst, abs(result.rows["SNR estimated, mean"] - expected))
-        count += len(result.frames)
+        count += len(result.frames["status"])
     return [Row.at_most("SNR set by the air less SNR estimated, largest", worst, "dB", 1.0, count)]
 
 
@@ -100,14 +102,14 @@ def endurance_rows(folder: Path, seconds: float, log: Callable[[str], None]) -> 
     prefix = "last sample at the antenna to answer"
     rows = [
         Row.at_most(f"{name}: underflows, overflows, late bursts, gaps, lost frames{told}", total, "", 0,
-                    len(result.frames)),
-        Row.at_most(f"{prefix}, median", result.rows[f"{prefix}, median"], "ms", 15.0, len(result.frames)),
+                    len(result.frames["status"])),
+        Row.at_most(f"{prefix}, median", result.rows[f"{prefix}, median"], "ms", 15.0, len(result.frames["status"])),
         Row.at_most(f"{prefix}, 99th percentile", result.rows[f"{prefix}, 99th percentile"], "ms", 40.0,
-                    len(result.frames)),
+                    len(result.frames["status"])),
     ]  # fmt: skip
     stages = [(n, v) for n, v in result.rows.items() if n.endswith(("median", "percentile")) and prefix not in n]
-    rows += [Row(stage, value, "ms", n=len(result.frames)) for stage, value in stages]
-    rows.append(Row("SNR estimated", result.rows["SNR estimated, mean"], "dB", n=len(result.frames)))
+    rows += [Row(stage, value, "ms", n=len(result.frames["status"])) for stage, value in stages]
+    rows.append(Row("SNR estimated", result.rows["SNR estimated, mean"], "dB", n=len(result.frames["status"])))
     return [*rows, *_pause_rows(name, pauses)]
 
 
@@ -146,11 +148,8 @@ def _pause_rows(name: str, pauses: MachinePauses) -> list[Row]:
 def _without_last(result: PairResult) -> dict[str, int]:
     """Faults, without the frames that were on their way when the transmitter was stopped."""
     faults = dict(result.faults)
-    last = 0
-    for frame in reversed(result.frames):
-        if frame["status"] == "delivered":
-            break
-        last += 1
+    delivered = np.flatnonzero(result.frames["status"])
+    last = len(result.frames["status"]) - (delivered[-1] + 1 if len(delivered) else 0)
     if faults.get("frames lost"):
         faults["frames lost"] -= last
     return {words: count for words, count in faults.items() if count}

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.capture.sigmf.jsonable import compact
 from sdr_sc.documents import parse_json
 from sdr_sc.errors import CaptureError, SdrScError
+from sdr_sc.jsonable import compact
 
 KINDS = ("segment", "annotation", "not_received")
 

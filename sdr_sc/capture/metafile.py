@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from sdr_sc.capture.sigmf.info import CaptureInfo
-from sdr_sc.capture.sigmf.jsonable import compact, plain
 from sdr_sc.capture.sigmf.metadata import Segment
 from sdr_sc.files import whole_file
+from sdr_sc.jsonable import compact, plain
 
 
 def write_metadata(
@@ -33,7 +33,7 @@ def write_metadata(
         file.write('{\n"global": ')
         _write_global(file, info, iter(not_received))
         file.write(',\n"captures": [\n')
-        _write_list(file, (compact(plain(segment.to_json())) for segment in segments))
+        _write_list(file, (compact(plain(segment.to_json(), lenient=True)) for segment in segments))
         file.write('],\n"annotations": [\n')
         _write_list(file, annotations)
         file.write("]\n}\n")

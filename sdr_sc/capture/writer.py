@@ -22,9 +22,9 @@ from sdr_sc.capture.journal import Journal
 from sdr_sc.capture.locate import pair_paths
 from sdr_sc.capture.metafile import tidy_segments, write_metadata
 from sdr_sc.capture.sigmf.info import RECORDER, CaptureInfo
-from sdr_sc.capture.sigmf.jsonable import plain
 from sdr_sc.capture.sigmf.metadata import FrameNote, Segment, SentFrame
 from sdr_sc.errors import CaptureError
+from sdr_sc.jsonable import plain
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _ROOM_BYTES = 1 << 17  # for the metadata's head, late frames, and what file systems round up
@@ -137,7 +137,7 @@ class CaptureWriter:
             if force:
                 self.meta_path.unlink(missing_ok=True)
             first = Segment(0, info.freq_hz, utc_now())
-            self._journal.append("segment", plain(first.to_json()))
+            self._journal.append("segment", plain(first.to_json(), lenient=True))
             write_metadata(self.meta_path, self.info, [first], [], [])
             self._data = HashedFile(self.data_path)
         except OSError as error:
@@ -196,7 +196,7 @@ class CaptureWriter:
             before = bisect_right(self._freqs, segment.sample_start, key=lambda pair: pair[0])
             if not before or self._freqs[before - 1][1] != segment.freq_hz:
                 self._freqs.insert(before, (segment.sample_start, segment.freq_hz))
-            self._append("segment", plain(segment.to_json()))
+            self._append("segment", plain(segment.to_json(), lenient=True))
 
     def annotate(self, note: FrameNote) -> None:
         """Add a frame; in any order, and before or after its samples. One beyond the end is left out at `close`.
@@ -209,7 +209,7 @@ class CaptureWriter:
             centre_hz = (self._freqs[place - 1][1] if place else None) or 0.0
             half_hz = (self.info.bandwidth_hz or self.info.sample_rate_hz) / 2
             raw = note.to_json((centre_hz - half_hz, centre_hz + half_hz))
-            self._append("annotation", plain(raw) if note.other else raw)
+            self._append("annotation", plain(raw, lenient=True) if note.other else raw)
 
     def foreign(self, annotation: Mapping[str, Any]) -> None:
         """Add an annotation of others, as it is.
@@ -217,7 +217,7 @@ class CaptureWriter:
         Raises:
             CaptureError: it cannot be written.
         """
-        self._append("annotation", plain(annotation))
+        self._append("annotation", plain(annotation, lenient=True))
 
     def not_received(self, frame: SentFrame) -> None:
         """Add a frame that was sent and not received.

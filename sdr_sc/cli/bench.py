@@ -41,7 +41,7 @@ def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
 @click.option("--quick", is_flag=True, help="The same rows on less data, in half a minute.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def phy(seed: int, quick: bool, json_path: Path | None) -> None:
-    """Transmitter and receiver: lost and false frames, detection, payload SNR, SNR estimates, fuzz, throughput, memory.
+    """Transmitter and receiver: lost and false frames, detection, payload SNR, SNR estimates, fuzz, memory.
 
     Status 1 if a goal is missed.
     """
@@ -49,6 +49,37 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
 
     measure_and_print(
         lambda log: bench_phy(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
+    )
+
+
+@command.command("throughput")
+@click.option(
+    "--frames",
+    type=click.IntRange(20),
+    help="Long frames of each of our runs, and short ones of as many samples  [3000; --quick: 400]",
+)
+@click.option("--repeats", type=click.IntRange(1), help="Timed runs of each kind  [7; --quick: 3]")
+@click.option("--lengths", is_flag=True, help="Ours alone, over the length of the frames.")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of features and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on less data.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def throughput(
+    frames: int | None, repeats: int | None, lengths: bool, seed: int, quick: bool, json_path: Path | None
+) -> None:
+    """Transmitter and receiver in flowgraphs on one core, beside GNU Radio's own.
+
+    Needs an idle machine. Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.phy.throughput import frame_length_rows, throughput_rows
+
+    if lengths and (frames or repeats):
+        raise click.UsageError("--lengths has its own number of frames and repeats; leave --frames and --repeats out.")
+    measure_and_print(
+        lambda log: (
+            frame_length_rows(quick, seed, log) if lengths else throughput_rows(quick, seed, log, frames, repeats)
+        ),
+        json_path,
+        {"frames": frames, "repeats": repeats, "seed": seed, "quick": quick, "lengths": lengths},
     )
 
 

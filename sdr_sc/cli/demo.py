@@ -99,28 +99,26 @@ def _table(tb: Any, images: int) -> Table:
 
 def _levels(folder: Path) -> Table:
     """Accuracy and k at each level of the schedule, in its order."""
-    from itertools import groupby
-    from statistics import fmean
-
+    import numpy as np
     from rich.table import Table
 
-    from sdr_sc.demo.run import read_frames
+    from sdr_sc.demo.run import read_sent
 
     table = Table(title="the run, level by level")
     for heading in ("SNR set (dB)", "estimated (dB)", "mean k", "accuracy", "frames", "lost"):
         table.add_column(heading, justify="right")
-    for level, group in groupby(
-        (f for f in read_frames(folder) if f["snr_set_db"]), key=lambda f: float(f["snr_set_db"])
-    ):
-        same = list(group)
-        estimates = [float(f["snr_est_db"]) for f in same if f["snr_est_db"]]
-        items = sum(int(f["n_items"]) for f in same)
+    frames = read_sent(folder)
+    known = np.flatnonzero(~np.isnan(frames["snr_set_db"]))
+    steps = 1 + np.flatnonzero(np.diff(frames["snr_set_db"][known]))
+    for level in np.split(known, steps) if len(known) else []:
+        same = {name: values[level] for name, values in frames.items()}
+        estimates = same["snr_est_db"][~np.isnan(same["snr_est_db"])]
         table.add_row(
-            f"{level:.0f}",
-            f"{fmean(estimates):.1f}" if estimates else "-",
-            f"{fmean(int(f['k']) for f in same):.1f}",
-            f"{100 * sum(int(f['correct']) for f in same) / items:.1f} %",
-            str(len(same)),
-            str(sum(f["status"] == "lost" for f in same)),
+            f"{same['snr_set_db'][0]:.0f}",
+            f"{estimates.mean():.1f}" if len(estimates) else "-",
+            f"{same['k'].mean():.1f}",
+            f"{100 * same['correct'].sum() / same['n_items'].sum():.1f} %",
+            str(len(level)),
+            str(np.count_nonzero(~same["status"])),
         )
     return table

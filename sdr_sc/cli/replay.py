@@ -101,12 +101,12 @@ def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
 
 
 def _rows(result: ReplayResult, folder: Path) -> list[Row]:
-    from sdr_sc.flowgraph.usrp import receiver_rows
-    from sdr_sc.results.frame_columns import read_columns
+    from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS, receiver_rows
     from sdr_sc.results.rows import Row
+    from sdr_sc.results.run_folder import read_frames
 
     status = result.status
-    rows = receiver_rows(status, read_columns(folder))
+    rows = receiver_rows(status, read_frames(folder, RECEIVER_COLUMNS, torn=True))
     if not result.truth:
         # Every answer made its own frame: nothing can be lost that nobody knows of.
         rows = [row for row in rows if row.name != "frames lost"]

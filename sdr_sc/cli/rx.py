@@ -61,9 +61,9 @@ def command(
 
     from sdr_sc.cli.shared.signals import StopSignals
     from sdr_sc.cli.shared.usrp import InterimSummary, kept_if_used, lost_first, new_folder, run_live
-    from sdr_sc.flowgraph.usrp import receiver_rows, receiver_status
-    from sdr_sc.results.frame_columns import read_columns
+    from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS, receiver_rows, receiver_status
     from sdr_sc.results.rows import print_rows, write_summary
+    from sdr_sc.results.run_folder import read_frames
 
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
@@ -79,7 +79,7 @@ def command(
         with lost_first(tb):
             whole = {**details(tb), "device": device_report(tb.usrp_source)}
             write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
-            rows = receiver_rows(whole["accounting"], read_columns(folder))
+            rows = receiver_rows(whole["accounting"], read_frames(folder, RECEIVER_COLUMNS, torn=True))
             write_summary(folder, "sdr-sc rx", rows, whole)
             print_rows(rows, console=console)
             console.print(f"results: {folder}", soft_wrap=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.capture import open_capture
-from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
+from sdr_sc.link.frames.frame_record import STATES
 from sdr_sc.places import scratch_folder
+from sdr_sc.results.run_folder import read_frames, read_items, rows_by_frame
 
 SNR_TOLERANCE_DB = 1e-3
 """Other processors round differently; the same one gives the same digits."""
@@ -112,11 +114,9 @@ def answers(file: str | Path) -> dict[str, Any]:
     """
     with scratch_folder() as scratch:
         (result,) = replay(ReplayConfig(str(file)), [Path(scratch)], deadline_s=_LIMIT_S)
-        frames = _table(Path(scratch) / "frames.csv")
-        items = _table(Path(scratch) / "items.csv")
-    given: dict[str, list[int]] = {}
-    for item in items:
-        given.setdefault(item["frame_index"], []).append(int(item["answer"]))
+        frames, items = read_frames(Path(scratch)), read_items(Path(scratch))
+    columns = (frames[name].tolist() for name in ("frame_index", "k", "status", "snr_est_db"))
+    rows = rows_by_frame(items)
     return {
         "model": result.model,
         "samples": result.samples,
@@ -124,13 +124,13 @@ def answers(file: str | Path) -> dict[str, Any]:
         "items_sent": result.status["items_sent"],
         "frames": [
             {
-                "frame_index": int(frame["frame_index"]),
-                "k": int(frame["k"]),
-                "status": frame["status"],
-                "snr_db": float(frame["snr_est_db"]) if frame["snr_est_db"] else None,
-                "answers": given[frame["frame_index"]],
+                "frame_index": index,
+                "k": int(k),
+                "status": STATES[delivered],
+                "snr_db": None if math.isnan(snr_db) else snr_db,
+                "answers": items["answer"][rows[index]].tolist(),
             }
-            for frame in frames
+            for index, k, delivered, snr_db in zip(*columns, strict=True)
         ],
     }
 
@@ -204,10 +204,6 @@ def card(example: Example, folder: Path, found: dict[str, Any]) -> str:
         f"| model | {found['model']} |\n\n"
         f"`{example.name}.answers.json` holds what a replay has to answer, frame by frame.\n"
     )
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    return [row for _, row in read_csv(path, (), "table", "make the recording again")]
 
 
 def _run(commands: list[str]) -> None:

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,13 @@ import numpy as np
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.demo.cam_response import find_steps
-from sdr_sc.documents import read_csv
 from sdr_sc.flowgraph.fitting_model import contract_for_images
 from sdr_sc.flowgraph.loopback import Accounting, run_loopback
-from sdr_sc.link.frames.frame_record import FRAME_FIELDS
 from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.report.run.write import write_report
 from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, write_summary
+from sdr_sc.results.run_folder import Table, read_frames
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
 
@@ -72,25 +69,6 @@ def schedule(images: int, items_per_frame: int) -> SnrSchedule:
     return SnrSchedule(tuple(i * frames // count for i in range(count)), down + down[-2::-1])
 
 
-def run_folder(base: Path, verb: str) -> Path:
-    """A new folder named after the time and what was run.
-
-    Args:
-        base: where it is made.
-        verb: such as ``tx``; two ends that are started in the same second have folders that tell which is which.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    stem = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-{verb}"
-    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
-        folder = base / f"{stem}{suffix}"
-        with suppress(FileExistsError):  # another run's, of the same second
-            folder.mkdir(parents=True)
-            return folder
-    raise FileExistsError(stem)
-
-
 def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -> DemoResult:
     """Run the loopback flowgraph on the schedule and write ``summary.json``, the CSV files and ``report.html``.
 
@@ -128,17 +106,18 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     return DemoResult(folder, write_report(folder), rows, accounting)
 
 
-def read_frames(folder: Path) -> list[dict[str, str]]:
-    """Rows of a run's ``frames.csv``, in the order of sending."""
-    rows = read_csv(folder / "frames.csv", FRAME_FIELDS, "frames of the run", "run it again", torn=True)
-    return sorted((row for _, row in rows), key=lambda frame: int(frame["frame_index"]))
+def read_sent(folder: Path) -> Table:
+    """The ``frames.csv`` of a run in one process, where every frame is known, in the order of sending."""
+    frames = read_frames(folder, torn=True)
+    order = np.argsort(frames["frame_index"], kind="stable")
+    return {name: values[order] for name, values in frames.items()}
 
 
 def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> list[Row]:
     """The figures of a run, from its ``frames.csv``."""
-    frames = read_frames(folder)
+    frames = read_sent(folder)
     a = accounting
-    low, high = clustered_interval([int(f["correct"]) for f in frames], [int(f["n_items"]) for f in frames])
+    low, high = clustered_interval(frames["correct"], frames["n_items"])
     accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
     contradictions = len(a.discrepancies)
     rows = [
@@ -148,16 +127,21 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     ]
     if a.items_not_a_number:
         rows.append(Row("images for which the model gave no number", a.items_not_a_number, "images", n=a.items_sent))
-    errors = [float(f["snr_est_db"]) - float(f["snr_set_db"]) for f in frames if f["snr_est_db"] and f["snr_set_db"]]
-    rows.append(snr_bias_row("SNR estimate, bias", np.array(errors)))
-    uses = sum(int(f["k"]) * int(f["n_items"]) for f in frames)
+    errors_db = frames["snr_est_db"] - frames["snr_set_db"]
+    rows.append(snr_bias_row("SNR estimate, bias", errors_db[~np.isnan(errors_db)]))
+    uses = int(np.dot(frames["k"], frames["n_items"]))
     rows.append(Row("channel uses per image", uses / a.items_sent, "symbols", n=a.items_sent))
-    known = [f for f in frames if f["snr_set_db"]]
-    rows += response_rows([float(f["snr_set_db"]) for f in known], [int(f["k"]) for f in known], contract)
-    latency = [float(f["latency_ms"]) for f in frames if f["latency_ms"]]
-    if latency:
+    rows += response_rows(*sent_settings(frames), contract)
+    latency = frames["latency_ms"][~np.isnan(frames["latency_ms"])]
+    if len(latency):
         rows.append(Row("latency, encoder to answer, median", float(np.median(latency)), "ms", n=len(latency)))
     return rows
+
+
+def sent_settings(frames: Table) -> tuple[list[float], list[int]]:
+    """SNR that was set, in dB, and k of each frame whose SNR is known."""
+    known = ~np.isnan(frames["snr_set_db"])
+    return frames["snr_set_db"][known].tolist(), frames["k"][known].astype(int).tolist()
 
 
 def response_rows(snr_db: list[float], k: list[int], contract: ModelContract) -> list[Row]:

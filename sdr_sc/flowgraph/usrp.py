@@ -20,17 +20,19 @@ from sdr_sc.flowgraph.loopback import FLOWGRAPHS
 from sdr_sc.flowgraph.received_nothing import UNKNOWN, hint_for
 from sdr_sc.flowgraph.usrp_watch import EndRun
 from sdr_sc.places import scratch_folder
-from sdr_sc.results.frame_columns import FrameColumns
 from sdr_sc.results.rows import Row, clustered_interval
+from sdr_sc.results.run_folder import Table
 from sdr_sc.usrp.settings import SIMULATED, device_arguments
 
 End = Literal["tx", "rx", "loopback"]
 _WARM_UP_S = 0.1  # of a receiver: what it hears while it settles is no level
-_STAGES = (
-    ("latency_ms", "encoder to answer"),
-    ("air_ms", "last sample at the antenna to end of reception"),
-    ("answer_ms", "end of reception to answer"),
-)
+_STAGES = {
+    "latency_ms": "encoder to answer",
+    "air_ms": "last sample at the antenna to end of reception",
+    "answer_ms": "end of reception to answer",
+}
+RECEIVER_COLUMNS = ("k", "n_items", "correct", "snr_est_db", *_STAGES)
+"""Columns of ``frames.csv`` that `receiver_rows` needs."""
 
 
 def run_end(
@@ -217,34 +219,34 @@ def receiver_status(tb: Any) -> dict[str, Any]:
     return status
 
 
-def receiver_rows(status: dict[str, Any], frames: FrameColumns) -> list[Row]:
+def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
     """Figures of the receiving end.
 
     Args:
         status: of `receiver_status`.
-        frames: of ``frames.csv``.
+        frames: `RECEIVER_COLUMNS` of ``frames.csv``.
     """
     rows = []
-    told = frames.correct >= 0  # not so where nobody knows the truth
-    if told.any():
-        interval = clustered_interval(frames.correct[told], frames.n_items[told])
+    known = ~np.isnan(frames["correct"])  # not so where nobody knows the truth
+    if known.any():
+        interval = clustered_interval(frames["correct"][known], frames["n_items"][known])
         accuracy = 100 * status["items_correct"] / max(status["items_labelled"], 1)
         low, high = (100 * bound for bound in interval)
         rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
-    snr = _known(frames.snr_est_db)
+    snr = _known(frames["snr_est_db"])
     if len(snr):
         rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))
-    if len(frames):
-        uses = int(np.dot(frames.k.astype(np.int64), frames.n_items.astype(np.int64)))
+    if len(frames["k"]):
+        uses = int(np.dot(np.nan_to_num(frames["k"]), frames["n_items"]))
         rows.append(Row("channel uses per image", uses / status["items_sent"], "symbols", n=status["items_sent"]))
-    for field, name in _STAGES:
-        values = _known(getattr(frames, field))
+    for field, name in _STAGES.items():
+        values = _known(frames[field])
         if len(values):
             median, tail = np.quantile(values, (0.5, 0.99))
             rows.append(Row(f"{name}, median", float(median), "ms", n=len(values)))
             rows.append(Row(f"{name}, 99th percentile", float(tail), "ms", n=len(values)))
-    both = _known(frames.air_ms + frames.answer_ms)
+    both = _known(frames["air_ms"] + frames["answer_ms"])
     if len(both):
         median, tail = np.quantile(both, (0.5, 0.99))
         rows.append(Row("last sample at the antenna to answer, median", float(median), "ms", n=len(both)))

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdr_sc.documents import read_csv, read_json
 from sdr_sc.errors import SdrScError
-from sdr_sc.link.frames.frame_record import FRAME_FIELDS
-from sdr_sc.shown import shown
+from sdr_sc.results.run_folder import Table, only_run, read_frames
+from sdr_sc.results.run_summary import read_summary
 from sdr_sc.simusrp import build as simusrp
 
 GRACE_S = 60.0
@@ -30,13 +29,13 @@ class PairResult:
     Attributes:
         transmitter, receiver: their counters, see `sdr_sc.flowgraph.usrp`.
         rows: figures of the receiver, as in ``summary.json``, by name.
-        frames: rows of ``frames.csv``.
+        frames: the receiver's ``frames.csv``.
     """
 
     transmitter: dict[str, Any]
     receiver: dict[str, Any]
     rows: dict[str, float]
-    frames: list[dict[str, str]]
+    frames: Table
 
     @property
     def faults(self) -> dict[str, int]:
@@ -97,10 +96,10 @@ def run_pair(
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    tx, rx = (_summary(folder, end) for end in ("tx", "rx"))
-    (frames_file,) = (folder / "rx").glob("*/frames.csv")
-    frames = [row for _, row in read_csv(frames_file, FRAME_FIELDS, "frames of the run", "run it again")]
-    return PairResult(tx["transmitter"], rx["accounting"], {row["name"]: row["value"] for row in rx["rows"]}, frames)
+    run = only_run(folder / "rx")
+    (tx, _), (rx, _) = read_summary(only_run(folder / "tx")), read_summary(run)
+    rows = {row["name"]: row["value"] for row in rx["rows"]}
+    return PairResult(tx["transmitter"], rx["accounting"], rows, read_frames(run))
 
 
 def _start(folder: Path, end: str, device_args: str, options: list[str]) -> subprocess.Popen:
@@ -118,14 +117,6 @@ def _start(folder: Path, end: str, device_args: str, options: list[str]) -> subp
     ]
     with open(folder / f"{end}.log", "w") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
-
-
-def _summary(folder: Path, end: str) -> dict[str, Any]:
-    (file,) = (folder / end).glob("*/summary.json")
-    content = read_json(file, "summary", "run it again")
-    if not isinstance(content, dict):
-        raise SdrScError(f"summary {shown(file)} holds no object; run it again.")
-    return content
 
 
 def _last_line(log: Path) -> str:

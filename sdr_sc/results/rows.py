@@ -17,6 +17,7 @@ import numpy as np
 from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.jsonable import plain
 from sdr_sc.results.provenance import git_commit, machine
 from sdr_sc.sealed import SEAL_KEY, file_digest, sealed, unsealed
 from sdr_sc.shown import shown, terminal, utf8
@@ -29,8 +30,8 @@ _RESERVED = ("command", "git", "machine", "rows", SEAL_KEY)
 SUMMARY_NAME = "summary.json"
 FILES_KEY = "files_sha256"
 """Of a run's summary: SHA-256 of the other files in its folder, by name."""
-_TABLES = ("frames.csv", "items.csv", "images.npz")
-
+TABLES = ("frames.csv", "items.csv", "images.npz")
+"""The other files of a run."""
 
 SNR_BIAS_GOAL_DB = 1.0
 NOT_MEASURED = ", not measured: "
@@ -180,33 +181,14 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _plain(value: Any) -> Any:
-    """The value in types that JSON has; what is not a finite number becomes None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    raise TypeError(f"a {type(value).__name__} has no place in a JSON file")
-
-
 def _row_json(row: Row) -> dict[str, Any]:
     # Not dataclasses.asdict: it deep-copies, and an interval without finite bounds is told as none.
-    interval = _plain(row.ci95)
-    plain = {name: _plain(getattr(row, name)) for name in Row.__dataclass_fields__}
-    plain["ci95"] = None if interval is None or None in interval else interval
+    interval = plain(row.ci95)
+    found = {name: plain(getattr(row, name)) for name in Row.__dataclass_fields__}
+    found["ci95"] = None if interval is None or None in interval else interval
     if row.samples is None:
-        del plain["samples"]
-    return plain
+        del found["samples"]
+    return found
 
 
 def write_json(
@@ -238,9 +220,9 @@ def write_json(
     content = {
         "command": command if isinstance(command, str) else shlex.join(command),
         "git": git_commit(),
-        "machine": _plain(machine()),
+        "machine": plain(machine()),
         "rows": [_row_json(row) for row in rows],
-        **_plain(extra or {}),
+        **plain(extra or {}),
     }
     text = json.dumps(sealed(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A path may hold bytes that are no UTF-8; in JSON their stand-ins have escapes of the same look.
@@ -255,7 +237,7 @@ def write_summary(
     Args, Raises: as for `write_json`.
     """
     try:
-        digests = {name: file_digest(folder / name) for name in _TABLES if (folder / name).is_file()}
+        digests = {name: file_digest(folder / name) for name in TABLES if (folder / name).is_file()}
     except OSError as error:
         raise SdrScError(f"{folder} cannot be read ({error.strerror or error}); choose another place.") from error
     write_json(folder / SUMMARY_NAME, command, rows, {**(extra or {}), FILES_KEY: digests})
@@ -285,7 +267,7 @@ def write_interim(path: Path, command: str, extra: dict[str, Any]) -> None:
     Raises:
         SdrScError: the file cannot be written.
     """
-    content = {"command": command, "interim": True, "rows": [], **_plain(extra)}
+    content = {"command": command, "interim": True, "rows": [], **plain(extra)}
     write_whole({path: utf8(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")}, sync=False)
 
 

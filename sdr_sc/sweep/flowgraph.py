@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
-from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import GRACE_S, PairResult, run_pair
-from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
+from sdr_sc.results.run_folder import only_run, read_frames, read_items, rows_by_frame
 from sdr_sc.schemes.link import SMOOTHING, FrameOutcome
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 from sdr_sc.simusrp import levels
@@ -149,16 +147,15 @@ def _channel(task: Task, numerology: Numerology, path: Path) -> tuple[str, float
 
 def _outcomes(folder: Path, numerology: Numerology) -> list[FrameOutcome]:
     """The frames that the receiver wrote down."""
-    (frames_file,), (items_file,) = ((folder / "rx").glob(f"*/{name}.csv") for name in ("frames", "items"))
-    again = "run the sweep again"
-    frames = {row["frame_index"]: row for _, row in read_csv(frames_file, FRAME_FIELDS, "frames of a point", again)}
-    items = [row for _, row in read_csv(items_file, ITEM_FIELDS, "items of a point", again)]
+    run = only_run(folder / "rx")
+    frames, items = read_frames(run), read_items(run)
+    places = {index: place for place, index in enumerate(frames["frame_index"].tolist())}
     found = []
-    for index, rows in groupby(items, key=lambda row: row["frame_index"]):
-        of_frame, frame = list(rows), frames[index]
-        uses = int(frame["k"]) * int(frame["n_items"])
+    for index, rows in rows_by_frame(items).items():
+        place = places[index]
+        uses = int(frames["k"][place]) * int(frames["n_items"][place])
         on_air = numerology.frame_samples(uses) // numerology.symbol_samples * numerology.used
-        truth, answers = (np.array([int(row[name]) for row in of_frame]) for name in ("label", "answer"))
-        snr_db = float(frame["snr_est_db"]) if frame["snr_est_db"] else None
-        found.append(FrameOutcome(truth, answers, snr_db, uses, on_air))
+        estimate_db = float(frames["snr_est_db"][place])
+        snr_db = None if math.isnan(estimate_db) else estimate_db
+        found.append(FrameOutcome(items["label"][rows], items["answer"][rows], snr_db, uses, on_air))
     return found

@@ -33,7 +33,7 @@ TINY = Scheme(
 
 
 def in_this_process(function, jobs, arguments, _workers, on_done) -> None:
-    """`sdr_sc.bench.distillation.pool.run_jobs`, with jobs and arguments as they are on the way to a process."""
+    """`sdr_sc.results.pool.run_jobs`, with jobs and arguments as they are on the way to a process."""
     for job in jobs:
         on_done(job, function(*pickle.loads(pickle.dumps((job, *arguments)))))
 

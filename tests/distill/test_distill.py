@@ -20,13 +20,12 @@ from sdr_sc.distill.objective import feasibility
 from sdr_sc.distill.split import split
 from sdr_sc.distill.targets.prestore import PrestoreConfig, Prestorer
 from sdr_sc.distill.targets.teacher_targets import Batch, NoTeacher, Prestored, TeacherInTheLoop
-from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.distill.teachers.base import TeacherAnswer
 from sdr_sc.distill.train import EpochReport, Trainer
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
-from sdr_sc.semantic.modalities.image_views import ViewPolicy
+from sdr_sc.semantic.modalities.image_views import ViewPolicy, apply_views, draw_views
 
 SMALL = DistillConfig(
     epochs=2,
@@ -94,7 +93,7 @@ def test_a_mistake_in_the_channel_is_told_before_training() -> None:
 def test_augmentation_moves_and_keeps_content() -> None:
     images = torch.zeros(400, 28, 28, dtype=torch.uint8)
     images[:, 14, 10] = 1
-    moved = augment(images, torch.Generator().manual_seed(4), shift=2, erase=0)
+    moved = apply_views(images, draw_views(ViewPolicy(shift=2, erase=0), (28, 28), 400, np.random.default_rng(4)))
     assert torch.equal(moved.sum(dim=(1, 2)), torch.ones(400))
     rows, columns = moved.nonzero()[:, 1], moved.nonzero()[:, 2]
     assert set(rows.tolist()) == {12, 13, 14, 15, 16}

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from onnx_pairs import other_model
 
 from sdr_sc.data.dataset import ImageSet
-from sdr_sc.demo.run import LEVELS_DB, run_folder, schedule
+from sdr_sc.demo.run import LEVELS_DB, schedule
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.targets.teacher_targets import open_knowledge
 from sdr_sc.distill.train import Trainer
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.fitting_model import contract_for_images
 from sdr_sc.link.timing.schedule import SnrSchedule
+from sdr_sc.results.run_folder import new_run_folder
 from sdr_sc.schemes.catalogue import make_scheme
 
 VERBS = (
@@ -56,7 +57,7 @@ def test_a_short_demonstration_works(images: int, items: int, tmp_path: Path) ->
 
 
 def test_folders_of_one_second_do_not_collide_and_name_the_verb(tmp_path: Path) -> None:
-    folders = [run_folder(tmp_path, verb) for verb in ("tx", "rx", "rx", "rx")]
+    folders = [new_run_folder(tmp_path, verb) for verb in ("tx", "rx", "rx", "rx")]
     assert len(set(folders)) == 4 and folders[0].name.endswith("-tx")
     assert all("-rx" in folder.name for folder in folders[1:])
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prestored_folders import DATA, ITEMS, SIDE
 
-from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.semantic.modalities.image_views import (
     ViewFields,
@@ -85,18 +84,10 @@ def test_views_show_what_a_plain_loop_shows(seed: int, shape: tuple[int, int], s
 
 
 @pytest.mark.parametrize("erase", [0, 2, 3])
-def test_views_are_those_of_augment(erase: int) -> None:
+def test_every_view_of_a_policy_is_drawn(erase: int) -> None:
     height, width, half = 3, 4, erase // 2
-    image = torch.arange(1, 13, dtype=torch.uint8).reshape(1, height, width)
-    many = image.repeat(8000, 1, 1)
-    drawn = draw_views(ViewPolicy(1, erase, 0.5), (height, width), 8000, np.random.default_rng(1))
-    fitted = augment(many, torch.Generator().manual_seed(1), 1, erase)
-    theirs = {shown.tobytes() for shown in fitted.numpy()}
-    # `augment` draws no square that hangs over the bottom or the right edge; all others it does.
-    fields = unpack(drawn)
-    shared = (fields.erase == 0) | ((fields.top < height - 2 * half) & (fields.left < width - 2 * half))
-    ours = {shown.tobytes() for shown in apply_views(many, drawn)[torch.from_numpy(shared)].numpy()}
-    assert ours == theirs and shared.all() == (erase == 0)
+    fields = unpack(draw_views(ViewPolicy(1, erase, 0.5), (height, width), 8000, np.random.default_rng(1)))
+    assert len(np.unique(np.stack((fields.flip, fields.dy, fields.dx)), axis=1).T) == 2 * 3 * 3
     assert np.mean(fields.flip) == pytest.approx(0.5, abs=0.03)
     assert np.mean(fields.erase > 0) == pytest.approx(0.5 if erase else 0, abs=0.03)
     if erase:
@@ -113,16 +104,6 @@ def test_draws_are_those_that_models_and_teachers_were_made_with() -> None:
 
     for policy, digest in ((ViewPolicy(1, 0), "699fde7dbd60add1"), (ViewPolicy(2, 8), "42d95423b2a95d27")):
         assert told(draw_views(policy, (28, 28), 200, np.random.default_rng(3)).astype("<u4")) == digest
-    images = torch.from_numpy(np.random.default_rng(5).integers(0, 256, (40, 28, 28)).astype(np.uint8))
-    for shift, erase, digest, drawn_next in (
-        (2, 8, "f61fb026d70d19bf", 276),
-        (1, 0, "42b73038b3e09e74", 855),
-        (0, 5, "71d4b55f6ec3208c", 276),
-        (2, 3, "bc506c405f48678e", 276),
-    ):
-        generator = torch.Generator().manual_seed(11)
-        assert told(augment(images, generator, shift, erase).numpy()) == digest
-        assert torch.randint(1000, (1,), generator=generator).item() == drawn_next
 
 
 def test_policies_are_kept_and_checked() -> None:

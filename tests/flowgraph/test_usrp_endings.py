@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,8 @@ from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.end_of_stream import END
-from sdr_sc.link.frames.link_record import FRAME_FIELDS
 from sdr_sc.link.network.zmq_sockets import GREETING
 from sdr_sc.link.timing import air_queue as _air_queue
-from sdr_sc.results.frame_columns import read_columns
 from sdr_sc.usrp.bursts import attach_bursts
 
 
@@ -223,21 +220,6 @@ def test_a_receiver_that_does_not_keep_up_costs_the_others_nothing() -> None:
     for end in ends:
         end.close(linger=0)
     sink.stop()
-
-
-def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
-    lines = [",".join(FRAME_FIELDS)]
-    lines += [f"{i},,12.5000,100.0000,8,4,delivered,3,20.0000,1.5000,0.5000,0" for i in range(20_000)]
-    lines += ["20000,,,,32,4,lost,0,,,,0", "20001,,9.0,1.0,2,4,delivered,,1.0,,,0"]
-    (tmp_path / "frames.csv").write_text("\n".join(lines) + "\n")
-    del lines
-    tracemalloc.start()
-    columns = read_columns(tmp_path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak / len(columns) < 150  # bytes; as dictionaries they take 800
-    assert columns.k[-3:].tolist() == [8, 32, 2] and columns.correct[-3:].tolist() == [3, 0, -1]
-    assert np.isnan(columns.snr_est_db[-2]) and np.isnan(columns.air_ms[-1]) and columns.latency_ms[0] == 20.0
 
 
 def bursts_told(status: dict[str, Any]) -> int:

@@ -53,7 +53,7 @@ def test_the_time_for_a_point_grows_with_its_frames(monkeypatch: pytest.MonkeyPa
         options = given[2]
         patience_s = float(options[options.index("--feedback-timeout") + 1])  # type: ignore[attr-defined, index]
         asked.append((patience_s, given[6]))
-        return PairResult({"frames_without_feedback": 1}, {"frames_lost": 0}, {}, [])
+        return PairResult({"frames_without_feedback": 1}, {"frames_lost": 0}, {}, {})
 
     asked: list[tuple[float, object]] = []
     monkeypatch.setattr(flowgraph, "run_pair", noted)
@@ -82,4 +82,4 @@ def test_an_end_that_does_not_end_is_told_with_the_end_of_its_log(
 
 def test_only_answers_that_came_late_count_as_late() -> None:
     for without, lost, late in ((3, 3, 0), (3, 1, 2), (0, 2, 0)):
-        assert answers_late(PairResult({"frames_without_feedback": without}, {"frames_lost": lost}, {}, [])) == late
+        assert answers_late(PairResult({"frames_without_feedback": without}, {"frames_lost": lost}, {}, {})) == late

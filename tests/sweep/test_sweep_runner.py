@@ -20,9 +20,10 @@ from sweeps import MARKS, SMALL, exact, killed_always, killed_once, made_up, slo
 from sdr_sc.bench.sweep import bench_sweep
 from sdr_sc.cli.main import main
 from sdr_sc.errors import SdrScError
+from sdr_sc.results.pool import UNWIND_S
 from sdr_sc.sweep import runner
 from sdr_sc.sweep.results import read_results
-from sdr_sc.sweep.workers import _UNWIND_S, LocalWorkers
+from sdr_sc.sweep.workers import LocalWorkers
 
 
 class InThisProcess:
@@ -144,7 +145,7 @@ def test_what_a_point_has_started_ends_when_another_point_fails(
         LocalWorkers(2).run(with_a_process, tasks_of(small(k=[4], snr_db=[0, 10, 20, 30, 40])), print, print)
     assert not list(tmp_path.iterdir()), "a process or its file was left behind, or a worker that is to end went on"
     failed = float(str(told.value).split()[-2])
-    assert time.monotonic() - failed < _UNWIND_S, "a worker did not end by itself"
+    assert time.monotonic() - failed < UNWIND_S, "a worker did not end by itself"
 
 
 def test_the_bench_of_the_speed_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.bench.distillation.pool import run_jobs
 from sdr_sc.bench.distillation.runs import Run
 from sdr_sc.data import fashion_mnist
 from sdr_sc.data.dataset import ImageSet
@@ -19,6 +18,7 @@ from sdr_sc.documents import read_json, real_number, whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.results.pool import run_jobs
 from sdr_sc.results.rows import git_commit
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdr_sc.bench.distillation.pool import run_jobs
 from sdr_sc.bench.distillation.schemes import Scheme
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.errors import SdrScError
+from sdr_sc.results.pool import run_jobs
 from sdr_sc.results.rows import git_commit
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract

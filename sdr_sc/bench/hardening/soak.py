@@ -21,12 +21,12 @@ from sdr_sc.bench.hardening.soak_ends import End, Images, Observer, bad_messages
 from sdr_sc.bench.hardening.soak_results import check_recording, contradictions, read_rows
 from sdr_sc.capture.repair import repair
 from sdr_sc.data import fashion_mnist
-from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import free_ports
 from sdr_sc.link.frames.link_record import WRITTEN_S
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row
+from sdr_sc.results.run_summary import read_summary
 from sdr_sc.simusrp import build as simusrp
 
 _RATE = ("--rate", "200e3")
@@ -92,7 +92,7 @@ class _Soak:
             life.rows = read_rows(folder)
             if life.killed or cut_short:
                 continue
-            summary = read_json(folder / "summary.json", "summary", "run it again")["accounting"]
+            summary = read_summary(folder)[0]["accounting"]
             for words in contradictions(folder, life.rows, summary) + check_recording(recording, life.rows):
                 self.note("contradictions", words)
         if life.killed:

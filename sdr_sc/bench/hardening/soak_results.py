@@ -8,9 +8,8 @@ from pathlib import Path
 
 from sdr_sc.bench.hardening.soak_account import Key
 from sdr_sc.capture import open_capture
-from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
-from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS
+from sdr_sc.results.run_folder import read_frames, read_items, rows_by_frame
 
 
 def read_rows(folder: Path) -> dict[Key, bool]:
@@ -19,16 +18,13 @@ def read_rows(folder: Path) -> dict[Key, bool]:
     Raises:
         SdrScError: a file cannot be read; or a frame has other items than it should.
     """
-    items: dict[int, list[int]] = {}
-    frames: list[tuple[int, int, bool]] = []
-    for _, row in read_csv(folder / "items.csv", ITEM_FIELDS, "items", "run it again", torn=True):
-        items.setdefault(int(row["frame_index"]), []).append(int(row["item_id"]))
-    for _, row in read_csv(folder / "frames.csv", FRAME_FIELDS, "frames", "run it again", torn=True):
-        frames.append((int(row["frame_index"]), int(row["n_items"]), row["status"] == "delivered"))
+    items, frames = read_items(folder, torn=True), read_frames(folder, torn=True)
+    ids_of = {index: items["item_id"][rows].tolist() for index, rows in rows_by_frame(items).items()}
+    columns = (frames[name].tolist() for name in ("frame_index", "n_items", "status"))
     found: dict[Key, bool] = {}
     taken: Counter[int] = Counter()  # a transmitter that starts again counts from 0 again
-    for index, count, answered in frames:
-        ids = items.get(index, [])[taken[index] : taken[index] + count]
+    for index, count, answered in zip(*columns, strict=True):
+        ids = ids_of.get(index, [])[taken[index] : taken[index] + count]
         taken[index] += count
         if len(ids) == count:  # the two files are written one after the other: a kill may come between
             found[index, tuple(ids)] = answered

@@ -23,7 +23,6 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
     from sdr_sc.bench.phy.estimators import estimator_rows
     from sdr_sc.bench.phy.fuzz import fuzz_rows
     from sdr_sc.bench.phy.snr import doppler_rows, fading_snr_estimate_rows, payload_snr_rows, snr_estimate_rows
-    from sdr_sc.bench.phy.throughput import throughput_rows
     from sdr_sc.bench.phy.wifi import wifi_rows
 
     rows = []
@@ -39,7 +38,6 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
         fading_snr_estimate_rows,
         estimator_rows,
         wifi_rows,
-        throughput_rows,
     ):
         rows += measure(quick, seed, log)
     return rows

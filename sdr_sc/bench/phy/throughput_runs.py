@@ -171,15 +171,17 @@ def run_stock_receiver(path: Path, sent: int, symbols: int) -> Run:
 
 
 def run_transmitter(pdus: list[pmt.pmt_base], payload_symbols: int) -> Run:
-    """Feature PDUs -> sdr_sc ofdm_tx, no gap -> null sink; timed up to the last frame's last sample."""
-    tb, port, stop = gr.top_block(), pmt.intern("frames"), threading.Event()
+    """Feature PDUs -> sdr_sc ofdm_tx, no gap -> null sink; timed from the first PDU to the last frame's last sample."""
+    tb, port, stop, runs = gr.top_block(), pmt.intern("frames"), threading.Event(), threading.Event()
     tb.tx, tb.sink = ofdm_tx(gap_samples=0), blocks.null_sink(gr.sizeof_gr_complex)
     tb.connect(tb.tx, tb.sink)
     numerology, block = tb.tx.numerology, tb.tx.to_basic_block()
     length = numerology.payload_offset + payload_symbols * numerology.symbol_samples
-    total, ended = length * len(pdus), [0.0, 0.0]
+    total, began, ended = length * len(pdus), [0.0, 0.0], [0.0, 0.0]
 
     def feed() -> None:
+        runs.wait()  # a block whose buffers are still being made crashes when it is asked for its items
+        began[:] = time.perf_counter(), time.process_time()
         posted = 0
         while not stop.is_set():
             written = tb.sink.nitems_read(0)
@@ -192,14 +194,19 @@ def run_transmitter(pdus: list[pmt.pmt_base], payload_symbols: int) -> Run:
             time.sleep(0.0005)
 
     feeder = threading.Thread(target=feed, daemon=True)
-    began, began_cpu = time.perf_counter(), time.process_time()
+
+    def over() -> bool:
+        runs.set()  # called once the flowgraph has started
+        return ended[0] > 0
+
     feeder.start()
     try:
-        run_flowgraph(tb, 30.0 + total / _SLOWEST_SPS, until=lambda: ended[0] > 0)
+        run_flowgraph(tb, 30.0 + total / _SLOWEST_SPS, until=over)
     finally:
         stop.set()
+        runs.set()
         feeder.join()
-    return Run(total, ended[0] - began, ended[1] - began_cpu, len(pdus), tb.sink.nitems_read(0) // length)
+    return Run(total, ended[0] - began[0], ended[1] - began[1], len(pdus), tb.sink.nitems_read(0) // length)
 
 
 def run_stock_transmitter(count: int, symbols: int) -> Run:

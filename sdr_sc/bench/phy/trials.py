@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,7 @@ from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
-from sdr_sc.results.worker_process import end_with_parent
+from sdr_sc.results.pool import map_jobs
 
 MakeReceiver = Callable[[Numerology], Receiver]
 SHORT = ((4, 4), (4, 8), (4, 16), (4, 32))
@@ -128,11 +126,7 @@ def run_trials(trials: Sequence[Trial], make_receiver: MakeReceiver = Receiver, 
         make_receiver: with more than one worker, something that can be pickled, such as a class or a partial of one.
         workers: processes; with 1, all runs in this one.
     """
-    if workers == 1:
-        return [run_trial(trial, make_receiver) for trial in trials]
-    # A forked child would inherit the locks of numba's and the FFT's threads; spawned ones start clean.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
-        return list(pool.map(run_trial, trials, [make_receiver] * len(trials)))
+    return map_jobs(run_trial, trials, (make_receiver,), workers)
 
 
 def _impairments(trial: Trial) -> Chain:

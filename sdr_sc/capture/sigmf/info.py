@@ -9,8 +9,8 @@ from typing import Any
 
 import sdr_sc
 from sdr_sc.capture.sigmf.fields import int_of, list_of, number_of, object_of, text_of
-from sdr_sc.capture.sigmf.jsonable import plain
 from sdr_sc.capture.sigmf.metadata import EXTENSION_VERSION, NAMESPACE, SPECIFICATION
+from sdr_sc.jsonable import plain
 
 _TEXTS = {
     "hardware": "core:hw",
@@ -103,7 +103,7 @@ class CaptureInfo:
             if self.sample_count == 0:
                 kept["core:metadata_only"] = True
         others = {key: value for key, value in self.other.items() if key not in known}
-        return plain({**kept, **others})
+        return plain({**kept, **others}, lenient=True)
 
 
 def read_info(

@@ -58,16 +58,16 @@ def common_options(function: Callable) -> Callable:
 
 
 def new_folder(out: Path, verb: str) -> Path:
-    """A new folder for the results of a run of ``sdr-sc VERB``, see `sdr_sc.demo.run.run_folder`.
+    """A new folder for the results of a run of ``sdr-sc VERB``, see `sdr_sc.results.run_folder.new_run_folder`.
 
     Raises:
         SdrScError: it cannot be made.
     """
-    from sdr_sc.demo.run import run_folder
     from sdr_sc.errors import SdrScError
+    from sdr_sc.results.run_folder import new_run_folder
 
     try:
-        return run_folder(out, verb)
+        return new_run_folder(out, verb)
     except OSError as error:
         raise SdrScError(
             f"run folder in {out} cannot be made ({error.strerror or error}); choose another --out."

@@ -19,14 +19,13 @@ from torch import Tensor, nn
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.split import held_out
-from sdr_sc.distill.teachers.augment import augment
 from sdr_sc.distill.teachers.base import CHUNK, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
 from sdr_sc.errors import SdrScError
-from sdr_sc.semantic.modalities.image_views import ViewPolicy
+from sdr_sc.semantic.modalities.image_views import ViewPolicy, apply_views, draw_views
 
-CHECKPOINT_VERSION = 1
-_ORDER, _STEP = 0, 1  # the two uses of a seed
+CHECKPOINT_VERSION = 2
+_ORDER, _STEP, _VIEWS = 0, 1, 2  # the uses of a seed
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,11 @@ class FitConfig:
             raise SdrScError(
                 f"label smoothing {self.label_smoothing:g} is not 0 or more and below 1; 0.05 is a good one."
             )
-        ViewPolicy(self.shift, self.erase)  # refuses what no view can have
+        self.views()  # refuses what no view can have
+
+    def views(self) -> ViewPolicy:
+        """How the views that are fitted on are drawn."""
+        return ViewPolicy(self.shift, self.erase)
 
 
 class FitTrainer:
@@ -171,10 +174,11 @@ class FitTrainer:
         epoch, position = divmod(self.step, self.steps_per_epoch)
         order = torch.randperm(len(self.labels), generator=_generator(self.config.seed, _ORDER, epoch))
         chosen = order[position * self.config.batch_size : (position + 1) * self.config.batch_size]
-        generator = _generator(self.config.seed, _STEP, self.step)
-        torch.manual_seed(generator.initial_seed())  # dropout and stochastic depth know no other generator
-        images = augment(self.images[chosen], generator, self.config.shift, self.config.erase)
-        images = as_batch(images).float().to(self.device)
+        # Dropout and stochastic depth know no other generator.
+        torch.manual_seed(_generator(self.config.seed, _STEP, self.step).initial_seed())
+        draws = np.random.default_rng((self.config.seed, _VIEWS, self.step))
+        views = draw_views(self.config.views(), tuple(self.images.shape[1:]), len(chosen), draws)
+        images = as_batch(apply_views(self.images[chosen], views)).float().to(self.device)
         labels = self.labels[chosen].to(self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.step) * group["scale"]

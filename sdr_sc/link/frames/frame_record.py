@@ -3,27 +3,66 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-FRAME_FIELDS = (
-    "frame_index",
-    "snr_set_db",
-    "snr_est_db",
-    "cfo_hz",
-    "k",
-    "n_items",
-    "status",
-    "correct",
-    "latency_ms",
-    "air_ms",
-    "answer_ms",
-    "not_a_number",
-)
-ITEM_FIELDS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence", "snr_est_db")
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
+
+LARGEST_COUNT = 1 << 53
+LARGEST_K = 1 << 16
+NOT_KNOWN = -1
+"""The label of an item whose truth the receiver was not given."""
+STATES = ("lost", "delivered")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of a column may be.
+
+    Attributes:
+        low, high: bounds of a number.
+        whole: a whole number in each row; otherwise a cell may be empty where nothing is known.
+        words: the only texts that are allowed, instead of numbers.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    words: tuple[str, ...] = ()
+
+
+FRAME_COLUMNS = {
+    "frame_index": Column(0, LARGEST_COUNT, whole=True),
+    "snr_set_db": Column(-1000, 1000),
+    "snr_est_db": Column(-1000, 1000),
+    "cfo_hz": Column(-1e12, 1e12),
+    "k": Column(0, LARGEST_K),
+    "n_items": Column(0, 1 << 16, whole=True),
+    "status": Column(words=STATES),
+    "correct": Column(0, 1 << 16),
+    "latency_ms": Column(-1e12, 1e12),
+    "air_ms": Column(-1e12, 1e12),
+    "answer_ms": Column(-1e12, 1e12),
+    "not_a_number": Column(0, 1 << 16, whole=True),
+}
+"""``frames.csv``: the columns in their order."""
+ITEM_COLUMNS = {
+    "item_id": Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
+    "frame_index": Column(0, LARGEST_COUNT, whole=True),
+    "label": Column(NOT_KNOWN, LARGEST_COUNT, whole=True),
+    "answer": Column(NOT_A_NUMBER, LARGEST_COUNT, whole=True),
+    "k": Column(0, LARGEST_K),
+    "correct": Column(0, 1),
+    "confidence": Column(0, 1),
+    "snr_est_db": Column(-1000, 1000),
+}
+"""``items.csv``, likewise."""
+FRAME_FIELDS = tuple(FRAME_COLUMNS)
+ITEM_FIELDS = tuple(ITEM_COLUMNS)
 
 
 @dataclass
@@ -71,7 +110,7 @@ def frame_row(record: FrameRecord, correct: np.ndarray, known: np.ndarray, fault
     return (
         [record.frame_index]
         + _numbers([record.snr_set_db, record.snr_est_db, record.cfo_hz])
-        + [record.k, len(correct), "lost" if record.answer is None else "delivered"]
+        + [record.k, len(correct), STATES[record.answer is not None]]
         + [np.count_nonzero(correct) if known.any() else ""]
         + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
         + [faulty]

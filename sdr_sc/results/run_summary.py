@@ -8,25 +8,24 @@ from typing import Any
 
 from sdr_sc.documents import read_json, real_number, whole_number
 from sdr_sc.errors import SdrScError
-from sdr_sc.results.rows import FILES_KEY
+from sdr_sc.link.frames.frame_record import LARGEST_COUNT
+from sdr_sc.results.rows import FILES_KEY, SUMMARY_NAME, TABLES
 from sdr_sc.sealed import file_digest, unsealed
 from sdr_sc.shown import shown
 
-FILES = ("summary.json", "frames.csv", "items.csv", "images.npz")
-MOST_CLASSES = 1000
-LARGEST_K = 1 << 16
-LARGEST_COUNT = 1 << 53
+FILES = (SUMMARY_NAME, *TABLES)
 SUMMARY_LIMIT_BYTES = 8 << 20
 FIX = "run the experiment again"
 CUT = "the run was cut short or the file was edited"
 
 
-def read_summary(path: Path) -> tuple[dict[str, Any], bool]:
-    """Its content, and whether it had a checksum.
+def read_summary(folder: Path) -> tuple[dict[str, Any], bool]:
+    """Its content, and whether it had a checksum; ``config``, ``accounting``, ``machine``, ``rows`` are always there.
 
     Raises:
         SdrScError: it cannot be read, is damaged, or a value in it is of another kind than a run writes.
     """
+    path = folder / SUMMARY_NAME
     content = read_json(path, "summary", CUT, limit_bytes=SUMMARY_LIMIT_BYTES)
     if not isinstance(content, dict):
         raise SdrScError(f"{shown(path)} holds no JSON object; {CUT}.")
@@ -81,23 +80,10 @@ def check_files(folder: Path, summary: dict[str, Any]) -> bool:
     if told is None:
         return False
     if not isinstance(told, dict):
-        raise SdrScError(f"{shown(folder / 'summary.json')}: '{FILES_KEY}' is no JSON object; {CUT}.")
-    for name in FILES[1:]:
+        raise SdrScError(f"{shown(folder / SUMMARY_NAME)}: '{FILES_KEY}' is no JSON object; {CUT}.")
+    for name in TABLES:
         if name in told and told[name] != file_digest(folder / name):
             raise SdrScError(
                 f"{shown(folder / name)} is damaged or was edited: summary.json holds another SHA-256 of it; {FIX}."
             )
-    return all(name in told for name in FILES[1:])
-
-
-def given_names(config: dict[str, Any], path: Path) -> list[str]:
-    """The names of the classes in a run's configuration; none where it does not tell them."""
-    given = config.get("class_names")
-    if not isinstance(given, list):
-        return []
-    if len(given) > MOST_CLASSES:
-        raise SdrScError(
-            f"{shown(path)} names {len(given)} classes where a report shows {MOST_CLASSES} at most; report on a run "
-            "of fewer."
-        )
-    return [str(name) for name in given]
+    return all(name in told for name in TABLES)
