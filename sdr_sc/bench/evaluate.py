@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.bench.one_link import LinkResult, run_link
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.data.fashion_mnist import NAME
 from sdr_sc.errors import ContractError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, wilson_interval
+from sdr_sc.schemes.learned import ModelScheme
+from sdr_sc.schemes.link import LinkResult, run_scheme
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
@@ -56,22 +57,23 @@ def evaluate(
     for k in grid.k:
         if k is not None:
             encoder.contract.check_k(k)
-    frames = -(-len(data) // items_per_frame)
+    scheme, frames = ModelScheme(encoder, decoder), -(-len(data) // items_per_frame)
     on_start(frames * len(grid.snr_db) * len(grid.k))
     results = {}
     for i, snr_db in enumerate(grid.snr_db):
         for j, k in enumerate(grid.k):
             point_seed = seed + 1000 * i + j
-            results[snr_db, k] = run_link(
-                encoder,
-                decoder,
+            results[snr_db, k] = run_scheme(
+                scheme,
                 data.images,
                 data.labels,
+                None,
                 snr_db,
                 k,
                 Numerology(),
                 items_per_frame,
                 seed=point_seed,
+                classes=len(encoder.contract.class_names),
                 on_frame=on_frame,
             )
     return _rows(grid, results, ACCURACY_GOALS if has_goals(encoder.contract, data) else {}), results

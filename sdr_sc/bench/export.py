@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.errors import ContractError
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.schemes.learned import ModelScheme
+from sdr_sc.schemes.link import run_scheme
 from sdr_sc.semantic.cam import look_up
-from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 TOLERANCE = 1e-4
 _SNR_DB = (-5.0, 0.0, 10.0, 20.0)
 _RANDOM_ITEMS = 64
-_ITEMS_AT_ONCE = 250
 _RUNS, _WARM_UP = 400, 50
 
 
@@ -81,22 +83,19 @@ def check_agreement(found: Agreement, name: str) -> None:
         )
 
 
-def accuracy(coder: Coder, images: np.ndarray, labels: np.ndarray, snr_db: float, seed: int = 1) -> Accuracy:
-    """Accuracy over AWGN without the physical layer, with the k that the CAM's table gives for this SNR.
+def accuracy(coder: Coder, images: np.ndarray, labels: np.ndarray, snr_db: float) -> Accuracy:
+    """Accuracy over AWGN through the physical layer, with the k that the CAM's table gives for this SNR.
 
-    The noise is the same for every coder of a seed.
+    The noise is the same for every coder.
 
     Args:
         images: uint8 (n, *item_shape).
         labels: int (n,).
     """
-    rng, right = np.random.default_rng(seed), []
-    k = look_up(coder.encoder.contract.cam, snr_db)
-    for first in range(0, len(images), _ITEMS_AT_ONCE):
-        part = slice(first, first + _ITEMS_AT_ONCE)
-        received = awgn_lmmse(coder.encoder.encode(images[part], snr_db, k), snr_db, rng)
-        right.append(answers(coder.decoder.decode(received, snr_db))[0] == labels[part])
-    return Accuracy(snr_db, k, np.concatenate(right))
+    contract = coder.encoder.contract
+    k, scheme = look_up(contract.cam, snr_db), ModelScheme(coder.encoder, coder.decoder)
+    found = run_scheme(scheme, images, labels, None, snr_db, k, Numerology(), classes=len(contract.class_names)).found
+    return Accuracy(snr_db, k, found == labels)
 
 
 def awgn_lmmse(features: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:

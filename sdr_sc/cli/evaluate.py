@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sdr_sc.bench.evaluate import Grid
-    from sdr_sc.bench.one_link import LinkResult
+    from sdr_sc.schemes.link import LinkResult
 
 QUICK_IMAGES = 1000
 QUICK_SNR_DB = (0.0, 20.0)

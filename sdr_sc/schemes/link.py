@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +51,16 @@ class LinkResult:
     """What came of one operating point.
 
     Attributes:
-        items, correct, lost: items sent, answered rightly, and without an answer: lost with their frame, or not to be
+        items, correct, lost: items sent, answered correctly, and without an answer: lost with their frame, or not to be
             decoded (these are not correct).
         frames, frames_lost: frames sent, and not received.
+        items_in_lost_frames: items sent in these.
         frames_false: frames received that were never sent.
-        correct_by_frame, items_by_frame: items answered rightly, and sent, in each frame.
+        correct_by_frame, items_by_frame: items answered correctly, and sent, in each frame.
         snr_estimates_db: one for each received frame.
         channel_uses: complex symbols of payload sent.
         symbols_on_air: used subcarriers of all OFDM symbols: preamble, header, pilots and payload.
+        found: int64 (items,), the answers in the order of sending; -1 where there is none.
         confusion: int64 (classes, classes + 1), items by true class and answer; the last column counts no answer.
     """
 
@@ -67,13 +69,39 @@ class LinkResult:
     lost: int
     frames: int
     frames_lost: int
+    items_in_lost_frames: int
     frames_false: int
     correct_by_frame: np.ndarray
     items_by_frame: np.ndarray
     snr_estimates_db: np.ndarray
     channel_uses: int
     symbols_on_air: int
+    found: np.ndarray
     confusion: np.ndarray
+
+    @classmethod
+    def of(cls, outcomes: Sequence[FrameOutcome], classes: int) -> LinkResult:
+        """Of all frames, one or more."""
+        truth, found = (np.concatenate([getattr(one, name) for one in outcomes]) for name in ("truth", "found"))
+        confusion = np.zeros((classes, classes + 1), np.int64)
+        np.add.at(confusion, (truth, np.where(found < 0, classes, found)), 1)
+        estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
+        return cls(
+            items=len(truth),
+            correct=int((truth == found).sum()),
+            lost=int((found < 0).sum()),
+            frames=len(outcomes),
+            frames_lost=len(outcomes) - len(estimates),
+            items_in_lost_frames=sum(len(outcome.truth) for outcome in outcomes if outcome.snr_db is None),
+            frames_false=sum(outcome.frames_false for outcome in outcomes),
+            correct_by_frame=np.array([outcome.correct for outcome in outcomes], np.int64),
+            items_by_frame=np.array([len(outcome.truth) for outcome in outcomes], np.int64),
+            snr_estimates_db=np.array(estimates, np.float64),
+            channel_uses=sum(outcome.channel_uses for outcome in outcomes),
+            symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
+            found=found,
+            confusion=confusion,
+        )
 
 
 def noisy_channel(
@@ -192,6 +220,7 @@ def run_scheme(
     cfo_hz: float = 700.0,
     classes: int = 10,
     on_frame: Callable[[], None] = lambda: None,
+    rounds: int = 1,
 ) -> LinkResult:
     """Send all images at one SNR over one `Link`.
 
@@ -204,27 +233,22 @@ def run_scheme(
         items_per_frame: most items of a frame.
         seed: of noise and channel: the same for every scheme gives all of them the same realisation in time.
         on_frame: called after each frame.
+        rounds: items of lost frames are sent again until each was sent so often at most, and count each time; more than
+            one is for schemes that send items in their order.
     """
     air = noisy_channel(channel, snr_db, cfo_hz, seed, numerology)
     scheme.begin("" if channel is None else channel if isinstance(channel, str) else type(channel).__name__)
-    confusion = np.zeros((classes, classes + 1), np.int64)
+    link = Link(scheme, air, k, items_per_frame, numerology)
     outcomes: list[FrameOutcome] = []
-    for outcome in Link(scheme, air, k, items_per_frame, numerology).send(images, labels):
-        np.add.at(confusion, (outcome.truth, np.where(outcome.found < 0, classes, outcome.found)), 1)
-        outcomes.append(outcome)
-        on_frame()
-    estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
-    return LinkResult(
-        items=len(labels),
-        correct=sum(outcome.correct for outcome in outcomes),
-        lost=int(confusion[:, classes].sum()),
-        frames=len(outcomes),
-        frames_lost=len(outcomes) - len(estimates),
-        frames_false=sum(outcome.frames_false for outcome in outcomes),
-        correct_by_frame=np.array([outcome.correct for outcome in outcomes], np.int64),
-        items_by_frame=np.array([len(outcome.truth) for outcome in outcomes], np.int64),
-        snr_estimates_db=np.array(estimates, np.float64),
-        channel_uses=sum(outcome.channel_uses for outcome in outcomes),
-        symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
-        confusion=confusion,
-    )
+    waiting = np.arange(len(labels))
+    for _ in range(rounds):
+        if not len(waiting):
+            break
+        sent = []
+        for outcome in link.send(images[waiting], labels[waiting]):
+            sent.append(outcome)
+            on_frame()
+        outcomes += sent
+        lost = [np.full(len(outcome.truth), outcome.snr_db is None) for outcome in sent]
+        waiting = waiting[np.concatenate(lost)] if rounds > 1 else waiting
+    return LinkResult.of(outcomes, classes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sdr_sc.results.rows import clustered_interval
-from sdr_sc.schemes.link import FrameOutcome
+from sdr_sc.schemes.link import FrameOutcome, LinkResult
 from sdr_sc.sweep.config import StopRule
 from sdr_sc.sweep.grid import Point, Task
 from sdr_sc.sweep.items import items_of, test_set
@@ -113,33 +113,29 @@ class Tally:
 
     def result(self, seconds: float) -> PointResult:
         """The point, with all frames so far."""
-        truth = np.concatenate([f.truth for f in self.frames])
-        found = np.concatenate([f.found for f in self.frames])
         data_set = self.task.config.data_set
-        classes = len(test_set(data_set).class_names)
-        confusion = np.zeros((classes, classes + 1), np.int32)
-        np.add.at(confusion, (truth, np.where(found < 0, classes, found)), 1)
-        estimates = [f.snr_db for f in self.frames if f.snr_db is not None]
+        whole = LinkResult.of(self.frames, len(test_set(data_set).class_names))
+        estimates_db = whole.snr_estimates_db
         correct_by_block, items_by_block = np.array(self.blocks, np.int32).T
-        shown = min(STORED_ANSWERS, len(truth))
+        shown = min(STORED_ANSWERS, whole.items)
         return PointResult(
             point=self.task.point,
             air=self.task.config.air,
-            items=len(truth),
-            correct=int((truth == found).sum()),
-            lost=int((found < 0).sum()),
-            frames=len(self.frames),
-            frames_lost=len(self.frames) - len(estimates),
-            channel_uses=sum(f.channel_uses for f in self.frames),
-            symbols_on_air=sum(f.symbols_on_air for f in self.frames),
-            snr_est_mean_db=float(np.mean(estimates)) if estimates else None,
-            correct_by_frame=np.array([f.correct for f in self.frames], np.int32),
-            items_by_frame=np.array([len(f.truth) for f in self.frames], np.int32),
+            items=whole.items,
+            correct=whole.correct,
+            lost=whole.lost,
+            frames=whole.frames,
+            frames_lost=whole.frames_lost,
+            channel_uses=whole.channel_uses,
+            symbols_on_air=whole.symbols_on_air,
+            snr_est_mean_db=float(np.mean(estimates_db)) if len(estimates_db) else None,
+            correct_by_frame=whole.correct_by_frame.astype(np.int32),
+            items_by_frame=whole.items_by_frame.astype(np.int32),
             correct_by_block=correct_by_block,
             items_by_block=items_by_block,
-            confusion=confusion,
+            confusion=whole.confusion.astype(np.int32),
             sample_item=items_of(self.task.point.seed, self.task.config.items, data_set)[:shown].astype(np.int32),
-            sample_answer=found[:shown].astype(np.int32),
+            sample_answer=whole.found[:shown].astype(np.int32),
             seconds=seconds,
             git=self.task.git,
         )

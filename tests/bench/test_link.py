@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from command import assert_one_line_error, sdr_sc
 
-from sdr_sc.bench.one_link import run_link
 from sdr_sc.cli.main import main
 from sdr_sc.data import fashion_mnist
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.demo.cam_response import find_steps, fitting_k
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.schemes.learned import ModelScheme
+from sdr_sc.schemes.link import run_scheme
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 
 @pytest.fixture(scope="module")
-def coder() -> tuple[SemanticEncoder, SemanticDecoder]:
-    return SemanticEncoder(), SemanticDecoder()
+def scheme() -> ModelScheme:
+    return ModelScheme(SemanticEncoder(), SemanticDecoder())
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +32,29 @@ def data() -> ImageSet:
 
 
 @pytest.mark.parametrize("snr_db, accuracy", [(20.0, 0.91), (0.0, 0.88)])
-def test_accuracy_with_16_symbols(coder, data: ImageSet, snr_db: float, accuracy: float) -> None:
-    result = run_link(*coder, data.images, data.labels, snr_db, 16, Numerology())
+def test_accuracy_with_16_symbols(scheme: ModelScheme, data: ImageSet, snr_db: float, accuracy: float) -> None:
+    result = run_scheme(scheme, data.images, data.labels, None, snr_db, 16, Numerology())
     assert result.correct / result.items >= accuracy
     assert result.frames_false == 0
     assert result.channel_uses == 16 * len(data)
 
 
-def test_wide_numerology_carries_the_same(coder, data: ImageSet) -> None:
+def test_wide_numerology_carries_the_same(scheme: ModelScheme, data: ImageSet) -> None:
     wide = Numerology(fft_size=512, cyclic_prefix=64, data_subcarriers=400, pilot_subcarriers=16, header_symbols=2)
-    result = run_link(*coder, data.images[:500], data.labels[:500], 15.0, 8, wide)
+    result = run_scheme(scheme, data.images[:500], data.labels[:500], None, 15.0, 8, wide)
     assert result.frames_lost == 0
     assert result.correct / result.items > 0.9
 
 
-def test_lost_frames_count_as_lost_and_wrong(coder, data: ImageSet) -> None:
-    result = run_link(*coder, data.images[:200], data.labels[:200], -20.0, 16, Numerology())
+def test_lost_frames_count_as_lost_and_wrong(scheme: ModelScheme, data: ImageSet) -> None:
+    result = run_scheme(scheme, data.images[:200], data.labels[:200], None, -20.0, 16, Numerology())
     assert result.frames_lost == result.frames == 4
     assert (result.lost, result.correct) == (200, 0)
 
 
-def test_cam_spends_more_on_a_bad_channel(coder, data: ImageSet) -> None:
+def test_cam_spends_more_on_a_bad_channel(scheme: ModelScheme, data: ImageSet) -> None:
     uses = [
-        run_link(*coder, data.images[:500], data.labels[:500], snr_db, None, Numerology()).channel_uses
+        run_scheme(scheme, data.images[:500], data.labels[:500], None, snr_db, None, Numerology()).channel_uses
         for snr_db in (0.0, 20.0)
     ]
     assert uses[0] > 2 * uses[1]

@@ -21,7 +21,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.pool import run_jobs
 from sdr_sc.results.rows import git_commit
 from sdr_sc.schemes.learned import ModelScheme
-from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
+from sdr_sc.schemes.link import run_scheme
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
@@ -163,27 +163,17 @@ def send_until_found(
         scheme: one that sends items in their order.
         images: uint8 (n, *item_shape).
         labels: int (n,).
-        snr_db, k, seed: as for `sdr_sc.bench.one_link.run_link`.
+        snr_db, k, seed: as for `sdr_sc.schemes.link.run_scheme`.
     """
-    numerology = Numerology()
-    scheme.begin("")
-    link = Link(scheme, noisy_channel(None, snr_db, CFO_HZ, seed, numerology), k, ITEMS_PER_FRAME, numerology)
-    outcomes: list[FrameOutcome] = []
-    waiting = np.arange(len(labels))
-    for _ in range(ROUNDS):
-        if not len(waiting):
-            break
-        sent = list(link.send(images[waiting], labels[waiting]))
-        lost = [np.full(len(outcome.truth), outcome.snr_db is None) for outcome in sent]
-        waiting = waiting[np.concatenate(lost)]
-        outcomes += sent
-    items = sum(len(outcome.truth) for outcome in outcomes)
+    found = run_scheme(
+        scheme, images, labels, None, snr_db, k, Numerology(), ITEMS_PER_FRAME, seed, CFO_HZ, rounds=ROUNDS
+    )
     return Point(
-        correct=sum(outcome.correct for outcome in outcomes),
-        lost=sum(len(outcome.truth) for outcome in outcomes if outcome.snr_db is None),
-        items=items,
-        uses_per_item=sum(outcome.channel_uses for outcome in outcomes) / items,
-        on_air_per_item=sum(outcome.symbols_on_air for outcome in outcomes) / items,
+        correct=found.correct,
+        lost=found.items_in_lost_frames,
+        items=found.items,
+        uses_per_item=found.channel_uses / found.items,
+        on_air_per_item=found.symbols_on_air / found.items,
     )
 
 
