@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import sdr_sc.semantic.tasks.classification  # noqa: F401  # registers itself: frames name no other task by default
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.result_files import ResultFiles
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_by_wire_id
