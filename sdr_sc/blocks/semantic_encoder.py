@@ -34,7 +34,7 @@ class semantic_encoder(gr.basic_block):
 
     Input 0: uint8, the bytes of the items one behind the other; an item's first byte may carry the tags ``item_id``,
     ``label`` and ``last_item``.
-    Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR estimator.
+    Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother.
     Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
     Message output ``sent``: what was sent, for the task sink: PDUs of the items' bytes with ids, labels and ``k``.
 
@@ -178,7 +178,7 @@ class semantic_encoder(gr.basic_block):
         self._warned = True
         self.logger.warn(
             f"no feedback has arrived for the first {flight.given_up} frames, and each waits {flight.timeout_s:g} s "
-            "for it: no frame is received, or no SNR Estimator is connected to port 'snr'; connect one, or set 'Frames "
+            "for it: no frame is received, or no SNR Smoother is connected to port 'snr'; connect one, or set 'Frames "
             "in flight' to 0."
         )
 

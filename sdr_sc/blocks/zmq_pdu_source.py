@@ -41,7 +41,7 @@ class zmq_pdu_source(gr.basic_block):
     Args:
         address, bind, curve_key, allow_keys: as for ``zmq_pdu_sink``.
         queue: messages of a peer that may wait; further ones wait at his end.
-        schema: what the PDUs have to be: ``feedback`` (of the SNR estimator), ``sent`` (of the semantic encoder),
+        schema: what the PDUs have to be: ``feedback`` (of the SNR smoother), ``sent`` (of the semantic encoder),
             ``truth`` (of the channel), or ``any``: keys of plain values, at most 1 MiB. Of ``feedback`` the newest
             counts: where more comes than the flowgraph bears, the older is left out, and counted in
             ``messages_superseded``.

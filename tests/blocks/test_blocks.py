@@ -16,7 +16,7 @@ from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
-from sdr_sc.blocks.snr_estimator import snr_estimator
+from sdr_sc.blocks.snr_smoother import snr_smoother
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError, ContractError, NumerologyError
@@ -158,11 +158,11 @@ def test_receiver_finds_frames_whatever_the_scheduler_does() -> None:
         assert [read_pdu(m, "frames")[0]["frame_num"] for m in messages(debug)] == list(range(100))
 
 
-def test_snr_estimator_smooths_in_db() -> None:
+def test_snr_smoother_smooths_in_db() -> None:
     sent = [
         make_pdu({"snr_db": s, "frame_num": i}, np.zeros(1, np.complex64)) for i, s in enumerate((10.0, 20.0, 20.0))
     ]
-    out = [read_pdu(m, "snr") for m in run_messages(snr_estimator(smoothing=0.5), "frames", sent, "snr")]
+    out = [read_pdu(m, "snr") for m in run_messages(snr_smoother(smoothing=0.5), "frames", sent, "snr")]
     assert [meta["snr_db"] for meta, _ in out] == [10.0, 15.0, 17.5]
     assert [meta["snr_frame_db"] for meta, _ in out] == [10.0, 20.0, 20.0]
 
@@ -220,7 +220,7 @@ def test_encoder_never_waits_when_told_so() -> None:
 @pytest.mark.parametrize(
     "make, port, out",
     [
-        (snr_estimator, "frames", "snr"),
+        (snr_smoother, "frames", "snr"),
         (semantic_decoder, "frames", "answers"),
         (task_sink, "answers", "results"),
         (task_sink, "sent", "results"),
@@ -280,7 +280,7 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
         (lambda: channel(snr_schedule="10"), "is not 'frame:snr_db'"),
         (lambda: channel(snr_schedule="10:1,5:2"), "frames have to rise"),
         (lambda: channel(snr_db=float("nan")), "finite"),
-        (lambda: snr_estimator(smoothing=1.0), "0 to below 1"),
+        (lambda: snr_smoother(smoothing=1.0), "0 to below 1"),
         (lambda: task_sink(folder="/proc/none"), "cannot be written"),
     ],
 )

@@ -19,7 +19,7 @@ from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
-from sdr_sc.blocks.snr_estimator import snr_estimator
+from sdr_sc.blocks.snr_smoother import snr_smoother
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
@@ -233,7 +233,7 @@ def test_chain_without_tags(surplus, in_flight, n):
         ofdm_tx(),
         channel(30.0),
         ofdm_rx(),
-        snr_estimator(),
+        snr_smoother(),
         semantic_decoder(),
         task_sink(),
     )

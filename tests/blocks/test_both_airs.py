@@ -13,7 +13,7 @@ from gnuradio import gr
 from sdr_sc.blocks.image_source import image_source
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
-from sdr_sc.blocks.snr_estimator import snr_estimator
+from sdr_sc.blocks.snr_smoother import snr_smoother
 from sdr_sc.data import fashion_mnist
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.end_of_stream import END
@@ -75,7 +75,7 @@ def test_both_airs_choose_the_same_k(smoothing: float, monkeypatch: pytest.Monke
         now_s=1000.0, monotonic=lambda: clock.now_s, monotonic_ns=time.monotonic_ns, sleep=time.sleep
     )
     monkeypatch.setattr("sdr_sc.blocks.semantic_encoder.time", clock)
-    tb, source, smoother = gr.top_block(), image_source(images=0), snr_estimator(smoothing)
+    tb, source, smoother = gr.top_block(), image_source(images=0), snr_smoother(smoothing)
     encoder = semantic_encoder(items_per_frame=1, feedback_timeout_s=0.5)
     receiver = answering_receiver(estimates_db, clock)
     tb.blocks = source, encoder, receiver, smoother

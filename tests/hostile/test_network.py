@@ -17,7 +17,7 @@ from strangers import ZMTP_GREETING, memory_mib, new_address, raw_peer, running,
 
 from sdr_sc.bench.hardening import hostile_messages as messages
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
-from sdr_sc.blocks.snr_estimator import snr_estimator
+from sdr_sc.blocks.snr_smoother import snr_smoother
 from sdr_sc.blocks.zmq_pdu_sink import zmq_pdu_sink
 from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 from sdr_sc.errors import SdrScError
@@ -181,12 +181,12 @@ def test_listeners_are_few_and_one_that_goes_makes_room() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-200.0, -3.5, 150.0, float("inf")])
-def test_what_our_estimator_reports_is_feedback(snr_db: float) -> None:
-    estimator, got, tb = snr_estimator(), blocks.message_debug(), gr.top_block()
-    tb.msg_connect((estimator, "snr"), (got, "store"))
+def test_what_the_smoother_reports_is_feedback(snr_db: float) -> None:
+    smoother, got, tb = snr_smoother(), blocks.message_debug(), gr.top_block()
+    tb.msg_connect((smoother, "snr"), (got, "store"))
     tb.start()
     try:
-        estimator.handle_frame(make_pdu({"snr_db": snr_db, "frame_num": 4}, np.zeros(1, np.complex64)))
+        smoother.handle_frame(make_pdu({"snr_db": snr_db, "frame_num": 4}, np.zeros(1, np.complex64)))
         assert until(lambda: got.num_messages() == 1)
     finally:
         tb.stop()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the PDUs between the two ends of a link hold, checked before a block sees them.
 
-``feedback`` is what `snr_estimator` says to `semantic_encoder`, ``sent`` what `semantic_encoder` says to
+``feedback`` is what `snr_smoother` says to `semantic_encoder`, ``sent`` what `semantic_encoder` says to
 `task_sink` and `sigmf_recorder` (a frame, or the end), ``truth`` what `channel` says to them, ``any`` a PDU of any
 keys within the bounds of `pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and
 what nobody reads is not a sign of that.
