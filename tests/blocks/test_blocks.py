@@ -8,6 +8,7 @@ import pmt
 import pytest
 from block_messages import DEADLINE_S, WIRE_ID, frame_pdu, messages, post, run_messages
 from gnuradio import blocks, gr
+from onnx_pairs import other_model
 
 from sdr_sc.blocks.channel import channel
 from sdr_sc.blocks.image_source import image_source
@@ -28,6 +29,7 @@ from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic import weights
 
 
 def test_image_source_tags_every_image() -> None:
@@ -173,6 +175,18 @@ def test_decoder_answers_and_refuses_other_models() -> None:
     out = [read_pdu(m, "answers") for m in run_messages(decoder, "frames", sent, "answers")]
     assert len(out) == 1 and len(out[0][1]) == 2
     assert (decoder.frames_answered, decoder.frames_refused) == (1, 2)
+
+
+def test_a_decoder_with_several_models_answers_each_frame_with_its_own(tmp_path) -> None:
+    other = other_model(tmp_path, (16, 16), 3)
+    other_id = weights.read_contract(other).wire_id
+    decoder = semantic_decoder(f"{weights.DEFAULT_MODEL}, {other}")
+    sent = [frame_pdu(), frame_pdu(model_id=other_id, n_items=3), frame_pdu(model_id=WIRE_ID ^ 1), frame_pdu(task=9)]
+    out = [read_pdu(m, "answers")[1] for m in run_messages(decoder, "frames", sent, "answers")]
+    assert [len(answer) for answer in out] == [2, 3] and max(out[1]) < 3
+    assert (decoder.frames_answered, decoder.frames_refused) == (2, 2)
+    with pytest.raises(BlockError, match="have the same id"):
+        semantic_decoder(f"{weights.DEFAULT_MODEL},{weights.DEFAULT_MODEL}")
 
 
 def run_encoder(items: int, tagged: bool = False, **settings) -> tuple[semantic_encoder, list]:
