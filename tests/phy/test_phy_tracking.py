@@ -12,6 +12,7 @@ from sdr_sc.phy.channels.offsets import CarrierOffset, ClockOffset
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.bundles import PilotPhasors, Prior
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD, track
 from sdr_sc.phy.receive.presence import present_symbols
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
@@ -72,10 +73,8 @@ def test_common_gain_that_changes_along_the_frame_is_followed() -> None:
     truth = (1 + 0.3 * np.sin(np.arange(symbols) / 30)) * np.exp(1j * np.arange(symbols) / 40)
     noise = 0.05 * (rng.standard_normal((symbols, 4)) + 1j * rng.standard_normal((symbols, 4)))
     phasors = (truth[:, np.newaxis] + noise).astype(np.complex64)
-    times = 5.0 + np.arange(symbols)
-    gains, tilts, slope, centre = track(
-        phasors, np.ones(90, bool), np.ones(4), positions, times, 0.005, 8 * CLOCK_OFFSET_STD, 1e-3
-    )
+    observed = PilotPhasors(phasors, np.ones(4), positions, 5.0 + np.arange(symbols))
+    gains, tilts, slope, centre = track(observed, np.ones(90, bool), Prior(0.005, 8 * CLOCK_OFFSET_STD, 1.25))
     assert np.sqrt(np.mean(np.abs(gains - truth) ** 2)) < 0.03
     assert np.abs(21 * tilts).max() < 0.05
     assert abs(slope) < 1e-4
@@ -88,9 +87,8 @@ def test_a_tilt_over_frequency_is_followed() -> None:
     truth = 0.3j * np.sin(np.arange(symbols) / 40)[:, np.newaxis] * positions / 21
     noise = 0.05 * (rng.standard_normal((symbols, 4)) + 1j * rng.standard_normal((symbols, 4)))
     phasors = (1 + 0.2 * truth.real + truth + noise).astype(np.complex64)
-    gains, tilts, slope, _ = track(
-        phasors, np.ones(90, bool), np.ones(4), positions, 5.0 + np.arange(symbols), 0.005, 8 * CLOCK_OFFSET_STD, 1e-3
-    )
+    observed = PilotPhasors(phasors, np.ones(4), positions, 5.0 + np.arange(symbols))
+    gains, tilts, slope, _ = track(observed, np.ones(90, bool), Prior(0.005, 8 * CLOCK_OFFSET_STD, 1.25))
     turn = np.exp(1j * slope * np.outer(5.0 + np.arange(symbols), positions))
     tracked = (gains[:, np.newaxis] + tilts[:, np.newaxis] * positions) * turn
     assert np.sqrt(np.mean(np.abs(tracked - 1 - truth) ** 2)) < 0.04
@@ -107,9 +105,8 @@ def _verdict(payload: float, turn: float, snr_db: float, seed: int) -> float:
         sent = rng.choice([-1.0, 1.0], (symbols, pilots)) * np.exp(2j * np.pi * rng.random())
     received = sent + (rng.standard_normal((symbols, pilots, 2)) @ [1, 1j]) * np.sqrt(noise / 2)
     positions = np.array([-21.0, -7.0, 7.0, 21.0])
-    return float(
-        present_symbols(received.astype(np.complex64), np.ones(pilots), positions, times, noise, 1e-4, 10.0).mean()
-    )
+    observed = PilotPhasors(received.astype(np.complex64), np.ones(pilots), positions, times)
+    return float(present_symbols(observed, Prior(noise, 1e-4, 10.0)).mean())
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 5.0])

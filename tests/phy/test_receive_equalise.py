@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.interleave import FeatureMapping, permutation
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.bundles import Carriers, Estimates, Tracking
 from sdr_sc.phy.receive.equalise import equalise
 
 N64 = Numerology()
@@ -52,22 +53,14 @@ class Case:
         features, variance = np.full(count, -1, np.complex64), np.full(count, -1, np.float32)
         equalise(
             self.spectra[:arrived],
-            n.bins[n.data_index],
-            n.positions[n.data_index],
-            n.data_index,
             self.channel,
-            self.scale,
-            self.gains[:arrived],
-            self.tilts[:arrived],
-            self.centre,
-            self.slope,
+            Carriers(n.bins[n.data_index], n.data_index, n.positions[n.data_index]),
+            Tracking(self.gains[:arrived], self.tilts[:arrived], self.slope, self.centre),
             self.times[:arrived],
             self.noise[:arrived],
             np.ones(self.symbols, bool) if present is None else present,
-            permutation(count),
-            pn_signs(count),
-            features,
-            variance,
+            FeatureMapping(permutation(count), pn_signs(count), self.scale),
+            Estimates(features, variance, np.empty((0, 0), np.complex64)),
         )
         return features, variance
 

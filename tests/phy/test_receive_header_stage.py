@@ -9,7 +9,8 @@ import pytest
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_estimate import smoother
-from sdr_sc.phy.receive.header_stage import header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
 N = Numerology()
 TRAINING_TIMES = np.array([-1.3, -0.5])
@@ -44,37 +45,27 @@ class Case:
         self.spectra = np.full((N.header_symbols, N.fft_size), np.nan, np.complex64)
         self.spectra[:, N.bins] = self.symbols / self.ramp
         energy = np.sum(np.abs(self.channel) ** 2)
-        self.phasors = (energy * np.exp(1j * carrier * TRAINING_TIMES)).astype(np.complex64)
+        phasors = (energy * np.exp(1j * carrier * TRAINING_TIMES)).astype(np.complex64)
+        self.first_look = PreambleEstimate(self.training, self.channel.astype(np.complex64), phasors)
+        # Known times count from the middle of the known symbols, as in the receiver.
+        self.tables = HeaderTables(
+            bins=N.bins,
+            ramp=self.ramp,
+            data_index=N.data_index,
+            pilot_index=N.pilot_index,
+            pilots=PILOTS,
+            slope_times=times,
+            known_times=times - times.mean(),
+            smoother=smoother(N, np.ones(N.used)),
+        )
 
     def soft(self) -> tuple[np.ndarray, np.ndarray]:
         """Symbols and soft values."""
-        return header_soft_values(
-            self.spectra,
-            N.bins,
-            self.ramp,
-            N.data_index,
-            N.pilot_index,
-            PILOTS,
-            self.training,
-            self.channel.astype(np.complex64),
-            self.phasors,
-            np.concatenate((TRAINING_TIMES, HEADER_TIMES)),
-        )
+        return header_soft_values(self.spectra, self.first_look, self.tables)
 
     def gains(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Gains, smoothed channel, slope; times count from the middle of the known symbols, as in the receiver."""
-        times = np.concatenate((TRAINING_TIMES, HEADER_TIMES))
-        return known_symbol_gains(
-            self.training,
-            self.symbols,
-            self.bits,
-            PILOTS,
-            N.data_index,
-            N.pilot_index,
-            self.channel.astype(np.complex64),
-            times - times.mean(),
-            smoother(N, np.ones(N.used)),
-        )
+        """Gains, smoothed channel, slope."""
+        return known_symbol_gains(self.symbols, self.bits, self.first_look, self.tables)
 
 
 @pytest.mark.parametrize("carrier", [-0.6, 0.0, 0.25])

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from sdr_sc.phy.frame.framing import pilot_values
-from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.interleave import FeatureMapping, permutation
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.payload_stage import receive_payload
 
 N = Numerology()
@@ -66,24 +67,13 @@ class Payload:
         there, is_whole, slope = receive_payload(
             self.spectra[:arrived],
             self.channel,
-            N.bins[N.pilot_index],
-            N.pilot_index,
-            N.pilot_positions.astype(float),
-            self.known,
-            N.bins[N.data_index],
-            N.data_index,
-            N.positions[N.data_index],
+            Pilots(N.bins[N.pilot_index], N.pilot_index, N.pilot_positions.astype(float), self.known),
+            Carriers(N.bins[N.data_index], N.data_index, N.positions[N.data_index]),
             self.times[:arrived],
             np.ones(arrived, bool) if usable is None else usable,
-            self.noise,
-            SLOPE_STD,
-            130.0,
-            SCALE,
-            permutation(COUNT),
-            pn_signs(COUNT),
-            features,
-            variance,
-            pilots,
+            Prior(self.noise, SLOPE_STD, 130.0),
+            FeatureMapping(permutation(COUNT), pn_signs(COUNT), SCALE),
+            Estimates(features, variance, pilots),
         )
         return Outcome(there, is_whole, slope, features, variance, pilots)
 

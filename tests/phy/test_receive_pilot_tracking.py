@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdr_sc.phy.receive.bundles import PilotPhasors, Pilots, Prior
 from sdr_sc.phy.receive.phase_slope import phase_slope
 from sdr_sc.phy.receive.pilot_tracking import _smooth, carrier_slope, clock_slope, pilot_phasors, track
 
@@ -46,7 +47,9 @@ def test_pilot_phasors_are_received_times_known_times_conjugate_channel() -> Non
     bins, index = np.array([43, 57, 7, 21]), np.array([5, 19, 32, 46])
     known = np.random.default_rng(6).choice([-1, 1], (9, 4)).astype(np.float32)
     channel[index[1]] = 0
-    phasors, weights = pilot_phasors(spectra, bins, known, index, channel)
+    times = np.arange(6.0)
+    phasors, weights, positions, kept = pilot_phasors(spectra, channel, Pilots(bins, index, POSITIONS, known), times)
+    assert (positions == POSITIONS).all() and (kept == times).all()
     np.testing.assert_allclose(phasors, spectra[:, bins] * known[:6] * channel[index].conj(), rtol=1e-5)
     np.testing.assert_allclose(weights, np.maximum(np.abs(channel[index]) ** 2, 1e-30), rtol=1e-5)
     assert (weights > 0).all()
@@ -105,7 +108,9 @@ def test_tracking_gives_the_truth_where_nothing_disturbs_it() -> None:
     present = np.ones(80, bool)
     present[30:36] = False
     phasors[30:36] = 10 * rng.standard_normal((6, 4))
-    gains, tilts, found, centre = track(phasors, present, weights, POSITIONS, times, noise, 1.6e-4, 1e-3)
+    known_weight = noise / (weights.sum() * 1e-3)  # the gain is known to a variance of 1e-3 ahead of the payload
+    observed = PilotPhasors(phasors, weights, POSITIONS, times)
+    gains, tilts, found, centre = track(observed, present, Prior(noise, 1.6e-4, known_weight))
     assert centre == pytest.approx(np.sum(weights * POSITIONS) / weights.sum())
     assert found == pytest.approx(slope, abs=5e-6)
     model = gains[:, None] + tilts[:, None] * (POSITIONS - centre)

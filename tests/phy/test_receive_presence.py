@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdr_sc.phy.receive.bundles import PilotPhasors, Prior, Tracking
 from sdr_sc.phy.receive.presence import present_symbols, symbol_noise
 
 POSITIONS = np.array([-21.0, -7.0, 7.0, 21.0])
@@ -33,7 +34,7 @@ def phasors(seed: int, hole: slice = slice(0, 0), kind: str = "noise", noise: fl
 
 def present(received: np.ndarray, noise: float = NOISE) -> np.ndarray:
     """The verdict on phasors."""
-    return present_symbols(received, WEIGHTS, POSITIONS, TIMES, noise, CLOCK_STD, KNOWN_WEIGHT)
+    return present_symbols(PilotPhasors(received, WEIGHTS, POSITIONS, TIMES), Prior(noise, CLOCK_STD, KNOWN_WEIGHT))
 
 
 @pytest.mark.parametrize("noise", [1e-3, 0.05, 0.5])
@@ -79,9 +80,8 @@ def noise_of(received: np.ndarray, gains: np.ndarray, slope: float, there: np.nd
     tilts = (0.001j * np.ones(len(received))).astype(np.complex64)
     model = gains[:, None] + tilts[:, None] * (POSITIONS - centre)
     received = received + WEIGHTS * model * np.exp(1j * slope * np.outer(TIMES, POSITIONS))
-    return symbol_noise(
-        received.astype(np.complex64), WEIGHTS, POSITIONS, TIMES, gains, tilts, slope, centre, there, header
-    )
+    observed = PilotPhasors(received.astype(np.complex64), WEIGHTS, POSITIONS, TIMES)
+    return symbol_noise(observed, Tracking(gains, tilts, slope, centre), there, header)
 
 
 def test_the_noise_of_the_header_holds_where_the_pilots_agree() -> None:
@@ -113,7 +113,6 @@ def test_absent_symbols_do_not_count_and_a_short_frame_keeps_the_header_s_noise(
     assert found.max() < 2 * NOISE
     short = white(10 * NOISE, 5, 3)
     gains = np.zeros(3, np.complex64)
-    levels = symbol_noise(
-        short.astype(np.complex64), WEIGHTS, POSITIONS, TIMES[:3], gains, gains, 0.0, 0.0, np.ones(3, bool), NOISE
-    )
+    observed = PilotPhasors(short.astype(np.complex64), WEIGHTS, POSITIONS, TIMES[:3])
+    levels = symbol_noise(observed, Tracking(gains, gains, 0.0, 0.0), np.ones(3, bool), NOISE)
     assert (levels == NOISE).all()

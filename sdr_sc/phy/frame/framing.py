@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -11,7 +12,7 @@ from scipy import fft
 
 from sdr_sc.phy.frame import header as header_format
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
-from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.interleave import FeatureMapping, feature_mapping
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
@@ -32,14 +33,26 @@ def filler_values(count: int) -> np.ndarray:
     return pn_signs(count, _FILLER_SEED) if count else np.empty(0, np.float32)
 
 
+class SymbolTables(NamedTuple):
+    """What every OFDM symbol of a frame has in common.
+
+    Attributes:
+        data_bins, pilot_bins: int64 (data,) and (pilots,), FFT bins.
+        pilots: float32 (symbols or more, pilots), their values in header and payload symbols.
+    """
+
+    data_bins: np.ndarray
+    pilot_bins: np.ndarray
+    pilots: np.ndarray
+
+
 class FrameBuilder:
     """Builds frames of one numerology; makes its tables once."""
 
     def __init__(self, numerology: Numerology) -> None:
         n = self.numerology = numerology
-        self._data_bins, self._pilot_bins = n.bins[n.data_index], n.bins[n.pilot_index]
         longest = n.header_symbols + n.payload_symbols(MAX_K * MAX_ITEMS)
-        self._pilots = pilot_values(longest, n)
+        self._tables = SymbolTables(n.bins[n.data_index], n.bins[n.pilot_index], pilot_values(longest, n))[:]
         self._preamble = preamble(n)
 
     def build(self, features: np.ndarray, header: Header, amplitude: float = 1.0, gap_samples: int = 0) -> np.ndarray:
@@ -69,12 +82,8 @@ class FrameBuilder:
             header_format.encode(header, n),
             flat,
             filler_values(symbols * n.data_subcarriers - len(flat)),
-            permutation(len(flat)),
-            pn_signs(len(flat)),
-            10.0 ** (header.power_scale_db / 20.0),
-            self._pilots,
-            self._data_bins,
-            self._pilot_bins,
+            feature_mapping(len(flat), header.power_scale_db)[:],
+            self._tables,
         )
         out = np.zeros(n.frame_samples(len(flat)) + gap_samples, np.complex64)
         np.multiply(self._preamble, np.float32(amplitude), out=out[: n.preamble_samples])
@@ -99,16 +108,26 @@ def fill(
     header: np.ndarray,
     features: np.ndarray,
     filler: np.ndarray,
-    places: np.ndarray,
-    signs: np.ndarray,
-    scale: float,
-    pilots: np.ndarray,
-    data_bins: np.ndarray,
-    pilot_bins: np.ndarray,
+    mapping: tuple,
+    tables: tuple,
 ) -> np.ndarray:
-    """Header, features interleaved and with their signs, filler and pilots on their FFT bins."""
+    """Put header, features, filler and pilots on their FFT bins.
+
+    Args:
+        bins: complex64 (symbols, fft_size), written: header and payload symbols.
+        header: float32 (header_symbols, data), see `header.encode`.
+        features: complex64 (count,).
+        filler: float32, values for the places that the features leave in the last symbol.
+        mapping, tables: fields of `FeatureMapping` and `SymbolTables`; as plain tuples, see
+            `sdr_sc.phy.receive.bundles`.
+
+    Returns:
+        ``bins``.
+    """
+    mapping, tables = FeatureMapping(*mapping), SymbolTables(*tables)
     first, data = header.shape
-    factor = np.float32(scale)
+    data_bins, pilot_bins, pilots = tables.data_bins, tables.pilot_bins, tables.pilots
+    places, signs, factor = mapping.places, mapping.signs, np.float32(mapping.scale)
     for s in range(len(bins)):
         for p in range(len(pilot_bins)):
             bins[s, pilot_bins[p]] = pilots[s, p]

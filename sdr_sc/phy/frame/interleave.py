@@ -9,8 +9,31 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import gcd, sqrt
+from typing import NamedTuple
 
 import numpy as np
+
+from sdr_sc.phy.frame.sequences import pn_signs
+
+
+class FeatureMapping(NamedTuple):
+    """How the features of a frame lie on the air.
+
+    Attributes:
+        places: int64 (count,), place on the air of each feature: data subcarrier by data subcarrier, symbol by symbol.
+        signs: float32 (count,), scrambling sign at each place.
+        scale: amplitude of the payload over that of the known symbols.
+    """
+
+    places: np.ndarray
+    signs: np.ndarray
+    scale: float
+
+
+@lru_cache(maxsize=256)
+def feature_mapping(count: int, power_scale_db: float) -> FeatureMapping:
+    """The mapping of ``count`` features, at the payload power that the header gives."""
+    return FeatureMapping(permutation(count), pn_signs(count), 10.0 ** (power_scale_db / 20.0))
 
 
 @lru_cache(maxsize=256)

@@ -12,12 +12,12 @@ import numpy as np
 from sdr_sc.phy.frame import header as header_format
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
-from sdr_sc.phy.frame.interleave import permutation
-from sdr_sc.phy.frame.sequences import pn_signs
+from sdr_sc.phy.frame.interleave import feature_mapping, permutation
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.channel_estimate import smoother
 from sdr_sc.phy.receive.early_window import early_window_ramp
-from sdr_sc.phy.receive.header_stage import header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, known_symbol_gains
 from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimator
@@ -93,19 +93,28 @@ class FrameDecoder:
         # The known symbols' times count from their middle, where the channel estimate's phase is taken.
         known_times = np.concatenate((self._preamble.times[-2:], header_times))
         self._middle = float(known_times.mean())
-        self._known_times = known_times - self._middle
-        self._slope_times = np.concatenate((self._preamble.times, header_times))
-        self._ramp = early_window_ramp(n)
-        self._unramp = self._ramp.conj()
-        self._smoother = smoother(n, np.ones(n.used))
-        self._bins = n.bins
-        self._pilot_index, self._data_index = n.pilot_index, n.data_index
-        self._pilot_bins, self._data_bins = n.bins[n.pilot_index], n.bins[n.data_index]
-        self._pilot_positions = n.pilot_positions.astype(np.float64)
-        self._data_positions = n.positions[n.data_index]
+        ramp = early_window_ramp(n)
+        self._unramp = ramp.conj()
         longest = n.payload_symbols(MAX_K * MAX_ITEMS)
         known_pilots = pilot_values(n.header_symbols + longest, n)
-        self._header_pilots, self._payload_pilots = known_pilots[: n.header_symbols], known_pilots[n.header_symbols :]
+        # Plain tuples: see `bundles`.
+        self._header_tables = HeaderTables(
+            bins=n.bins,
+            ramp=ramp,
+            data_index=n.data_index,
+            pilot_index=n.pilot_index,
+            pilots=known_pilots[: n.header_symbols],
+            slope_times=np.concatenate((self._preamble.times, header_times)),
+            known_times=known_times - self._middle,
+            smoother=smoother(n, np.ones(n.used)),
+        )[:]
+        self._data = Carriers(n.bins[n.data_index], n.data_index, n.positions[n.data_index])[:]
+        self._pilots = Pilots(
+            bins=n.bins[n.pilot_index],
+            used_index=n.pilot_index,
+            positions=n.pilot_positions.astype(np.float64),
+            known=known_pilots[n.header_symbols :],
+        )[:]
         self._payload_starts = n.payload_offset + useful + n.symbol_samples * np.arange(longest)
         self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
         window_middles = self._payload_starts + n.early_window + n.fft_size / 2
@@ -130,33 +139,13 @@ class FrameDecoder:
         cycles = sync.cycles_per_sample
         bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
         first_look = self._preamble.estimate(bins[:preamble_windows])
-        symbols, soft = header_soft_values(
-            bins[preamble_windows:],
-            self._bins,
-            self._ramp,
-            self._data_index,
-            self._pilot_index,
-            self._header_pilots,
-            first_look.training,
-            first_look.channel,
-            first_look.phasors,
-            self._slope_times,
-        )
+        symbols, soft = header_soft_values(bins[preamble_windows:], first_look[:], self._header_tables)
         bits = header_format.decode_bits(soft)
         header = header_format.unpack(bits)
         if header is None:
             return None
-        gains, channel, slope = known_symbol_gains(
-            first_look.training,
-            symbols,
-            header_format.encode_bits(bits, n),
-            self._header_pilots,
-            self._data_index,
-            self._pilot_index,
-            first_look.channel,
-            self._known_times,
-            self._smoother,
-        )
+        sent = header_format.encode_bits(bits, n)
+        gains, channel, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
         observation = SnrObservation(
             training=first_look.training,
@@ -209,24 +198,13 @@ class FrameDecoder:
         there, is_whole, slope = receive_payload(
             bins,
             channel,
-            self._pilot_bins,
-            self._pilot_index,
-            self._pilot_positions,
-            self._payload_pilots,
-            self._data_bins,
-            self._data_index,
-            self._data_positions,
+            self._pilots,
+            self._data,
             self._payload_times[:arrived],
             usable,
-            noise,
-            self._slope_per_offset * CLOCK_OFFSET_STD,
-            self._known_weight,
-            10.0 ** (header.power_scale_db / 20.0),
-            permutation(count),
-            pn_signs(count),
-            features.reshape(-1),
-            variance.reshape(-1),
-            pilots,
+            Prior(noise, self._slope_per_offset * CLOCK_OFFSET_STD, self._known_weight)[:],
+            feature_mapping(count, header.power_scale_db)[:],
+            Estimates(features.reshape(-1), variance.reshape(-1), pilots)[:],
         )
         observation = result.observation
         if self._needs_pilots:

@@ -3,45 +3,59 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from sdr_sc.phy.linear import inner
 from sdr_sc.phy.receive.channel_estimate import multiply
 from sdr_sc.phy.receive.phase_slope import phase_slope
+from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
 _REACH = 1.0
 
 
+class HeaderTables(NamedTuple):
+    """Subcarriers and times of the header.
+
+    Attributes:
+        bins: int64 (used,), FFT bins of the occupied subcarriers.
+        ramp: complex64 (used,), early-window ramp of these.
+        data_index, pilot_index: int64 (data,) and (pilots,), places within the occupied subcarriers.
+        pilots: float32 (header_symbols, pilots), +1 and -1 as sent.
+        slope_times: float64 (windows + header_symbols,), middles of the preamble's windows and of the header's
+            symbols, in symbol durations from the end of the preamble.
+        known_times: float64 (2 + header_symbols,), the same of training and header symbols, from their mean.
+        smoother: complex64 (used, used), see `channel_estimate.smoother`.
+    """
+
+    bins: np.ndarray
+    ramp: np.ndarray
+    data_index: np.ndarray
+    pilot_index: np.ndarray
+    pilots: np.ndarray
+    slope_times: np.ndarray
+    known_times: np.ndarray
+    smoother: np.ndarray
+
+
 @njit(cache=True, nogil=True)
-def header_soft_values(
-    spectra: np.ndarray,
-    bins: np.ndarray,
-    ramp: np.ndarray,
-    data_index: np.ndarray,
-    pilot_index: np.ndarray,
-    pilots: np.ndarray,
-    training: np.ndarray,
-    channel: np.ndarray,
-    phasors: np.ndarray,
-    times: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def header_soft_values(spectra: np.ndarray, first_look: tuple, tables: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Soft values of the header's bits.
 
     Args:
         spectra: complex64 (header_symbols, fft_size).
-        bins, ramp: FFT bin and early-window ramp of the occupied subcarriers.
-        data_index, pilot_index: places within these.
-        pilots: float32 (header_symbols, pilots), known pilots.
-        training: complex64 (2, used), see `PreambleEstimate`.
-        channel: complex64 (used,), first estimate.
-        phasors: complex64 (windows,), of the preamble's windows.
-        times: float64 (windows + header_symbols,), middles of the preamble's windows and of the header's symbols.
+        first_look, tables: fields of `PreambleEstimate` and `HeaderTables`.
 
     Returns:
         The symbols on the occupied subcarriers, complex64 (header_symbols, used), and soft values, float32
         (header_symbols, data), in proportion to the log-likelihood ratio.
     """
+    training, channel, phasors = first_look
+    tables = HeaderTables(*tables)
+    bins, ramp, times, pilots = tables.bins, tables.ramp, tables.slope_times, tables.pilots
+    data_index, pilot_index = tables.data_index, tables.pilot_index
     count, windows, used = len(spectra), len(phasors), len(bins)
     symbols = np.empty((count, used), np.complex64)
     every = np.empty((windows + count, 1), np.complex64)
@@ -72,34 +86,24 @@ def header_soft_values(
 
 @njit(cache=True, nogil=True)
 def known_symbol_gains(
-    training: np.ndarray,
-    symbols: np.ndarray,
-    data: np.ndarray,
-    pilots: np.ndarray,
-    data_index: np.ndarray,
-    pilot_index: np.ndarray,
-    channel: np.ndarray,
-    times: np.ndarray,
-    smoother: np.ndarray,
+    symbols: np.ndarray, data: np.ndarray, first_look: tuple, tables: tuple
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Use a header whose check has passed as training.
 
     Args:
-        training: complex64 (2, used).
         symbols: complex64 (header_symbols, used), received.
-        data, pilots: float32 (header_symbols, data) and (header_symbols, pilots), +1 and -1 as sent.
-        data_index, pilot_index: their places within the occupied subcarriers.
-        channel: complex64 (used,), first estimate.
-        times: float64 (2 + header_symbols,), in symbol durations, from the middle of these symbols.
-        smoother: complex64 (used, used).
+        data: float32 (header_symbols, data), +1 and -1 as sent.
+        first_look, tables: fields of `PreambleEstimate` and `HeaderTables`.
 
     Returns:
         Gains of each symbol with its common phase removed, complex64 (2 + header_symbols, used); the smoothed channel
         with the phase of time 0; and the residual carrier offset, rad per symbol.
     """
+    tables, first_look = HeaderTables(*tables), PreambleEstimate(*first_look)
+    data_index, pilot_index, pilots, times = tables.data_index, tables.pilot_index, tables.pilots, tables.known_times
     count, used = 2 + len(symbols), symbols.shape[1]
     gains = np.empty((count, used), np.complex64)
-    gains[:2] = training
+    gains[:2] = first_look.training
     for s in range(len(symbols)):
         for d in range(len(data_index)):
             gains[2 + s, data_index[d]] = symbols[s, data_index[d]] * data[s, d]
@@ -107,7 +111,7 @@ def known_symbol_gains(
             gains[2 + s, pilot_index[p]] = symbols[s, pilot_index[p]] * pilots[s, p]
     phasors = np.empty((count, 1), np.complex64)
     for s in range(count):
-        phasors[s, 0] = _against(gains[s], channel)
+        phasors[s, 0] = _against(gains[s], first_look.channel)
     slope = phase_slope(phasors, times, _REACH)
     middle = complex(0.0, 0.0)
     for s in range(count):
@@ -121,7 +125,7 @@ def known_symbol_gains(
             gains[s, u] *= turn
             mean[u] += gains[s, u] / np.float32(count)
     _remove_clock_drift(gains, mean, times)
-    return gains, multiply(smoother, mean), slope
+    return gains, multiply(tables.smoother, mean), slope
 
 
 @njit(cache=True, nogil=True)

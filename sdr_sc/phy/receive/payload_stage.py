@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.frame.interleave import FeatureMapping
+from sdr_sc.phy.receive.bundles import Carriers, Estimates, PilotPhasors, Pilots, Prior, Tracking
 from sdr_sc.phy.receive.equalise import equalise
 from sdr_sc.phy.receive.pilot_tracking import pilot_phasors, track
 from sdr_sc.phy.receive.presence import present_symbols, symbol_noise
@@ -18,86 +20,64 @@ from sdr_sc.phy.receive.presence import present_symbols, symbol_noise
 def receive_payload(
     spectra: np.ndarray,
     channel: np.ndarray,
-    pilot_bins: np.ndarray,
-    pilot_index: np.ndarray,
-    pilot_positions: np.ndarray,
-    known_pilots: np.ndarray,
-    data_bins: np.ndarray,
-    data_index: np.ndarray,
-    data_positions: np.ndarray,
+    pilots: tuple,
+    data: tuple,
     times: np.ndarray,
     usable: np.ndarray,
-    noise: float,
-    clock_std: float,
-    known_weight: float,
-    scale: float,
-    places: np.ndarray,
-    signs: np.ndarray,
-    features: np.ndarray,
-    variance: np.ndarray,
-    pilots: np.ndarray,
+    prior: tuple,
+    mapping: tuple,
+    out: tuple,
 ) -> tuple[int, bool, float]:
     """Equalise the payload symbols that arrived.
 
     Args:
         spectra: complex64 (symbols, fft_size), FFT of the received symbols.
         channel: complex64 (used,), with the phase of time 0 and the FFT window's ramp.
-        pilot_bins, pilot_index, pilot_positions, known_pilots: see `pilot_tracking.pilot_phasors` and `track`.
-        data_bins, data_index, data_positions, scale, places, signs: see `equalise`.
+        pilots, data: fields of `Pilots` and `Carriers`.
         times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
         usable: bool (symbols,), False for symbols known to be damaged.
-        noise: noise power per subcarrier.
-        clock_std: see `track`.
-        known_weight: energy of the symbols that the channel was estimated from over that of a symbol's pilots.
-        features: complex64 (count,), written; NaN where a symbol is not there, left alone where none arrived.
-        variance: float32 (count,), written likewise.
-        pilots: complex64 (symbols, pilots) to be written: the pilots over their known values, what was tracked taken
-            out, NaN where a symbol is not there; or of shape (0, 0) where nobody wants them.
+        prior, mapping: fields of `Prior` and `FeatureMapping`.
+        out: fields of `Estimates`, written; features and variance are NaN where a symbol is not there and left alone
+            where none arrived, the pilots are NaN in both cases.
 
     Returns:
         The symbols up to the last one that is there, whether all are there, and the phase slope of the clock offset.
     """
-    phasors, weights = pilot_phasors(spectra, pilot_bins, known_pilots, pilot_index, channel)
-    present = present_symbols(phasors, weights, pilot_positions, times, noise, clock_std, known_weight)
+    pilots, data, mapping = Pilots(*pilots), Carriers(*data), FeatureMapping(*mapping)
+    prior, out = Prior(*prior), Estimates(*out)
+    observed = pilot_phasors(spectra, channel, pilots, times)
+    present = present_symbols(observed, prior)
     there = 0
     for s in range(len(present)):
         present[s] = present[s] and usable[s]
         if present[s]:
             there = s + 1
     tracked = max(there, 1)
-    phasors, times = phasors[:tracked], times[:tracked]
-    first_variance = noise / (np.sum(weights) * known_weight)
-    gains, tilts, slope, centre = track(
-        phasors, present, weights, pilot_positions, times, noise, clock_std, first_variance
-    )
-    levels = symbol_noise(
-        phasors, weights, pilot_positions, times, gains, tilts, slope, centre, present[:tracked], noise
-    )
-    equalise(
-        spectra[:tracked],
-        data_bins,
-        data_positions,
-        data_index,
-        channel,
-        scale,
-        gains,
-        tilts,
-        centre,
-        slope,
-        times,
-        levels,
-        present,
-        places,
-        signs,
-        features,
-        variance,
-    )
-    if len(pilots):
-        pilots[:] = np.nan
-        for s in range(tracked):
-            for p in range(len(weights)):
-                angle = slope * pilot_positions[p] * times[s]
-                model = (gains[s] + tilts[s] * (pilot_positions[p] - centre)) * complex(np.cos(angle), np.sin(angle))
-                if present[s]:
-                    pilots[s, p] = phasors[s, p] / weights[p] * channel[pilot_index[p]] / model
-    return there, bool(np.all(present)), slope
+    observed = PilotPhasors(observed.phasors[:tracked], observed.weights, observed.positions, times[:tracked])
+    tracking = track(observed, present, prior)
+    noise = symbol_noise(observed, tracking, present[:tracked], prior.noise)
+    equalise(spectra[:tracked], channel, data, tracking, observed.times, noise, present, mapping, out)
+    if len(out.pilots):
+        _write_pilots(observed, channel, pilots.used_index, tracking, present, out.pilots)
+    return there, bool(np.all(present)), tracking.slope
+
+
+@njit(cache=True, nogil=True)
+def _write_pilots(
+    observed: PilotPhasors,
+    channel: np.ndarray,
+    index: np.ndarray,
+    tracking: Tracking,
+    present: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """The pilots over their known values, what was tracked taken out; see `Estimates`."""
+    out[:] = np.nan
+    for s in range(len(observed.times)):
+        for p in range(len(index)):
+            position = observed.positions[p]
+            angle = tracking.slope * position * observed.times[s]
+            model = tracking.gains[s] + tracking.tilts[s] * (position - tracking.centre)
+            if present[s]:
+                gain = observed.phasors[s, p] / observed.weights[p] * channel[index[p]]
+                out[s, p] = gain / (model * complex(np.cos(angle), np.sin(angle)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.receive.bundles import PilotPhasors, Pilots, Prior, Tracking
 from sdr_sc.phy.receive.phase_slope import phase_slope
 
 CLOCK_OFFSET_STD = 20e-6
@@ -29,64 +30,44 @@ _TILT_STEP = 1e-5  # the same of the tilt's, at the outermost pilot
 
 
 @njit(cache=True, nogil=True)
-def pilot_phasors(
-    spectra: np.ndarray, bins: np.ndarray, known: np.ndarray, index: np.ndarray, channel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def pilot_phasors(spectra: np.ndarray, channel: np.ndarray, pilots: Pilots, times: np.ndarray) -> PilotPhasors:
     """Pilots times their known values and the conjugate channel.
 
     Args:
         spectra: complex64 (symbols, fft_size), FFT of the received symbols.
-        bins: int64 (pilots,), FFT bins of the pilots.
-        known: float32 (symbols or more, pilots), +1 and -1.
-        index: int64 (pilots,), places of the pilots within ``channel``.
         channel: complex64 (used,).
-
-    Returns:
-        complex64 (symbols, pilots), and |channel|^2 of the pilots, float64 (pilots,), above 0.
+        pilots: the pilot subcarriers.
+        times: float64 (symbols,), see `PilotPhasors`.
     """
+    bins, index, known = pilots.bins, pilots.used_index, pilots.known
     out, weights = np.empty((len(spectra), len(bins)), np.complex64), np.empty(len(bins))
     for p in range(len(bins)):
         gain = np.conj(channel[index[p]])
         weights[p] = max(gain.real**2 + gain.imag**2, 1e-30)
         for s in range(len(spectra)):
             out[s, p] = spectra[s, bins[p]] * gain * known[s, p]
-    return out, weights
+    return PilotPhasors(out, weights, pilots.positions, times)
 
 
 @njit(cache=True, nogil=True)
-def track(
-    phasors: np.ndarray,
-    present: np.ndarray,
-    weights: np.ndarray,
-    positions: np.ndarray,
-    times: np.ndarray,
-    noise: float,
-    clock_std: float,
-    first_variance: float,
-) -> tuple[np.ndarray, np.ndarray, float, float]:
+def track(observed: PilotPhasors, present: np.ndarray, prior: Prior) -> Tracking:
     """Gain of each payload symbol against the channel estimate, and the clock offset.
 
     Args:
-        phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel;
-            those of symbols that are not present are set to 0.
+        observed: the pilots; the phasors of symbols that are not present are set to 0.
         present: bool (symbols or more,), False for symbols whose pilots tell nothing.
-        weights: float64 (pilots,), |channel|^2 of the pilots.
-        positions: float64 (pilots,), signed subcarrier numbers.
-        times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
-        noise: noise power per subcarrier.
-        clock_std: standard deviation of the phase slope below, before anything is known.
-        first_variance: variance of the common gain, which is near 1, ahead of the first symbol.
-
-    Returns:
-        Subcarrier k of symbol s has the gain ``(gains[s] + tilts[s] (k - centre)) exp(j slope k times[s])``: gains and
-        tilts, complex64 (symbols,), slope, and centre.
+        prior: noise and clock offset; the common gain is near 1 ahead of the first symbol, as well as the known
+            symbols tell.
     """
+    phasors, weights, positions, times = observed.phasors, observed.weights, observed.positions, observed.times
+    noise = prior.noise
     symbols, pilots = phasors.shape
     for s in range(symbols):
         if not present[s]:
             phasors[s] = 0
-    slope = clock_slope(phasors, positions, times, noise, clock_std)
+    slope = clock_slope(phasors, positions, times, noise, prior.clock_std)
     weight = np.sum(weights)
+    first_variance = noise / (weight * prior.known_weight)
     centre = np.sum(weights * positions) / weight
     lever = max(np.sum(weights * (positions - centre) ** 2), 1e-30)
     sums, tilted = np.zeros(symbols, np.complex64), np.zeros(symbols, np.complex64)
@@ -110,7 +91,7 @@ def track(
     reach = np.max(np.abs(positions))
     gains = _smooth(sums, present, 1.0, noise / weight, first_variance, _GAIN_STEP)
     tilts = _smooth(tilted, present, 0.0, noise / lever, 0.0, _TILT_STEP / reach**2)
-    return gains * turns, tilts * turns, slope, centre
+    return Tracking(gains * turns, tilts * turns, slope, centre)
 
 
 @njit(cache=True, nogil=True)

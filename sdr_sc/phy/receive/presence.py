@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.receive.bundles import PilotPhasors, Prior, Tracking
 from sdr_sc.phy.receive.pilot_tracking import carrier_slope, clock_slope
 
 _MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
@@ -24,37 +25,22 @@ _BLOCK = 8  # symbols over which the noise is measured
 
 
 @njit(cache=True, nogil=True)
-def present_symbols(
-    phasors: np.ndarray,
-    weights: np.ndarray,
-    positions: np.ndarray,
-    times: np.ndarray,
-    noise: float,
-    clock_std: float,
-    known_weight: float,
-) -> np.ndarray:
+def present_symbols(observed: PilotPhasors, prior: Prior) -> np.ndarray:
     """Which payload symbols are there.
 
     A large clock offset over a long frame turns the outer pilots too far to be predicted, and so does, at low SNR, what
     the header leaves of the carrier offset; so where something seems to be missing, the offsets that the whole frame
     shows are taken out, and the verdict with more symbols holds.
 
-    Args:
-        phasors: complex64 (symbols, pilots), received pilots times their known values and the conjugate channel.
-        weights: float64 (pilots,), |channel|^2 of the pilots.
-        positions: float64 (pilots,), signed subcarrier numbers.
-        times: float64 (symbols,), in symbol durations from the moment for which the channel was estimated.
-        noise: noise power per subcarrier.
-        clock_std: see `pilot_tracking.track`.
-        known_weight: see `sdr_sc.phy.receive.payload_stage.receive_payload`.
-
     Returns:
         bool (symbols,).
     """
+    phasors, weights, positions, times = observed.phasors, observed.weights, observed.positions, observed.times
+    noise = prior.noise
     present = _present(phasors, weights, positions, noise)
     if np.all(present):
         return present
-    slope = clock_slope(phasors, positions, times, noise, clock_std)
+    slope = clock_slope(phasors, positions, times, noise, prior.clock_std)
     turned = np.empty_like(phasors)
     for s in range(len(phasors)):
         for p in range(len(positions)):
@@ -67,7 +53,7 @@ def present_symbols(
     sums = np.empty(len(turned), np.complex64)
     for s in range(len(turned)):
         sums[s] = np.sum(turned[s])
-    carrier = carrier_slope(sums, times, np.sum(weights) * known_weight)
+    carrier = carrier_slope(sums, times, np.sum(weights) * prior.known_weight)
     for s in range(len(turned)):
         turned[s] *= np.complex64(complex(np.cos(carrier * times[s]), -np.sin(carrier * times[s])))
     other = _present(turned, weights, positions, noise)
@@ -118,30 +104,22 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
 
 
 @njit(cache=True, nogil=True)
-def symbol_noise(
-    phasors: np.ndarray,
-    weights: np.ndarray,
-    positions: np.ndarray,
-    times: np.ndarray,
-    gains: np.ndarray,
-    tilts: np.ndarray,
-    slope: float,
-    centre: float,
-    present: np.ndarray,
-    noise: float,
-) -> np.ndarray:
+def symbol_noise(observed: PilotPhasors, tracking: Tracking, present: np.ndarray, noise: float) -> np.ndarray:
     """Noise power of each symbol: that of the header, or what the pilots show around the tracked channel where that
     is clearly more, as behind fading that the tracking cannot follow. The median over the pilots, so that interference
     on one of them does not count for all.
 
     Args:
-        phasors, weights, positions, times, noise: as of `present_symbols`.
-        gains, tilts, slope, centre: what `pilot_tracking.track` returned.
+        observed: the pilots.
+        tracking: what `pilot_tracking.track` made of them.
         present: bool (symbols,).
+        noise: noise power per subcarrier in the header.
 
     Returns:
         float64 (symbols,).
     """
+    phasors, weights, positions, times = observed.phasors, observed.weights, observed.positions, observed.times
+    gains, tilts, slope, centre = tracking
     symbols, pilots = phasors.shape
     out, blocks = np.full(symbols, noise), max(1, symbols // _BLOCK)
     spacing = (times[-1] - times[0]) / max(symbols - 1, 1)
