@@ -18,9 +18,10 @@ _HIGH_DB, _LOW_DB = 20.0, 0.0
 _RMS_DBFS, _OCCUPIED = -14.9, 52 / 64
 _CALM_S, _LIMIT_S = 1.0, 3.0
 _AHEAD_S = 0.1
+_RATE_HZ = 1e6
 
 
-def step_response(steps: int, sample_rate_hz: float = 1e6) -> list[float]:
+def step_response(steps: int) -> list[float]:
     """Seconds from each step of 20 to 0 dB to the start of the first frame on the air with the k of 0 dB.
 
     The step is set for a moment of the air's time, and the send times of the frames are compared with it.
@@ -31,7 +32,7 @@ def step_response(steps: int, sample_rate_hz: float = 1e6) -> list[float]:
     contract = weights.read_contract(weights.DEFAULT_MODEL)
     wanted = LinkAdaptation(contract).setting(_LOW_DB).k
     air, name = f"bench{os.getpid()}", "step0"
-    loss = {snr: path_loss_for_snr(snr, _RMS_DBFS, sample_rate_hz, occupied=_OCCUPIED) for snr in (_HIGH_DB, _LOW_DB)}
+    loss = {snr: path_loss_for_snr(snr, _RMS_DBFS, _RATE_HZ, occupied=_OCCUPIED) for snr in (_HIGH_DB, _LOW_DB)}
     took: list[float] = []
     state: dict[str, Any] = {"since": None, "step_s": None}
 
@@ -59,7 +60,7 @@ def step_response(steps: int, sample_rate_hz: float = 1e6) -> list[float]:
             tb.results.finished.set()
 
     args = f"type=simusrp,name={name},air={air},path_loss_db={loss[_HIGH_DB]:.2f}"
-    run_end("loopback", {"device_args": args, "images": 0, "sample_rate_hz": sample_rate_hz}, 30.0 + 6 * steps, on_poll)
+    run_end("loopback", {"device_args": args, "images": 0, "sample_rate_hz": _RATE_HZ}, 30.0 + 6 * steps, on_poll)
     if len(took) < steps:
         raise SdrScError(f"only {len(took)} of {steps} steps of the SNR were followed in time.")
     return took

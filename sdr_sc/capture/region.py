@@ -101,9 +101,9 @@ class Region:
             raise CaptureError(f"{self.path} cannot be read ({error.strerror or error}).") from error
         return done
 
-    def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """All bytes from ``start``, a chunk at a time."""
-        for offset in range(start, self.size, CHUNK_BYTES):
+    def chunks(self) -> Iterator[bytes]:
+        """All bytes, a chunk at a time."""
+        for offset in range(0, self.size, CHUNK_BYTES):
             yield self.read(offset, CHUNK_BYTES).tobytes()
 
     def sha512(self) -> str:

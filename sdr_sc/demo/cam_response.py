@@ -10,6 +10,7 @@ from sdr_sc.semantic.cam import look_up
 from sdr_sc.semantic.specs import CamTable
 
 TOLERANCE_DB = 1.0
+HYSTERESIS_DB = 1.0  # of the flowgraphs
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,7 @@ def fitting_k(table: CamTable, snr_db: float, hysteresis_db: float) -> set[int]:
     return {look_up(table, s) for s in (low, *edges, high)}
 
 
-def find_steps(
-    snr_set_db: Sequence[float], k: Sequence[int], table: CamTable, hysteresis_db: float = 1.0
-) -> list[Step]:
+def find_steps(snr_set_db: Sequence[float], k: Sequence[int], table: CamTable) -> list[Step]:
     """The steps of a run and the response to each.
 
     The frame in which the SNR changes was made before anyone could know, so that the quickest response is 1.
@@ -49,7 +48,7 @@ def find_steps(
     starts = [i for i in range(1, len(snr_set_db)) if snr_set_db[i] != snr_set_db[i - 1]]
     steps = []
     for start, end in zip(starts, [*starts, len(snr_set_db)][1:], strict=True):
-        fits = fitting_k(table, snr_set_db[start], hysteresis_db)
+        fits = fitting_k(table, snr_set_db[start], HYSTERESIS_DB)
         took = next((i - start for i in range(start, end) if k[i] in fits), None)
         steps.append(Step(start, snr_set_db[start - 1], snr_set_db[start], took))
     return steps

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ def replay(
     config: ReplayConfig,
     folders: Sequence[Path | None] = (None,),
     deadline_s: float | None = None,
-    on_poll: Callable[[Any], None] = lambda tb: None,
 ) -> list[ReplayResult]:
     """Send a recording through ``flowgraphs/replay.grc``; a result for each model.
 
@@ -38,7 +37,6 @@ def replay(
         config: what and how.
         folders: for the results of each model; None writes nothing.
         deadline_s: after which it is stopped with an error.
-        on_poll: called with the top block every 20 ms while it runs.
 
     Raises:
         SdrScError: the recording, a model or a parameter cannot be used; in one sentence.
@@ -70,12 +68,8 @@ def replay(
             decoder.load()
         tb.receiver.load()
 
-        def poll() -> bool:
-            on_poll(tb)
-            return False
-
         faults: list[str] = []
-        watch_flowgraph(tb, deadline_s, until=poll, faults=faults)
+        watch_flowgraph(tb, deadline_s, faults=faults)
         hint = None
         if not tb.receiver.receiver.counters.delivered:
             with opened(config) as capture:

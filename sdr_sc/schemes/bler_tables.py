@@ -105,9 +105,9 @@ def _table(one: dict) -> ErrorRates:
 
 
 @lru_cache(maxsize=4)
-def tables_sha256(path: Path = FILE) -> str:
+def tables_sha256() -> str:
     """Which tables `read_tables` has: of the file, 16 hexadecimal digits."""
-    return sha256_of(path)
+    return sha256_of(FILE)
 
 
 def rates_for(channel: str) -> ErrorRates:

@@ -16,6 +16,7 @@ from sdr_sc.semantic import weights
 STUDENT = "student"
 CHUNK = 250
 _MEMORY = 500_000
+_ITEM_SHAPE = (28, 28)
 
 
 class ImageClassifier:
@@ -24,7 +25,6 @@ class ImageClassifier:
     Args:
         teacher: as `load_teacher` takes it; ``student`` for the shipped student, whose encoder and decoder
             then stand at the same place with nothing between them. '' is the same, told as a stand-in.
-        item_shape: of an image.
 
     Attributes:
         name: for people.
@@ -35,10 +35,10 @@ class ImageClassifier:
         SdrScError: there is no such teacher, or it does not fit.
     """
 
-    def __init__(self, teacher: str = "", item_shape: tuple[int, int] = (28, 28)) -> None:
+    def __init__(self, teacher: str = "") -> None:
         self._known: dict[bytes, int] = {}
         is_student = teacher in ("", STUDENT)
-        self._ask, self.name, self.fingerprint = _student(not teacher) if is_student else _teacher(teacher, item_shape)
+        self._ask, self.name, self.fingerprint = _student(not teacher) if is_student else _teacher(teacher, _ITEM_SHAPE)
         self.size = (
             together(*sizes_of_model(weights.DEFAULT_MODEL).values()) if is_student else size_of_teacher(teacher)
         )

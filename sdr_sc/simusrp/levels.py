@@ -8,7 +8,6 @@ import math
 TX_MAX_GAIN_DB = 90.0
 TX_FULL_SCALE_AT_MAX_GAIN_DBM = 10.0
 TX_INITIAL_GAIN_DB = 60.0
-RX_MAX_GAIN_DB = 76.0
 RX_FULL_SCALE_AT_NO_GAIN_DBM = 0.0
 RX_INITIAL_GAIN_DB = 40.0
 PATH_LOSS_DB = 30.0
@@ -99,14 +98,11 @@ def path_loss_for_snr(
     snr_db: float,
     rms_dbfs: float,
     sample_rate_hz: float,
-    tx_gain_db: float = TX_INITIAL_GAIN_DB,
-    rx_gain_db: float = RX_INITIAL_GAIN_DB,
-    noise_figure_db: float = NOISE_FIGURE_DB,
     occupied: float = 1.0,
 ) -> float:
-    """Path loss in dB that gives an SNR; parameters as `expected_snr_db`.
+    """Path loss in dB that gives an SNR at the gains that devices start with; parameters as `expected_snr_db`.
 
     >>> round(path_loss_for_snr(5.0, -12.0, 1e6), 1)
     70.0
     """
-    return -snr_db + expected_snr_db(rms_dbfs, sample_rate_hz, tx_gain_db, rx_gain_db, 0.0, noise_figure_db, occupied)
+    return -snr_db + expected_snr_db(rms_dbfs, sample_rate_hz, path_loss_db=0.0, occupied=occupied)

@@ -91,10 +91,10 @@ def mixed_chunks(samples: int, seed: int) -> Iterator[np.ndarray]:
         yield pool[begin : begin + size]
 
 
-def frame_pool(seed: int, samples: int = _POOL_SAMPLES) -> np.ndarray:
-    """complex64 (samples,): noise with frames of many sizes at 0..30 dB; every fifth breaks off in its header. A few
+def frame_pool(seed: int) -> np.ndarray:
+    """complex64: noise with frames of many sizes at 0..30 dB; every fifth breaks off in its header. A few
     samples are not finite."""
-    numerology, rng = Numerology(), np.random.default_rng(seed)
+    numerology, rng, samples = Numerology(), np.random.default_rng(seed), _POOL_SAMPLES
     pool = np.concatenate(list(noise_chunks(samples, seed + 1))) * np.float32(0.1)
     for number in range(samples // _FRAME_EVERY):
         n_items, k = int(rng.integers(1, 33)), int(rng.integers(1, 65))

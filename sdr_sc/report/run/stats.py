@@ -11,6 +11,8 @@ from sdr_sc.report.run.data import Run
 from sdr_sc.results.rows import wilson_interval
 
 WINDOW_ITEMS = 100
+MOST_LEVELS = 12
+"""SNRs that a page shows one by one."""
 
 
 def running_accuracy(run: Run, window: int = WINDOW_ITEMS) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -32,19 +34,20 @@ def running_accuracy(run: Run, window: int = WINDOW_ITEMS) -> tuple[np.ndarray, 
     return frame[ends - 1], 100 * right / counts, 100 * bounds[:, 0], 100 * bounds[:, 1]
 
 
-def snr_levels(run: Run, most: int = 12) -> tuple[np.ndarray, np.ndarray]:
+def snr_levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Group the items by the SNR set for their frame.
 
     Returns:
         The levels in dB, ascending, shape (levels,), and each item's level, int (items,), -1 where the SNR is not
-        known. With more than ``most`` distinct values, they are grouped into equal intervals, told by their centres.
+        known. With more than `MOST_LEVELS` distinct values, they are grouped into equal intervals, named by their
+        centres.
     """
     snr = run.item_snr_set_db()
     known = np.isfinite(snr)
     place = np.full(len(snr), -1)
     levels, place[known] = np.unique(np.round(snr[known], 3), return_inverse=True)
-    if len(levels) > most:
-        step = np.ceil((levels[-1] - levels[0]) / (most - 1) * 2) / 2 or 0.5
+    if len(levels) > MOST_LEVELS:
+        step = np.ceil((levels[-1] - levels[0]) / (MOST_LEVELS - 1) * 2) / 2 or 0.5
         levels, place[known] = np.unique(np.round(snr[known] / step) * step, return_inverse=True)
     return levels, place
 
