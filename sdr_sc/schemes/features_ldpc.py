@@ -21,7 +21,7 @@ from sdr_sc.schemes.mcs_selection import checked_target, enough
 from sdr_sc.schemes.model_files import sizes_of_model
 from sdr_sc.schemes.quantise import Quantiser
 from sdr_sc.schemes.scheme import MOST_SYMBOLS, Transmission
-from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers, unit_power
 
 K_LIST = (1, 2, 4, 8, 16, 32, 64)
 MOST_BITS = 4
@@ -172,9 +172,7 @@ class FeaturesScheme(CodedScheme):
 
 def _prefix(features: np.ndarray, count: int) -> np.ndarray:
     """float32 (n, 2 * count): the first features of each item at mean power 1, as the student's decoder takes them."""
-    kept = features[:, :count]
-    power = np.mean(np.abs(kept) ** 2, axis=1, keepdims=True)
-    return np.ascontiguousarray(kept / np.sqrt(power + np.float32(1e-9)), np.complex64).view(np.float32)
+    return unit_power(np.ascontiguousarray(features[:, :count], np.complex64).view(np.float32))[0]
 
 
 def _complex(values: np.ndarray) -> np.ndarray:

@@ -92,13 +92,27 @@ class SemanticEncoder:
             raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
         symbols = self.network.run(self.modality.network_input(items), _snr(snr_db, self.contract, len(items)))
         kept = symbols.reshape(len(items), -1)[:, : 2 * k]
-        power = np.square(kept).sum(axis=1, keepdims=True) / k  # in one order on every machine, unlike a BLAS
+        scaled, power = unit_power(kept)
         if not np.isfinite(power).all():
             raise ModelFaultError(
                 f"the encoder of model {shown(self._model)!r} gives features that are no finite numbers; "
                 "train it again."
             )
-        return (kept / np.sqrt(power + _LEAST_POWER)).view(np.complex64)
+        return scaled.view(np.complex64)
+
+
+def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Feature symbols of items scaled to mean power 1 over the item, and their mean power before.
+
+    Args:
+        features: float32 (n_items, 2 k), real and imaginary parts in turn.
+
+    Returns:
+        float32 (n_items, 2 k), and (n_items, 1).
+    """
+    # In one order on every machine, unlike a BLAS.
+    power = np.square(features).sum(axis=1, keepdims=True) / (features.shape[1] // 2)
+    return features / np.sqrt(power + _LEAST_POWER), power
 
 
 class SemanticDecoder:
