@@ -139,7 +139,7 @@ def test_buffer_stays_small_in_silence_and_noise() -> None:
         noise = Awgn(level_db, 17)
         for _ in range(20):
             receiver.push(noise.process(np.zeros(50_000, np.complex64)))
-        assert len(receiver._buffer) < 5_000
+        assert len(receiver._buffer.samples) < 5_000
 
 
 def test_a_frame_cut_short_tells_what_is_erased() -> None:
@@ -200,10 +200,10 @@ def test_header_and_detection_work_at_0_db() -> None:
 def test_the_memory_of_a_large_push_is_given_back() -> None:
     receiver, large = Receiver(Numerology()), np.zeros(3_000_000, np.complex64)
     receiver.push(large)
-    assert len(receiver._storage) >= len(large)
+    assert len(receiver._buffer._storage) >= len(large)
     for _ in range(40):
         receiver.push(large[:1000])
-    assert len(receiver._storage) < 50_000
+    assert len(receiver._buffer._storage) < 50_000
     receiver.push(large)
     receiver.flush()
-    assert len(receiver._storage) == 0
+    assert len(receiver._buffer._storage) == 0

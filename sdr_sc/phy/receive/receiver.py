@@ -6,19 +6,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from numba import njit
 
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD, Candidate, Detector
 from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderResult
+from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
 
-_LARGEST = 1e15
 _CLEAR_COHERENCE = 0.5
-_STORAGE_SAMPLES, _WIDE_PUSHES = 1 << 21, 16  # 16 MiB; more are given back once so many pushes need an eighth
 _CUT_MARGIN = 4  # symbols
 
 
@@ -118,44 +116,27 @@ class Receiver:
         self._synchroniser = Synchroniser(self.numerology)
         self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
         self._kept = 2 * self.numerology.fft_size + self.numerology.cyclic_prefix
-        self._step = 3 * self._detector.lag  # further behind a candidate that was none
-        self._storage = np.empty(0, np.complex64)  # the buffer's memory, kept from push to push
-        self._buffer = self._storage
-        self._wide_pushes = 0
-        # Indices in the stream: of the buffer's first sample, of where the search goes on, and of worthless spans.
-        self._origin = self._from = 0
-        self._damaged: list[tuple[int, int]] = []
+        self._step = 3 * self._detector.lag  # samples to skip after a rejected candidate
+        self._buffer = SampleBuffer()
+        self._from = 0  # index in the stream where the search goes on
         self._candidate: Candidate | None = None  # found, but too few samples to look at it
         self._locked: _Locked | None = None
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
-        samples = np.ascontiguousarray(samples, np.complex64)
-        kept, needed = len(self._buffer), len(self._buffer) + len(samples)
-        is_wide = len(self._storage) > max(_STORAGE_SAMPLES, 8 * needed)
-        self._wide_pushes = self._wide_pushes + 1 if is_wide else 0
-        if needed > len(self._storage) or self._wide_pushes > _WIDE_PUSHES:
-            self._storage = np.empty(2 * needed, np.complex64)
-        self._storage[:kept] = self._buffer
-        self._buffer = self._storage[:needed]
-        not_finite = _take_over(samples, self._buffer[kept:], _LARGEST)
-        if not_finite:
-            self.counters.not_finite += not_finite
-            self._note_damage(samples, self._origin + kept)
-        return self._run(self._origin + needed, ended=False)
+        self.counters.not_finite += self._buffer.append(samples)
+        return self._run(self._buffer.end, ended=False)
 
     def flush(self) -> list[ReceivedFrame]:
         """The stream has ended: give out what can still be had, with what is missing erased."""
         # Silence behind the last sample lets the search decide; what arrived is judged by the stream's end.
-        end = self._origin + len(self._buffer)
+        end = self._buffer.end
         margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
-        self._buffer = np.concatenate((self._buffer, np.zeros(margin, np.complex64)))
+        self._buffer.append_silence(margin)
         frames = self._run(end, ended=True)
-        if len(self._storage) > _STORAGE_SAMPLES:
-            self._storage = np.empty(0, np.complex64)
-        self._buffer, self._origin, self._from = self._storage[:0], end, end
-        self._candidate, self._locked, self._damaged = None, None, []
+        self._buffer.restart(end)
+        self._from, self._candidate, self._locked = end, None, None
         return frames
 
     def abandon(self) -> None:
@@ -183,8 +164,9 @@ class Receiver:
     def _search(self, end: int, ended: bool) -> bool:
         """One step of the search; False when it needs more samples."""
         if self._candidate is None:
-            candidate, settled = self._detector.search(self._buffer, self._from - self._origin, self._origin)
-            self._from = self._origin + settled
+            origin = self._buffer.begin
+            candidate, settled = self._detector.search(self._buffer.samples, self._from - origin, origin)
+            self._from = origin + settled
             if candidate is None:
                 return False
             self._candidate = candidate
@@ -194,12 +176,12 @@ class Receiver:
             self.counters.not_confirmed += 1  # the silence behind the end
             self._candidate, self._from = None, start + self._step
             return True
-        if start + samples_needed(self.numerology) > self._origin + len(self._buffer):
+        if start + samples_needed(self.numerology) > self._buffer.end:
             if ended:
                 self.counters.cut_in_header += 1
                 self._candidate = None
             return False
-        sync = self._synchroniser.synchronise(self._buffer, self._candidate, self._origin)
+        sync = self._synchroniser.synchronise(self._buffer.samples, self._candidate, self._buffer.begin)
         self._candidate = None
         if sync is None:
             self.counters.not_confirmed += 1
@@ -216,7 +198,7 @@ class Receiver:
                 self.counters.cut_in_header += 1
                 self._locked, self._from = None, end
             return None, ended
-        samples = self._from_start(start - self._origin)
+        samples = self._buffer.view(start)
         if locked.result is None:
             locked.result = self._decoder.decode_header(samples, sync)
             if locked.result is None:
@@ -231,8 +213,8 @@ class Receiver:
         length = n.frame_samples(result.header.feature_symbols)
         if end - start < length and not ended:
             return None, False
-        damaged = [(begin - start, stop - start) for begin, stop in self._damaged if stop > start]
-        payload = self._decoder.decode_payload(samples[: min(end - start, length)], sync, result, damaged)
+        arrived = samples[: min(end - start, length)]
+        payload = self._decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start))
         self.counters.delivered += 1
         self.counters.truncated += int(payload.erased.any())
         self._locked = None
@@ -259,44 +241,11 @@ class Receiver:
             there = max(there - _CUT_MARGIN * n.symbol_samples, n.payload_offset)
         return there - n.cyclic_prefix // 2
 
-    def _from_start(self, start: int) -> np.ndarray:
-        """The buffer from ``start``; samples before the stream's beginning are 0."""
-        if start >= 0:
-            return self._buffer[start:]
-        return np.concatenate((np.zeros(-start, np.complex64), self._buffer))
-
-    def _note_damage(self, samples: np.ndarray, first: int) -> None:
-        """Remember where samples were no numbers; ``first`` is the stream index of the first of them."""
-        parts = samples.view(np.float32).reshape(-1, 2)
-        bad = np.concatenate(([False], ~(np.abs(parts) < _LARGEST).all(axis=1), [False]))
-        edges = first + np.flatnonzero(bad[1:] != bad[:-1])
-        self._damaged += [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-
     def _drop_settled(self) -> None:
         keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
         if self._candidate is not None:
             keep_from = min(keep_from, self._candidate.start)
-        drop = min(max(keep_from - self._kept - self._origin, 0), len(self._buffer))
-        self._buffer = self._buffer[drop:]
-        self._origin += drop
-        self._damaged = [span for span in self._damaged if span[1] > self._origin]
-
-
-@njit(cache=True, nogil=True)
-def _take_over(samples: np.ndarray, out: np.ndarray, largest: float) -> int:
-    """Copy samples, what is not finite or too large as 0; returns how many those were."""
-    out[:] = samples
-    parts = out.view(np.float32)
-    bad, limit = 0, np.float32(largest)
-    for i in range(len(parts)):
-        bad += not abs(parts[i]) < limit  # counts NaN too
-    if bad:
-        bad = 0
-        for i in range(len(out)):
-            if not (abs(out[i].real) < limit and abs(out[i].imag) < limit):
-                out[i] = 0
-                bad += 1
-    return bad
+        self._buffer.drop_before(keep_from - self._kept)
 
 
 def warm_up(numerology: Numerology) -> None:

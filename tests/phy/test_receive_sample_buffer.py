@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The receiver's sample buffer by itself: against a stream that is kept whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdr_sc.phy.receive.sample_buffer import _STORAGE_SAMPLES, SampleBuffer
+
+
+def stream(count: int, seed: int) -> np.ndarray:
+    """Noise with some samples that are no numbers."""
+    rng = np.random.default_rng(seed)
+    samples = rng.standard_normal(2 * count, np.float32).view(np.complex64)
+    samples[rng.random(count) < 0.02] = np.nan
+    samples[rng.random(count) < 0.01] = 1j * np.inf
+    samples[rng.random(count) < 0.01] = -2e15
+    return samples
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_views_and_damage_are_those_of_the_whole_stream(seed: int) -> None:
+    rng, whole = np.random.default_rng(seed), stream(4000, seed)
+    bad = ~(np.isfinite(whole) & (np.abs(whole) < 1e15))
+    clean = np.where(bad, 0, whole)
+    buffer, end, begin, not_finite = SampleBuffer(), 0, 0, 0
+    while end < len(whole):
+        step = int(rng.choice([0, 1, 7, 300, 900]))
+        not_finite += buffer.append(whole[end : end + step])
+        end = min(end + step, len(whole))
+        assert (buffer.begin, buffer.end) == (begin, end)
+        assert not_finite == bad[:end].sum()
+        start = int(rng.integers(begin, end + 1))
+        np.testing.assert_array_equal(buffer.view(start), clean[start:end])
+        is_damaged = np.zeros(end - start, bool)
+        for first, stop in buffer.damaged_from(start):
+            is_damaged[max(first, 0) : stop] = True
+        np.testing.assert_array_equal(is_damaged, bad[start:end])
+        drop = int(rng.integers(begin - 50, end + 1))
+        buffer.drop_before(drop)
+        begin = max(begin, drop)
+
+
+def test_what_was_dropped_cannot_be_had_and_what_never_was_is_silence() -> None:
+    buffer = SampleBuffer()
+    buffer.append(np.ones(10, np.complex64))
+    np.testing.assert_array_equal(buffer.view(-3), [0, 0, 0] + 10 * [1])
+    buffer.drop_before(4)
+    with pytest.raises(IndexError, match="sample 3 of the stream was dropped; the buffer begins at 4"):
+        buffer.view(3)
+    buffer.drop_before(100)
+    assert (buffer.begin, buffer.end) == (10, 10)
+
+
+def test_the_samples_that_were_given_stay_as_they_are() -> None:
+    given = np.array([1, np.nan, 2], np.complex64)
+    buffer = SampleBuffer()
+    buffer.append(given)
+    buffer.view(0)[:] = 7
+    assert given[0] == 1 and np.isnan(given[1]) and given[2] == 2
+
+
+def test_silence_is_no_part_of_the_stream_and_a_restart_forgets_all() -> None:
+    buffer = SampleBuffer()
+    buffer.append(np.array([1, np.inf], np.complex64))
+    buffer.append_silence(5)
+    np.testing.assert_array_equal(buffer.view(0), [1, 0, 0, 0, 0, 0, 0])
+    buffer.restart(2)
+    assert (buffer.begin, buffer.end, buffer.damaged_from(0)) == (2, 2, [])
+    buffer.append(np.array([5], np.complex64))
+    assert buffer.view(2).tolist() == [5]
+
+
+def test_memory_is_reused_and_given_back() -> None:
+    buffer = SampleBuffer()
+    buffer.append(np.zeros(1000, np.complex64))
+    storage = buffer._storage
+    for _ in range(50):
+        buffer.drop_before(buffer.end)
+        buffer.append(np.zeros(1000, np.complex64))
+        assert buffer._storage is storage
+    buffer.append(np.zeros(_STORAGE_SAMPLES, np.complex64))
+    buffer.restart(buffer.end)
+    assert len(buffer._storage) == 0
