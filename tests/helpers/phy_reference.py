@@ -9,7 +9,7 @@ from scipy import fft
 from sdr_sc.phy.frame.interleave import permutation
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.early_window import early_window_ramp
+from sdr_sc.phy.receive.windows import early_window_ramp
 
 
 def modulate(subcarriers: np.ndarray, numerology: Numerology) -> np.ndarray:

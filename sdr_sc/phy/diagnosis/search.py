@@ -16,10 +16,10 @@ from sdr_sc.phy.diagnosis.sizes import Sizes, other_sizes
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
+from sdr_sc.phy.receive.sample_buffer import LARGEST_SAMPLE
 
 LONGEST = 262_144
 """Samples that a diagnosis looks at, at most: it takes well under a second."""
-_LARGEST = 1e15
 _WEAK_DB = -3.0
 """The highest of a few bursts' SNRs reads 2 dB high: half of the frames are lost at -5 dB by noise alone.
 
@@ -82,7 +82,7 @@ def _finite(samples: np.ndarray) -> np.ndarray:
         at = min(starts[int(np.argmax(np.nan_to_num(loud)))], len(samples) - LONGEST)
         samples = samples[at : at + LONGEST]
     parts = samples.view(np.float32)
-    parts = np.where(np.abs(parts) < _LARGEST, parts, np.float32(0))
+    parts = np.where(np.abs(parts) < LARGEST_SAMPLE, parts, np.float32(0))
     largest = float(np.abs(parts).max(initial=0.0))
     if largest and not 1e-6 < largest < 1e6:
         parts = parts / np.float32(largest)

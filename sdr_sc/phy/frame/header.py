@@ -139,8 +139,3 @@ def decode_bits(soft: np.ndarray) -> np.ndarray:
     """
     coded, signs = _mapping(soft.size)
     return header_code.decode(header_code.combine(soft.ravel() * signs, coded, CODED_BITS))
-
-
-def decode(soft: np.ndarray) -> Header | None:
-    """The header from soft values, or None if its check fails; see `decode_bits`."""
-    return unpack(decode_bits(soft))

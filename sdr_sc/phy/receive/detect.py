@@ -16,9 +16,11 @@ from numba import njit
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
 
+# A sample of noise passes with a chance of exp(-288 * 0.18^2) = 9e-5 (default numerology); the second stage refuses
+# what passes, and a frame at -5 dB has 0.20.
 DEFAULT_THRESHOLD = 0.18
-_REFRESH = 4096
-_LONGEST_SPANS = 8
+_REFRESH = 4096  # samples: rounding of 4096 steps in double precision stays near 1e-12
+_LONGEST_SPANS = 8  # of rising values, after which a candidate is given out all the same: something else repeats
 _WEAKER = 1e-6  # energies this far below the strongest since the sums were made
 _ROUNDING = 1e-12  # energies this far below the strongest since the last refresh are what rounding left
 

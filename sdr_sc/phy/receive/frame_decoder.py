@@ -16,7 +16,6 @@ from sdr_sc.phy.frame.interleave import feature_mapping, permutation
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.channel_estimate import smoother
-from sdr_sc.phy.receive.early_window import early_window_ramp
 from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, known_symbol_gains
 from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
@@ -25,7 +24,7 @@ from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.receive.snr import pilots as pilots_estimator
 from sdr_sc.phy.receive.sync import Synchronisation
-from sdr_sc.phy.receive.windows import spectra
+from sdr_sc.phy.receive.windows import early_window_ramp, spectra
 
 _ALL = slice(None)
 

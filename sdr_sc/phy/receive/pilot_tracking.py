@@ -20,12 +20,13 @@ CLOCK_OFFSET_STD = 20e-6
 """Standard deviation of the offset between two sampling clocks before anything is known: that of oscillators of
 +-20 ppm. It keeps short frames, which cannot tell an offset from noise, from being turned at random."""
 
-_CLOCK_REACH = 5.0  # of these standard deviations
+_CLOCK_REACH = 5.0  # of these standard deviations: +-100 ppm
 _CLOCK_ROUNDS = 5  # of an ever finer grid
 _BLOCK = 16  # symbols over which the common phase is taken to be constant
 _SHORT_BLOCK = 4  # the same with the residual carrier offset still in it
 _CARRIER_REACH = 0.1  # rad a symbol: what the header leaves is far less
-_GAIN_STEP = 3e-5  # variance of the common gain's change from symbol to symbol
+# Variance of the common gain's change from symbol to symbol: near the 4e-5 rad^2 of a synthesiser's 0.37 degrees rms.
+_GAIN_STEP = 3e-5
 _TILT_STEP = 1e-5  # the same of the tilt's, at the outermost pilot
 
 

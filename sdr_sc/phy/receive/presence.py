@@ -17,8 +17,8 @@ from sdr_sc.phy.receive.pilot_tracking import carrier_slope, clock_slope
 
 _MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
 _DECIDED = 14.0  # log-likelihood ratio; by chance alone, about one in exp(14) symbols
-_DOUBTFUL = 3.0  # a symbol that speaks that much for a loss teaches the tracker nothing
-_PILOT_LIMIT = 6.0  # no pilot alone can decide: a tone may sit on it
+_DOUBTFUL = 3.0  # symbols with a log-likelihood ratio above this do not update the tracker
+_PILOT_LIMIT = 6.0  # no pilot alone can decide: a tone, up to as strong as the pilot, may sit on it
 _RETURN_LIMIT = 3.0  # a symbol: pilots of another frame may agree by chance for a few of them
 _GAIN_STEP, _TILT_STEP = 1e-3, 3e-4  # variances of the changes from symbol to symbol, the tilt's at the outermost pilot
 _BLOCK = 8  # symbols over which the noise is measured

@@ -17,7 +17,9 @@ from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
 
 _CLEAR_COHERENCE = 0.5
-_CUT_MARGIN = 4  # symbols
+# Symbols. The pilots find the end of a cut payload within two symbols in 95 of 100 cases at 13 dB, whether noise or
+# another frame follows (tests/phy/test_receive_presence.py): twice that.
+_CUT_MARGIN = 4
 
 
 @dataclass(frozen=True)

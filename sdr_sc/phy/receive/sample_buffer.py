@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_LARGEST = 1e15
+LARGEST_SAMPLE = 1e15
+"""Real or imaginary part from which a sample counts as no number."""
 _STORAGE_SAMPLES, _WIDE_APPENDS = 1 << 21, 16  # 16 MiB; more are given back once so many appends need an eighth
 
 
@@ -48,10 +49,10 @@ class SampleBuffer:
             self._storage = np.empty(2 * needed, np.complex64)
         self._storage[:kept] = self.samples
         self.samples = self._storage[:needed]
-        not_finite = _take_over(samples, self.samples[kept:], _LARGEST)
+        not_finite = _take_over(samples, self.samples[kept:], LARGEST_SAMPLE)
         if not_finite:
             parts = samples.view(np.float32).reshape(-1, 2)
-            bad = np.concatenate(([False], ~(np.abs(parts) < _LARGEST).all(axis=1), [False]))
+            bad = np.concatenate(([False], ~(np.abs(parts) < LARGEST_SAMPLE).all(axis=1), [False]))
             edges = first + np.flatnonzero(bad[1:] != bad[:-1])
             self._damaged += [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
         return not_finite

@@ -13,7 +13,9 @@ from sdr_sc.phy.frame.preamble import detection_period, training_symbol
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import Candidate
 
-MIN_COHERENCE = 0.1
+MIN_COHERENCE = 0.1  # with 64 points, 0.5 % of searches in noise alone reach it (measured: 0.094 in 1 %, 0.11 in 0.1 %)
+# Share of the strongest path's power from which an earlier path counts. The training symbol's own correlation reaches
+# 0.04 to 0.063 of its peak within a prefix before it, with FFTs of 32 to 1024 points: more than twice that.
 _FIRST_PATH = 0.15
 
 

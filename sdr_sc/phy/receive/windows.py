@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""FFT windows of a frame: cut out, carrier offset taken out, transformed, all windows in one go."""
+"""FFT windows of a frame: cut out, carrier offset taken out, transformed, all windows in one go; and their ramp."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 from scipy import fft
+
+from sdr_sc.phy.numerology import Numerology
+
+
+def early_window_ramp(numerology: Numerology) -> np.ndarray:
+    """complex64 (used,): phase that undoes an FFT window ``early_window`` samples early."""
+    turns = numerology.positions * (numerology.early_window / numerology.fft_size)
+    return np.exp(2j * np.pi * turns).astype(np.complex64)
 
 
 def spectra(samples: np.ndarray, starts: np.ndarray, size: int, cycles_per_sample: float, scale: float) -> np.ndarray:
