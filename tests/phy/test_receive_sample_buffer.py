@@ -42,13 +42,12 @@ def test_views_and_damage_are_those_of_the_whole_stream(seed: int) -> None:
         begin = max(begin, drop)
 
 
-def test_what_was_dropped_cannot_be_had_and_what_never_was_is_silence() -> None:
+def test_what_is_not_there_is_silence() -> None:
     buffer = SampleBuffer()
     buffer.append(np.ones(10, np.complex64))
     np.testing.assert_array_equal(buffer.view(-3), [0, 0, 0] + 10 * [1])
     buffer.drop_before(4)
-    with pytest.raises(IndexError, match="sample 3 of the stream was dropped; the buffer begins at 4"):
-        buffer.view(3)
+    np.testing.assert_array_equal(buffer.view(2), [0, 0] + 6 * [1])
     buffer.drop_before(100)
     assert (buffer.begin, buffer.end) == (10, 10)
 

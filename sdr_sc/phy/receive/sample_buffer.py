@@ -62,16 +62,10 @@ class SampleBuffer:
         self.samples = np.concatenate((self.samples, np.zeros(count, np.complex64)))
 
     def view(self, start: int) -> np.ndarray:
-        """The samples from stream index ``start`` on; those before the stream's beginning are 0.
-
-        Raises:
-            IndexError: they were dropped.
-        """
+        """The samples from stream index ``start`` on; those before `begin` are 0."""
         if start >= self.begin:
             return self.samples[start - self.begin :]
-        if self.begin:
-            raise IndexError(f"sample {start} of the stream was dropped; the buffer begins at {self.begin}")
-        return np.concatenate((np.zeros(-start, np.complex64), self.samples))
+        return np.concatenate((np.zeros(self.begin - start, np.complex64), self.samples))
 
     def damaged_from(self, start: int) -> list[tuple[int, int]]:
         """Begin and end, counted from ``start``, of the damaged spans that end after it."""
