@@ -129,13 +129,14 @@ def test_too_many_open_files_cost_the_pictures_alone(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "out" / "frames.csv", FRAME_FIELDS)) == 3
 
 
-def test_pictures_of_any_size_are_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "shape"), [(784, (28, 28)), (3072, (3, 32, 32)), (600, (24, 25))])
+def test_pictures_of_any_size_are_written(tmp_path: Path, size: int, shape: tuple[int, ...]) -> None:
     with failures.watching():
         sink = task_sink(str(tmp_path))
-        sink.handle_sent(make_pdu(sent_meta(0), np.zeros(3072, np.uint8)))
+        sink.handle_sent(make_pdu(sent_meta(0), np.zeros(size, np.uint8)))
         sink.stop()
         assert failure() == ""
-    assert np.load(tmp_path / "images.npz")["images"].shape == (1, 48, 64)
+    assert np.load(tmp_path / "images.npz")["images"].shape == (1, *shape)
 
 
 KILLED = """
