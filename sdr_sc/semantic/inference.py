@@ -112,7 +112,8 @@ def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     # In one order on every machine, unlike a BLAS.
     power = np.square(features).sum(axis=1, keepdims=True) / (features.shape[1] // 2)
-    return features / np.sqrt(power + _LEAST_POWER), power
+    with np.errstate(invalid="ignore"):  # of a model that gives no numbers, which its caller refuses
+        return features / np.sqrt(power + _LEAST_POWER), power
 
 
 class SemanticDecoder:
