@@ -210,7 +210,7 @@ def test_a_recording_ends_in_good_order_with_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sdr_sc.cli.main", "record", "usrp", str(tmp_path / "one"), "--args", args]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     data = tmp_path / "one.sigmf-data"
-    over = time.monotonic() + 60
+    over = time.monotonic() + 200
     while not (data.exists() and data.stat().st_size > 1_000_000) and time.monotonic() < over:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -83,7 +83,7 @@ def test_a_receiver_that_is_killed_can_be_started_again(tmp_path: Path) -> None:
         rx.wait()
         ends.start("rx")
         time.sleep(1.0)
-        over = time.monotonic() + 60
+        over = time.monotonic() + 200
         while len(list((tmp_path / "rx").glob("*/frames.csv"))) < 2 and time.monotonic() < over:
             time.sleep(0.1)
         ends.wait_for_frames(30)
@@ -101,7 +101,7 @@ def test_a_transmitter_that_is_killed_can_be_started_again(tmp_path: Path) -> No
         ends.wait_for_frames(20)
         tx.kill()
         tx.wait()
-        over = time.monotonic() + 30
+        over = time.monotonic() + 200
         while "nothing from the transmitter" not in ends.log("rx").read_text() and time.monotonic() < over:
             time.sleep(0.1)
         again = ends.start("tx", "--images", 80)
@@ -179,7 +179,7 @@ def test_ends_at_different_rates_are_told_why_nothing_is_received(tmp_path: Path
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx")
         tx = ends.start("tx", "--images", 0, "--rate", 1.25e6)
-        over = time.monotonic() + 60
+        over = time.monotonic() + 200
         while "MS/s and the receiver" not in ends.log("rx").read_text() and time.monotonic() < over:
             time.sleep(0.2)
         tx.send_signal(signal.SIGINT)

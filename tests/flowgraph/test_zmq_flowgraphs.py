@@ -106,7 +106,7 @@ class Link:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait_for_frames(self) -> None:
-        limit, file = time.monotonic() + 60, self.folder / "frames.csv"
+        limit, file = time.monotonic() + 200, self.folder / "frames.csv"
         while not (file.exists() and file.stat().st_size > 500):
             assert time.monotonic() < limit, self.said()
             assert all(process.poll() is None for process in self.processes.values()), self.said()

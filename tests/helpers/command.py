@@ -20,7 +20,7 @@ def environment(**changes: str | None) -> dict[str, str]:
     return result
 
 
-def sdr_sc(*arguments: object, timeout_s: float = 60, cwd: Path | None = None, **changes: str | None):
+def sdr_sc(*arguments: object, timeout_s: float = 300, cwd: Path | None = None, **changes: str | None):
     """Run ``sdr-sc`` and return the completed process, with text output."""
     return subprocess.run(
         [sys.executable, "-m", "sdr_sc.cli.main", *map(str, arguments)],

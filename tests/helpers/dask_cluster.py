@@ -27,7 +27,7 @@ class Cluster:
         dashboard = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
         options = ("--host", "127.0.0.1", "--port", "0", *dashboard, "--scheduler-file", str(file))
         self.scheduler = self._start("scheduler", *options)
-        over = time.monotonic() + 30
+        over = time.monotonic() + 200
         while not file.exists() or not file.read_text().endswith("}"):
             assert time.monotonic() < over and self.scheduler.poll() is None, self._log("scheduler").read_text()
             time.sleep(0.05)

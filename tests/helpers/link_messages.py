@@ -23,7 +23,7 @@ def frame_pdu(number: int) -> pmt.pmt_base:
     return make_pdu({"n_items": 2, "k": 8, "frame_num": number, "model_id": 7}, features)
 
 
-def wait_for(condition: object, limit_s: float = 5.0) -> bool:
+def wait_for(condition: object, limit_s: float = 60.0) -> bool:
     end = time.monotonic() + limit_s
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)

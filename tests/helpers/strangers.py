@@ -19,7 +19,7 @@ from sdr_sc.blocks.zmq_pdu_source import zmq_pdu_source
 ZMTP_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
 
 
-def until(condition: Callable[[], object], limit_s: float = 30.0) -> bool:
+def until(condition: Callable[[], object], limit_s: float = 120.0) -> bool:
     over = time.monotonic() + limit_s
     while not condition() and time.monotonic() < over:
         time.sleep(0.01)

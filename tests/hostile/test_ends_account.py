@@ -161,7 +161,7 @@ def test_the_observer_hears_all_of_each_transmitter_that_waits_for_it() -> None:
             assert sink.wait_for_listener(60.0)
             for index in range(5):
                 sink.handle_pdu(make_pdu({**sent_meta(index), "item_id": np.array([life])}, np.zeros(4, np.uint8)))
-            over = time.monotonic() + 60.0
+            over = time.monotonic() + 200
             while len(observer.told) < 5 * (life + 1) and time.monotonic() < over:
                 time.sleep(0.01)
             sink.stop()

@@ -36,7 +36,7 @@ def waveform(count: int, seed: int = 1, rms: float = 0.2) -> np.ndarray:
 
 
 def send_all(device: Usrp, samples: np.ndarray, chunk: int, time_s: float | None = None) -> None:
-    done, deadline = 0, time.monotonic() + 30
+    done, deadline = 0, time.monotonic() + 200
     while done < len(samples) and time.monotonic() < deadline:
         end = done + chunk >= len(samples)
         done += device.send(samples[done : done + chunk], None if done else time_s, start=not done, end=end)
