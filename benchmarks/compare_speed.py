@@ -9,6 +9,7 @@ is little affected by other programs, and the ratio of a round by none that last
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -28,13 +29,24 @@ LINK_IMAGES = 2000
 SNR_DB = 10.0
 
 
+def _found(name: str, *modules: str) -> Any:
+    """A name from the first of these modules that there is: checkouts differ in where it lies."""
+    for module in modules:
+        try:
+            return getattr(importlib.import_module(f"sdr_sc.{module}"), name)
+        except ModuleNotFoundError:
+            continue
+    raise SystemExit(f"{name} is in none of {', '.join(modules)}; give a checkout that has it.")
+
+
 def workloads() -> dict[str, Any]:
     """What is timed, by name; with the checkout whose package is imported."""
-    from sdr_sc.flowgraph.loopback import run_loopback
-    from sdr_sc.phy.frame.framing import FrameBuilder
-    from sdr_sc.phy.frame.header import Header
     from sdr_sc.phy.numerology import Numerology
-    from sdr_sc.phy.receive.receiver import Receiver
+
+    run_loopback = _found("run_loopback", "flowgraph.loopback", "experiments.loopback")
+    FrameBuilder = _found("FrameBuilder", "phy.frame.framing", "phy.framing")
+    Header = _found("Header", "phy.frame.header", "phy.header")
+    Receiver = _found("Receiver", "phy.receive.receiver", "phy.receiver")
 
     numerology, rng = Numerology(), np.random.default_rng(1)
     builder = FrameBuilder(numerology)
