@@ -36,8 +36,8 @@ def model_rows(model: str) -> list[Row]:
     import torch
 
     from sdr_sc.semantic.complexity import count_flops, count_parameters
+    from sdr_sc.semantic.modalities.base import blank_input
     from sdr_sc.semantic.networks.registry import make_encoder
-    from sdr_sc.semantic.networks.symbols import planes
 
     contract = weights.read_contract(model)
     if "encoder" not in contract.architecture:
@@ -46,7 +46,7 @@ def model_rows(model: str) -> list[Row]:
             "distill' made."
         )
     encoder = make_encoder(contract.architecture["encoder"], contract.k_max, contract.item_shape)
-    flops = count_flops(encoder, planes(torch.zeros(1, *contract.item_shape)), torch.zeros(1))
+    flops = count_flops(encoder, blank_input(contract, 1), torch.zeros(1))
     return [
         Row.at_most("encoder parameters", count_parameters(encoder), "", PARAMETER_GOAL),
         Row.at_most("encoder arithmetic an image", flops / 1e6, "MFLOP", MFLOP_GOAL),

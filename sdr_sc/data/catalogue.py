@@ -41,14 +41,6 @@ def load_dataset(spec: str = DEFAULT_DATA_SET, split: Split = "test") -> Any:
     return _load_own(spec, split)
 
 
-def is_known_or_there(spec: str) -> bool:
-    """Whether `load_dataset` would find something to read: a registered name, or a path that exists."""
-    try:
-        return spec in LOADERS or Path(spec.split(",")[0]).exists()
-    except (OSError, ValueError):
-        return False
-
-
 def _load_own(spec: str, split: Split) -> ImageSet:
     """A data set at a path.
 

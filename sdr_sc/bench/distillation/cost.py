@@ -26,8 +26,8 @@ from sdr_sc.flowgraph.fitting_model import contract_for_images
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.semantic.complexity import count_flops, count_parameters
+from sdr_sc.semantic.modalities.base import blank_input
 from sdr_sc.semantic.networks.registry import make_encoder
-from sdr_sc.semantic.networks.symbols import planes
 
 _BATCH = 256
 _DEVICE = "cpu"
@@ -178,7 +178,7 @@ def size_rows(model: str, teacher: Path, quick: bool, log: Callable[[str], None]
     network, _ = efficientnet.load(teacher)
     encoder = make_encoder(contract.architecture["encoder"], contract.k_max, contract.item_shape)
     large, small = count_parameters(network), count_parameters(encoder)
-    image = planes(torch.zeros(1, *contract.item_shape))
+    image = blank_input(contract, 1)
     flops = count_flops(network, image), count_flops(encoder, image, torch.zeros(1))
     rows = [
         Row.at_least("teacher's parameters over the encoder's", large / small, "times", 100),

@@ -10,7 +10,7 @@ import torch
 from sdr_sc.distill.objective import Student
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
-from sdr_sc.semantic.networks.symbols import planes
+from sdr_sc.semantic.modalities.base import blank_input
 
 
 def model_card(student: Student, contract: ModelContract, out: Path) -> str:
@@ -21,7 +21,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         contract: as written.
         out: the weights file, already there.
     """
-    image, snr = planes(torch.zeros(1, *contract.item_shape)), torch.zeros(1)
+    image, snr = blank_input(contract, 1), torch.zeros(1)
     flops = count_flops(student.encoder, image, snr)
     tasks = ", ".join(task.name for task in contract.tasks)
     lines = [

@@ -16,7 +16,7 @@ from sdr_sc.distill.export.onnx_write import quantise, trace, with_metadata
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
-from sdr_sc.semantic.modalities.base import modality_of
+from sdr_sc.semantic.modalities.base import blank_input, modality_of
 from sdr_sc.semantic.networks.base import Encoder
 from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
 from sdr_sc.semantic.onnx_file import Part, part_path
@@ -54,8 +54,7 @@ class StudentExporter:
 
     def float32(self, pair: Path) -> dict[Path, bytes]:
         """The two files' contents by path, as exact as the weights."""
-        items = torch.zeros(2, *self.contract.item_shape, dtype=torch.uint8)
-        images = modality_of(self.contract.modality).training_input(items)
+        images = blank_input(self.contract, 2)
         symbols = torch.zeros(2, self.contract.k_max, 2)
         snr_db, fraction = torch.zeros(2), torch.ones(2)
         examples: dict[Part, tuple[Tensor, ...]] = {"encoder": (images, snr_db), "decoder": (symbols, snr_db, fraction)}

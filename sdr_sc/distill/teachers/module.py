@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
-import os
-import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdr_sc.distill.teachers.base import CHUNK, TeacherAnswer, as_batch, checked_answer, fingerprint, joined
 from sdr_sc.errors import ContractError
+from sdr_sc.semantic.import_path import made_module
 from sdr_sc.shown import reason_of
+
+_WANTED = "module.path:callable of something that can be imported and called without arguments"
 
 
 class ModuleTeacher:
@@ -37,7 +37,7 @@ class ModuleTeacher:
     def __init__(self, spec: str, device: torch.device, item_shape: tuple[int, ...]) -> None:
         self.name = spec
         self._device = device
-        self._module = _make(spec).to(device).eval()
+        self._module = made_module("teacher", spec, _WANTED).to(device).eval()
         source = inspect.getsourcefile(type(self._module))
         code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
         self.fingerprint = fingerprint(self._module.state_dict(), {"spec": spec, "code_sha256": code})
@@ -59,24 +59,3 @@ class ModuleTeacher:
             ) from error
         logits, features = answer if isinstance(answer, (tuple, list)) and len(answer) == 2 else (answer, answer)
         return checked_answer(self.name, len(images), logits, features)
-
-
-def _make(spec: str) -> nn.Module:
-    module_name, _, attribute = spec.partition(":")
-    # The command's path begins with the folder of the script; a user's own file is in the one where it is called.
-    added = os.getcwd() not in sys.path
-    if added:
-        sys.path.insert(0, os.getcwd())
-    try:
-        made = getattr(importlib.import_module(module_name), attribute)()
-    except Exception as error:
-        raise ContractError(
-            f"teacher {spec} cannot be made ({type(error).__name__}: {reason_of(error)}); "
-            "give module.path:callable of something that can be imported and called without arguments."
-        ) from error
-    finally:
-        if added:
-            sys.path.remove(os.getcwd())
-    if not isinstance(made, nn.Module):
-        raise ContractError(f"teacher {spec} is a {type(made).__name__}; let the callable return a torch.nn.Module.")
-    return made

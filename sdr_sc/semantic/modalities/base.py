@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a modality is: how items are packed into bytes, what networks see of them, and how people are shown them."""
+"""What a modality is: what networks see of its items, and how items are changed at random in training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,26 +13,8 @@ from sdr_sc.shown import shown
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sdr_sc.semantic.contract import ModelContract
     from sdr_sc.semantic.specs import ModalitySpec
-
-
-@dataclass(frozen=True)
-class ItemBatch:
-    """Items as they travel: bytes one behind the other, with the length of each.
-
-    Attributes:
-        data: uint8 (sum of lengths,).
-        lengths: int32 (n,).
-    """
-
-    data: np.ndarray
-    lengths: np.ndarray
-
-    @classmethod
-    def of(cls, items: np.ndarray) -> ItemBatch:
-        """Items of one length: uint8 (n, ...)."""
-        flat = items.reshape(len(items), -1)
-        return cls(flat.ravel(), np.full(len(items), flat.shape[1], np.int32))
 
 
 class Modality:
@@ -54,21 +35,6 @@ class Modality:
     def refusal(self) -> str:
         """Why the parameters make no sense, to follow "has"; '' if they do."""
         return ""
-
-    def pack(self, items: np.ndarray) -> ItemBatch:
-        """Items as bytes."""
-        return ItemBatch.of(np.ascontiguousarray(items, np.uint8))
-
-    def unpack(self, batch: ItemBatch) -> np.ndarray:
-        """The items of `pack`: uint8 (n, *shape).
-
-        Raises:
-            ContractError: an item has another length.
-        """
-        size = int(np.prod(self.spec.shape))
-        if not np.all(batch.lengths == size):
-            raise ContractError(f"items of {batch.lengths.max()} bytes arrive where {size} are needed.")
-        return batch.data.reshape(-1, *self.spec.shape)
 
     def network_input(self, items: np.ndarray) -> np.ndarray:
         """What the encoder sees: float32 (n, ...), of uint8 (n, *shape)."""
@@ -91,15 +57,6 @@ class Modality:
             policy: how images are changed, see `sdr_sc.semantic.modalities.image_views.ViewPolicy`.
         """
         return items
-
-    def picture(self, item: np.ndarray) -> np.ndarray | None:
-        """An item as an image, uint8 (height, width) or (3, height, width), for reports and displays; None if it has
-        none."""
-        return None
-
-    def text(self, item: np.ndarray) -> str:
-        """An item in words, where it has no picture."""
-        return ""
 
 
 _MODALITIES: dict[str, type[Modality]] = {}
@@ -131,3 +88,11 @@ def modality_of(spec: ModalitySpec) -> Modality:
         ContractError: there is none of that name.
     """
     return modality_class(spec.name)(spec)
+
+
+def blank_input(contract: ModelContract, items: int) -> Tensor:
+    """What a model's encoder sees of so many items whose bytes are all 0, as an example of its input."""
+    import torch
+
+    zeros = torch.zeros(items, *contract.item_shape, dtype=torch.uint8)
+    return modality_of(contract.modality).training_input(zeros)

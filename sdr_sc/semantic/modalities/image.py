@@ -54,6 +54,3 @@ class ImageModality(Modality):
     def training_input(self, items: Tensor) -> Tensor:
         planes = items if items.ndim == 4 else items.unsqueeze(1)
         return (planes.float() / 255.0 - self._mean) / self._std
-
-    def picture(self, item: np.ndarray) -> np.ndarray | None:
-        return item

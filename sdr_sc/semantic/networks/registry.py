@@ -7,18 +7,14 @@ by ``sdr-sc distill --encoder``, or in the environment variable ``SDR_SC_NETWORK
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from torch import nn
 
 from sdr_sc.errors import ContractError
+from sdr_sc.semantic.import_path import made_module
 from sdr_sc.semantic.networks.base import Encoder, OwnEncoder
 from sdr_sc.semantic.networks.dense import StudentEncoder
-from sdr_sc.shown import reason_of, shown
+from sdr_sc.shown import shown
 
 NETWORKS_VARIABLE = "SDR_SC_NETWORKS"
 _ENCODERS: dict[str, type[Encoder]] = {StudentEncoder.kind: StudentEncoder}
@@ -72,25 +68,6 @@ def make_encoder(kind: str, k_max: int, item_shape: Sequence[int]) -> Encoder:
             f"the model's encoder is the class {shown(kind, 200)}, which is not imported unasked; if you trust it, set "
             f"{NETWORKS_VARIABLE}={shown(kind, 200)}."
         )
-    return OwnEncoder(kind, _made(kind, k_max, item_shape), k_max, item_shape)
-
-
-def _made(kind: str, k_max: int, item_shape: Sequence[int]) -> nn.Module:
-    module_name, _, attribute = kind.partition(":")
-    # The command's path begins with the folder of the script; a user's own file is in the one where it is called.
-    added = os.getcwd() not in sys.path
-    if added:
-        sys.path.insert(0, os.getcwd())
-    try:
-        made: Any = getattr(importlib.import_module(module_name), attribute)(k_max=k_max, item_shape=tuple(item_shape))
-    except Exception as error:
-        raise ContractError(
-            f"student {shown(kind, 200)} cannot be made ({type(error).__name__}: {reason_of(error)}); give "
-            "module.path:Class of a torch module whose constructor takes k_max and item_shape."
-        ) from error
-    finally:
-        if added:
-            sys.path.remove(os.getcwd())
-    if not isinstance(made, nn.Module):
-        raise ContractError(f"student {shown(kind, 200)} makes a {type(made).__name__}; let it be a torch.nn.Module.")
-    return made
+    wanted = "module.path:Class of a torch module whose constructor takes k_max and item_shape"
+    network = made_module("student", kind, wanted, k_max=k_max, item_shape=tuple(item_shape))
+    return OwnEncoder(kind, network, k_max, item_shape)

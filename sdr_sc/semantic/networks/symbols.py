@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Feature symbols of items: prefixes at unit power, padding, images as planes, and the SNR as networks see it."""
+"""Feature symbols of items: prefixes at unit power, padding, and the SNR as networks see it."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ def normalise_prefixes(symbols: Tensor, k_list: Sequence[int]) -> Tensor:
 def snr_input(snr_db: Tensor) -> Tensor:
     """The SNR as the networks see it, about -1 to 1."""
     return (snr_db - SNR_CENTRE_DB) / SNR_SCALE_DB
-
-
-def planes(images: Tensor) -> Tensor:
-    """Images with their channel axis: (n, height, width) as (n, 1, height, width); those of colour as they are."""
-    return images if images.ndim == 4 else images.unsqueeze(1)
 
 
 def pad_symbols(symbols: Tensor, k_max: int) -> tuple[Tensor, Tensor]:
