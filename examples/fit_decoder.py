@@ -5,7 +5,7 @@
     sdr-sc record sim test -k 8 --images 1000 --snr-db 10 --seed 2
     python examples/fit_decoder.py train test
 
-Every frame of a recording is received once more, and comes with what is noted of it: here number and class of each
+Every frame of a recording is received again and comes with what is noted of it: here number and class of each
 item. Both recordings draw from the same images, so those that were fitted to are left out when it is judged. The
 decoder is ridge regression on random Fourier features (Rahimi and Recht, "Random features for large-scale kernel
 machines", NIPS 2007), a page of numpy in the place of a network.

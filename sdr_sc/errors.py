@@ -9,7 +9,7 @@ import re
 class SdrScError(Exception):
     """A user's mistake or a missing thing.
 
-    The message is one sentence: it names the thing, says what is wrong, and what mends it.
+    The message is one sentence: it names the thing, says what is wrong, and how to fix it.
     """
 
 

@@ -85,7 +85,7 @@ def read_plain(path: str | Path) -> bytes:
         return file.read()
 
 
-def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) -> None:
+def write_whole(files: Mapping[Path, bytes], fix: str = "", sync: bool = True) -> None:
     """Write files, none of them in part, and none of them if one cannot be written.
 
     A kill leaves what was there before, and perhaps a hidden file beside it whose name ends in ``.partial``, which the
@@ -117,7 +117,7 @@ def write_whole(files: Mapping[Path, bytes], mend: str = "", sync: bool = True) 
         for path, partial in partials.items():
             os.replace(partial, path)
     except OSError as error:
-        reason = f"{error.strerror or error}); {mend or fix_for(error)}"
+        reason = f"{error.strerror or error}); {fix or fix_for(error)}"
         raise SdrScError(f"{shown(path)} cannot be written ({reason}.") from error
     finally:
         for partial in partials.values():

@@ -139,7 +139,7 @@ def _cache_folder(named: str, home: str) -> Path:
 def scratch_folder() -> Iterator[Path]:
     """A folder for temporary files, this user's own, which is gone afterwards.
 
-    Its name tells the process, by which `dead_scratch_folders` finds those whose process was killed.
+    Its name holds the process id, by which `dead_scratch_folders` finds those whose process was killed.
 
     Raises:
         SdrScError: it cannot be made.

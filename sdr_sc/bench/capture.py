@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows on recordings: whether a replay is the live run once more, what recording loses, speed, memory, validity."""
+"""Rows on recordings: whether a replay reproduces the live run, what recording loses, speed, memory, validity."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ITEM_FIELDS = {
     "answers": ("answer", "correct", "confidence"),
     "SNRs": ("snr_est_db",),
 }
-_GAPS = "gaps(gap_samples=700, every_samples=30000, told=True)"
+_GAPS = "gaps(gap_samples=700, every_samples=30000, tagged=True)"
 
 
 def bench_capture(seconds: float, quick: bool, log: Log) -> list[Row]:
@@ -137,7 +137,7 @@ def throughput_rows(folder: Path, quick: bool, log: Log) -> list[Row]:
         rows += [
             Row.at_least(f"replay over the receiver's own speed, {what}", 100 * speed / theirs, "%", 80.0, rounds),
             Row(f"replay, capture to answers, {what}", speed, "MS/s", n=capture.sample_count),
-            Row(f"receiver, decoder and sink behind GNU Radio's file source, {what}", theirs, "MS/s"),
+            Row(f"receiver, decoder and sink after GNU Radio's file source, {what}", theirs, "MS/s"),
             Row(f"receiver without GNU Radio, decoder and sink, {what}", bare, "MS/s"),
         ]
     return rows

@@ -24,7 +24,7 @@ _SHIM = (
     "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
     "sys.exit(status)\n"
 )
-"""Runs a command and tells its peak memory: a child begins with its parent's as its peak, so this parent is small."""
+"""Runs a command and prints its peak memory: a child begins with its parent's as its peak, so this parent is small."""
 
 
 def large_file_rows(folder: Path, size_bytes: float, small: Path, log: Callable[[str], None]) -> list[Row]:
@@ -94,7 +94,7 @@ def make_sparse(file: Path, small: Path, size_bytes: float) -> tuple[int, int]:
         note["core:sample_start"] += start
     meta["captures"] = [{"core:sample_start": 0}]
     meta["global"]["sdr_sc:sample_count"] = total
-    # A checksum has to be there, or check would read nothing; that it differs is what check tells.
+    # A checksum has to be there, or check would read nothing; that it differs is what check reports.
     file.with_suffix(".sigmf-meta").write_text(json.dumps(meta))
     return start, count
 

@@ -197,7 +197,7 @@ def bench_coding(quick: bool, seed: int, log: Log) -> list[Row]:
     """All rows; ``quick`` measures the same on fewer codewords.
 
     Args:
-        log: told what is measured next.
+        log: called with what is measured next.
     """
     published, _ = crossing_db([BerPoint(db, ber, 100) for db, ber in PUBLISHED_BER])
     log("QPSK, against the published curve")

@@ -44,7 +44,7 @@ def evaluate(
     """Measure every point of the grid over AWGN with a carrier offset, synchronisation and channel estimated.
 
     Args:
-        on_start: told the number of frames in all.
+        on_start: called with the number of frames in all.
         on_frame: called after each of them.
 
     Returns:

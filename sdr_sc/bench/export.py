@@ -42,7 +42,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What was answered rightly at one operating point.
+    """What was answered correctly at one operating point.
 
     Attributes:
         right: bool, one for each item.
@@ -99,7 +99,7 @@ def accuracy(coder: Coder, images: np.ndarray, labels: np.ndarray, snr_db: float
 
 
 def awgn_lmmse(features: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
-    """LMMSE estimates of unit-power features behind AWGN: complex64, of the same shape."""
+    """LMMSE estimates of unit-power features after AWGN: complex64, of the same shape."""
     noise_power = 10.0 ** (-snr_db / 10.0)
     noise = rng.standard_normal((*features.shape, 2)).view(np.complex128)[..., 0] * np.sqrt(noise_power / 2)
     return ((features + noise) / (1.0 + noise_power)).astype(np.complex64)

@@ -162,7 +162,7 @@ def bench_link(model: str, quick: bool, seed: int, log: Log) -> list[Row]:
     """All rows; ``quick`` measures the same on less data.
 
     Args:
-        log: told what is measured next.
+        log: called with what is measured next.
     """
     contract_for_images(model)
     log("model size")

@@ -19,7 +19,7 @@ class MachinePauses:
 
     Attributes:
         longest_ms: the longest pause so far, beyond the tick of 2 ms.
-        steal_percent: part of the cores' time that the host gave to others; None where the system does not tell.
+        steal_percent: part of the cores' time that the host gave to others; None where the system does not say.
 
     >>> with MachinePauses() as pauses:
     ...     time.sleep(0.05)

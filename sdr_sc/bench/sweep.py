@@ -32,7 +32,7 @@ class Timing:
         wall_s: from start to end.
         start_s: until the first point was there.
         processor_s: of all points together, on one core.
-        points_per_s: behind the first point.
+        points_per_s: after the first point.
     """
 
     wall_s: float

@@ -79,7 +79,7 @@ class answer_display(gr.basic_block):
         meta, items = read_pdu(message, "results")
         require(meta, ("label", "answer", "confidence"), "results")
         if not len(items):
-            return  # of a receiver that is not told what was sent: there are no pictures
+            return  # of a receiver that is not given what was sent: there are no pictures
         count, known = len(meta["label"]), len(self._names)
         if not count == len(meta["answer"]) == len(meta["confidence"]) == len(items) / int(np.prod(self._shape)):
             raise BlockError(f"answer display: a result has items of another size than {self._shape}; use one model.")

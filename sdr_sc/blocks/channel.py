@@ -11,7 +11,7 @@ from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.runtime.rx_time import RX_TIME, time_value
-from sdr_sc.blocks.runtime.tagged_gaps import told_gaps
+from sdr_sc.blocks.runtime.tagged_gaps import tagged_gaps
 from sdr_sc.errors import BlockError, ChannelError
 from sdr_sc.link.parameters import require_number, require_text, require_whole
 from sdr_sc.link.timing.schedule import SnrSchedule
@@ -25,7 +25,7 @@ class channel(gr.basic_block):
     """Adds delay, fading, hardware impairments, carrier offset and noise; SNR and offset can change while it runs.
 
     Input 0, output 0: complex64 samples; no tag passes. Clock offset and gaps give another number of samples. Gaps that
-    are told (``gaps(..., told=True)``) have ``rx_time`` tags behind them, as a USRP source sets them after an overflow.
+    are tagged (``gaps(..., tagged=True)``) have ``rx_time`` tags after them, as a USRP source has after an overflow.
     Message input ``set``: a dictionary with ``snr_db`` or ``cfo_hz``.
     Message output ``truth``: a PDU with ``frame_index``, ``snr_db`` and ``cfo_hz`` for each frame that the input's tags
     announce.
@@ -33,8 +33,8 @@ class channel(gr.basic_block):
     Args:
         snr_db: received Es/N0 on the occupied subcarriers, for a transmitter of amplitude 1; with fading, its mean.
         models: what the signal crosses besides delay, carrier offset and noise: '' for nothing, or models with commas
-            between such as ``tdl_c(delay_spread_ns=300, doppler_hz=5), clock_offset(ppm=20)``; what stands behind a
-            ``noise()`` comes behind the noise. `sdr_sc.phy.channels.parse_chain` tells more.
+            between such as ``tdl_c(delay_spread_ns=300, doppler_hz=5), clock_offset(ppm=20)``; what stands after a
+            ``noise()`` comes after the noise. `sdr_sc.phy.channels.parse_chain` says more.
         cfo_hz: carrier frequency offset, Hz; comes directly in front of the noise.
         delay_samples: delay, samples; comes first.
         snr_schedule: '' for none, or ``frame:snr_db`` pairs with commas between, such as ``0:25, 100:0``: from that
@@ -71,7 +71,7 @@ class channel(gr.basic_block):
             self._offset = CarrierOffset(cfo_hz, sample_rate_hz)
             first = [delay(delay_samples)] if delay_samples else []
             self._chain = Chain([*first, *parsed.before.models, self._offset, self._noise, *parsed.after.models])
-            self._gaps = told_gaps(self._chain.models, sample_rate_hz)
+            self._gaps = tagged_gaps(self._chain.models, sample_rate_hz)
         except ChannelError as error:
             raise BlockError(str(error)) from error
         self._pending = np.empty(0, np.complex64)  # came out of the chain, and found no room yet

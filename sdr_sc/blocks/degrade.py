@@ -20,7 +20,7 @@ from sdr_sc.phy.decimate import Decimator
 from sdr_sc.phy.numerology import Numerology
 
 _KEPT = (RX_TIME, RX_FREQ, RX_RATE)
-_SEED_KEY = 0x5245504C  # the seed that a recording was made with must not give the same noise once more
+_SEED_KEY = 0x5245504C  # the seed that a recording was made with must not give the same noise again
 
 
 class degrade(gr.basic_block):
@@ -76,9 +76,9 @@ class degrade(gr.basic_block):
             self._tuning = CarrierOffset(-tune_hz, sample_rate_hz) if tune_hz else None
             own_seed = int(np.random.SeedSequence([_SEED_KEY, int(seed)]).generate_state(1)[0])
             parsed = parse_chain(models, rate_hz, own_seed, as_numerology(numerology))
-            if any(isinstance(model, SampleGaps) and model.told for model in parsed.models):
+            if any(isinstance(model, SampleGaps) and model.tagged for model in parsed.models):
                 raise ChannelError(
-                    "degrade: gaps cannot be told here, the recording has its own times; leave told out."
+                    "degrade: gaps cannot be tagged here, the recording has its own times; leave tagged out."
                 )
             inner: list[ChannelModel] = [CarrierOffset(cfo_hz, rate_hz)] if cfo_hz else []
             if noise_power:
@@ -102,7 +102,7 @@ class degrade(gr.basic_block):
 
     @property
     def samples_out(self) -> int:
-        """Samples that have left for these; told before ``samples_in`` is, so that the two never miss one another."""
+        """Samples that have left for these; reported before ``samples_in`` is, so the two never miss each other."""
         return self._made - len(self._pending)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:

@@ -39,13 +39,13 @@ class ofdm_rx(gr.basic_block):
     """Detects frames, corrects the carrier offset, equalises, and estimates the SNR of each frame.
 
     Input 0: complex64 samples. Message output ``frames``: for each frame a PDU of the equalised complex64 features,
-    items one behind the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
+    items one after the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
     ``clock_offset_ppm``, ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain
     for each occupied subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of
     the machine's monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
-    Where a ``rx_time`` tag tells that samples are missing (a USRP source sets one behind an overflow), the frame in
-    progress is given out with what was lost erased, and the search starts anew: a gap is not taken for data. With
+    Where a ``rx_time`` tag says that samples are missing (a USRP source sets one after an overflow), the frame in
+    progress is given out with what was lost erased, and the search restarts: a gap is not taken for data. With
     `set_clock`, PDUs also carry ``air_ms``: from the frame's last sample at the antenna to the giving out.
 
     Args:

@@ -37,7 +37,7 @@ _RECENT = 512
 
 
 class ofdm_tx(gr.basic_block):
-    """Maps the features of each frame PDU to OFDM symbols behind a preamble and a header.
+    """Maps the features of each frame PDU to OFDM symbols after a preamble and a header.
 
     Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``.
     Output 0: complex64 samples. The first sample of a frame carries the tags ``packet_len`` (samples up to the next
@@ -45,7 +45,7 @@ class ofdm_tx(gr.basic_block):
 
     Args:
         numerology: a `Numerology`, a path of a YAML file, or '' for the default.
-        gap_samples: silence behind each frame, samples; 0 leaves a frame's end in the channel's delay until the next
+        gap_samples: silence after each frame, samples; 0 leaves a frame's end in the channel's delay until the next
             frame pushes it out.
         amplitude: factor on all samples. 1 gives occupied subcarriers of power 1; for hardware leave headroom for
             the peaks, 0.2 or less.
@@ -55,7 +55,7 @@ class ofdm_tx(gr.basic_block):
 
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
-        finished: set when the last frame has left, and is off the air as far as the device tells.
+        finished: set when the last frame has left, and is off the air as far as the device says.
         recent: send time in s of device time, and k, of the latest frames that have a send time.
 
     Raises:
@@ -129,7 +129,7 @@ class ofdm_tx(gr.basic_block):
             self._air.clock = DeviceClock(read_s)
 
     def set_answers(self, read: Callable[[], int]) -> None:
-        """Where the number of bursts comes from whose end the device has told, see `usrp_monitor.bursts_answered`."""
+        """Source of the number of bursts whose end the device has reported, see `usrp_monitor.bursts_answered`."""
         if self._air is not None:
             self._air.answers = read
 
@@ -152,7 +152,7 @@ class ofdm_tx(gr.basic_block):
         meta, data = read_pdu(message, "frames")
         if is_end(meta):
             # What is still in filters and detectors downstream gets pushed out by silence; on the air there is always
-            # something behind the last burst, and no sample may be outside of bursts.
+            # something after the last burst, and no sample may be outside of bursts.
             if self._air is None:
                 self._queue.append(np.zeros(_TAIL_SYMBOLS * self.numerology.symbol_samples, np.complex64))
                 self._tags.append((-1, 0, None))

@@ -32,7 +32,7 @@ _WARN_FRAMES = 4
 class semantic_encoder(gr.basic_block):
     """Turns items into feature symbols, as many as the fed-back SNR calls for.
 
-    Input 0: uint8, the bytes of the items one behind the other; an item's first byte may carry the tags ``item_id``,
+    Input 0: uint8, the bytes of the items one after the other; an item's first byte may carry the tags ``item_id``,
     ``label`` and ``last_item``.
     Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother.
     Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
@@ -108,7 +108,7 @@ class semantic_encoder(gr.basic_block):
         self.k = k if k == 0 else self.contract.check_k(k)
 
     def finish(self, at_once: bool = False) -> None:
-        """Send no more, as if the items were used up, and tell the end.
+        """Send no more, as if the items were used up, and announce the end.
 
         Args:
             at_once: wait for no feedback first.
@@ -117,7 +117,7 @@ class semantic_encoder(gr.basic_block):
 
     @property
     def end_told(self) -> bool:
-        """Whether it has told the blocks downstream that no more frames come."""
+        """Whether it has announced to the blocks downstream that no more frames come."""
         return self._end.state is State.TOLD
 
     def latest_feedback(self) -> tuple[float, float] | None:
@@ -247,7 +247,7 @@ class semantic_encoder(gr.basic_block):
         self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
 
     def _finish(self, now: float) -> int:
-        """Wait until every frame is answered or counts as lost, tell the blocks downstream, and end after them."""
+        """Wait until every frame is answered or counts as lost, notify the blocks downstream, and end after them."""
         if self._end.tell(now, lambda: self.in_flight.settled_at_end(now)):
             end = make_pdu(end_meta(self.frames_sent), np.empty(0, np.uint8))
             self.message_port_pub(pmt.intern("sent"), end)
@@ -285,7 +285,7 @@ class semantic_encoder(gr.basic_block):
     def stop(self) -> bool:
         detail = self.gateway.detail()
         if self._end.begun or detail is None or not detail.done():
-            return True  # it was told to end, or the flowgraph was stopped
+            return True  # it was asked to end, or the flowgraph was stopped
         rest = self._seen_bytes % self.item_bytes
         if rest or not self.items_sent:
             raise BlockError(

@@ -32,7 +32,7 @@ from sdr_sc.link.stream_end import StreamEnd
 from sdr_sc.phy.numerology import Numerology
 
 _CHUNK = 1 << 19  # samples that may wait while the disk is busy
-# A device gives a few thousand samples at a time, and a call for each of these costs more than to write them. So behind
+# A device gives a few thousand samples at a time, and a call for each of these costs more than to write them. So after
 # a call with few samples there is a pause, in which more come.
 _FEW = 1 << 16
 _PAUSE_S = 0.005
@@ -42,7 +42,7 @@ _BREAKS = 256
 class sigmf_recorder(gr.basic_block):
     """Writes a stream to NAME.sigmf-data and NAME.sigmf-meta, and annotates the frames in it.
 
-    Samples go to disk as they come. Where the ``rx_time`` tags of a USRP source tell that samples are missing, and
+    Samples go to disk as they come. Where the ``rx_time`` tags of a USRP source say that samples are missing, and
     where ``rx_freq`` changes, a new segment begins in the metadata. A kill leaves a pair that can be read.
 
     Input 0: complex64 samples, the same that the receiver gets.
@@ -53,7 +53,7 @@ class sigmf_recorder(gr.basic_block):
     Args:
         file: path of the pair, with or without its ending.
         sample_rate_hz: of the stream.
-        freq_hz: centre frequency, Hz, until a tag tells another; 0 where there is none.
+        freq_hz: centre frequency, Hz, until a tag gives another; 0 where there is none.
         datatype: ``cf32_le`` keeps each bit; ``ci16_le`` takes half the room, and has its full scale at 1.
         scale: factor on the samples before they are written, for integer formats.
         hardware: what the samples come from; with one, gaps count as its overflows.
@@ -88,7 +88,7 @@ class sigmf_recorder(gr.basic_block):
         require_text("SigMF recorder", datatype=datatype, hardware=hardware, description=description)
         if sample_rate_hz <= 0 or scale <= 0:
             raise BlockError(f"SigMF recorder: sample_rate_hz is {sample_rate_hz}, scale {scale}; use numbers above 0.")
-        if datatype in FORMATS:  # an unknown one is told at the start, with the file's name
+        if datatype in FORMATS:  # an unknown one is reported at the start, with the file's name
             warm_up(datatype)  # now: a device does not wait for it
         self._file, self._datatype, self._force = file, datatype, bool(force)
         self._rate_hz, self._freq_hz, self._scale = float(sample_rate_hz), float(freq_hz) or None, float(scale)
@@ -122,12 +122,12 @@ class sigmf_recorder(gr.basic_block):
 
     @property
     def frames_told(self) -> int:
-        """Frames of which the receiver has told."""
+        """Frames that the receiver has reported."""
         return self._join.frames
 
     @property
     def answers_told(self) -> int:
-        """Answers of which the decoder has told."""
+        """Answers that the decoder has reported."""
         return self._join.answers
 
     @property
@@ -241,7 +241,7 @@ class sigmf_recorder(gr.basic_block):
         return [(place, *found[place]) for place in sorted(found)]
 
     def _begin(self, count: int) -> None:
-        """The first segment, unless the first sample has tags that will tell more of it."""
+        """The first segment, unless the first sample has tags that will give more of it."""
         # These samples have arrived already: the first of them is older than now.
         self._began = datetime.now(timezone.utc) - timedelta(seconds=count / self._rate_hz)
         tags = self._tags(count)

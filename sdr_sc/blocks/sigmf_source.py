@@ -30,11 +30,11 @@ _SENT, _TRUTH, _TOLD = pmt.intern("sent"), pmt.intern("truth"), pmt.intern("told
 
 
 class sigmf_source(gr.basic_block):
-    """Sends a recording's samples, and tells of the frames in it what their transmitter told.
+    """Sends a recording's samples, and reports of the frames in it what their transmitter reported.
 
     Output 0: complex64 samples, bit for bit those of the file. The first sample of each segment has the tags that a
     USRP source sets, ``rx_time``, ``rx_rate`` and ``rx_freq``, as far as the recording knows them; where it does
-    not know the time of a segment behind a gap, ``rx_time`` is one sample late, so that a receiver sees the gap.
+    not know the time of a segment after a gap, ``rx_time`` is one sample late, so that a receiver sees the gap.
     Message output ``sent``: the PDUs of the semantic encoder, without the items' bytes, each before its frame's first
     sample; at the end the news that no more will come. Frames that were not received come in their order.
     Message output ``truth``: PDUs with ``frame_index`` and ``snr_db`` where the recording knows the SNR that was set.
@@ -43,11 +43,11 @@ class sigmf_source(gr.basic_block):
 
     Args:
         file: a SigMF pair (either file, or the name without ending), a ``.sigmf`` archive, or a plain file of samples.
-        pace: ``fast`` as fast as the blocks behind it take samples, ``real`` at the sample rate.
+        pace: ``fast`` as fast as the blocks after it take samples, ``real`` at the sample rate.
         start_sample, stop_sample: the part to send; 0 as stop: up to the end.
         chunk: the most samples in one piece, 1 to 1,048,576.
-        repeat: start anew at the end, for ever.
-        datatype, sample_rate_hz: of a plain file, such as ``ci16_le``; '' and 0 for what the metadata tells.
+        repeat: restart at the end, for ever.
+        datatype, sample_rate_hz: of a plain file, such as ``ci16_le``; '' and 0 for what the metadata says.
 
     Attributes:
         capture: the open recording; None while ``file`` is ''.
@@ -92,7 +92,7 @@ class sigmf_source(gr.basic_block):
         self._next_told: ToldFrame | None = None
         self._place = -1
         self._end = SenderEnd()
-        self._time: tuple[int, DeviceTime] | None = None  # what the tags told last: place in the output, device time
+        self._time: tuple[int, DeviceTime] | None = None  # of the last tags: place in the output, device time
         # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
         # the blocks start; start() takes it back, since the end need not fill it.
         self.set_output_multiple(max(chunk, 8192))
@@ -162,7 +162,7 @@ class sigmf_source(gr.basic_block):
         return count
 
     def _finish(self) -> int:
-        """Tell the end, and end only when all is answered: the blocks that listen to this one end with it."""
+        """Announce the end, and end only when all is answered: the blocks that listen to this one end with it."""
         now = time.monotonic()
         self._end.begin()
         if self._end.tell(now, lambda: True):
@@ -222,7 +222,7 @@ class sigmf_source(gr.basic_block):
         if segment.rx_time_s is not None:
             time_then = later_by(segment.rx_time_s, (place - segment.sample_start) / rate_hz)
         if self._time is not None and (time_then is None or self.samples_sent and place == self._start):
-            # A gap of unknown length, or the beginning once more: a jump that no receiver takes for a stream.
+            # A gap of unknown length, or the beginning again: a jump that no receiver takes for a stream.
             passed = offset - self._time[0] + 1
             time_then = later_by(self._time[1], passed / rate_hz)
         if time_then is None and (self._repeat or len(self._segment_starts) > 1):
@@ -237,7 +237,7 @@ class sigmf_source(gr.basic_block):
 
 
 def rate_of(file: str, datatype: str = "", sample_rate_hz: float = 0.0) -> float:
-    """Sample rate of a recording, Hz, for the blocks behind it in a flowgraph; 1e6 while ``file`` is ''.
+    """Sample rate of a recording, Hz, for the blocks after it in a flowgraph; 1e6 while ``file`` is ''.
 
     Raises:
         CaptureError: it cannot be read.

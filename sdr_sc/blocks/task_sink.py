@@ -45,7 +45,7 @@ class task_sink(gr.basic_block):
         history_frames: frames in the two history outputs.
         open_frames: a frame is lost when so many were sent after it; more where the news of what was sent runs ahead,
             as in a replay.
-        without_truth: nobody tells what was sent: every answer is taken down, none counts as right.
+        without_truth: nobody says what was sent: every answer is taken down, none counts as right.
 
     Attributes:
         finished: set when no more frames will come, for flowgraphs whose source would go on for ever.
@@ -173,7 +173,7 @@ class task_sink(gr.basic_block):
         self.answers_taken += 1
 
     def _untold(self, meta: dict, n_items: int) -> FrameRecord:
-        """An answered frame of which nobody told, with the numbers that come next."""
+        """An answered frame that nobody reported, with the numbers that come next."""
         unknown = np.full(n_items, -1)
         items = self.record.items_sent + np.arange(n_items)
         none = np.empty((n_items, 0), np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts what a USRP tells of its streams: underflows, late bursts, overflows."""
+"""Counts what a USRP reports of its streams: underflows, late bursts, overflows."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class zmq_pdu_sink(gr.basic_block):
 
     @guarded_thread
     def _greet(self) -> None:
-        """Tell a source that binds that this sink is there, now and then: it may be another one by now."""
+        """Notify a source that binds that this sink is there, now and then: it may be another one by now."""
         greeted, connections = False, self._connections
         assert connections is not None
         while not self._stop.wait(GREET_S if greeted else _FIRST_S):

@@ -194,7 +194,7 @@ class zmq_pdu_source(gr.basic_block):
                 self._stop.wait(read / READ_HZ)
 
     def _greet(self) -> bool:
-        """Tell the sink that binds that this source is there; it may be another one by now."""
+        """Notify the sink that binds that this source is there; it may be another one by now."""
         import zmq
 
         try:

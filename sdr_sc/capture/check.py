@@ -73,7 +73,7 @@ def _judge_schema(recording: Recording) -> None:
     for place, text in schema_faults(recording.raw_global, recording.raw_captures):
         depth = 1 if place[0] == "global" else 2
         key = str(place[depth]) if len(place) > depth else "this"
-        if key not in told:  # what was found before is told in better words
+        if key not in told:  # what was found before is reported in better words
             where = "global" if depth == 1 else f"captures[{place[1]}]"
             recording.findings.add(ERROR, where, f"{key}: {text}", "faults by the schema")
 

@@ -18,7 +18,7 @@ _BEHIND_BYTES = 1 << 23  # from here on a thread computes the checksum while the
 class HashedFile:
     """A new file, and the SHA-512 of what it holds.
 
-    The checksum is computed from the file, behind the writing and in a thread of its own: 80 MB/s take a fifth of
+    The checksum is computed from the file, after the writing and in a thread of its own: 80 MB/s take a fifth of
     a core, which whoever delivers the samples must not wait for. What is behind is in the system's file cache, not in
     memory of this process.
 
@@ -109,7 +109,7 @@ class HashedFile:
                 while not self._over and self._size - self._hashed >= _PIECE_BYTES and self._hash_piece():
                     pass
             except OSError:
-                return  # `sha512` meets it again, where it can be told
+                return  # `sha512` meets it again, where it can be reported
 
     def _hash_piece(self) -> bool:
         """Hash the next piece; False where there is none."""

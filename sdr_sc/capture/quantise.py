@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_BLOCK = 4096  # components, which stay in the fastest cache until they have been looked at once more
+_BLOCK = 4096  # components, which stay in the fastest cache until they have been looked at again
 _SCALE, _LOW, _HIGH = np.float32(32768.0), np.float32(-32768.0), np.float32(32767.0)
 
 

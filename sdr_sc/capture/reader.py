@@ -182,7 +182,7 @@ class Capture:
         self.close()
 
     def _survey(self) -> Survey:
-        """Walk through the annotations once, and tell what is wrong with them."""
+        """Walk through the annotations once, and report what is wrong with them."""
         if self._surveyed is None:
             survey = Survey()
             for _ in told_annotations(self._recording, survey):

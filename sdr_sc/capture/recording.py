@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A recording's files taken apart without trust: what is there is read, and each fault is told.
+"""A recording's files taken apart without trust: what is there is read, and each fault is reported.
 
 `Capture` refuses what has a fatal fault; ``sdr-sc capture check`` and ``info`` show what there is all the same.
 """
@@ -72,7 +72,7 @@ class Recording:
             self.info = read_info(self.raw_global, self._field, self.form.name, rate_hz, self.segments[0].freq_hz)
 
     def annotations(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Where each annotation stands, and itself, in the file's order; what is no object is told and left out."""
+        """Where each annotation stands, and itself, in the file's order; what is no object is reported and left out."""
         number = 0
         for key, value in self._metadata():
             if key == "annotations":
@@ -88,7 +88,7 @@ class Recording:
                     number += 1
 
     def _metadata(self) -> Iterator[tuple[str, Any]]:
-        """Pieces of the metadata, up to the fault if there is one, which is told."""
+        """Pieces of the metadata, up to the fault if there is one, which is reported."""
         if self.parts.meta is None:
             return
         words: list[str] = []
@@ -132,7 +132,7 @@ class Recording:
         return captures
 
     def _field(self, read: Any, key: str, default: Any, **limits: Any) -> Any:
-        """A member of the global object; one of a wrong type is told, and counts as missing."""
+        """A member of the global object; one of a wrong type is reported, and counts as missing."""
         try:
             return read(self.raw_global, key, default, **limits)
         except BadValue as error:
@@ -210,7 +210,7 @@ class Recording:
         promised = self._field(int_of, "sdr_sc:sample_count", None, lowest=0)
         if promised is not None and promised != self.sample_count:
             word = "shorter" if self.sample_count < promised else "longer"
-            text = f"the data is {word} than told: {self.sample_count} samples instead of {promised}."
+            text = f"the data is {word} than stated: {self.sample_count} samples instead of {promised}."
             self.findings.add(ERROR, self.parts.data_name, text)
 
     def _dataset(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A part of a recording, told in samples, seconds or frames."""
+"""A part of a recording, given in samples, seconds or frames."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def span(
         margin: samples that a part by frames takes along on both sides.
 
     Returns:
-        All of it if nothing is told. An end beyond that of the recording is taken as its end.
+        All of it if nothing is given. An end beyond that of the recording is taken as its end.
 
     Raises:
-        CaptureError: more than one is told, or there is nothing in that part.
+        CaptureError: more than one is given, or there is nothing in that part.
     """
     told = {"samples": samples, "seconds": seconds, "frames": frames}
     given = {name: value for name, value in told.items() if value is not None}
     if len(given) > 1:
-        raise CaptureError(f"the part is told in {' and in '.join(given)}; give one of them.")
+        raise CaptureError(f"the part is given in {' and in '.join(given)}; give one of them.")
     for name, (first, last) in given.items():
         low, high = first or 0, math.inf if last is None else last
         if not 0 <= low < high:  # also NaN

@@ -165,7 +165,7 @@ class CaptureWriter:
         """Add samples, complex64 (n,).
 
         Raises:
-            CaptureError: they cannot be written; what was kept is told.
+            CaptureError: they cannot be written; what was kept is reported.
         """
         raw, clipped = from_complex64(samples, self._form.name)
         self.write_raw(raw)
@@ -286,7 +286,7 @@ class CaptureWriter:
             except OSError as error:
                 if not self._failed:
                     self._fail(error)
-                # Full already, and told: a late frame takes the place of a few samples.
+                # Full already, and reported: a late frame takes the place of a few samples.
                 self._make_room(_ROOM_BYTES)
                 with contextlib.suppress(OSError):
                     self._journal.append(kind, raw)

@@ -45,7 +45,7 @@ def command() -> None:
 @click.option("--frames", "list_frames", is_flag=True, help="List each frame too.")
 @format_options
 def info(files: tuple[Path, ...], list_frames: bool, datatype: str | None, sample_rate_hz: float | None) -> None:
-    """Tell what a recording holds: format, time, segments, frames, and faults met on reading."""
+    """Report what a recording holds: format, time, segments, frames, and faults met on reading."""
     from sdr_sc.cli.shared.capture_info import print_info
     from sdr_sc.errors import CaptureError
 
@@ -121,7 +121,7 @@ def cut(source: Path, target: Path, margin: int | None, force: bool, **parameter
     from sdr_sc.errors import CaptureError
 
     if all(parameters[name] is None for name in ("samples", "seconds", "frames")):
-        raise CaptureError("the part is not told; give one of --samples, --seconds and --frames.")
+        raise CaptureError("the part is not given; give one of --samples, --seconds and --frames.")
     done = cut_recording(source, target, margin=FRAME_MARGIN if margin is None else margin, force=force, **parameters)
     _report(target, done)
 

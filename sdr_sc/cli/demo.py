@@ -38,7 +38,7 @@ _ROWS_SHOWN = 12
 def command(images: int, items_per_frame: int, model: str, data_set: str, seed: int, out: Path, timeout: float) -> None:
     """Send images through GNU Radio while the SNR goes 25 -> 0 -> 25 dB, and write a report.
 
-    Status 0 only if every frame is accounted for: answered, or told as lost.
+    Status 0 only if every frame is accounted for: answered, or reported as lost.
     """
     from rich.live import Live
 

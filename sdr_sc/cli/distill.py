@@ -81,7 +81,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     type=float,
     help=f"Of the expected error in these.  [default: {_DECISION:g}; 0 with --labels-only]",
 )
-@click.option("--cam/--no-cam", default=True, show_default=True, help="Tell encoder and decoder the SNR.")
+@click.option("--cam/--no-cam", default=True, show_default=True, help="Give encoder and decoder the SNR.")
 @click.option(
     "--channel",
     default="",

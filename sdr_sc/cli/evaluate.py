@@ -51,7 +51,7 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
 @click.option("--threads", default=2, type=click.IntRange(1), show_default=True, help="CPU threads for the networks.")
-@click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB, unless told otherwise.")
+@click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB, unless set otherwise.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def command(
     model: str,

@@ -38,7 +38,7 @@ GROUPS = {
         "keys": "Make and show the keys that keep strangers off the network between tx and rx.",
         "simusrp": "The simulated USRP: build it, list, change and clean up; run UHD programs on it.",
         "record": "Record the simulated link, a USRP or ZMQ samples as SigMF, with what is known of the frames.",
-        "replay": "Send a recording through the receiver once more: the same answers, or a worse channel.",
+        "replay": "Send a recording through the receiver again: the same answers, or a worse channel.",
         "capture": "Recordings (SigMF): look at them, check, cut, convert and draw them.",
     },
     "Models": {
@@ -149,7 +149,7 @@ def _written(status: int) -> int:
 
 
 def _output_lost(error: Exception) -> int:
-    # What is still held must not fail once more at the end of the program.
+    # What is still held must not fail again at the end of the program.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):

@@ -140,7 +140,7 @@ def zmq(file: Path, **parameters: Any) -> None:
 
 
 class _Progress:
-    """Tells once that samples come, and what to do to end a recording that does not end by itself."""
+    """Reports once that samples come, and what to do to end a recording that does not end by itself."""
 
     def __init__(self, console: Console, seconds: float | None, rate_hz: float) -> None:
         self._console, self._seconds, self._rate_hz, self._told = console, seconds, rate_hz, False

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--rate", "rate_hz", default=0.0, help="Sample rate of a plain file, Hz.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results.")
 def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Send the recording FILE through the receiver once more, and answer its frames.
+    """Send the recording FILE through the receiver again, and answer its frames.
 
     FILE is a SigMF pair, a .sigmf archive, or a plain file of samples with --datatype and --rate. Without options
     that add anything the answers are those of the live run, bit for bit.

@@ -18,7 +18,7 @@ from sdr_sc.shown import shown
 @click.option("--figures", type=click.Path(path_type=Path), help="Write each figure as PNG and PDF into this folder.")
 @click.option(
     "--target", default=90.0, show_default=True, type=click.FloatRange(0, 100, min_open=True),
-    help="Accuracy in percent that channel uses are told for.",
+    help="Accuracy in percent for which channel uses are given.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def command(results: tuple[Path, ...], out: Path | None, figures: Path | None, target: float, force: bool) -> None:
@@ -45,7 +45,7 @@ def command(results: tuple[Path, ...], out: Path | None, figures: Path | None, t
 
 
 def _of_a_run(folder: Path, out: Path | None, force: bool) -> Path:
-    """The report of a run, made anew from what it left."""
+    """The report of a run, made again from what it left."""
     from sdr_sc.report.run.write import REPORT_NAME, write_report
     from sdr_sc.report.sweep.write import refuse_existing
 

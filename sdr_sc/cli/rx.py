@@ -28,7 +28,7 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 @click.option("--feedback", "feedback_address", default="tcp://127.0.0.1:52001", show_default=True,
               help="ZMQ address of the transmitter, for the SNR.")  # fmt: skip
 @click.option("--sent", "sent_address", default="tcp://127.0.0.1:52002", show_default=True,
-              help="ZMQ address of the transmitter, which tells what it sent.")  # fmt: skip
+              help="ZMQ address of the transmitter, which says what it sent.")  # fmt: skip
 @click.option("--record", "record_file", type=click.Path(path_type=Path),
               help="Record the samples too, with frames and answers, as this SigMF pair.")  # fmt: skip
 @click.option("--record-datatype", type=click.Choice(("cf32_le", "ci16_le")), default="cf32_le", show_default=True,

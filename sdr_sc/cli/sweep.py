@@ -28,7 +28,7 @@ _FEW_POINTS = 40
 @click.option("--out", type=click.Path(path_type=Path), help="Results file  [CONFIG with the ending .parquet]")
 @click.option("--workers", default=0, type=click.IntRange(0), help="Processes of one thread; 0: one a core.")
 @click.option("--cluster", help="Address of a Dask scheduler whose workers measure, such as tcp://10.0.0.5:8786.")
-@click.option("--force", is_flag=True, help="Measure all anew, and replace the results.")
+@click.option("--force", is_flag=True, help="Measure all again, and replace the results.")
 @click.option("--quick", is_flag=True, help=f"{QUICK_ITEMS} items a point, to CONFIG.quick.parquet.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def command(

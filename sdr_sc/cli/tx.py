@@ -91,7 +91,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
 
 
 def _check(parameters: dict[str, Any]) -> None:
-    """Tell mistakes before anything is compiled."""
+    """Report mistakes before anything is compiled."""
     from sdr_sc.errors import SdrScError
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.usrp import usrp_settings

@@ -41,7 +41,7 @@ CLASS_NAMES = (
     "Ankle boot",
 )
 OWN_CLASS_NAMES = tuple(f"class {number}" for number in range(len(CLASS_NAMES)))
-"""Of images that are not Fashion-MNIST, whose classes nobody told."""
+"""Of images that are not Fashion-MNIST, whose classes are not known."""
 _CONTENT_SHA256 = {
     "train": (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -111,7 +111,7 @@ def load(split: Split) -> ImageSet:
 
     Raises:
         DataSetError: a file is missing or damaged, or holds what is no set of images and labels of ten classes; the
-            message says what mends it.
+            message says how to fix it.
     """
     digest = hashlib.sha256()
     raws = []

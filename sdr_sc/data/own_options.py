@@ -23,7 +23,7 @@ MOST_CLASSES = 1000
 
 @dataclass(frozen=True)
 class OwnOptions:
-    """Options behind a path.
+    """Options after a path.
 
     Attributes:
         size: pixels a side to which pictures are scaled; 0 takes them as they are.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The recordings in ``captures/``: how they are made, and the answers that they have to give.
 
-``python -m sdr_sc.demo.example_captures FOLDER`` makes them anew, with their cards and answers.
+``python -m sdr_sc.demo.example_captures FOLDER`` makes them again, with their cards and answers.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ EXAMPLES = (
     Example(
         "gaps_12db",
         "Samples lost in 12 dB of white noise",
-        "700 samples are lost every 9,000 or so, as an overflow of a USRP loses them, and rx_time tells of each: the "
-        "recording has a segment behind each gap. Frames that a gap hits are lost, or have a part of their features "
+        "700 samples are lost every 9,000 or so, as an overflow of a USRP loses them, and rx_time reports each: the "
+        "recording has a segment after each gap. Frames that a gap hits are lost, or have a part of their features "
         "erased.",
         _sim(
             "gaps_12db",
-            '--images 200 --snr-db 12 --seed 5 --channel "gaps(gap_samples=700, every_samples=9000, told=True)"',
+            '--images 200 --snr-db 12 --seed 5 --channel "gaps(gap_samples=700, every_samples=9000, tagged=True)"',
         ),
     ),
     Example(
@@ -200,7 +200,7 @@ def card(example: Example, folder: Path, found: dict[str, Any]) -> str:
         f"| frames | {len(notes)} received, {lost} sent and not received |\n"
         f"| SNR, estimated | {min(snrs):.1f} to {max(snrs):.1f} dB |\n"
         f"| symbols an image | {', '.join(str(k) for k in sorted({note.k for note in notes}))} |\n"
-        f"| images answered rightly | {found['items_correct']} of {found['items_sent']} |\n"
+        f"| images answered correctly | {found['items_correct']} of {found['items_sent']} |\n"
         f"| model | {found['model']} |\n\n"
         f"`{example.name}.answers.json` holds what a replay has to answer, frame by frame.\n"
     )

@@ -33,7 +33,7 @@ class DistillConfig:
         learning_rate: largest of AdamW, for the first and the last layer and all that is no matrix.
         muon_learning_rate: largest of Muon, for all other matrices.
         k_list: feature symbols per item, rising; each batch trains every entry.
-        adaptive: encoder and decoder are told the SNR; else they are told one and the same value always.
+        adaptive: encoder and decoder are given the SNR; else they are given one and the same value always.
         soft_weight: part of the classification loss that comes from the teacher's soft labels; the rest comes from the
             labels. Without a teacher it has to be 0.
         temperature: of the soft labels.
@@ -49,8 +49,8 @@ class DistillConfig:
         fading_fraction: part of the items that cross fading, the others cross AWGN.
         channel: what fading is: '' for Rayleigh fading, or models as `sdr_sc.phy.channels.parse_chain` reads them.
         estimate_noise: power of the channel estimate's error over the noise power.
-        feedback_error_db: standard deviation of the SNR that the encoder is told.
-        estimate_error_db: standard deviation of the SNR that the decoder is told.
+        feedback_error_db: standard deviation of the SNR that the encoder is given.
+        estimate_error_db: standard deviation of the SNR that the decoder is given.
         ema_decay: decay of the running mean of the weights, which is what is shipped.
         shift, erase: largest move and erased square of the augmented views that are drawn in training, pixels;
             pre-stored views come with their own.
@@ -109,7 +109,7 @@ class DistillConfig:
             raise SdrScError(f"the list of k {list(self.k_list)} must rise from 1 or more; give for example 4,8,16,32.")
         if self.k_list[-1] > LARGEST_K or min(self.limit_items, self.labelled_items) < 0 or self.validation_items < 1:
             raise SdrScError(
-                f"k has to be {LARGEST_K} or less, which a frame header can tell; limit_items and labelled_items 0 or "
+                f"k has to be {LARGEST_K} or less, which a frame header can hold; limit_items and labelled_items 0 or "
                 "more; validation_items 1 or more, for the CAM's table."
             )
         if not math.isfinite(self.decision_snr_db):
@@ -134,4 +134,4 @@ class DistillConfig:
         if self.precision not in PRECISIONS:
             raise SdrScError(f"precision {self.precision!r} is unknown; give {', '.join(PRECISIONS)}.")
         numerology = Numerology()
-        parse_chain(self.channel, numerology.sample_rate_hz, self.seed, numerology)  # a mistake is told at once
+        parse_chain(self.channel, numerology.sample_rate_hz, self.seed, numerology)  # a mistake is reported at once

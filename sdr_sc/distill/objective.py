@@ -126,7 +126,7 @@ class Objective(nn.Module):
         return config.snr_min_db + (config.snr_max_db - config.snr_min_db) * part
 
     def _told(self, snr_db: Tensor, error_db: float, generator: torch.Generator) -> Tensor:
-        """What a network is told of the SNR."""
+        """What a network is given of the SNR."""
         if not self.config.adaptive:
             return torch.full_like(snr_db, SNR_CENTRE_DB)
         return snr_db + error_db * torch.randn(snr_db.shape, generator=generator, device=generator.device)

@@ -297,7 +297,7 @@ class Trainer:
 
 
 def mixed_precision(precision: str, device: torch.device) -> bool:
-    """Whether the convolutions run in bfloat16: as told, or on 'auto' where the device has matrix units for it."""
+    """Whether the convolutions run in bfloat16: as asked, or on 'auto' where the device has matrix units for it."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

@@ -157,7 +157,7 @@ def _off_centre(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str,
 def _numerology(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str]:
     if not found.numerology:
         return (
-            "the preamble is this receiver's and no header behind it can be read",
+            "the preamble is this receiver's and no header after it can be read",
             "compare cyclic_prefix, pilot_subcarriers and header_symbols of both ends' numerology, and their versions",
         )
     return numerology_cause(found.numerology, n), "give both ends the same numerology"

@@ -61,10 +61,10 @@ class Recorded:
 
 
 def check_target(file: str | Path, force: bool) -> None:
-    """Tell before anything is started that a recording would overwrite another.
+    """Report, before anything is started, that a recording would overwrite another.
 
     Raises:
-        CaptureError: it would, and is not told to.
+        CaptureError: it would, and is not asked to.
     """
     for path in pair_paths(Path(file))[:2]:
         if path.exists() and not force:
@@ -167,7 +167,7 @@ def record_zmq(
     Args:
         file: path of the pair.
         address: of the sink, such as ``tcp://127.0.0.1:52004``.
-        sample_rate_hz, freq_hz: of the samples, which do not tell them; 0 as frequency: none.
+        sample_rate_hz, freq_hz: of the samples, which do not hold them; 0 as frequency: none.
         seconds: of samples; None goes on until a KeyboardInterrupt, which ends the recording in good order.
         idle_s: end so long after the last sample; 0 does not.
 
@@ -183,7 +183,7 @@ def record_zmq(
     with failures.watching():
         tb = gr.top_block("record_zmq", catch_exceptions=True)
         tb.samples = zmq_samples_source(address)
-        tb.samples.start()  # an address that cannot be used is told before there is a file
+        tb.samples.start()  # an address that cannot be used is reported before there is a file
         failure = failures.first()
         if failure is not None:
             raise failure.error

@@ -16,7 +16,7 @@ def hardware_of(usrp_source: Any, device_args: str) -> str:
     """A device in words: what it says it is, and how it was found."""
     try:
         name = dict(usrp_source.get_usrp_info(0)).get("mboard_id", "")
-    except (RuntimeError, TypeError, AttributeError):  # of drivers that do not tell
+    except (RuntimeError, TypeError, AttributeError):  # of drivers that do not report it
         name = ""
     return f"USRP {name} ({device_args})".replace("  ", " ")
 

@@ -44,7 +44,7 @@ def replay(
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
     for model in config.models:
-        weights.read_contract(model, "decoder")  # a mistake is told before anything is compiled
+        weights.read_contract(model, "decoder")  # a mistake is reported before anything is compiled
     with failures.watching():
         module, cls = _flowgraph()
         parameters = {
@@ -114,7 +114,7 @@ def opened(config: ReplayConfig) -> Capture:
 
 
 def tells_truth(capture: Capture) -> bool:
-    """Whether a recording tells what was sent."""
+    """Whether a recording says what was sent."""
     return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
 
 
@@ -179,5 +179,5 @@ def _nothing_found(numerology: Numerology) -> str:
         f"no frame was found at {rate_hz:.10g} samples/s, which has to be the rate that the signal was sent at: it "
         f"then occupies {occupied_hz:.10g} Hz. A recording at a whole multiple of the signal's rate needs --decimate, "
         "one at another rate has to be resampled before; a signal off the centre needs --tune-hz. 'sdr-sc capture "
-        "info' tells what is recorded."
+        "info' says what is recorded."
     )

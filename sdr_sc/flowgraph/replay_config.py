@@ -26,7 +26,7 @@ class ReplayConfig:
         cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
         tune_hz: where a signal off the middle lies, Hz from the recording's centre; it is moved there first.
         seed: of what is added.
-        datatype, rate_hz: of a plain file; '' and 0 for what the metadata tells.
+        datatype, rate_hz: of a plain file; '' and 0 for what the metadata says.
     """
 
     file: str
@@ -60,7 +60,7 @@ class ReplayResult:
         samples: that were replayed.
         seconds: from the first sample to the last answer.
         faults: sentences on what makes the replay an error although its results are whole, of any of its models.
-        truth: whether the recording tells what was sent; without it no answer counts as right or wrong.
+        truth: whether the recording says what was sent; without it no answer counts as right or wrong.
     """
 
     model: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a generated flowgraph in a child process, so that a crash, too, is told in one line."""
+"""Run a generated flowgraph in a child process, so that a crash, too, is reported in one line."""
 
 from __future__ import annotations
 

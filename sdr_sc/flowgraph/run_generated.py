@@ -3,7 +3,7 @@
 
 ``python -m sdr_sc.flowgraph.run_generated FILE.py [--timeout S] [--close] [-- the flowgraph's own options]``
 
-Exit status: 0 it ended or its window was closed; 1 an error, told in one line; 124 the deadline; 130 Ctrl-C;
+Exit status: 0 it ended or its window was closed; 1 an error, reported in one line; 124 the deadline; 130 Ctrl-C;
 143 SIGTERM; 129 SIGHUP. Results that blocks write in their ``stop()`` are there in every case.
 """
 

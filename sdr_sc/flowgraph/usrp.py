@@ -56,7 +56,7 @@ def run_end(
         on_poll: called with the top block every 20 ms while it runs.
         prepare: called with the top block before it starts.
         asked_to_stop: how often somebody has asked for the end by now. A transmitter then sends what it has made and
-            tells its receivers, for which it takes some seconds at most; asked again, it stops at once.
+            notifies its receivers, for which it takes some seconds at most; asked again, it stops at once.
         warn: called with a sentence for the user while it runs.
 
     Raises:
@@ -179,7 +179,7 @@ def connection_rows(status: dict[str, Any]) -> list[Row]:
 
 
 def unsent_warning(status: dict[str, Any]) -> str:
-    """One sentence if the device did not send all bursts as far as it has told; '' if it did.
+    """One sentence if the device did not send all bursts as far as it has reported; '' if it did.
 
     Args:
         status: of `transmitter_status`, at the end of a run.

@@ -104,7 +104,8 @@ class LinkWatch:
         limit_s = DEVICE_LIMIT_S + 2.0 * (tb.lead_s + tb.settings.period_s)
         if waits and self._answers.look((answers, waits), now_s) >= limit_s:
             return (
-                f"the device has told nothing of the bursts of the last {limit_s:.3g} s; check its cable and power. "
+                f"the device has reported nothing on the bursts of the last {limit_s:.3g} s; check its cable and "
+                "power. "
                 "The results up to then are written."
             )
         if not waits:
@@ -150,12 +151,12 @@ class LinkWatch:
         self._told_s += step_s if frames >= _TOLD_FRAMES else 0.0
         limit_s = DEAF_AGAIN_LIMIT_S if received else DEAF_LIMIT_S
         sent = f"no frame has been received for {limit_s:g} s: " if received else ""
-        sent += f"the transmitter tells of {frames} frames, " if frames >= _TOLD_FRAMES else ""
+        sent += f"the transmitter reports {frames} frames, " if frames >= _TOLD_FRAMES else ""
         self.deaf_since = sent
         if bursts and self._bursts_s >= limit_s:
             return (
                 f"{sent}bursts arrive with peaks {papr_db:.0f} dB above the mean level, and no preamble fits with "
-                "a header behind it: --rate or numerology of the two ends differ, the level is too high (clipping), or "
+                "a header after it: --rate or numerology of the two ends differ, the level is too high (clipping), or "
                 "the bursts are of another system."
             )
         if not bursts and self._told_s >= limit_s:

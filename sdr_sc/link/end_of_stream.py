@@ -13,18 +13,18 @@ messages have been dealt with, and only then lets GNU Radio end it::
     `TransmitterEnd`  ENDING --nothing queued, the last burst off the air; linger--> `finished`, done
     task sink         RUNNING --end PDU on sent--> ENDING
     `SinkEnd`         ENDING --no frame open, or no answer for a while--> `finished`; done with the flowgraph
-    SigMF source      RUNNING --last sample--> TOLD, end PDU on sent and told
+    SigMF source      RUNNING --last sample--> TOLD, end PDU on sent and `told`
     `SenderEnd`       TOLD --the blocks that it follows have dealt with all; else linger--> done
 
 A source without the tag ends by being done: the encoder keeps its last frame's items unconsumed until that is answered,
-so that GNU Radio does not end it, and tells no end. Without send times the transmitter adds silence to the last frame,
+so that GNU Radio does not end it, and announces no end. Without send times the transmitter appends silence to it,
 which pushes it out of filters and detectors downstream. At a block's port ``system`` GNU Radio says that the block
 before it is done; transmitter and recorder do not end by that.
 
 The end PDU crosses the network as any other, and sockets give the last messages `SOCKET_LINGER_MS` to leave. The SigMF
 recorder ignores it, as it ends with its samples (`sdr_sc.link.stream_end`). Where a flowgraph has blocks that
 would go on for ever, such as a USRP source, ``finished`` of sink or transmitter stops it
-(`sdr_sc.usrp.settings.end_with`); a stop from outside tells the end first (`sdr_sc.usrp.settings.tell_end`).
+(`sdr_sc.usrp.settings.end_with`); a stop from outside announces the end first (`sdr_sc.usrp.settings.tell_end`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class SenderEnd:
         """No more items come; in any thread.
 
         Args:
-            at_once: tell the end without waiting for what is on its way; a later call may still ask for it.
+            at_once: announce the end without waiting for what is on its way; a later call may still ask for it.
         """
         self.at_once = self.at_once or at_once
         if self.state is State.RUNNING:
@@ -134,7 +134,7 @@ class TransmitterEnd:
 
     Attributes:
         state: RUNNING, or ENDING after `begin`.
-        finished: set when the last frame has left, and is off the air as far as the device tells.
+        finished: set when the last frame has left, and is off the air as far as the device says.
     """
 
     def __init__(self) -> None:

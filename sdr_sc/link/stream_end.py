@@ -28,7 +28,7 @@ class StreamEnd:
         self._hold = False
 
     def hold_at(self, sample: int) -> None:
-        """Take no sample from this place on until `end_at` tells where the end is."""
+        """Take no sample from this place on until `end_at` says where the end is."""
         self._limit, self._hold = sample, True
 
     def end_at(self, sample: int) -> None:
@@ -67,7 +67,7 @@ def end_together(ends: Sequence[StreamEnd], limit_s: float, wait: Callable[[floa
     """Let all sinks of a stream end at one sample, the furthest that one of them has taken; whether they did in time.
 
     None of them may read another's samples later than the end: so they first wait for one another, and those that were
-    called already when they were told to may go a little further.
+    called already when they were asked to may go a little further.
     """
     over = time.monotonic() + limit_s
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every so-manieth sample of a stream, behind a low-pass filter that keeps an OFDM signal of the new rate."""
+"""Decimation: an anti-aliasing low-pass filter that keeps an OFDM signal of the new rate, then every M-th sample."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Decimator:
 
     def flush(self) -> np.ndarray:
         """What is left when the stream ends here, or has a gap: the outputs centred on samples that did arrive. Starts
-        anew."""
+        again."""
         out = self.process(np.zeros(self._reach, np.complex64))
         self._reset()
         return out

@@ -9,7 +9,7 @@ from typing import Any
 def is_compiled(kernel: Any) -> bool:
     """Whether numba has a kernel in its cache; without it, the first call compiles, which takes seconds to a minute.
 
-    True where numba does not tell: this is for a hint alone.
+    True where numba does not report it: this is for a hint alone.
 
     Args:
         kernel: a function under ``njit(cache=True)``.

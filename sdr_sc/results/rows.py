@@ -35,7 +35,7 @@ TABLES = ("frames.csv", "items.csv", "images.npz")
 
 SNR_BIAS_GOAL_DB = 1.0
 NOT_MEASURED = ", not measured: "
-"""In the name of a row without a figure, between what it would have told and why it does not."""
+"""In the name of a row without a figure, between what it would have measured and why it does not."""
 Interval = tuple[float, float] | None
 
 
@@ -182,7 +182,7 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 
 def _row_json(row: Row) -> dict[str, Any]:
-    # Not dataclasses.asdict: it deep-copies, and an interval without finite bounds is told as none.
+    # Not dataclasses.asdict: it deep-copies, and an interval without finite bounds is reported as none.
     interval = plain(row.ci95)
     found = {name: plain(getattr(row, name)) for name in Row.__dataclass_fields__}
     found["ci95"] = None if interval is None or None in interval else interval

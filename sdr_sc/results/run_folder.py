@@ -38,7 +38,7 @@ def new_run_folder(base: Path, verb: str) -> Path:
 
     Args:
         base: where it is made.
-        verb: such as ``tx``; two ends that are started in the same second have folders that tell which is which.
+        verb: such as ``tx``; two ends that are started in the same second have folders that show which is which.
 
     Raises:
         OSError: it cannot be made.
@@ -161,7 +161,7 @@ def _no_word(path: Path, line: int, name: str, text: str, words: Sequence[str]) 
 def _out_of_bounds(path: Path, line: int, name: str, text: str, column: Column) -> str:
     if name == "label" and float(text) == NOT_KNOWN:
         return (
-            f"{shown(path)}, line {line}: the label is not known ({text}), since the receiver was not told what was "
+            f"{shown(path)}, line {line}: the label is not known ({text}), since the receiver was not given what was "
             "sent, and a report needs it; give 'sdr-sc rx' the transmitter's --sent, or replay a recording that holds "
             "the labels."
         )

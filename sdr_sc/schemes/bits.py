@@ -64,7 +64,7 @@ def pack_digits(digits: np.ndarray, base: int) -> np.ndarray:
 
 
 def unpack_digits(bits: np.ndarray, count: int, base: int) -> np.ndarray:
-    """int64 (count,): what `pack_digits` was given, bits behind its own allowed."""
+    """int64 (count,): what `pack_digits` was given, bits after its own allowed."""
     number = 0
     for bit in bits[: digit_bits(count, base)].tolist():
         number = number << 1 | bit

@@ -112,7 +112,7 @@ def check_scheme(scheme: str, parameters: dict[str, Any]) -> None:
     """Refuse a name or parameters that `make_scheme` cannot use, without making anything.
 
     Raises:
-        SdrScError: an unknown name, an unknown, missing or ill-typed parameter; the message tells the known ones.
+        SdrScError: an unknown name, an unknown, missing or ill-typed parameter; the message lists the known ones.
     """
     if scheme not in MAKERS:
         raise SdrScError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEME_NAMES)}.")

@@ -24,7 +24,7 @@ class ImageClassifier:
 
     Args:
         teacher: as `load_teacher` takes it; ``student`` for the shipped student, whose encoder and decoder
-            then stand at the same place with nothing between them. '' is the same, told as a stand-in.
+            then stand at the same place with nothing between them. '' is the same, marked as a stand-in.
 
     Attributes:
         name: for people.

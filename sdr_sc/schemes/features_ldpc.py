@@ -27,7 +27,7 @@ K_LIST = (1, 2, 4, 8, 16, 32, 64)
 MOST_BITS = 4
 TRAINING_IMAGES, VALIDATION_IMAGES = 2000, 1000
 _CHUNK = 250
-_EQUAL, _HOPELESS = 1e-3, 0.05  # accuracies that count as equal, and that no choice can mend
+_EQUAL, _HOPELESS = 1e-3, 0.05  # accuracies that count as equal, and that no choice can improve
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Precision:
     Attributes:
         features: complex features of an item.
         quantiser: of their real and imaginary parts.
-        snr_db: that of the quantisation, which the student's decoder is told.
+        snr_db: that of the quantisation, which the student's decoder is given.
         accuracy: on held-out training images, without a channel.
     """
 
@@ -56,7 +56,7 @@ class FeaturesScheme(CodedScheme):
     """One codeword a frame holds the features of all its items.
 
     For a budget of k payload symbols an item, mode, number of features and bits are those with the best expected
-    accuracy: that on held-out training images, times the share of codewords that arrive. The header's model id tells
+    accuracy: that on held-out training images, times the share of codewords that arrive. The header's model id holds
     all three and the number of items.
 
     Args:

@@ -52,7 +52,7 @@ def kept_sha256(codec: ImageCodec, classifier: ImageClassifier) -> str | None:
 
 
 def measure(codec: ImageCodec, classifier: ImageClassifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Share of the images that are classified rightly at each of `SIDES` and `BUDGETS_BYTES`.
+    """Share of the images that are classified correctly at each of `SIDES` and `BUDGETS_BYTES`.
 
     An image that fits at no quality is not classified, which is not right.
 

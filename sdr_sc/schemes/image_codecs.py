@@ -20,7 +20,7 @@ from sdr_sc.errors import MissingDependencyError, SdrScError
 SIDES = (28, 24, 20, 16)
 """Pixels a side that an image may be compressed at, of 28; 16 is the two blocks of JPEG and the one of WebP."""
 _CACHE_IMAGES = 40_000
-_QUALITIES = 32  # of the first byte, that lower part; the upper one tells the side
+_QUALITIES = 32  # of the first byte, that lower part; the upper one says the side
 _EOI = b"\xff\xd9"
 _SOS = b"\xff\xda"
 
@@ -29,7 +29,7 @@ class ImageCodec:
     """A lossy image format with the qualities that it is used at.
 
     Attributes:
-        qualities: rising, up to 32; what is sent tells quality and side by their places in its first byte.
+        qualities: rising, up to 32; what is sent names quality and side by their places in its first byte.
     """
 
     name = ""
@@ -55,7 +55,7 @@ class ImageCodec:
         raise NotImplementedError
 
     def fit(self, image: np.ndarray, most_bytes: int, side: int = SIDES[0]) -> bytes | None:
-        """The image at the highest quality that fits, its first byte telling which; None where none does.
+        """The image at the highest quality that fits, its first byte saying which; None where none does.
 
         Args:
             image: uint8 (28, 28).
@@ -76,7 +76,7 @@ class ImageCodec:
         return None if best is None else bytes([SIDES.index(side) * _QUALITIES + best]) + known[best]
 
     def restore(self, data: bytes) -> np.ndarray | None:
-        """The image of what `fit` returned, zeros behind it allowed, uint8 (28, 28); None where it is none."""
+        """The image of what `fit` returned, zeros after it allowed, uint8 (28, 28); None where it is none."""
         if not data:
             return None
         side, quality = divmod(data[0], _QUALITIES)

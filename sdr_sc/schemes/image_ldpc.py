@@ -26,10 +26,10 @@ _MEMORY = 500_000  # messages whose answers are kept
 class ImageScheme(CodedScheme):
     """Each image at the highest quality that fits its codeword; one codeword an image, as many images as fit a frame.
 
-    A codeword that cannot be decoded answers -1. Mode and length are chosen for the told SNR by the expected accuracy:
+    A codeword that cannot be decoded answers -1. Mode and length are chosen for the fed-back SNR by expected accuracy:
     that of the classifier on held-out training images compressed to what the codeword carries, times the share of
-    codewords that arrive. The same images tell at which size an image is best compressed to so many bytes. The
-    header's model id tells mode and length, the first byte of an image its size and quality.
+    codewords that arrive. The same images show at which size an image is best compressed to so many bytes. The
+    header's model id holds mode and length, the first byte of an image its size and quality.
 
     Args:
         codec: ``jpeg`` or ``webp``.
@@ -127,7 +127,7 @@ class ImageScheme(CodedScheme):
     def _answer_to(self, messages: list[bytes]) -> list[int]:
         """Classes of decoded messages, -1 for one that is no image; each message is looked at once, as it comes again
         at the next SNR."""
-        # What stands behind an image is zeros, as many as there is room for.
+        # What stands after an image is zeros, as many as there is room for.
         keys = [hashlib.blake2b(message.rstrip(b"\0"), digest_size=12).digest() for message in messages]
         new = {key: message for key, message in zip(keys, messages, strict=True) if key not in self._answers}
         images = {key: image for key, data in new.items() if (image := self._codec.restore(data)) is not None}

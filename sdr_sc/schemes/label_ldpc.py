@@ -25,8 +25,8 @@ class LabelScheme(CodedScheme):
     """Ten classes, packed as digits of one number, one codeword a frame.
 
     It needs a whole classifier at the transmitter, such as the shipped student's two parts, and serves this task alone.
-    The mode is the one of fewest symbols whose codewords are lost no more than `MAX_LOSS` oftener than those of the
-    best. The header's model id tells mode and number of items.
+    The mode is the one of fewest symbols whose codewords are lost at most `MAX_LOSS` more often than those of the
+    best. The header's model id holds mode and number of items.
 
     Args:
         teacher: classifier at the transmitter, see `ImageClassifier`.

@@ -128,7 +128,7 @@ def falling(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
     """Measure the table of one channel.
 
-    A realisation that stays as it is tells about itself alone: how much of a codeword a notch takes, say. So each
+    A realisation that stays as it is informs about itself alone: how much of a codeword a notch takes, say. So each
     counted frame has a channel of its own.
 
     Args:

@@ -42,7 +42,7 @@ class FrameOutcome:
 
     @property
     def correct(self) -> int:
-        """Items answered rightly."""
+        """Items answered correctly."""
         return int((self.found == self.truth).sum())
 
 
@@ -107,10 +107,10 @@ class LinkResult:
 def noisy_channel(
     channel: str | ChannelModel | None, snr_db: float, cfo_hz: float, seed: int, numerology: Numerology
 ) -> Chain:
-    """Channel, carrier offset and noise behind one another.
+    """Channel, carrier offset and noise one after the other.
 
     Args:
-        channel: a line of `sdr_sc.phy.channels.parse_chain`, '' for none, which also says what stands behind the noise;
+        channel: a line of `sdr_sc.phy.channels.parse_chain`, '' for none, which also says what stands after the noise;
             or a model to stand in front of offset and noise.
         snr_db: Es/N0 on the occupied subcarriers, its mean with fading.
         seed: of noise and channel.

@@ -36,12 +36,12 @@ class Plan:
 def best_for(
     k: int, symbols: int, snr_db: float | None, rates: ErrorRates, accuracy_of: Callable[[int], float]
 ) -> Plan | None:
-    """The mode with which most items are expected to be answered rightly, the more robust of equal ones.
+    """The mode with which most items are expected to be answered correctly, the more robust of equal ones.
 
     Args:
         k: budget that the codeword belongs to.
         symbols: of a codeword.
-        snr_db: what the receiver has told; None for nothing.
+        snr_db: what the receiver has reported; None for nothing.
         accuracy_of: accuracy with a codeword that arrives, by its information bits.
 
     Returns:

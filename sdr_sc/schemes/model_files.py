@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What results tell of the files that a scheme uses: which they are, and how large what they hold is.
+"""What results report of the files that a scheme uses: which they are, and how large what they hold is.
 
 A size is a dict of ``parameters``, trained values without batch-norm statistics, and ``bytes``, as they are stored;
 what is not known is left out.
@@ -96,7 +96,7 @@ def size_of_teacher(spec: str) -> Size:
 
 
 def together(*sizes: Size) -> Size:
-    """The size of several that stand at one place, as far as all of them tell it.
+    """The size of several that stand at one place, as far as all of them have it.
 
     >>> together({"parameters": 2, "bytes": 8}, {"bytes": 4})
     {'bytes': 12}

@@ -155,7 +155,7 @@ def fit(
 
 
 def _received(parts: np.ndarray, k: int, k_max: int, rng: np.random.Generator) -> np.ndarray:
-    """The classifier's inputs: frames with noise, LMMSE's scale, and an SNR told with half a decibel of error."""
+    """The classifier's inputs: frames with noise, LMMSE's scale, and an SNR reported with half a decibel of error."""
     items = len(parts)
     frames = np.arange(items) // _FRAME
     snr_db = rng.uniform(*SNR_RANGE_DB, frames[-1] + 1)

@@ -21,7 +21,7 @@ class Transmission:
     """The payload of one frame.
 
     Attributes:
-        payload: complex64 (rows, width), mean power 1 over the frame: the header tells rows as ``n_items`` and width as
+        payload: complex64 (rows, width), mean power 1 over the frame: the header gives rows as ``n_items`` and width as
             ``k``, so 1..64 rows of 1..256 symbols.
         items: places of the frame's items among the images that `Scheme.send` was given.
         model_id: 16-bit id in the header.

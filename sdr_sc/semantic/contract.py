@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The model contract: all that a block has to know of a weights file to use it rightly."""
+"""The model contract: everything that is needed to run a weights file correctly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelContract:
 
     Raises:
         ContractError: values contradict each other or make no sense. Whether a network takes items of this shape is
-            told where it is loaded.
+            reported where it is loaded.
     """
 
     name: str

@@ -82,7 +82,7 @@ def feature_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
 
 
 def residual_information(symbols: Tensor, centres: Tensor, spread: Tensor, noise: Tensor) -> Tensor:
-    """Upper bound of what the received symbols tell of the item beyond its class, I(X; Z | Y), in nats.
+    """Upper bound of what the received symbols reveal of the item beyond its class, I(X; Z | Y), in nats.
 
     With Z = s(x) + n and circular noise of power ``noise``, it is the divergence KL(p(z|x) || r(z|y)) of the received
     symbols' distribution from a Gaussian r around the class's centre (for the principle: Fischer, "The Conditional

@@ -73,7 +73,7 @@ def air_names() -> list[str]:
 
 
 def is_alive(owner: Owner) -> bool:
-    """Whether the process lives; its start time tells it from a later one with the same pid.
+    """Whether the process lives; its start time distinguishes it from a later one with the same pid.
 
     One of another pid namespace (a container that shares ``/dev/shm``) cannot be seen, and counts as alive.
     """

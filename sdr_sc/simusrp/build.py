@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compile the UHD module, find it, and tell libuhd where it is.
+"""Compile the UHD module, find it, and register it with libuhd.
 
 The module has to be compiled on the machine that uses it, as it shares C++ classes with libuhd. It lives in the
 virtual environment, or in the user's cache where there is none, in a folder named after its sources.
@@ -249,7 +249,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _compile(scratch: Path, module: Path) -> dict[str, str]:
     compiler = os.environ.get("CXX") or "g++"
     if shutil.which(compiler) is None:
-        raise MissingDependencyError(f"the compiler {compiler} is missing, which the simulated USRP needs; {_mend()}.")
+        raise MissingDependencyError(f"the compiler {compiler} is missing, which the simulated USRP needs; {_fix()}.")
     cflags, libs = _pkg_config("--cflags"), [part for part in _pkg_config("--libs") if part != "-lboost_system"]
     version = _macro(compiler, cflags, "UHD_VERSION_ABI_STRING")
     files = sorted(SOURCES.glob("*/*.cpp"))
@@ -265,7 +265,7 @@ def _compile(scratch: Path, module: Path) -> dict[str, str]:
     objects = [str(scratch / f"{file.stem}.o") for file in files]
     linked = _run([compiler, "-shared", "-Wl,--no-undefined", *objects, "-o", str(module), *(libs or ["-luhd"])])
     if linked.returncode != 0:
-        raise SimusrpError(f"the simulated USRP cannot be linked with libuhd: {_first_error(linked)}; {_mend()}.")
+        raise SimusrpError(f"the simulated USRP cannot be linked with libuhd: {_first_error(linked)}; {_fix()}.")
     return {
         "libuhd": str(_libuhd(compiler)),
         "uhd_version": version,
@@ -274,7 +274,7 @@ def _compile(scratch: Path, module: Path) -> dict[str, str]:
     }
 
 
-def _mend() -> str:
+def _fix() -> str:
     return f"run '{APT_LINE}'"
 
 
@@ -309,7 +309,7 @@ def _macro(compiler: str, cflags: list[str], name: str) -> str:
         process = _run([compiler, "-E", "-P", *cflags, file.name])
     if process.returncode != 0:
         raise MissingDependencyError(
-            f"the headers of libuhd or boost are missing, which the simulated USRP is compiled with; {_mend()}."
+            f"the headers of libuhd or boost are missing, which the simulated USRP is compiled with; {_fix()}."
         )
     return process.stdout.rpartition("simusrp_marker")[2].strip().strip('"')
 

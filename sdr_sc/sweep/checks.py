@@ -75,7 +75,7 @@ def whole_numbers(values: Any) -> np.ndarray:
 
 
 def check_about(about: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless what a file tells of itself has the shape that readers rely on."""
+    """Raise `ValueError` unless what a file says of itself has the shape that readers rely on."""
     for name in _OBJECTS:
         _need(isinstance(about.get(name, {}), dict), f"its {name} are no object")
     for kind in ("schemes", "channels"):

@@ -155,7 +155,7 @@ def _knock(address: str) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Lost connections are told in our words, not with tracebacks in Dask's log."""
+    """Lost connections are reported in our words, not with tracebacks in Dask's log."""
     import distributed  # noqa: F401  # sets the levels of its loggers, of each one
 
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOGGERS]

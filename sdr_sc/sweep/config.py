@@ -62,7 +62,7 @@ class ChannelEntry:
     Attributes:
         label: its name in results.
         models: as `sdr_sc.phy.channels.parse_chain` reads them; '' is noise alone.
-        realisation_items: items after which the channel is drawn anew; 0 for one realisation that goes on.
+        realisation_items: items after which the channel is redrawn; 0 for one realisation that goes on.
     """
 
     label: str
@@ -197,13 +197,13 @@ class _Reader:
         if not value:
             self.fail(key, "is empty, so that there is nothing to measure; list at least one")
         found = tuple(read(key, one) for one in value)
-        names, mend = [getattr(one, "label", one) for one in found], "leave one"
+        names, fix = [getattr(one, "label", one) for one in found], "leave one"
         if names != list(found):
-            mend = "give each a name of its own with 'name'"
+            fix = "give each a name of its own with 'name'"
         seen = set()
         for name in names:
             if name in seen:
-                self.fail(key, f"has {CAM if name is None else name!r} twice; {mend}")
+                self.fail(key, f"has {CAM if name is None else name!r} twice; {fix}")
             seen.add(name)
         return found
 
@@ -260,7 +260,7 @@ class _Reader:
             models = spec["models"]
             if not isinstance(models, str):
                 self.fail(f"{key}.models", f"is {models!r}; use text such as tdl_c(delay_spread_ns=300, doppler_hz=5)")
-            # Noise alone has nothing to draw anew, and the flowgraph's air goes on.
+            # Noise alone has nothing to draw again, and the flowgraph's air goes on.
             usual = items_per_frame if models.strip() and air == "phy" else 0
             renew = self.whole(f"{key}.realisation_items", spec.get("realisation_items", usual), 0, 10_000_000)
             found.append(ChannelEntry(label, models, renew))

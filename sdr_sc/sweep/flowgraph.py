@@ -27,7 +27,7 @@ from sdr_sc.sweep.tally import PointResult, Tally
 
 SCHEME = "ours"
 _AMPLITUDE = 0.2  # of the transmitter
-_STEP_IDLE_S = 0.05  # silence that the air needs behind a burst, an argument of the device
+_STEP_IDLE_S = 0.05  # silence that the air needs after a burst, an argument of the device
 _PATIENCE_S = (2.0, 10.0)  # of the transmitter, for an answer: what a lost frame costs; the latter on a busy machine
 _FRAME_S = 1.0  # that a frame may take of its own
 _SNAPSHOT_S = 1e-3
@@ -37,7 +37,7 @@ def check_flowgraph(config: SweepConfig) -> None:
     """Refuse what the flowgraphs cannot send.
 
     Raises:
-        SdrScError: another scheme than ours, a stop rule, or a channel that is drawn anew, or that the simulated USRP
+        SdrScError: another scheme than ours, a stop rule, or a channel that is redrawn, or that the simulated USRP
             cannot filter by.
     """
     for entry in config.schemes:
@@ -45,9 +45,7 @@ def check_flowgraph(config: SweepConfig) -> None:
             raise SdrScError(f"scheme {entry.label!r} has no flowgraph; use {SCHEME!r}, or air: phy.")
     for channel in config.channels:
         if channel.realisation_items:
-            raise SdrScError(
-                f"channel {channel.label!r} is drawn anew, which the flowgraph's air is not; use air: phy."
-            )
+            raise SdrScError(f"channel {channel.label!r} is redrawn, which the flowgraph's air is not; use air: phy.")
     if config.stop is not None or any(entry.stop for entry in config.schemes):
         raise SdrScError("a flowgraph sends all its items; leave 'stop' out, or use air: phy.")
     numerology = Numerology()
@@ -86,7 +84,7 @@ def measure_flowgraph(task: Task) -> PointResult:
         return result
     raise SdrScError(
         f"{task.point}: the answers to {answers_late(pair)} frames took longer than {patience_s:g} s, so their SNR was "
-        "not told in time; run the sweep again with fewer --workers."
+        "not reported in time; run the sweep again with fewer --workers."
     )
 
 
@@ -114,7 +112,7 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
 
 def answers_late(pair: PairResult) -> int:
     """Frames that were received, but whose answer came when the transmitter had given them up: time in the air stands
-    still while programs compute, but not the time that the transmitter waits. Frames behind them were sent without
+    still while programs compute, but not the time that the transmitter waits. Frames after them were sent without
     knowledge of the SNR, so such a run is not to be counted."""
     return max(0, pair.transmitter["frames_without_feedback"] - pair.receiver["frames_lost"])
 

@@ -29,15 +29,15 @@ class Journal:
 
     Parquet files cannot grow, so points go to ``NAME.journal`` beside the results, each safe on the disk before the
     next one is waited for. `close` writes both together into the results file. A journal that a killed sweep left
-    behind is taken up; its last line may be cut. Each line has a checksum. The first line tells what its points are,
+    behind is taken up; its last line may be cut. Each line has a checksum. The first line says what its points are,
     and so does a further one wherever another command took it up; ``anew`` in the first says that they replace the
     results file.
 
     Args:
         path: the results file.
         about: of the sweep that goes on, see `results_about` in `sdr_sc.sweep.runner`.
-        force: measure all anew; the old results are replaced when the new ones are written. Goes on where the same
-            sweep of the same commit, measured anew too, was killed.
+        force: measure all again; the old results are replaced when the new ones are written. Goes on where the same
+            sweep of the same commit, measured again too, was killed.
 
     Attributes:
         points: results by point, old ones too.
@@ -84,7 +84,7 @@ class Journal:
         return file
 
     def _take_up(self, force: bool) -> None:
-        """Read what is there, the results file and then the journal, and tell in the journal of what goes on."""
+        """Read what is there, the results file and then the journal, and say in the journal of what goes on."""
         entries = self._entries_to_go_on() if force else self._entries()
         anew = force or bool(entries and entries[0].get("anew"))
         if not anew and self.path.exists():
@@ -118,7 +118,7 @@ class Journal:
             what = f"line {number} of {shown(self.journal)}"
             entry = parse_json(line, what, _FIX)
             if not isinstance(entry, dict) or (number == 1 and "about" not in entry):
-                raise SdrScError(f"{what} cannot be read (it tells of no sweep); {_FIX}.")
+                raise SdrScError(f"{what} cannot be read (it reports no sweep); {_FIX}.")
             entry, _ = unsealed(entry, what, _FIX)  # lines of earlier versions have no checksum
             if "about" in entry:
                 try:
@@ -130,7 +130,7 @@ class Journal:
         return found
 
     def _entries_to_go_on(self) -> list[dict[str, Any]]:
-        """The lines of a journal by the same sweep measured anew; of any other none, and it is written over."""
+        """The lines of a journal by the same sweep measured again; of any other none, and it is written over."""
         try:
             entries = self._entries()
             if entries and entries[0].get("anew"):
@@ -141,7 +141,7 @@ class Journal:
                         raise SdrScError(f"{self.journal} was measured by another commit.")
                 return entries
         except (SdrScError, KeyError):
-            pass  # it is to be measured anew whatever is there
+            pass  # it is to be measured again whatever is there
         self._size = 0
         return []
 

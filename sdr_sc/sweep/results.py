@@ -147,7 +147,7 @@ def read_results(path: str | Path) -> Results:
     if METADATA_KEY not in metadata:
         raise SdrScError(f"{path} is Parquet, but no results of a sweep; give a file made by 'sdr-sc sweep'.")
     told = metadata[METADATA_KEY]
-    about = parse_json(told, f"what {shown(path)} tells of itself", _DAMAGED)
+    about = parse_json(told, f"what {shown(path)} says of itself", _DAMAGED)
     if not isinstance(about, dict):
         raise SdrScError(f"{path} is Parquet, but no results of a sweep; give a file made by 'sdr-sc sweep'.")
     try:
@@ -198,7 +198,7 @@ def check_version(about: Mapping[str, Any], path: Path) -> None:
         program = about.get("versions", {}).get("sdr_sc", "unknown")
         raise SdrScError(
             f"{path} has results of version {version} (sdr_sc {program}) where "
-            f"this program has version {VERSION}; give another --out, or measure anew with --force."
+            f"this program has version {VERSION}; give another --out, or measure again with --force."
         )
 
 
@@ -212,14 +212,14 @@ def check_same_sweep(old: Mapping[str, Any], new: Mapping[str, Any], path: Path)
     if found is not None:
         what, was, value = found
         raise SdrScError(
-            f"{path} was measured with {what} {was}, not {value}; give another --out, or measure anew with --force."
+            f"{path} was measured with {what} {was}, not {value}; give another --out, or measure again with --force."
         )
 
 
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Why points of two files cannot stand side by side: what differs, and both its values as texts; None if they can.
 
-    A key that one of them does not have, such as one that came later, counts as None. Long values are told around the
+    A key that one of them does not have, such as one that came later, counts as None. Long values are shown around the
     place where they differ.
     """
 

@@ -30,7 +30,7 @@ _PACKAGES = ("numpy", "scipy", "numba", "torch", "onnxruntime", "pyarrow", "dask
 
 @dataclass(frozen=True)
 class Hooks:
-    """What is told while a sweep runs.
+    """What is reported while a sweep runs.
 
     Attributes:
         on_start: number of points in all, and of those that are there already.
@@ -58,7 +58,7 @@ def run_sweep(
     Args:
         out: the results file.
         workers: who measures.
-        force: measure all anew.
+        force: measure all again.
         command: for the record.
 
     Returns:
@@ -113,7 +113,7 @@ def results_about(
     k_lists: Mapping[str, tuple[int, ...] | None],
     command: Sequence[str],
 ) -> dict[str, Any]:
-    """What a results file tells of itself; see docs/sweeps.md.
+    """What a results file says of itself; see docs/sweeps.md.
 
     Args:
         described: by the schemes' labels, what they say of themselves.

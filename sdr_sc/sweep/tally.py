@@ -25,7 +25,7 @@ class PointResult:
     Attributes:
         point: which one.
         air: ``phy`` or ``flowgraph``.
-        items, correct, lost: items sent, answered rightly, and without an answer: their frame was lost, or could not be
+        items, correct, lost: items sent, answered correctly, without an answer: their frame was lost, or could not be
             decoded. These count as wrong.
         frames, frames_lost: frames sent, and not received.
         channel_uses: complex symbols of all payloads.
@@ -33,7 +33,7 @@ class PointResult:
         snr_est_mean_db: mean of the receiver's estimates; None if no frame was received.
         correct_by_frame, items_by_frame: int32 (frames,).
         correct_by_block, items_by_block: int32, of items that share a channel, on which intervals rest; frames where
-            the channel is not drawn anew.
+            the channel is not redrawn.
         confusion: int32 (classes, classes + 1), items by true class and answer; the last column counts no answer.
         sample_item, sample_answer: int32, indices in the test set of the first items, and the answers to them.
         seconds: of one core.
@@ -93,8 +93,8 @@ class Tally:
     def is_enough(self, stop: StopRule | None) -> bool:
         """Whether the interval is narrow enough; looks now and then.
 
-        It has to be so with two more blocks, one answered rightly and one lost (as Agresti and Coull add trials to a
-        proportion, Am. Stat. 52 (1998) 119-126): before the first block is lost nothing tells that blocks get lost, and
+        It has to be so with two more blocks, one answered correctly and one lost (as Agresti and Coull add trials to a
+        proportion, Am. Stat. 52 (1998) 119-126): before the first block is lost nothing shows that blocks get lost, and
         a look just then would always find the interval narrow.
         """
         if stop is None or self._items < max(stop.minimum_items, self._next_check):

@@ -23,8 +23,8 @@ class Workers(Protocol):
 
         Args:
             measure: a function of a module, so that its name can be sent.
-            on_done: told of each result in this thread; what it raises ends the run.
-            on_trouble: told, in a line, of workers that were lost and replaced.
+            on_done: called with each result in this thread; what it raises ends the run.
+            on_trouble: called with a line on workers that were lost and replaced.
 
         Raises:
             SdrScError: a point cannot be measured, or workers end again and again.

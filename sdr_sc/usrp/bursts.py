@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ties encoder and transmitter to what a USRP sink tells of its bursts."""
+"""Ties encoder and transmitter to what a USRP sink reports of its bursts."""
 
 from __future__ import annotations
 

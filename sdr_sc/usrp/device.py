@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a device is told before it streams, and what it has made of it.
+"""What a device is set to before it streams, and what it has made of it.
 
 UHD clips a gain or a frequency that a device does not have, and says nothing that a program would see. A gain of 400 in
 place of 40 would so become the highest, into whatever is connected.
@@ -29,7 +29,7 @@ def prepare_device(
     subdev: str = "",
 ) -> None:
     """Set frontend and clocks of a USRP sink or source that is not started yet, and refuse it unless it does what it
-    was told.
+    was given.
 
     Args:
         clock_source, time_source: '' leaves what the device or its arguments say.
@@ -74,7 +74,7 @@ def prepare_device(
 
 
 def _choose_frontend(usrp: Any, settings: UsrpSettings, subdev: str, sample_rate_hz: float, gain_db: float) -> None:
-    """Use another frontend, with all that the first one was told when the block was made.
+    """Use another frontend, with all that the first one was given when the block was made.
 
     A specification may name several, for several channels; ours is one.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings of a USRP that harm nobody by default.
 
-A simulated device has defaults for all. On any other, frequency and gains have to be told, and nothing is transmitted
+A simulated device has defaults for all. On any other, frequency and gains have to be given, and nothing is transmitted
 unless that is asked for: radiating needs a licence, and a cable without attenuators destroys a receiver.
 """
 
@@ -71,7 +71,7 @@ def usrp_settings(
     period_s: float = 0.0,
     transmit: bool = False,
 ) -> UsrpSettings:
-    """Settings for a device; -1 is what is not told.
+    """Settings for a device; -1 is what is not given.
 
     Args:
         tx_gain_db, rx_gain_db: None where nothing is transmitted or received.
@@ -79,7 +79,7 @@ def usrp_settings(
         transmit: that the user wants it to transmit, which a device that is not simulated needs.
 
     Raises:
-        SdrScError: something that has no default is not told.
+        SdrScError: something that has no default is not given.
 
     >>> usrp_settings("type=simusrp,pace=step", tx_gain_db=UNSET).lock_step
     True
@@ -130,14 +130,14 @@ def end_with(tb: Any, block: Any) -> None:
 
 
 def tell_end(tb: Any, encoder: Any, sent: Any) -> None:
-    """Let a running flowgraph tell its receivers that no more frames come, also when a signal stops it.
+    """Let a running flowgraph notify its receivers that no more frames come, also when a signal stops it.
 
     What is made and not on the air yet is not waited for: a stop has to be one.
 
     Args:
         tb: the top block; its ``stop`` is replaced.
         encoder: its ``semantic_encoder``.
-        sent: the ``zmq_pdu_sink`` that takes what the encoder tells.
+        sent: the ``zmq_pdu_sink`` that takes what the encoder reports.
     """
     stop = tb.stop
 

@@ -72,7 +72,7 @@ def test_a_run_of_other_settings_is_refused(tiny: Run) -> None:
         train_one(Run(TINY, 1, 2, tiny.folder), Sources(), "")
 
 
-def test_schemes_without_their_knowledge_are_told_and_others_trained(
+def test_schemes_without_their_knowledge_are_reported_and_others_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "run_jobs", in_this_process)
@@ -133,7 +133,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.Compl
     return subprocess.CompletedProcess([], int(stop.value.code or 0), *capsys.readouterr())
 
 
-def test_commands_tell_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_report_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("accuracy", "ablations", "cam"):
         result = run(capsys, verb, "--folder", str(tmp_path))
         assert_one_line_error(result, f"{tmp_path} has none of these runs", "bench distillation train")

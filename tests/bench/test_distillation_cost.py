@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the experiments on distillation tell of time and size."""
+"""What the experiments on distillation report on time and size."""
 
 from __future__ import annotations
 

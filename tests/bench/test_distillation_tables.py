@@ -29,7 +29,7 @@ def test_gains_are_paired_by_seed() -> None:
     assert accuracy.difference(found, "ours", "standard", 20.0, 16) == []
 
 
-def test_goals_that_are_missed_are_told() -> None:
+def test_goals_that_are_missed_are_reported() -> None:
     rows = accuracy.goal_rows(_found({"ours": [92.9, 92.8]}, key(20.0, 16)))
     assert [(row.ok, row.n) for row in rows] == [(False, 2)]
 
@@ -95,7 +95,7 @@ def test_what_was_asked_for_and_is_not_trained_is_a_row_without_a_figure() -> No
     assert not any(NOT_MEASURED in row.name for row in accuracy.goal_rows(found, [("ours", 1), ("labels", 1)]))
 
 
-def test_seeds_that_are_missing_are_told_beside_what_the_cam_saves() -> None:
+def test_seeds_that_are_missing_are_reported_beside_what_the_cam_saves() -> None:
     points = {key(snr_db, k): Point(900, 0, 1000, k or 5.0, 40.0) for snr_db in SWEEP_SNR_DB for k in (4, 16, None)}
     rows = accuracy.cam_rows({("ours", 1): points}, (4, 16), [("ours", 1), ("ours", 2)])
     missing = [row for row in rows if NOT_MEASURED in row.name]

@@ -50,7 +50,7 @@ def test_the_link_answers_as_with_torch(pair: Path, tmp_path: Path) -> None:
     assert answers_of(tmp_path / "torch") == answers_of(tmp_path / "onnx") == answers_of(tmp_path / "mixed")
 
 
-def test_the_commands_take_a_pair_and_tell_mistakes_in_one_line(pair: Path, tmp_path: Path) -> None:
+def test_the_commands_take_a_pair_and_report_mistakes_in_one_line(pair: Path, tmp_path: Path) -> None:
     k = str(CONTRACT.k_list[-1])
     options = ["--images", "50", "--snr", "15", "--k", k]
     done = sdr_sc("evaluate", "--model", pair, *options)

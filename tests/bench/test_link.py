@@ -106,7 +106,7 @@ def test_evaluate_fails_when_a_goal_of_the_shipped_model_is_missed(
         (("--json", "/proc/none/result.json"), "cannot be written"),
     ],
 )
-def test_evaluate_tells_a_mistake_in_one_line(arguments: tuple[str, ...], words: str) -> None:
+def test_evaluate_reports_a_mistake_in_one_line(arguments: tuple[str, ...], words: str) -> None:
     result = sdr_sc("evaluate", *arguments)
     if words.startswith("--"):  # click's own usage error
         assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr

@@ -44,7 +44,7 @@ class Half(Receiver):
 
 
 class Boastful(Receiver):
-    """Tells 2 dB more than there is, and features that are 10 % too large."""
+    """Reports 2 dB more than there is, and features that are 10 % too large."""
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
         return [replace(f, snr_db=f.snr_db + 2, features=1.1 * f.features) for f in super().push(samples)]
@@ -156,7 +156,7 @@ def test_rows_of_a_receiver_with_wrong_figures() -> None:
     assert row.value == pytest.approx(10 * np.log10(1 + 10**2.5 * 0.01), abs=0.5) and row.ok is False
 
 
-def test_measured_channels_that_are_not_there_are_told(monkeypatch, tmp_path) -> None:
+def test_measured_channels_that_are_not_there_are_reported(monkeypatch, tmp_path) -> None:
     assert phy_data.SHARED_DATA.parts[-2:] == ("shared", "data")
     monkeypatch.setattr(phy_fading, "SHARED_DATA", tmp_path)
     rows = phy_snr_rows.fading_snr_estimate_rows(True, 1, quiet, Boastful)
@@ -166,7 +166,7 @@ def test_measured_channels_that_are_not_there_are_told(monkeypatch, tmp_path) ->
         assert row.value == pytest.approx(2, abs=0.5) and row.ok is False
 
 
-def test_summary_tells_what_is_missing_and_how_many_goals_are_met() -> None:
+def test_summary_reports_what_is_missing_and_how_many_goals_are_met() -> None:
     name = phy_data.absent("bias", phy_data.SHARED_DATA / "a.npz")
     rows = [Row(name, float("nan"), "dB"), Row.at_least("a", 2, "", 1), Row.at_least("b", 0, "", 1), Row("c", 1, "")]
     assert summary(rows) == ["bias, not measured: shared/data/a.npz is absent", "1 of 2 goals met"]

@@ -33,7 +33,7 @@ def test_every_loss_counts_but_those_of_the_stop() -> None:
     assert bench_usrp._without_last(found) == {"late burst: x": 2, "gaps": 3, "frames without feedback": 1}
 
 
-def test_an_end_that_fails_is_told_with_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_fails_is_reported_with_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SdrScError, match=r"sdr-sc tx failed: .*amplitude is 99"):
         usrp_pair.run_pair(tmp_path, None, ["--amplitude", "99"], [])
 

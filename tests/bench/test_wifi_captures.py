@@ -63,7 +63,7 @@ def write_ci16(path, samples):
 
 
 def test_the_training_field_is_that_of_the_standard():
-    # Table 17-8 of the standard gives the long field's samples in time: sample 0 behind the prefix is 0.156, sample 1
+    # Table 17-8 of the standard gives the long field's samples in time: sample 0 after the prefix is 0.156, sample 1
     # is -0.005 - 0.120j.
     samples = training_symbol() * 8 / 64
     assert samples[:2] * 1.0 == pytest.approx(np.array([0.15625, -0.005 - 0.120j]) * 1.0, abs=1e-3)
@@ -114,7 +114,7 @@ def test_absent_captures_are_said_to_be_absent(tmp_path):
     assert all(NOT_MEASURED in row.name and "nowhere" in row.name for row in rows)
 
 
-def test_a_damaged_capture_is_told(tmp_path):
+def test_a_damaged_capture_is_reported(tmp_path):
     path = tmp_path / "odd.ci16"
     path.write_bytes(b"123456")
     with pytest.raises(SdrScError, match="ends within a sample"):

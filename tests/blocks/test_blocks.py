@@ -226,7 +226,7 @@ def test_encoder_ends_without_tags_too(items: int) -> None:
     assert {frame["k"] for frame in frames} == {8}
 
 
-def test_encoder_never_waits_when_told_so() -> None:
+def test_encoder_never_waits_when_reported_so() -> None:
     _, frames = run_encoder(200, tagged=True, items_per_frame=1, max_frames_in_flight=0)
     assert len(frames) == 201
 

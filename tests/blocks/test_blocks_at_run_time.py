@@ -43,7 +43,7 @@ def out(debug):
 
 
 class answering_link(gr.basic_block):  # noqa: N801
-    """Stands in for the link behind an encoder: notes what is sent, and feeds an SNR back for the first frames."""
+    """Stands in for the link after an encoder: notes what is sent, and feeds an SNR back for the first frames."""
 
     def __init__(self, snr_db, frames):
         gr.basic_block.__init__(self, "answering_link", None, None)

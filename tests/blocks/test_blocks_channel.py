@@ -25,7 +25,7 @@ DEADLINE_S = 30.0
 
 
 def run(samples: np.ndarray, models: str, chunk: int = 0, tags: dict[int, int] | None = None, **more) -> tuple:
-    """What comes out, and what the block told of each frame."""
+    """What comes out, and what the block reported of each frame."""
     gr_tags = []
     for offset, index in (tags or {}).items():
         tag = gr.tag_t()
@@ -65,7 +65,7 @@ def test_every_sample_that_comes_out_of_the_chain_comes_out_of_the_block(models:
     assert np.array_equal(out, chain.process(samples))
 
 
-def test_frames_are_told_in_order_and_the_snr_changes_at_their_first_sample() -> None:
+def test_frames_are_reported_in_order_and_the_snr_changes_at_their_first_sample() -> None:
     tags = {0: 0, 50_000: 1, 100_000: 2}
     out, truths = run(np.zeros(150_000, np.complex64), "clock_offset(ppm=500)", 0, tags, snr_schedule="0:0, 1:40, 2:20")
     assert [(t["frame_index"], t["snr_db"]) for t in truths] == [(0, 0.0), (1, 40.0), (2, 20.0)]
@@ -94,7 +94,7 @@ def test_mean_power_of_the_models_is_counted() -> None:
     assert 10 * np.log10(np.mean(np.abs(out) ** 2)) == pytest.approx(20 * np.log10(2) - 10, abs=0.1)
 
 
-def test_a_mistake_in_the_models_is_told_in_one_sentence() -> None:
+def test_a_mistake_in_the_models_is_reported_in_one_sentence() -> None:
     for models, words in (("measured(file='none.npz')", "cannot be found"), ("tdl_a(x=1)", "no parameter 'x'")):
         with pytest.raises(BlockError, match=words):
             channel(models=models)

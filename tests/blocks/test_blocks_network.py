@@ -70,7 +70,7 @@ def test_a_sink_without_a_listener_drops_and_does_not_wait() -> None:
     assert sink.messages_dropped == 200
 
 
-def test_addresses_that_cannot_be_used_are_told() -> None:
+def test_addresses_that_cannot_be_used_are_reported() -> None:
     with pytest.raises(BlockError, match="is none"):
         zmq_pdu_sink("localhost")
     address = free_address()
@@ -202,7 +202,7 @@ def time_tag(offset: int, time_s: float) -> gr.tag_t:
 
 
 @pytest.mark.parametrize("missing", [0, 500, 5_000_000])
-def test_a_gap_in_rx_time_is_told_and_not_taken_for_data(missing: int) -> None:
+def test_a_gap_in_rx_time_is_reported_and_not_taken_for_data(missing: int) -> None:
     features = np.exp(1j * np.arange(512)).astype(np.complex64).reshape(16, 32)
     frame = build_frame(features, Header(model_id=1, k=32, n_items=16, frame_num=1), NUMEROLOGY)
     silence = np.zeros(2000, np.complex64)
@@ -303,7 +303,7 @@ def test_a_sink_that_waits_for_a_listener_gives_the_others_time(
     assert now_s[0] == pytest.approx(until_s, abs=0.002) and listeners.hear() == heard
 
 
-def test_the_task_sink_waits_for_answers_behind_the_end() -> None:
+def test_the_task_sink_waits_for_answers_after_the_end() -> None:
     sink = task_sink()
     for index in range(2):
         sink.handle_sent(make_pdu(sent_meta(index), np.zeros(784, np.uint8)))
@@ -314,7 +314,7 @@ def test_the_task_sink_waits_for_answers_behind_the_end() -> None:
     assert sink.finished.is_set() and sink.record.frames_answered == 2
 
 
-def test_an_encoder_that_starts_anew_is_followed() -> None:
+def test_an_encoder_that_starts_again_is_followed() -> None:
     record = LinkRecord(None)
     for index in (500, 501, 0, 1):
         record.sent(sent(index))

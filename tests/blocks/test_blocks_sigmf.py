@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The blocks that record and replay: what they write, tag and tell, and how they end."""
+"""The blocks that record and replay: what they write, tag and say, and how they end."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_part_has_the_time_of_its_first_sample(tmp_path: Path) -> None:
     assert [(offset, value) for offset, key, value in tags if key == "rx_time"] == [(0, (7, 0.501)), (4000, (8, 0.0))]
 
 
-def test_a_gap_of_unknown_length_is_told_and_a_repeat_is_one(tmp_path: Path) -> None:
+def test_a_gap_of_unknown_length_is_reported_and_a_repeat_is_one(tmp_path: Path) -> None:
     with CaptureWriter(tmp_path / "one", 1e6) as writer:
         writer.write(noise(4000))
         writer.segment(Segment(1000, cause="gap"))
@@ -115,7 +115,7 @@ def test_a_gap_of_unknown_length_is_told_and_a_repeat_is_one(tmp_path: Path) -> 
     tb.receiver = ofdm_rx()
     tb.connect(tb.source, tb.head, tb.receiver)
     run_flowgraph(tb, 20)
-    assert tb.receiver.gaps == 3  # two in the recording, and its beginning anew
+    assert tb.receiver.gaps == 3  # two in the recording, and its beginning again
 
 
 def test_a_recording_without_times_has_no_tags(tmp_path: Path) -> None:
@@ -174,8 +174,11 @@ def test_a_disk_that_fills_up_ends_the_flowgraph_with_one_line(tmp_path: Path) -
         (lambda file: degrade(tune_hz=6e5), "nothing beyond 500000 Hz"),
         (lambda file: degrade(tune_hz=float("nan")), "tune_hz"),
         (lambda file: degrade(models="gaps(5, 50)"), "gaps"),
-        (lambda file: degrade(models="gaps(gap_samples=5, every_samples=50, told=True)"), "cannot be told"),
-        (lambda file: channel(models="gaps(gap_samples=5, every_samples=50, told=True), clock_offset(ppm=2)"), "last"),
+        (lambda file: degrade(models="gaps(gap_samples=5, every_samples=50, tagged=True)"), "cannot be reported"),
+        (
+            lambda file: channel(models="gaps(gap_samples=5, every_samples=50, tagged=True), clock_offset(ppm=2)"),
+            "last",
+        ),
     ],
 )
 def test_a_bad_parameter_is_one_sentence(make: Any, words: str, tmp_path: Path) -> None:
@@ -200,7 +203,7 @@ def note(index: int, start: int) -> FrameNote:
     return FrameNote(start, 1200, index % 4096, 8, 1, 9.0, 0.0, 1, index, (index,), (index % 10,))
 
 
-def test_the_source_tells_what_was_sent_in_its_order(tmp_path: Path) -> None:
+def test_the_source_reports_what_was_sent_in_its_order(tmp_path: Path) -> None:
     with CaptureWriter(tmp_path / "one", 1e6) as writer:
         writer.write(noise(20_000))
         for index in (0, 2, 5):
@@ -276,11 +279,11 @@ def test_decimation_keeps_the_signal_and_takes_its_alias() -> None:
     assert np.concatenate([cut.process(part) for part in parts]).tobytes() == whole.tobytes()
 
 
-def test_gaps_that_are_told_have_the_time_behind_them() -> None:
+def test_gaps_that_are_reported_have_the_time_after_them() -> None:
     samples = np.arange(1, 50_001).astype(np.complex64)
     tb = gr.top_block()
     tb.source = blocks.vector_source_c(samples.tolist())
-    tb.air = channel(snr_db=300.0, models="gaps(gap_samples=70, every_samples=5000, told=True)", seed=2)
+    tb.air = channel(snr_db=300.0, models="gaps(gap_samples=70, every_samples=5000, tagged=True)", seed=2)
     tb.sink = blocks.vector_sink_c()
     tb.connect(tb.source, tb.air, tb.sink)
     run_flowgraph(tb, 20)

@@ -77,7 +77,7 @@ def test_what_keeps_samples_from_being_read(edit: Callable, told: str, tmp_path:
         assert told in str(error.value)
 
 
-def test_what_is_missing_may_be_told(tmp_path: Path) -> None:
+def test_what_is_missing_may_be_reported(tmp_path: Path) -> None:
     samples = record(tmp_path / "a")
     change(tmp_path / "a", drop_global("core:sample_rate"))
     change(tmp_path / "a", set_global("core:datatype", "ci16_le"))
@@ -92,19 +92,20 @@ def test_what_is_missing_may_be_told(tmp_path: Path) -> None:
         assert np.array_equal(all_samples(capture), samples)
 
 
-def test_the_wrong_datatype_is_told_by_the_length(tmp_path: Path) -> None:
+def test_the_wrong_datatype_is_reported_by_the_length(tmp_path: Path) -> None:
     record(tmp_path / "a")
     change(tmp_path / "a", set_global("core:datatype", "ci16_le"))
-    assert any("the data is longer than told: 40000 samples instead of 20000" in text for text in texts(tmp_path / "a"))
+    longer = "the data is longer than stated: 40000 samples instead of 20000"
+    assert any(longer in text for text in texts(tmp_path / "a"))
 
 
-def test_data_that_is_shorter_than_told(tmp_path: Path) -> None:
+def test_data_that_is_shorter_than_reported(tmp_path: Path) -> None:
     samples = record(tmp_path / "a")
     with open(data_file(tmp_path / "a"), "r+b") as file:
         file.truncate(8 * 9000 + 3)
     errors = texts(tmp_path / "a")
     for told in ("a.sigmf-data: 72003 bytes are no whole number of cf32_le samples; the last 3 bytes are left out",
-                 "a.sigmf-data: the data is shorter than told: 9000 samples instead of 20000",
+                 "a.sigmf-data: the data is shorter than stated: 9000 samples instead of 20000",
                  "capture at 10000: it begins at sample 10000 of 9000: the data is shorter",
                  "samples 12000 to 12800 are beyond the end of the data, 9000; left out",
                  "its sha512 begins with"):  # fmt: skip
@@ -117,12 +118,12 @@ def test_data_that_is_shorter_than_told(tmp_path: Path) -> None:
             capture.samples(8999, 2)
 
 
-def test_data_that_is_longer_than_told(tmp_path: Path) -> None:
+def test_data_that_is_longer_than_reported(tmp_path: Path) -> None:
     record(tmp_path / "a")
     with open(data_file(tmp_path / "a"), "ab") as file:
         file.write(noise(5).tobytes())
     errors = texts(tmp_path / "a")
-    assert any("the data is longer than told: 20005 samples instead of 20000" in text for text in errors)
+    assert any("the data is longer than stated: 20005 samples instead of 20000" in text for text in errors)
     assert any("sha512" in text for text in errors)
 
 
@@ -221,7 +222,7 @@ def test_keys_of_wrong_types(tmp_path: Path) -> None:
     assert_valid(tmp_path / "b")
 
 
-def test_extensions_of_others_are_told_and_kept(tmp_path: Path) -> None:
+def test_extensions_of_others_are_reported_and_kept(tmp_path: Path) -> None:
     record(tmp_path / "a")
 
     def extend(meta: dict) -> None:
@@ -341,7 +342,7 @@ def test_a_foreign_recording_of_two_real_channels(tmp_path: Path) -> None:
         Capture(FOREIGN / "sigmf_logo")
     errors = texts(FOREIGN / "sigmf_logo.sigmf-meta")
     assert len(errors) == 2 and "2 channels" in errors[1]
-    # Two real channels side by side have the layout of complex samples: told so, they are read, and annotated.
+    # Two real channels side by side have the layout of complex samples: declared so, they are read, and annotated.
     for suffix in ("meta", "data"):
         shutil.copy(FOREIGN / f"sigmf_logo.sigmf-{suffix}", tmp_path)
         (tmp_path / f"sigmf_logo.sigmf-{suffix}").chmod(0o644)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Journals of recordings: changed bits are noticed, what early kills leave is removed, a full disk is told truly."""
+"""Journals of recordings: changed bits are noticed, what early kills leave is removed, a full disk is reported."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_one_changed_bit_is_never_another_figure(tmp_path: Path) -> None:
         assert len(now) == len(lines) or tally.changed or tally.cut, place
 
 
-def test_changed_lines_are_told_and_left_out_of_a_repair(tmp_path: Path) -> None:
+def test_changed_lines_are_reported_and_left_out_of_a_repair(tmp_path: Path) -> None:
     journal = killed(tmp_path / "a")
     journal.write_bytes(journal.read_bytes().replace(b'"sdr_sc:frame_index":2', b'"sdr_sc:frame_index":7'))
     assert any(

@@ -42,7 +42,7 @@ for n in itertools.count():
 PEAK = """
 import re
 def peak_mib():
-    # Not getrusage: what it tells of a child begins with the memory that the parent had.
+    # Not getrusage: what it gives for a child begins with the memory that the parent had.
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
 """
 COMMAND = (

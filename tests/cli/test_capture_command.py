@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
-def test_info_tells_what_is_in_it(run, tmp_path: Path) -> None:
+def test_info_reports_what_is_in_it(run, tmp_path: Path) -> None:
     status, out, _ = run("info", "--frames", "a")
     assert status == 0
     for told in ("20000 of cf32_le", "1 MHz", "0.02 s", "915 MHz", "4 received, 1 sent and not received",
@@ -42,7 +42,7 @@ def test_info_tells_what_is_in_it(run, tmp_path: Path) -> None:
         assert told in out, told
 
 
-def test_info_goes_on_with_the_next_and_tells_both(run, tmp_path: Path) -> None:
+def test_info_goes_on_with_the_next_and_reports_both(run, tmp_path: Path) -> None:
     status, out, err = run("info", "b", "a", "c")
     assert status == 1 and "20000 of cf32_le" in out
     assert [line.split(";")[0] for line in err.splitlines()] == [
@@ -63,13 +63,13 @@ def test_check_names_faults_and_fails(run, tmp_path: Path) -> None:
     os.truncate(data_file(tmp_path / "a"), 8 * 19_000)
     status, out, _ = run("check", "a", "b")
     assert status == 1
-    assert "a: error: a.sigmf-data: the data is shorter than told: 19000 samples instead of 20000." in out
+    assert "a: error: a.sigmf-data: the data is shorter than stated: 19000 samples instead of 20000." in out
     assert "b: error: recording b does not exist" in out
 
 
 def test_cut_and_convert(run, tmp_path: Path) -> None:
     assert run("cut", "a", "b")[2] == (
-        "sdr-sc: error: the part is not told; give one of --samples, --seconds and --frames.\n"
+        "sdr-sc: error: the part is not given; give one of --samples, --seconds and --frames.\n"
     )
     status, out, _ = run("cut", "a", "b", "--seconds", "0.005:0.0125")
     assert (status, out) == (

@@ -124,7 +124,7 @@ def test_doctor_finds_what_is_installed():
     assert process.returncode == int(any(row["required"] and not row["ok"] for row in rows.values()))
 
 
-def test_doctor_tells_what_is_missing_and_what_mends_it(tmp_path):
+def test_doctor_reports_what_is_missing_and_how_to_fix_it(tmp_path):
     process = sdr_sc("doctor", SDR_SC_FASHION_MNIST=str(tmp_path), COLUMNS="60")
     assert process.returncode == 1
     lines = process.stdout.splitlines()

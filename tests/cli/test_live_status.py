@@ -53,7 +53,7 @@ def receiver(record: LinkRecord, told: int) -> Fake:
     )
 
 
-def test_feedback_that_is_old_is_dimmed_and_tells_its_age() -> None:
+def test_feedback_that_is_old_is_dimmed_and_reports_its_age() -> None:
     assert "none yet" in shown(tx._table(transmitter(None)))
     fresh = shown(tx._table(transmitter((-1.4, 0.3))))
     assert "-1.4 dB" in fresh and "ago" not in fresh and "\x1b[2m" not in fresh
@@ -61,7 +61,7 @@ def test_feedback_that_is_old_is_dimmed_and_tells_its_age() -> None:
     assert "\x1b[2m-1.4 dB, 12 s ago" in stale
 
 
-def test_the_latest_frame_tells_its_age_once_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latest_frame_reports_its_age_once_no_more_come(monkeypatch: pytest.MonkeyPatch) -> None:
     record = LinkRecord(None)
     text = shown(rx._table(receiver(record, 0)))
     assert "waiting for a transmitter" in text and "latest" not in text

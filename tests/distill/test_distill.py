@@ -84,7 +84,7 @@ def test_a_run_can_train_on_the_channels_of_the_link(data: ImageSet) -> None:
     assert Trainer(data, SMALL, LABELS).objective.bank is None
 
 
-def test_a_mistake_in_the_channel_is_told_before_training() -> None:
+def test_a_mistake_in_the_channel_is_reported_before_training() -> None:
     with pytest.raises(SdrScError, match="'tdl_x' is unknown"):
         DistillConfig(channel="tdl_x()")
     assert_one_line_error(sdr_sc("distill", "--labels-only", "--channel", "tdl_x()"), "'tdl_x' is unknown")
@@ -197,7 +197,7 @@ def test_prestored_and_asked_knowledge_are_of_the_views_that_the_student_sees(da
     assert stored.feature_dim == 4 and "3 views" in stored.name and "pca4x32" in stored.name
 
 
-def test_training_on_prestored_knowledge_resumes_and_tells_it_from_other_knowledge(
+def test_training_on_prestored_knowledge_resumes_and_distinguishes_it_from_other_knowledge(
     data: ImageSet, tmp_path: Path
 ) -> None:
     def stored(seed: int) -> Prestored:
@@ -278,7 +278,7 @@ def test_labels_beyond_the_labelled_items_change_nothing(data: ImageSet) -> None
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
-def test_knowledge_that_the_settings_need_and_that_is_not_there_is_told(data: ImageSet) -> None:
+def test_knowledge_that_the_settings_need_and_that_is_not_there_is_reported(data: ImageSet) -> None:
     with pytest.raises(SdrScError, match="can only be learned from a teacher"):
         Trainer(data, replace(SMALL, labelled_items=100), LABELS)
     with pytest.raises(SdrScError, match="no teacher"):
@@ -294,7 +294,7 @@ def test_feasibility_spares_points_without_capacity() -> None:
     assert weight[0, 1] == pytest.approx(2 / (2 * np.log2(10)), rel=1e-3) and weight[0, 2] == 1.0
 
 
-def test_without_the_cam_the_networks_are_told_nothing_of_the_snr(data: ImageSet) -> None:
+def test_without_the_cam_the_networks_are_reported_nothing_of_the_snr(data: ImageSet) -> None:
     trainer = Trainer(data, replace(SMALL, adaptive=False), LABELS)
     told = trainer.objective._told(torch.tensor([-5.0, 20.0]), 1.0, torch.Generator().manual_seed(1))
     assert told[0] == told[1]
@@ -341,7 +341,7 @@ def test_command_trains_and_ships_a_model_that_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--out", "--checkpoint", "--tensorboard"])
-def test_places_that_cannot_be_written_are_told_before_training(option: str, tmp_path: Path) -> None:
+def test_places_that_cannot_be_written_are_reported_before_training(option: str, tmp_path: Path) -> None:
     nowhere = "/proc/none/x.safetensors"
     places = {"--out": str(tmp_path / "m.safetensors"), "--checkpoint": str(tmp_path / "c.pt"), option: nowhere}
     result = sdr_sc("distill", "--labels-only", *(part for pair in places.items() for part in pair))

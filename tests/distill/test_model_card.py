@@ -40,5 +40,5 @@ def test_the_card_names_the_classes_of_its_model(tmp_path: Path) -> None:
         (OLD | {"limit_items": 600, "labelled_items": 100}, "(600 items; labels of the first 100 alone)"),
     ],
 )
-def test_the_card_tells_how_much_of_the_data_was_used(tmp_path: Path, training: dict, told: str) -> None:
+def test_the_card_reports_how_much_of_the_data_was_used(tmp_path: Path, training: dict, told: str) -> None:
     assert f"| data | {CONTRACT.data_set} {told} |" in card(tmp_path, training)

@@ -106,7 +106,7 @@ def test_targets_are_what_the_codecs_give(tmp_path: Path, labels: str, features:
             knowledge.targets(*map(np.array, wrong))
 
 
-def test_the_manifest_tells_how_well_the_codecs_do(reference: Path) -> None:
+def test_the_manifest_reports_how_well_the_codecs_do(reference: Path) -> None:
     knowledge, teacher = open_prestored(reference), LinearTeacher()
     items, view = (axis.ravel() for axis in np.mgrid[:ITEMS, :3])
     targets = knowledge.targets(items, view)
@@ -196,13 +196,13 @@ def test_two_writers_of_one_folder_are_refused(tmp_path: Path) -> None:
         Prestorer(Nested(), DATA, CONFIG, tmp_path / "x").run()
 
 
-def test_a_full_disc_is_told_and_gone_on_from(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "fsync", full)
-        with pytest.raises(SdrScError, match="basis.npz cannot be written .No space left on device.; mend that"):
+        with pytest.raises(SdrScError, match="basis.npz cannot be written .No space left on device.; fix that"):
             Prestorer(LinearTeacher(), DATA, CONFIG, tmp_path / "x").run()
     Prestorer(LinearTeacher(), DATA, CONFIG, tmp_path / "x").run()
     assert contents(tmp_path / "x") == contents(reference)

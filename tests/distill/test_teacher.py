@@ -161,7 +161,7 @@ def test_onnx_files_that_do_not_fit_are_refused(tmp_path: Path, content: bytes, 
         ("test_teacher:WrongShape", "gives logits of shape"),
     ],
 )
-def test_specs_that_lead_nowhere_are_told_in_one_sentence(spec: str, told: str) -> None:
+def test_specs_that_lead_nowhere_are_reported_in_one_sentence(spec: str, told: str) -> None:
     with pytest.raises(ContractError, match=told) as error:
         load_teacher(spec, "cpu")
     assert spec in str(error.value) and "\n" not in str(error.value)

@@ -73,7 +73,7 @@ def test_bad_parameter_is_named_with_its_block(tmp_path):
     assert "'head'" in message and "'num_items'" in message and "nope" in message
 
 
-def test_types_that_do_not_fit_are_told_with_both_ends(tmp_path):
+def test_types_that_do_not_fit_are_reported_with_both_ends(tmp_path):
     data = grc_files.chain("types")
     next(block for block in data["blocks"] if block["name"] == "snk")["parameters"]["type"] = "complex"
     assert "from 'failing' to 'snk'" in failure(grc_files.write(tmp_path / "types.grc", data), tmp_path)
@@ -139,7 +139,7 @@ def test_command_fails_with_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("statement", ["import no_such_module", "from json import no_such_name"])
-def test_what_an_import_raises_is_told(tmp_path, statement):
+def test_what_an_import_raises_is_reported(tmp_path, statement):
     data = grc_files.chain("importing")
     data["blocks"].append(grc_files.block("needs", "import", imports=statement))
     message = failure(grc_files.write(tmp_path / "importing.grc", data), tmp_path)

@@ -65,7 +65,7 @@ def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
     assert set(k[53:]) == {2}
 
 
-def test_lost_frames_are_told_as_lost(tmp_path: Path) -> None:
+def test_lost_frames_are_reported_as_lost(tmp_path: Path) -> None:
     done = run_loopback(60, images=12, items_per_frame=4, snr_db=-25.0, folder=str(tmp_path))
     assert (done.frames_sent, done.frames_lost, done.items_lost) == (3, 3, 12)
     assert done.discrepancies == []
@@ -137,11 +137,11 @@ def test_qt_flowgraph_runs_offscreen(tmp_path: Path) -> None:
         (("--items-per-frame", "0"), "items_per_frame is 0"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(options: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_reported_in_one_line(options: tuple[str, ...], words: str) -> None:
     assert_one_line_error(sdr_sc("run", LOOPBACK, "--timeout", "40", *options), words)
 
 
-def test_missing_data_set_is_told_in_one_line(tmp_path: Path) -> None:
+def test_missing_data_set_is_reported_in_one_line(tmp_path: Path) -> None:
     result = sdr_sc("run", LOOPBACK, "--timeout", "40", SDR_SC_FASHION_MNIST=str(tmp_path))
     assert_one_line_error(result, "apt-get install dataset-fashion-mnist")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user is told where nothing is received: by ``replay``, ``record sim``, ``run`` and ``rx``."""
+"""What a user is shown where nothing is received: by ``replay``, ``record sim``, ``run`` and ``rx``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_replay_without_frames_names_the_fault_of_the_recording(
     assert found["hint"] in warning and found["proven"] == (fault != "noise")
 
 
-def test_what_a_replay_is_told_to_do_by_the_hint_gives_the_frames(recorded: np.ndarray, tmp_path: Path) -> None:
+def test_what_a_replay_is_reported_to_do_by_the_hint_gives_the_frames(recorded: np.ndarray, tmp_path: Path) -> None:
     with CaptureWriter(tmp_path / "faulty", 4e6) as writer:
         writer.write(shifted(resampled(recorded, Fraction(4)), 0.0125))
     (result,) = replay(ReplayConfig(str(tmp_path / "faulty"), decimation=4), deadline_s=60)

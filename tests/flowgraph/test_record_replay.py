@@ -29,7 +29,7 @@ from sdr_sc.flowgraph.replay_config import ReplayConfig
 from sdr_sc.semantic import weights
 
 WALL_CLOCK = {"latency_ms", "air_ms", "answer_ms"}
-GAPS = "gaps(gap_samples=700, every_samples=9000, told=True)"
+GAPS = "gaps(gap_samples=700, every_samples=9000, tagged=True)"
 
 
 def tables(folder: Path) -> list[list[dict[str, str]]]:
@@ -117,7 +117,7 @@ def test_noise_lowers_the_snr_to_the_one_asked_for(live: Path, tmp_path: Path) -
         noise_for_snr(capture, 30.0)
 
 
-def test_a_plain_file_is_answered_without_truth_and_told_so(live: Path, tmp_path: Path) -> None:
+def test_a_plain_file_is_answered_without_truth_and_reported_so(live: Path, tmp_path: Path) -> None:
     shutil.copy(live / "run.sigmf-data", tmp_path / "plain.cf32")
     plain = ("--datatype", "cf32_le", "--rate", "1e6", "--out", tmp_path / "out")
     result = sdr_sc("replay", tmp_path / "plain.cf32", *plain)

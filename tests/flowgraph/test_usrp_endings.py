@@ -81,7 +81,7 @@ def time_to_end(transmitter: ofdm_tx, frames: int) -> float:
     return time.monotonic() - began
 
 
-def test_the_transmitter_ends_behind_its_last_burst() -> None:
+def test_the_transmitter_ends_after_its_last_burst() -> None:
     transmitter = ofdm_tx(lead_s=0.05, period_s=0.3)
     transmitter.set_clock(time.monotonic)
     assert time_to_end(transmitter, 3) > 0.65  # the third one starts 0.6 s after the first
@@ -140,7 +140,7 @@ class counting_link(gr.basic_block):  # noqa: N801
         self.answers = read
 
 
-def test_an_encoder_waits_for_the_air_and_ends_at_once_when_told_so() -> None:
+def test_an_encoder_waits_for_the_air_and_ends_at_once_when_reported_so() -> None:
     tb, link = gr.top_block(), counting_link()
     encoder = semantic_encoder(max_frames_in_flight=0, feedback_timeout_s=60.0, k=2)
     attach_bursts(encoder, link, link)
@@ -228,7 +228,7 @@ def bursts_told(status: dict[str, Any]) -> int:
     return status["bursts_acknowledged"] + late
 
 
-def test_every_burst_is_sent_and_told_to_each_receiver(tmp_path: Path) -> None:
+def test_every_burst_is_sent_and_reported_to_each_receiver(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends, Ends(tmp_path / "second", "rt", ends.air) as second:
         second.sent = ends.sent
         slow = ("--rate", 200e3)
@@ -251,7 +251,7 @@ def test_every_burst_is_sent_and_told_to_each_receiver(tmp_path: Path) -> None:
         assert min(map(len, heard)) > 50 and max(map(len, heard)) == 200
 
 
-def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(
+def test_a_transmitter_that_is_ended_by_a_signal_reports_its_receiver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"
@@ -269,7 +269,7 @@ def test_a_transmitter_that_is_ended_by_a_signal_tells_its_receiver(
         assert not [*scratch.glob("sdr_sc_*"), *Path("/dev/shm").glob(f"*{ends.air}*")]
 
 
-def test_a_flowgraph_that_is_ended_by_a_signal_tells_its_receiver(tmp_path: Path) -> None:
+def test_a_flowgraph_that_is_ended_by_a_signal_reports_its_receiver(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx")
         device = f"--device-args=type=simusrp,name=tx,air={ends.air},pace=rt"

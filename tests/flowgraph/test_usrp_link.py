@@ -123,7 +123,7 @@ def test_without_feedback_the_most_robust_setting_is_sent(tmp_path: Path) -> Non
         assert ends.summary("rx")["accounting"]["feedback_dropped"] >= 9
 
 
-def test_a_stalled_host_is_told_and_its_gap_is_not_taken_for_data(tmp_path: Path) -> None:
+def test_a_stalled_host_is_reported_and_its_gap_is_not_taken_for_data(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx")
         tx = ends.start("tx", "--images", 0)
@@ -142,7 +142,7 @@ def test_a_stalled_host_is_told_and_its_gap_is_not_taken_for_data(tmp_path: Path
         assert "overflow" in ends.log("rx").read_text()
 
 
-def test_late_bursts_are_told_and_their_frames_lost(tmp_path: Path) -> None:
+def test_late_bursts_are_reported_and_their_frames_lost(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx")
         tx = ends.start("tx", "--images", 40, "--lead", 1e-5)
@@ -156,7 +156,7 @@ def test_late_bursts_are_told_and_their_frames_lost(tmp_path: Path) -> None:
         assert "late burst" in ends.log("tx").read_text()
 
 
-def test_another_transmitter_on_the_frequency_is_told_and_not_taken_for_ours(tmp_path: Path) -> None:
+def test_another_transmitter_on_the_frequency_is_reported_and_not_taken_for_ours(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends, Ends(tmp_path / "others", "rt", ends.air) as others:
         rx = ends.start("rx")
         tx = ends.start("tx", "--images", 0, "-k", 8)
@@ -175,7 +175,7 @@ def test_another_transmitter_on_the_frequency_is_told_and_not_taken_for_ours(tmp
         assert ends.summary("tx")["transmitter"]["feedback_unknown"] > 0
 
 
-def test_ends_at_different_rates_are_told_why_nothing_is_received(tmp_path: Path) -> None:
+def test_ends_at_different_rates_are_reported_why_nothing_is_received(tmp_path: Path) -> None:
     with Ends(tmp_path, "rt") as ends:
         rx = ends.start("rx")
         tx = ends.start("tx", "--images", 0, "--rate", 1.25e6)
@@ -198,7 +198,7 @@ def test_what_would_harm_on_real_hardware_has_to_be_asked_for() -> None:
     assert_one_line_error(sdr_sc(*with_all), "--transmit", "licence")
 
 
-def test_devices_and_settings_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_devices_and_settings_that_are_not_there_are_reported(tmp_path: Path) -> None:
     out = ("--out", tmp_path)
     missing = sdr_sc("rx", "--args", "type=b200,serial=none", "--freq", "1e9", "--gain", "10", *out)
     assert_one_line_error(missing, "no device answers", "uhd_find_devices")

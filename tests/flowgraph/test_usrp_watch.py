@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told while a USRP link runs, and how it is asked to stop: silent devices, ends that are gone, signals."""
+"""What is reported while a USRP link runs, and how it is asked to stop: silent devices, ends that are gone, signals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def watched(tb: Fake, seconds: float, begin_s: float = 0.0) -> tuple[str, str]:
     return device, peer
 
 
-def test_a_device_without_samples_and_a_transmitter_that_is_gone_are_told() -> None:
+def test_a_device_without_samples_and_a_transmitter_that_is_gone_are_reported() -> None:
     sent, results = Fake(messages_received=0), Fake(ended=False)
     tb = link_of(usrp_source=1, receiver=Fake(samples_taken=0), sent=sent, results=results)
     assert watched(tb, 4.5) == ("", "")
@@ -49,7 +49,7 @@ def test_a_device_without_samples_and_a_transmitter_that_is_gone_are_told() -> N
     assert watched(tb, 90.0, 30.0) == ("", "")
 
 
-def test_a_receiver_that_hears_bursts_and_receives_none_is_told_so_and_one_that_receives_is_not() -> None:
+def test_a_receiver_that_hears_bursts_and_receives_none_is_reported_so_and_one_that_receives_is_not() -> None:
     level, counters, record = Fake(papr_db=11.5), Fake(delivered=0), Fake(frames_sent=0)
     receiver = Fake(receiver=Fake(counters=counters), level=Fake(recent=lambda: level))
     tb = link_of(receiver=receiver, results=Fake(record=record, ended=False))
@@ -60,7 +60,7 @@ def test_a_receiver_that_hears_bursts_and_receives_none_is_told_so_and_one_that_
     assert told(60.0, LinkWatch(tb)) == ""  # noise alone
     record.frames_sent = 20
     assert told(4.9, LinkWatch(tb)) == ""
-    assert "tells of 20 frames, none is received, and no bursts stand out" in told(5.5, LinkWatch(tb))
+    assert "reports 20 frames, none is received, and no bursts stand out" in told(5.5, LinkWatch(tb))
     level.papr_db = 31.0
     assert "20 frames, bursts arrive with peaks 31 dB above the mean level, and no pre" in told(5.5, LinkWatch(tb))
     record.frames_sent = 0
@@ -71,7 +71,7 @@ def test_a_receiver_that_hears_bursts_and_receives_none_is_told_so_and_one_that_
         assert watch.deaf_problem(step / 10) == ""
 
 
-def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frames_had_been_received() -> None:
+def test_a_transmitter_that_is_started_again_at_another_rate_is_reported_after_frames_had_been_received() -> None:
     level, counters, record = Fake(papr_db=31.0), Fake(delivered=0), Fake(frames_sent=0)
     receiver = Fake(receiver=Fake(counters=counters), level=Fake(recent=lambda: level), samples_taken=0)
     warnings: list[str] = []
@@ -99,7 +99,7 @@ def test_a_transmitter_that_is_started_again_at_another_rate_is_told_after_frame
         assert warnings == []
         poll_for(60.0, run)
         assert len(warnings) == 1  # not again and again
-        assert warnings[0].startswith("no frame has been received for 10 s: the transmitter tells of 30 frames, bursts")
+        assert warnings[0].startswith("no frame has been received for 10 s: the transmitter reports 30 frames, bursts")
         assert warnings[0].endswith("of another system. It may be that this is it.") and tb.hint is found[0]
         counters.delivered = record.frames_sent = 1000
         poll_for(1.0, run)
@@ -124,10 +124,10 @@ def test_a_proven_cause_takes_the_place_of_the_likely_ones_once_it_is_found() ->
         for _ in range(70):
             clock[0] += 0.1
             run.poll()
-    assert warnings == ["the transmitter tells of 40 frames, no frame is received: the cause; the remedy."]
+    assert warnings == ["the transmitter reports 40 frames, no frame is received: the cause; the remedy."]
 
 
-def test_a_device_that_does_not_answer_bursts_is_told() -> None:
+def test_a_device_that_does_not_answer_bursts_is_reported() -> None:
     monitor = Fake(counts={"burst_ack": 0})
     tb = link_of(usrp_sink=1, transmitter=Fake(frames_sent=0), tx_monitor=monitor)
     assert watched(tb, 20.0)[0] == ""  # nothing to answer
@@ -135,14 +135,14 @@ def test_a_device_that_does_not_answer_bursts_is_told() -> None:
     assert watched(tb, 20.0, 20.0)[0] == ""
     tb.transmitter.frames_sent = 6
     assert watched(tb, 4.5, 40.0)[0] == ""
-    assert "told nothing of the bursts" in watched(tb, 2.0, 44.5)[0]
+    assert "reported nothing on the bursts" in watched(tb, 2.0, 44.5)[0]
     assert unsent_warning({"frames_sent": 6, "bursts_acknowledged": 6}) == ""
     assert "6 frames were made and the device acknowledges 5 bursts; 1 " in unsent_warning(
         {"frames_sent": 6, "bursts_acknowledged": 5}
     )
 
 
-def test_a_transmitter_that_is_told_to_stop_ends_soon_and_at_once_when_told_again() -> None:
+def test_a_transmitter_that_is_reported_to_stop_ends_soon_and_at_once_when_reported_again() -> None:
     told: list[bool] = []
     asked = [0]
     transmitter, monitor = Fake(frames_sent=0, finished=threading.Event()), Fake(counts={})

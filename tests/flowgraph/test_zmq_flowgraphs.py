@@ -58,7 +58,7 @@ class Link:
         self._logs: dict[str, Path] = {}
 
     def start(self, part: str, **parameters: object) -> None:
-        # A loaded machine must not make the encoder give a frame up, nor the channel end behind the last but one.
+        # A loaded machine must not make the encoder give a frame up, nor the channel end after the last but one.
         own: dict[str, dict[str, object]]
         own = {"tx": {"feedback_timeout_s": 5}, "rx": {"folder": self.folder}, "channel": {"idle_s": 8}}
         addresses = {name: self._addresses[name] for name, users in USED_BY.items() if part in users}
@@ -177,7 +177,7 @@ def test_interrupt_stops_each_while_the_others_run(link: Link, order: tuple[str,
     link.wait_for_frames()
     for part in order:
         if part == "rx" and "tx" in order[: order.index("rx")]:
-            assert link.processes[part].wait(60) == 0, link.said()  # its transmitter told it the end
+            assert link.processes[part].wait(60) == 0, link.said()  # its transmitter announced the end to it
             continue
         assert link.processes[part].poll() is None, link.said()
         link.interrupt(part)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws flowgraphs as GNU Radio Companion does, under a display, and tells where every block and port lies.
+"""Draws flowgraphs as GNU Radio Companion does, under a display, and finds where every block and port lies.
 
     xvfb-run -a python tests/helpers/grc_canvas_child.py ANSWER.json PICTURES FILE.grc ...
 

@@ -40,7 +40,7 @@ def onnx_model(
 ) -> bytes:
     """Mean over the map as features, then logits 1, 2, 3 ... times the sum of the features.
 
-    ``second`` is an output behind the logits, and the node that makes it.
+    ``second`` is an output after the logits, and the node that makes it.
     """
     axes = _message((1, "axes"), (8, 2), (8, 3), (20, 7))
     keep = _message((1, "keepdims"), (3, 0), (20, 2))

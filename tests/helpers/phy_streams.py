@@ -48,7 +48,7 @@ def silence(samples: int) -> np.ndarray:
 
 
 def join(*parts: np.ndarray, noise_db: float | None = None, seed: int = 0) -> np.ndarray:
-    """Parts one behind the other, with white noise of that power over all of them."""
+    """Parts one after the other, with white noise of that power over all of them."""
     samples = np.concatenate(parts)
     return samples if noise_db is None else samples + noise(len(samples), noise_db, seed)
 

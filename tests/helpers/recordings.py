@@ -26,7 +26,7 @@ def noise(count: int, seed: int = 1) -> np.ndarray:
 
 
 def note(number: int, start: int, count: int = 800, **changes: Any) -> FrameNote:
-    """A frame of three items, two of which were answered rightly."""
+    """A frame of three items, two of which were answered correctly."""
     rng = np.random.default_rng(number)
     label = rng.integers(0, 10, 3)
     answer = label + np.array([0, 0, 1])

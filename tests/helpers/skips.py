@@ -13,7 +13,7 @@ ALLOWED = {
     r"a small file system cannot be mounted": "needs root and the right to mount",
     r"git is not installed": "the project can be unpacked from an archive",
 }
-"""What a reason to skip holds, as a regular expression: why there is nothing to mend."""
+"""What a reason to skip holds, as a regular expression: why there is nothing to fix."""
 
 if "\nID=ubuntu\n" in "\n" + (Path("/etc/os-release").read_text() if Path("/etc/os-release").is_file() else ""):
     ALLOWED[r"Chromium is not installed"] = "Ubuntu has Chromium as a snap alone"

@@ -94,7 +94,7 @@ def of_table(point: Point, config: SweepConfig) -> PointResult:
 
 
 def about_of(config: SweepConfig) -> dict[str, Any]:
-    """What a results file of that sweep tells of itself."""
+    """What a results file of that sweep says of itself."""
     described = {entry.label: {"scheme": entry.label, "kind": f"kind of {entry.label}", "model_id": "0" * 16}
                  for entry in config.schemes}  # fmt: skip
     for label in described.keys() & SIZES.keys():

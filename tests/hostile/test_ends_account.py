@@ -74,7 +74,7 @@ KILLED = [Life(0.0, 4.0, True), Life(4.0, 8.0, True), Life(8.0, 12.0)]
     [
         (0, 100, soak.BEFORE_GREETING),
         (1, 101, soak.BEFORE_GREETING),
-        (4, 104, ""),  # what a transmitter tells a listener meanwhile is not lost
+        (4, 104, ""),  # what a transmitter sends a listener meanwhile is not lost
         (7, 107, soak.AFTER_LAST_NEWS),
         (11, 111, ""),  # so many news are not in a queue
         (9, 209, ""),  # it was not killed
@@ -83,7 +83,7 @@ KILLED = [Life(0.0, 4.0, True), Life(4.0, 8.0, True), Life(8.0, 12.0)]
         (5, 900, ""),  # nobody's
     ],
 )
-def test_a_row_on_a_frame_that_nobody_told_of_has_a_reason_or_is_a_contradiction(
+def test_a_row_on_a_frame_that_nobody_reported_of_has_a_reason_or_is_a_contradiction(
     index: int, item: int, reason: str
 ) -> None:
     heard = [Told((i, (100 + i,)), 5.0 + i / 10) for i in (2, 3, 5, 6)]

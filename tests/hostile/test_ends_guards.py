@@ -83,7 +83,7 @@ class one(gr.basic_block):
 
 
 class plain_sink(gr.sync_block):  # noqa: N801
-    """As somebody else writes it: raises where it is told to."""
+    """As somebody else writes it: raises where it is asked to."""
 
     def __init__(self, where: str) -> None:
         gr.sync_block.__init__(self, "plain_sink", [np.float32], None)

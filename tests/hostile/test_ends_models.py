@@ -97,7 +97,7 @@ def test_onnx_weights_are_read_as_onnx_does(kind: str) -> None:
 
 
 class Network:
-    """Gives what it is told to."""
+    """Gives what it is asked to."""
 
     precision = "float32"
 

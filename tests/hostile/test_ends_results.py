@@ -68,7 +68,7 @@ def test_a_full_disk_leaves_whole_lines_and_complete_counts(limit: int, tmp_path
     frames, items = rows(tmp_path / "frames.csv", FRAME_FIELDS), rows(tmp_path / "items.csv", ITEM_FIELDS)
     assert [int(row["frame_index"]) for row in frames] == list(range(len(frames)))
     assert (limit < 5000) or len(items) > 40
-    send(link, 200, 10)  # counts go on, and nothing is written behind the hole
+    send(link, 200, 10)  # counts go on, and nothing is written after the hole
     link.close()
     assert link.frames_sent == 210 and len(rows(tmp_path / "frames.csv", FRAME_FIELDS)) == len(frames)
 
@@ -154,7 +154,7 @@ while True:
     sink.handle_answers(make_pdu(answer_meta(index % 4096), np.array([1], np.int32)))
     index += 1
     if index == {count}:
-        print("told", flush=True)
+        print("reported", flush=True)
         time.sleep(600)
 """
 
@@ -164,7 +164,7 @@ def test_a_killed_sink_has_written_what_was_answered_a_moment_ago(count: int, tm
     code = KILLED.format(tests=str(Path(__file__).parents[1] / "helpers"), folder=str(tmp_path), count=count)
     process = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     try:
-        assert process.stdout is not None and process.stdout.readline() == b"told\n"
+        assert process.stdout is not None and process.stdout.readline() == b"reported\n"
         over = time.monotonic() + 200
         while time.monotonic() < over and len(rows(tmp_path / "frames.csv", FRAME_FIELDS)) < count:
             time.sleep(0.1)

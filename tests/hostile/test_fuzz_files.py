@@ -258,8 +258,11 @@ def test_channel_texts(text: str) -> None:
 @fuzz
 @given(st.sampled_from([name for name in MODEL_NAMES]), st.data())
 def test_channel_parameters(name: str, data: st.DataObject) -> None:
-    names = """samples taps doppler_hz bits ppm file gap_samples every_samples delay_spread_ns k_factor_db relative_db
-        gain_db cfo_hz block_samples renew_samples told seed rms_deg corner_hz""".split()
+    names = (
+        """samples taps doppler_hz bits ppm file gap_samples every_samples delay_spread_ns k_factor_db relative_db
+        gain_db cfo_hz block_samples renew_samples tagged seed rms_deg corner_hz""".split()
+        + ["told"]
+    )
     huge = "0x" + "f" * 5000
     odd = "0 1 -1 2.5 1e308 1e999 10**9 1e12 [] [[1]] ['a'] [1e308,1e308] True None 'a\\x00'".split()
     values = st.sampled_from([*odd, "1" * 300, huge, f"[1, {huge}]"])

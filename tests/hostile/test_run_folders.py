@@ -54,7 +54,7 @@ def refused(folder: Path) -> str:
     return sentence
 
 
-def test_checksums_are_compared_and_their_absence_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_checksums_are_compared_and_their_absence_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = sealed_run(tmp_path / "new")
     assert load_run(folder).is_verified
     write_report(folder)
@@ -240,12 +240,12 @@ def test_two_columns_of_one_name_are_one_sentence(tmp_path: Path) -> None:
     assert "has two columns 'k'" in refused(folder)
 
 
-def test_a_run_whose_receiver_was_not_told_the_truth_says_so(tmp_path: Path) -> None:
+def test_a_run_whose_receiver_was_not_reported_the_truth_says_so(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", frames=2)
     cells = ["0", "0", "0", "1", "4", "0", "0.9", ""]
     cells[ITEM_FIELDS.index("label")] = "-1"
     (folder / "items.csv").write_text(f"{','.join(ITEM_FIELDS)}\n{','.join(cells)}\n")
-    assert "line 2: the label is not known (-1), since the receiver was not told what was sent" in refused(folder)
+    assert "line 2: the label is not known (-1), since the receiver was not given what was sent" in refused(folder)
 
 
 def test_files_of_figures_notice_a_changed_digit(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A foreign sink at an address of samples: nothing of it ends the recording, and what was left out is told."""
+"""A foreign sink at an address of samples: nothing of it ends the recording, and what was left out is reported."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_call_reads_on_past_any_number_of_messages_that_are_refused(monkeypatc
     assert sum(source.refused.values()) == 1000 and np.array_equal(out[:8], np.arange(8))
 
 
-def test_a_recording_goes_on_and_tells_what_it_left_out(tmp_path: Path) -> None:
+def test_a_recording_goes_on_and_reports_what_it_left_out(tmp_path: Path) -> None:
     address = new_address()
     command = [sys.executable, "-m", "sdr_sc.cli.main", "record", "zmq", tmp_path / "one", "--address", address]
     with zmq.Context() as context, context.socket(zmq.PUSH) as foreign:

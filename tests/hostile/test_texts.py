@@ -65,9 +65,9 @@ def test_no_yaml_ends_the_process_or_its_memory() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))\n"
         "import test_texts as t\n"
-        "for name, (text, told) in t.HARMFUL_YAML.items():\n"
+        "for name, (text, reported) in t.HARMFUL_YAML.items():\n"
         "    sentence = t.refusal(t.parse_yaml, text)\n"
-        "    assert told in sentence, (name, sentence)\n"
+        "    assert reported in sentence, (name, sentence)\n"
         "print(len(t.HARMFUL_YAML))"
     )
     done = subprocess.run(

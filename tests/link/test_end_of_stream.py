@@ -16,7 +16,7 @@ def never() -> bool:
     raise AssertionError("nobody asks for this here")
 
 
-def test_a_sender_tells_the_end_once_all_is_settled_and_only_once() -> None:
+def test_a_sender_reports_the_end_once_all_is_settled_and_only_once() -> None:
     end = SenderEnd()
     assert not end.begun and not end.tell(1.0, never)
     end.begin()
@@ -34,7 +34,7 @@ def test_a_sender_that_ends_at_once_waits_for_nothing() -> None:
     assert end.tell(2.0, never)
 
 
-def test_an_end_that_was_told_stays_told() -> None:
+def test_an_end_that_was_reported_stays_reported() -> None:
     end = SenderEnd()
     end.begin(at_once=True)
     assert end.tell(1.0, never)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the blocks of a link tell of a frame, joined into one annotation in whatever order it comes."""
+"""What the blocks of a link report a frame, joined into one annotation in whatever order it comes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_news_of_a_frame_is_joined_in_any_order() -> None:
     assert j.missed == []
 
 
-def test_frames_that_were_not_received_are_told_before_the_next_one() -> None:
+def test_frames_that_were_not_received_are_reported_before_the_next_one() -> None:
     j = Joined()
     for index in range(6):
         j.sent(index)
@@ -109,7 +109,7 @@ def test_what_another_transmitter_sent_is_not_taken_for_ours() -> None:
     assert j.notes[0].frame_index is None and [m.frame_index for m in j.missed] == [3]
 
 
-def test_a_transmitter_that_starts_anew_counts_from_0_again() -> None:
+def test_a_transmitter_that_starts_again_counts_from_0_again() -> None:
     j = Joined()
     for index in (0, 1, 2, 0, 1):
         j.sent(index)

@@ -159,7 +159,7 @@ def test_information_of_a_bit_and_what_is_carried_over() -> None:
     assert 1.0 < carried_over_db(2.0, 4) - 2.0 < 3.0  # BICM with 16-QAM needs more energy a bit than QPSK
 
 
-def test_a_missing_decoder_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_decoder_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ldpc", None)
     with pytest.raises(MissingDependencyError, match="pip install ldpc"):
         LdpcQam(50, 50, 2)

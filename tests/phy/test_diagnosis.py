@@ -134,7 +134,7 @@ def test_the_length_of_the_detection_part_is_named_only_where_it_is_another(symb
 
 
 @pytest.mark.parametrize("snr_db", [5.0, 10.0])
-def test_a_double_prefix_as_long_as_a_symbol_is_told_apart_at_each_frame(snr_db: float) -> None:
+def test_a_double_prefix_as_long_as_a_symbol_is_reported_apart_at_each_frame(snr_db: float) -> None:
     other = replace(OWN, cyclic_prefix=32)
     for seed in range(100, 108):
         sent = shifted(frames(rng(seed), other), float(rng(seed).uniform(-1.8, 1.8)) / 64)

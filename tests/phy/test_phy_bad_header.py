@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Headers with wrong bits: refused or mended, never another header."""
+"""Headers with wrong bits: refused or corrected, never another header."""
 
 from __future__ import annotations
 

@@ -47,13 +47,13 @@ def test_a_stream_that_ends_inside_a_frame(last: int, level_db, seed: int) -> No
 def test_features_of_lost_samples_are_erased(
     symbols: int, place: float, length: int, is_cut: bool, level_db, seed: int
 ) -> None:
-    # A slip by 64/7 samples turns pilots every 14 subcarriers by whole turns: they cannot tell it from none.
+    # A slip by 64/7 samples turns pilots every 14 subcarriers by whole turns: they cannot distinguish it from none.
     assume(not is_cut or abs((length + 32 / 7) % (64 / 7) - 32 / 7) > 1.5)
     sent = make_frame(6, symbols, 48)
     start = N64.payload_offset + int(place * symbols * N64.symbol_samples)
     rest = sent.samples[start + length :]
     hole = silence(0 if is_cut else len(sent.samples) - start - len(rest))
-    gap = silence(GAP + len(sent.samples))  # the frame behind is not to stand where payload is missing
+    gap = silence(GAP + len(sent.samples))  # the frame after is not to stand where payload is missing
     stream = join(sent.samples[:start], hole, rest, gap, B.samples, silence(GAP), noise_db=level_db, seed=seed)
     assert check(stream, [sent, B], seed=seed) == [sent, B]
 
@@ -104,7 +104,7 @@ def test_samples_that_are_no_numbers(start: int, length: int, value: float, seed
 
 
 @pytest.mark.parametrize("start", [0, 79, 80, 555, 1100])
-def test_lost_samples_of_the_payload_are_told_as_lost(start: int) -> None:
+def test_lost_samples_of_the_payload_are_reported_as_lost(start: int) -> None:
     sent = make_frame(4, 16, 48)
     stream = join(sent.samples, noise_db=-30.0, seed=start)
     stream[N64.payload_offset + start :][:100] = np.nan
@@ -113,7 +113,7 @@ def test_lost_samples_of_the_payload_are_told_as_lost(start: int) -> None:
     assert largest_error(frame, sent) < 0.5
 
 
-def test_frames_behind_a_frame_that_was_cut_off() -> None:
+def test_frames_after_a_frame_that_was_cut_off() -> None:
     long, others = make_frame(5, 64, 64), [make_frame(i) for i in range(10, 16)]
     arrived = N64.payload_offset + 10 * N64.symbol_samples
     rest = [frame.samples for frame in others]

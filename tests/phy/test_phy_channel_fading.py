@@ -30,7 +30,7 @@ def one_path(doppler_hz: float) -> ClarkeGains:
 @pytest.mark.parametrize("doppler_hz", [0.0, 80.0])
 def test_rayleigh_envelope_and_phase(doppler_hz: float) -> None:
     gains = ensemble(one_path(doppler_hz), 4000, 1, 1.0, 1)[:, 0, 0]
-    # 48 waves instead of infinitely many move the distribution by less than 0.005; 4000 draws tell 0.03 apart.
+    # 48 waves instead of infinitely many move the distribution by less than 0.005; 4000 draws resolve 0.03.
     assert stats.kstest(np.abs(gains), stats.rayleigh(scale=np.sqrt(0.5)).cdf).statistic < 0.03
     assert stats.kstest(np.angle(gains), stats.uniform(-np.pi, 2 * np.pi).cdf).statistic < 0.03
 
@@ -76,7 +76,7 @@ def test_line_of_sight_moves_at_0_7_of_the_doppler() -> None:
     assert np.argmax(np.abs(np.fft.fft(wave))) == 70
 
 
-def test_doppler_0_holds_and_renewal_draws_anew() -> None:
+def test_doppler_0_holds_and_renewal_draws_again() -> None:
     ones = np.ones(4000, np.complex64)
     held = Rayleigh(0.0, RATE_HZ, seed=6).process(ones)
     assert np.all(held == held[0])

@@ -131,7 +131,7 @@ def without(key: str) -> dict:
         ({"H": np.array([[{}] * 30] * 200, object)}, "plain numbers"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_told_in_one_sentence(tmp_path: Path, changes: dict, words: str) -> None:
+def test_a_file_that_makes_no_sense_is_reported_in_one_sentence(tmp_path: Path, changes: dict, words: str) -> None:
     path = write(tmp_path / "bad.npz", **changes)
     with pytest.raises(ChannelError, match=words) as caught:
         Measured(path, 1e6)

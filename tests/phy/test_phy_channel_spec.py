@@ -173,7 +173,7 @@ def test_levels_refer_to_the_signal_of_the_numerology() -> None:
         ("clip(backoff_db=1, backoff_db=2)", "gives backoff_db twice"),
     ],
 )
-def test_a_mistake_is_told_in_one_sentence(text: str, words: str) -> None:
+def test_a_mistake_is_reported_in_one_sentence(text: str, words: str) -> None:
     with pytest.raises(ChannelError, match=words) as caught:
         parse(text)
     assert "\n" not in str(caught.value)

@@ -142,7 +142,7 @@ def test_buffer_stays_small_in_silence_and_noise() -> None:
         assert len(receiver._buffer.samples) < 5_000
 
 
-def test_a_frame_cut_short_tells_what_is_erased() -> None:
+def test_a_frame_cut_short_reports_what_is_erased() -> None:
     samples, features = make_stream(1, 18, k=64)
     cut = samples[: N64.payload_offset + 3 * N64.symbol_samples]
     frames, receiver = receive(cut)

@@ -41,7 +41,7 @@ def test_every_estimator_is_calibrated_in_white_noise(estimator: str, snr_db: fl
 
 def test_the_default_is_calibrated_where_echoes_outlast_the_cyclic_prefix() -> None:
     late = [0.0] * 40
-    late[0], late[30] = 1.0, 0.5  # 30 samples late, behind a cyclic prefix of 16
+    late[0], late[30] = 1.0, 0.5  # 30 samples late, after a cyclic prefix of 16
     power = power_on_subcarriers(late, N64)
     errors = errors_db(DEFAULT_ESTIMATOR, 20.0, [Multipath(late)], power=power)
     assert abs(errors.mean()) < 0.5

@@ -114,6 +114,6 @@ def test_a_carrier_that_turns_on_is_not_taken_for_a_lost_payload(snr_db: float) 
     assert min(_verdict(1.0, turn, snr_db, seed) for turn in (-0.08, 0.0, 0.08) for seed in range(60)) == 1.0
 
 
-@pytest.mark.parametrize("snr_db", [0.0, 5.0])  # at -5 dB four pilots a symbol cannot tell
+@pytest.mark.parametrize("snr_db", [0.0, 5.0])  # at -5 dB four pilots a symbol are too few
 def test_another_frame_is_not_taken_for_the_payload(snr_db: float) -> None:
     assert np.mean([_verdict(0.0, 0.0, snr_db, seed) for seed in range(60)]) < 0.05

@@ -24,7 +24,7 @@ def response(numerology: Numerology, taps: dict[int, complex]) -> np.ndarray:
 
 
 def received(numerology: Numerology, taps: dict[int, complex], cycles: float, noise: float, seed: int) -> np.ndarray:
-    """The preamble's samples behind the taps, with a carrier offset whose phase is 0 at the first sample, and noise."""
+    """The preamble's samples after the taps, with a carrier offset whose phase is 0 at the first sample, and noise."""
     samples = np.convolve(preamble(numerology), [taps.get(d, 0) for d in range(max(taps) + 1)])
     samples = np.concatenate((samples, np.zeros(numerology.fft_size)))[: numerology.preamble_samples]
     samples *= np.exp(2j * np.pi * cycles * np.arange(len(samples)))

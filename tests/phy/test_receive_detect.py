@@ -55,7 +55,7 @@ def test_the_candidate_is_the_peak_of_the_metric(numerology: Numerology, cycles:
     )
 
 
-def test_the_candidate_tells_start_offset_and_share_of_the_signal() -> None:
+def test_the_candidate_reports_start_offset_and_share_of_the_signal() -> None:
     """Many waveforms: the start within a cyclic prefix, the offset without bias, the root of the metric S/(S+N)."""
     detector, noise, found = Detector(N64, 0.5), 0.25, []
     for seed in range(40):

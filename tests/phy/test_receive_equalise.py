@@ -17,7 +17,7 @@ SYMBOLS = 7
 
 
 class Case:
-    """Payload symbols behind a known channel that changes from symbol to symbol.
+    """Payload symbols after a known channel that changes from symbol to symbol.
 
     Attributes:
         sent: complex128 (count,), the features.

@@ -19,7 +19,7 @@ PILOTS = pilot_values(N.header_symbols, N)
 
 
 class Case:
-    """Training and header symbols behind a channel of three taps, an offset and a clock drift.
+    """Training and header symbols after a channel of three taps, an offset and a clock drift.
 
     Args:
         noise: power per subcarrier.

@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
 
 
 class Payload:
-    """Payload symbols behind a channel, with a carrier of ``carrier`` rad per symbol and a clock of ``slope``."""
+    """Payload symbols after a channel, with a carrier of ``carrier`` rad per symbol and a clock of ``slope``."""
 
     def __init__(self, noise: float, carrier: float = 0.0, slope: float = 0.0, seed: int = 1) -> None:
         rng = np.random.default_rng(seed)

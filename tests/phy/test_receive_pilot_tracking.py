@@ -68,7 +68,7 @@ def test_the_clock_slope_is_that_of_the_offset(ppm: float) -> None:
 
 
 def test_the_clock_slope_of_a_frame_that_is_too_short_stays_near_nothing() -> None:
-    """Two symbols at 0 dB tell nothing: the prior of the oscillators' tolerance holds the slope."""
+    """Two symbols at 0 dB show nothing: the prior of the oscillators' tolerance holds the slope."""
     clock_std = 2 * np.pi * 80 / 64 * 20e-6
     phasors = [(1 + white((2, 4), 1.0, seed)).astype(np.complex64) for seed in range(100)]
     slopes = [clock_slope(p, POSITIONS, np.array([5.0, 6.0]), 1.0, clock_std) for p in phasors]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files appear whole or not at all, and a disk that is full is told in one sentence."""
+"""Files appear whole or not at all, and a disk that is full is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def full_disk() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_full_disk_is_told_in_a_sentence_and_leaves_what_was_there(kind: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_a_sentence_and_leaves_what_was_there(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"as it was")
     with full_disk(), pytest.raises(SdrScError) as error:
@@ -56,7 +56,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_what_was_there(kind: str, 
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(kind: str, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_in_a_sentence(kind: str, tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"")
     path = tmp_path / "folder" / "file"
     with pytest.raises(SdrScError, match=f"{path} cannot be written") as error:

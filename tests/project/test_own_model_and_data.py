@@ -122,7 +122,7 @@ def test_a_class_that_gives_no_symbols_is_refused(lab: Path, tmp_path: Path, bod
     assert not (tmp_path / "x.safetensors").exists()
 
 
-def test_what_does_not_fit_is_told_before_anything_starts(lab: Path) -> None:
+def test_what_does_not_fit_is_reported_before_anything_starts(lab: Path) -> None:
     data = ("--data-set", "cifar-10-batches-py")
     for verb in ("demo", "evaluate"):
         assert_one_line_error(sdr_sc(verb, *data, cwd=lab), "takes items of shape (28, 28), not (3, 32, 32)")

@@ -131,7 +131,7 @@ def test_odd_sizes(tmp_path: Path, frames: int, lost: tuple[int, ...], images: i
 
 
 def test_unknown_values_of_frames(tmp_path: Path) -> None:
-    """An empty SNR (no truth from hardware) and an empty k are told as unknown."""
+    """An empty SNR (no truth from hardware) and an empty k are reported as unknown."""
     folder = make_run(tmp_path / "run", frames=4)
     text = (folder / "frames.csv").read_text()
     rows = [line.split(",") for line in text.splitlines()]

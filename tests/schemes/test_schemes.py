@@ -78,7 +78,7 @@ def test_images_arrive_and_cost_more_symbols(jpeg: Scheme, data: ImageSet) -> No
 
 
 def test_what_cannot_be_decoded_is_wrong_and_counted(data: ImageSet) -> None:
-    """The transmitter is told of a good channel that has turned bad: frames arrive, codewords do not."""
+    """The transmitter is given a good channel that has turned bad: frames arrive, codewords do not."""
 
     class Deceived(ImageScheme):
         def plan(self, snr_db, k):
@@ -286,7 +286,7 @@ def test_damaged_error_rates_are_one_sentence(tmp_path) -> None:
         ("fixed_rate", {}, "needs the parameter model"),
     ],
 )
-def test_catalogue_tells_a_mistake(scheme: str, parameters: dict, words: str) -> None:
+def test_catalogue_reports_a_mistake(scheme: str, parameters: dict, words: str) -> None:
     with pytest.raises(SdrScError, match=words):
         check_scheme(scheme, parameters)
     with pytest.raises(SdrScError, match=words):
@@ -334,7 +334,7 @@ def test_every_scheme_says_what_it_is(jpeg: Scheme) -> None:
     assert jpeg.k_list == K_LIST
 
 
-def test_what_decides_a_schemes_figures_is_told(jpeg: Scheme, tmp_path: Path) -> None:
+def test_what_decides_a_schemes_figures_is_reported(jpeg: Scheme, tmp_path: Path) -> None:
     tables = hashlib.sha256(error_rates.FILE.read_bytes()).hexdigest()[:16]
     coded = [jpeg, *(make_scheme(name) for name in ("features_ldpc", "label_ldpc"))]
     assert [scheme.describe()["error_rates_sha256"] for scheme in coded] == [tables] * 3
@@ -349,7 +349,7 @@ def test_what_decides_a_schemes_figures_is_told(jpeg: Scheme, tmp_path: Path) ->
     assert {name for name in first if first[name] != second[name]} == {"file_sha256"}
 
 
-def test_sizes_of_both_ends_are_told(jpeg: Scheme) -> None:
+def test_sizes_of_both_ends_are_reported(jpeg: Scheme) -> None:
     contract = weights.read_contract("fashion_mnist_student")
     encoder = count_parameters(StudentEncoder(contract.k_max))
     decoder = count_parameters(StudentDecoder(10, contract.k_max, contract.architecture["decoder_width"]))

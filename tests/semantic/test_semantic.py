@@ -101,7 +101,7 @@ def test_inference_takes_no_gradient_and_one_thread(encoder: SemanticEncoder) ->
     assert not any(p.grad is not None for p in encoder.network.module.parameters())
 
 
-def test_lost_items_are_told_as_lost(decoder: SemanticDecoder) -> None:
+def test_lost_items_are_reported_as_lost(decoder: SemanticDecoder) -> None:
     features = np.ones((2, 8), np.complex64)
     features[1] = np.nan
     classes, confidence = answers(decoder.decode(features, 10.0))

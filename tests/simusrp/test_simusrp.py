@@ -50,7 +50,7 @@ def test_a_repeat_builds_nothing(children) -> None:
     assert str(build.module_path()) in sdr_sc("simusrp", "info", COLUMNS="400").stdout
 
 
-def test_a_module_for_another_libuhd_is_told_and_built_anew(other_folder, monkeypatch) -> None:
+def test_a_module_for_another_libuhd_is_reported_and_built_again(other_folder, monkeypatch) -> None:
     record = json.loads((other_folder / build.RECORD_NAME).read_text())
     record["libuhd"] = "/usr/lib/libuhd.so.3.9.9"
     (other_folder / build.RECORD_NAME).write_text(json.dumps(record))
@@ -97,7 +97,7 @@ def test_a_module_in_use_stays_young(other_folder) -> None:
     assert time.time() - record.stat().st_mtime < 1000
 
 
-def test_what_is_missing_to_build_is_told(other_folder, tmp_path, monkeypatch) -> None:
+def test_what_is_missing_to_build_is_reported(other_folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(MissingDependencyError, match="no-such-compiler is missing.*apt-get install g.. libuhd-dev"):
         build.build(force=True)

@@ -158,7 +158,7 @@ def late_burst() -> tuple:
         return known, silent.error, acknowledged, late, device.message(), received, device.receive(100).error
 
 
-def test_a_late_burst_is_told_and_not_heard_and_time_stands_still_between(children) -> None:
+def test_a_late_burst_is_reported_and_not_heard_and_time_stands_still_between(children) -> None:
     known, waiting, acknowledged, late, third, received, command = children.run(late_burst)
     assert acknowledged == (1, pytest.approx(0.011)) and waiting == TIMEOUT
     assert late == (TIME_ERROR, pytest.approx(0.015)) and third == (1, pytest.approx(0.041))
@@ -339,7 +339,7 @@ def own_signal(hears_itself: int) -> np.ndarray:
         return device.collect(20_000)
 
 
-def test_a_device_hears_itself_unless_told_otherwise(children) -> None:
+def test_a_device_hears_itself_unless_reported_otherwise(children) -> None:
     assert np.abs(children.run(own_signal, 1)).min() > 0.2
     assert np.abs(children.run(own_signal, 0)).max() < 0.01
 

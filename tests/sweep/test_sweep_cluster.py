@@ -56,7 +56,7 @@ def test_a_sweep_survives_a_killed_worker_and_gives_what_one_machine_gives(clust
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_lost_worker_is_told_and_its_points_are_measured_by_another(cluster: Cluster) -> None:
+def test_a_lost_worker_is_reported_and_its_points_are_measured_by_another(cluster: Cluster) -> None:
     found, told = [], []
     victim = cluster.add_worker()
     cluster.wait_for_workers(2)
@@ -78,7 +78,7 @@ def test_workers_of_another_commit_are_refused(cluster: Cluster) -> None:
         DaskWorkers(cluster.address).run(measure, [task], print, print)
 
 
-def test_a_cluster_that_cannot_be_reached_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_that_cannot_be_reached_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "s.yaml"
     config.write_text(yaml.safe_dump(SMALL))
     with socket.socket() as free:
@@ -92,7 +92,7 @@ def test_a_cluster_that_cannot_be_reached_is_told(tmp_path: Path, capsys: pytest
     assert list(tmp_path.iterdir()) == [config]
 
 
-def test_a_cluster_that_has_no_workers_or_ends_is_told_and_keeps_what_was_measured(tmp_path: Path) -> None:
+def test_a_cluster_that_has_no_workers_or_ends_is_reported_and_keeps_what_was_measured(tmp_path: Path) -> None:
     kept = []
 
     def on_done(result) -> None:

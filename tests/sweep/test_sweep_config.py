@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sweep files: what they say, and what is told of mistakes."""
+"""Sweep files: what they say, and how mistakes are reported."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_mistake_is_named_with_its_key(changes: dict, words: str) -> None:
     assert str(told.value).startswith(f"study.yaml: {words}") and "\n" not in str(told.value)
 
 
-def test_a_k_that_a_scheme_has_not_is_told_with_its_list() -> None:
+def test_a_k_that_a_scheme_has_not_is_reported_with_its_list() -> None:
     with pytest.raises(SdrScError, match="scheme 'ours' cannot send k=5; use 2, 4, 8 or 'cam'"):
         make_tasks(config_from({**GOOD, "k": [5]}), K_LISTS, "")
     label = config_from({"schemes": [{"scheme": "label_ldpc", "k": [4]}], "snr_db": [0]})
@@ -116,7 +116,7 @@ def test_a_k_that_a_scheme_has_not_is_told_with_its_list() -> None:
     ("changes", "words"),
     [
         ({"schemes": ["label_ldpc"]}, "scheme 'label_ldpc' has no flowgraph"),
-        ({"channels": {"r": {"models": "rayleigh()", "realisation_items": 50}}}, "'r' is drawn anew"),
+        ({"channels": {"r": {"models": "rayleigh()", "realisation_items": 50}}}, "'r' is redrawn"),
         ({"stop": {"interval_points": 1}}, "leave 'stop' out"),
         (
             {"channels": {"awgn": "", "q": "quantise(bits=8)"}},
@@ -124,7 +124,7 @@ def test_a_k_that_a_scheme_has_not_is_told_with_its_list() -> None:
         ),
     ],
 )
-def test_what_the_flowgraph_cannot_do_is_told_before_anything_runs(changes: dict, words: str) -> None:
+def test_what_the_flowgraph_cannot_do_is_reported_before_anything_runs(changes: dict, words: str) -> None:
     with pytest.raises(SdrScError, match=words):
         check_air(config_from({**GOOD, "air": "flowgraph", **changes}))
 
@@ -157,7 +157,7 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: object) -> subproces
         ("- ours", "has to be keys with values"),
     ],
 )
-def test_the_command_tells_mistakes_in_one_line_and_leaves_nothing(
+def test_the_command_reports_mistakes_in_one_line_and_leaves_nothing(
     content: dict | str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "study.yaml"
@@ -166,7 +166,7 @@ def test_the_command_tells_mistakes_in_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_places_that_are_not_there_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_places_that_are_not_there_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_one_line_error(command(capsys, tmp_path / "no.yaml"), "cannot be read (No such file or directory)")
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(GOOD))

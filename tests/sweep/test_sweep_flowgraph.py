@@ -62,7 +62,7 @@ def test_the_time_for_a_point_grows_with_its_frames(monkeypatch: pytest.MonkeyPa
     assert asked == [(2.0, 200 * 3 + 120), (10.0, 200 * 11 + 120)], "a run with late answers gets another, more patient"
 
 
-def test_an_end_that_does_not_end_is_told_with_the_end_of_its_log(
+def test_an_end_that_does_not_end_is_reported_with_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []

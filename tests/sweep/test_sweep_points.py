@@ -44,7 +44,7 @@ def test_a_point_is_counted_honestly() -> None:
     assert np.array_equal(result.confusion.sum(axis=1), truth)
 
 
-def test_lost_frames_are_wrong_and_told() -> None:
+def test_lost_frames_are_wrong_and_reported() -> None:
     result = measure(one_task(snr_db=[-20]))
     assert (result.correct, result.lost, result.frames_lost, result.snr_est_mean_db) == (0, 100, 2, None)
     assert result.confusion[:, 10].sum() == 100
@@ -114,7 +114,7 @@ def test_a_scheme_that_begins_with_a_small_frame_has_had_it_when_the_count_begin
     assert result.items_by_frame.tolist() == [50, 50]
 
 
-def test_a_fading_channel_is_drawn_anew_and_intervals_rest_on_its_draws() -> None:
+def test_a_fading_channel_is_drawn_again_and_intervals_rest_on_its_draws() -> None:
     fading = {"models": "rayleigh(doppler_hz=1)", "realisation_items": 100}
     anew = measure(one_task(channels={"c": fading}, items=500, snr_db=[5]))
     assert anew.items_by_block.tolist() == [100] * 5 and anew.items_by_frame.tolist() == [50] * 10

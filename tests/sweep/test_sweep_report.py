@@ -67,7 +67,7 @@ def test_page_stands_by_itself(page: tuple[str, Page]) -> None:
     assert used <= set(re.findall(r"--(\w+):", source)) and "#0100" not in source
 
 
-def test_page_tells_what_was_measured_and_how_to_run_it_again(page: tuple[str, Page], view: View) -> None:
+def test_page_reports_what_was_measured_and_how_to_run_it_again(page: tuple[str, Page], view: View) -> None:
     source, parsed = page
     text = one_line(parsed)
     assert (
@@ -79,13 +79,13 @@ def test_page_tells_what_was_measured_and_how_to_run_it_again(page: tuple[str, P
     assert told is not None and config_from(yaml.safe_load(told[1].replace("&#39;", "'"))) == view.study.configs[0]
 
 
-def test_page_tells_sizes_and_latencies(page: tuple[str, Page], tmp_path: Path, no_plots: None) -> None:
+def test_page_reports_sizes_and_latencies(page: tuple[str, Page], tmp_path: Path, no_plots: None) -> None:
     text = one_line(page[1]).replace("\u00a0", " ")
-    assert "Not told: results of an earlier version" in text and "sizes:" not in text
+    assert "Not stated: results of an earlier version" in text and "sizes:" not in text
     assert "Milliseconds an item; on air over awgn" in text and "at 1 MS/s, where an OFDM symbol of 52" in text
     assert "subcarriers lasts 80 µs" in text and "processor time of one core" in text
     told = one_line(Page(render(view_of(write(tmp_path / "x.parquet", schemes=["ours"])))))
-    assert "Not told" not in told and "47,856 193 43,402" in told
+    assert "Not stated" not in told and "47,856 193 43,402" in told
 
 
 def test_page_lets_the_class_alone_compete_and_says_what_it_serves(
@@ -266,14 +266,14 @@ def test_files_without_points_and_without_their_configuration(tmp_path: Path) ->
     about = about_of(config_from({"schemes": ["label_ldpc"], "snr_db": [0]}))
     del about["config"]["air"], about["config"]["k"]
     write_results(tmp_path / "x.parquet", about, [made_up(Point("label_ldpc", "awgn", 0, None, 1), 3, 4)])
-    with pytest.raises(SdrScError, match="does not tell its configuration"):
+    with pytest.raises(SdrScError, match="does not hold its configuration"):
         load_study([tmp_path / "x.parquet"])
     write_results(tmp_path / "y.parquet", about, [made_up(Point("pca", "awgn", 0, None, 1), 3, 4)])
-    with pytest.raises(SdrScError, match="does not tell what the names of pca, awgn 0 dB, k=cam, seed 1 stand for"):
+    with pytest.raises(SdrScError, match="does not hold what the names of pca, awgn 0 dB, k=cam, seed 1 stand for"):
         load_study([tmp_path / "y.parquet"])
     del about["class_names"]
     write_results(tmp_path / "z.parquet", about, [made_up(Point("label_ldpc", "awgn", 0, None, 1), 3, 4)])
-    with pytest.raises(SdrScError, match="does not tell its class_names; measure it anew"):
+    with pytest.raises(SdrScError, match="does not hold its class_names; measure it again"):
         load_study([tmp_path / "z.parquet"])
 
 

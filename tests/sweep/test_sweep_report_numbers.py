@@ -107,7 +107,7 @@ def test_no_fixed_k_as_accurate_as_the_module(tmp_path: Path) -> None:
     ]
 
 
-def test_a_fixed_k_that_is_hardly_worse_is_told(tmp_path: Path) -> None:
+def test_a_fixed_k_that_is_hardly_worse_is_reported(tmp_path: Path) -> None:
     def make(point: Point, _: object) -> Any:
         found = made_up(point, {4: 16, 16: 17, None: 16}[point.k], point.k or 8)
         if point.k == 4:
@@ -208,9 +208,9 @@ def test_time_an_item(view: View) -> None:
 def test_sizes_of_both_ends(view: View) -> None:
     rows = {row[0]: row[1:] for row in size_table(view).rows}
     assert rows["ours"] == ("47,856", "193", "43,402", "0.5")
-    assert rows["pca"] == ("not told",) * 4
-    assert rows["features_ldpc"] == ("not told", "1,200", "0", "0")
-    assert rows["label_ldpc"] == ("not told", "not told", "0", "0")
+    assert rows["pca"] == ("not stated",) * 4
+    assert rows["features_ldpc"] == ("not stated", "1,200", "0", "0")
+    assert rows["label_ldpc"] == ("not stated", "not stated", "0", "0")
 
 
 def test_latency_of_an_item(view: View, tmp_path: Path) -> None:

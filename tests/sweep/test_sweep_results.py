@@ -43,7 +43,7 @@ def rewrite_about(path: Path, **changes: object) -> None:
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(told)}), path)
 
 
-def test_a_file_tells_its_points_and_all_about_them(tmp_path: Path) -> None:
+def test_a_file_reports_its_points_and_all_about_them(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet")
     table = pq.read_table(path)
     assert table.num_rows == 4 and table.column("k").to_pylist() == [None, None, 4, 4]
@@ -58,7 +58,7 @@ def test_a_file_tells_its_points_and_all_about_them(tmp_path: Path) -> None:
     assert not (tmp_path / "x.parquet.journal").exists()
 
 
-def test_the_docs_name_every_column_and_all_that_the_file_tells_of_itself(tmp_path: Path) -> None:
+def test_the_docs_name_every_column_and_all_that_the_file_reports_of_itself(tmp_path: Path) -> None:
     schema = pq.read_schema(write(tmp_path / "x.parquet"))
     text = (ROOT / "docs" / "sweeps.md").read_text()
     missing = [name for name in (*schema.names, *json.loads(schema.metadata[METADATA_KEY])) if f"`{name}`" not in text]
@@ -86,7 +86,7 @@ def kill(journal: Journal) -> None:
     os.close(journal._file)
 
 
-def test_anew_stays_anew_when_it_was_killed(tmp_path: Path) -> None:
+def test_again_stays_again_when_it_was_killed(tmp_path: Path) -> None:
     """However it is taken up, old points neither count as measured nor come into the new file."""
     path, tasks = write(tmp_path / "x.parquet"), tasks_of(small())
     other = about(small(items=200))
@@ -115,7 +115,7 @@ def test_anew_stays_anew_when_it_was_killed(tmp_path: Path) -> None:
         ({"force": True}, {"version": VERSION + 1}),
     ],
 )
-def test_force_goes_on_with_nothing_but_its_own_sweep_measured_anew(first: dict, changes: dict, tmp_path: Path) -> None:
+def test_force_continues_nothing_but_its_own_sweep(first: dict, changes: dict, tmp_path: Path) -> None:
     path, task = tmp_path / "x.parquet", tasks_of(small())[0]
     killed = Journal(path, {**about(), **changes}, **first)
     killed.add(made_up(task))
@@ -148,7 +148,7 @@ def test_a_name_that_came_later_keeps_its_meaning_when_the_sweep_is_killed_again
         Journal(path, told["m2"])
     lines = killed.journal.read_bytes().count(b"\n")
     kill(again := Journal(path, told["m1"]))
-    assert len(again.points) == 2 and again.journal.read_bytes().count(b"\n") == lines, "told once"
+    assert len(again.points) == 2 and again.journal.read_bytes().count(b"\n") == lines, "written once"
     smaller = Journal(path, told[""])
     smaller.close()
     assert set(read_results(path).about["schemes"]) == {"ours", "b"}
@@ -182,7 +182,7 @@ def test_results_of_another_sweep_are_not_mixed(changes: dict, words: str, tmp_p
     before = path.read_bytes()
     with pytest.raises(SdrScError, match=words) as told:
         Journal(path, about(small(**changes)))
-    assert "give another --out, or measure anew with --force" in str(told.value)
+    assert "give another --out, or measure again with --force" in str(told.value)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
     forced = Journal(path, about(small(**changes)), force=True)
     assert not forced.points
@@ -191,7 +191,7 @@ def test_results_of_another_sweep_are_not_mixed(changes: dict, words: str, tmp_p
     assert len(read_results(path).points) == 1
 
 
-def test_what_a_scheme_says_of_itself_is_told_by_its_key_and_in_a_line(tmp_path: Path) -> None:
+def test_what_a_scheme_says_of_itself_is_reported_by_its_key_and_in_a_line(tmp_path: Path) -> None:
     table = {str(i): round(0.5 + i / 1000, 3) for i in range(100)}
     first = {"kind": "learned coder", "model_id": "a" * 16, "table": table, "note": "of old"}
     path = tmp_path / "x.parquet"
@@ -235,7 +235,7 @@ def test_files_of_another_version_data_set_or_kind_are_refused_by_name(tmp_path:
         read_results(tmp_path / "none.parquet")
 
 
-def test_a_journal_that_makes_no_sense_is_told_not_dropped(tmp_path: Path) -> None:
+def test_a_journal_that_makes_no_sense_is_reported_not_dropped(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "x.parquet", about())
     os.write(journal._file, b'{"scheme": "ours"}\n')
     os.close(journal._file)
@@ -278,8 +278,8 @@ def test_a_full_disk_keeps_the_points_before_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_results_that_cannot_be_written_stay_in_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(files: dict, mend: str) -> None:
-        raise SdrScError(f"{next(iter(files))} cannot be written (No space left on device); {mend}.")
+    def full(files: dict, fix: str) -> None:
+        raise SdrScError(f"{next(iter(files))} cannot be written (No space left on device); {fix}.")
 
     journal = Journal(tmp_path / "x.parquet", about())
     journal.add(made_up(tasks_of(small())[0]))

@@ -120,7 +120,7 @@ def difference(
 
     Args:
         at_least: the goal; None for none.
-        asked: schemes and seeds of which a row without a figure tells where they are not trained.
+        asked: schemes and seeds of which a row without a figure says where they are not trained.
     """
     point = key(snr_db, k)
     seeds = [s for name, s in sorted(found) if name == one and (other, s) in found]
@@ -138,7 +138,7 @@ def cam_rows(found: Found, k_list: Sequence[int], asked: Asked = ()) -> list[Row
     its header, whatever k is.
 
     The best fixed k is the smallest whose accuracy is that of the CAM or more, less `CAM_TOLERANCE_POINTS`; the largest
-    where none is. Channel uses are told for the features alone and with preamble, header and pilots.
+    where none is. Channel uses are given for the features alone and with preamble, header and pilots.
     """
     rows: list[Row] = []
     savings: dict[str, list[float]] = {"features alone": [], "with all overhead": []}

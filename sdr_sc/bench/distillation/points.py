@@ -42,11 +42,11 @@ COMPARED = ((-5.0, 32), (-5.0, 16), (0.0, 16), (10.0, 16), (20.0, 16), (20.0, 4)
 class Point:
     """What came of one operating point.
 
-    Items of a lost frame are sent again, so that what is told of the frames that were found is told of all items, and
+    Items of a lost frame are sent again, so that the figures of the frames that were found hold for all items, and
     schemes are compared on the same ones.
 
     Attributes:
-        correct, lost, items: answered rightly, lost with their frame, and sent; each time that an item is sent counts.
+        correct, lost, items: answered correctly, lost with their frame, and sent; each transmission of an item counts.
         uses_per_item: feature symbols sent for an item, on average.
         on_air_per_item: the same with preamble, header and pilots.
     """

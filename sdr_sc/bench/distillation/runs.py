@@ -117,7 +117,7 @@ def train_all(runs: list[Run], sources: Sources, workers: int, on_done: Callable
     Args:
         runs: all but those that the sources have nothing for.
         workers: processes.
-        on_done: told of each run that ends, with a word on how.
+        on_done: called with each run that ends, with a word on how.
 
     Raises:
         SdrScError: a run failed; those that were finished are kept, and the others go on from their checkpoints.

@@ -101,7 +101,7 @@ class Verdict:
         aborts: it was ended by a signal, or did not end.
         tracebacks: of Python or C++.
         unreadable: results that cannot be read as far as they go.
-        unreported: the cause is not told in one line, or the status says that all went well.
+        unreported: the cause is not given in one line, or the status says that all went well.
     """
 
     aborts: list[str] = field(default_factory=list)

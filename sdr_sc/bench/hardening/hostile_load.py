@@ -80,7 +80,7 @@ class Seen:
     """What the relay saw.
 
     Attributes:
-        frames_s: times at which the transmitter told of a frame.
+        frames_s: times at which the transmitter reported a frame.
         greetings_s: times at which the receiver greeted, four times a second where nothing stands still.
         given: messages given to ZMQ for each address.
     """
@@ -93,7 +93,7 @@ class Seen:
 class Load:
     """Processes that send a corpus to a link, and one that stands between transmitter and receiver.
 
-    The receiver gets what the transmitter tells over a relay, which adds the stranger's messages: a receiver connects,
+    The receiver gets what the transmitter says over a relay, which adds the stranger's messages: a receiver connects,
     so that only who is in the place of its transmitter reaches it.
 
     Args:
@@ -119,7 +119,7 @@ class Load:
         (self._on.set if on else self._on.clear)()
 
     def end(self) -> Seen:
-        """Stop, and tell what was seen."""
+        """Stop, and report what was seen."""
         self._over.set()
         seen = Seen()
         for _ in self._children:

@@ -50,7 +50,7 @@ def bench_integrity(quick: bool, seed: int, log: Callable[[str], None] = lambda 
     Args:
         quick: a twentieth of the tries.
         seed: of the bits.
-        log: told what is done, and every try that did what it may not.
+        log: called with what is done, and every try that did what it may not.
 
     Raises:
         SdrScError: a file cannot be made, or cannot be read as it is.

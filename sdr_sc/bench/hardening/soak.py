@@ -124,10 +124,10 @@ def bench_soak(seconds: float, quick: bool, seed: int, log: Callable[[str], None
     for one in found.unaccounted[:10]:
         log(f"unaccounted: frame {one.key[0]}, items {one.key[1]}")
     for index, items in found.unknown[:10]:
-        log(f"a receiver has a row that nobody told of: frame {index}, items {items}")
+        log(f"a receiver has a row that nobody reported: frame {index}, items {items}")
     rows = [
-        Row.at_most("frames that were told of and are unaccounted for", len(found.unaccounted), "frames", 0, told),
-        Row.at_most("rows of receivers on frames that nobody told of", len(found.unknown), "frames", 0, told),
+        Row.at_most("frames that were reported and are unaccounted for", len(found.unaccounted), "frames", 0, told),
+        Row.at_most("rows of receivers on frames that nobody reported", len(found.unknown), "frames", 0, told),
         *(Row(f"rows of receivers on frames {why}", count, "frames") for why, count in found.unheard.most_common()),
         *(Row.at_most(WRONG[name], len(words), "", 0, lives) for name, words in soak.wrong.items()),
         *(Row(f"frames: {cause}", count, "frames", n=told) for cause, count in found.causes.most_common()),

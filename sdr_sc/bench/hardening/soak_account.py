@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What became of every frame of a link whose ends were killed, stopped and restarted, by what each of them left.
 
-Three witnesses: what transmitters told on their network port while they ran, the receivers' ``frames.csv`` and
+Three witnesses: what transmitters reported on their network port while they ran, the receivers' ``frames.csv`` and
 ``items.csv``, and the annotations of their recordings. A frame is known by its index and the ids of its items: each
 transmitter sends the images in another order, so that these two say which transmitter sent it.
 """
@@ -26,14 +26,14 @@ RX_LATE = "lost: before the transmitter had the receiver's greeting"
 UNACCOUNTED = "unaccounted"
 
 BEFORE_GREETING = "before the transmitter had the observer's greeting"
-AFTER_LAST_NEWS = "after the last that a killed transmitter told the observer of"
+AFTER_LAST_NEWS = "after the last that a killed transmitter reported to the observer"
 _MOST_QUEUED = 4
 """Frames whose news may be in a listener's queue at a kill: ZMQ hands them to the kernel as they come."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A frame that a transmitter told of, and when that was heard, s."""
+    """A frame that a transmitter reported, and when that was heard, s."""
 
     key: Key
     time_s: float
@@ -70,9 +70,9 @@ class Account:
     Attributes:
         cause: what became of each frame.
         unaccounted: the frames of which nothing explains where they are.
-        unheard: rows of receivers on frames that a transmitter sent, and that it did not tell the observer of, by the
+        unheard: rows of receivers on frames that a transmitter sent, and that it did not report to the observer, by the
             reason.
-        unknown: the other rows of receivers on frames that no transmitter told of.
+        unknown: the other rows of receivers on frames that no transmitter reported.
     """
 
     cause: dict[Key, str]
@@ -105,7 +105,7 @@ def account(
     unaccounted = []
     known = {one.key: one.time_s for one in told}
     for life in receivers:
-        # A receiver ends with its transmitter; what one that was started meanwhile tells of comes too late for it.
+        # A receiver ends with its transmitter; what one that was started meanwhile reports comes too late for it.
         ends = [one.end_s for one in transmitters if life.start_s < one.end_s < life.end_s]
         if ends and not any(known.get(key, 0.0) > ends[-1] for key in life.rows):
             life.ending_s = min(life.ending_s, ends[-1])
@@ -134,9 +134,9 @@ def account(
 def _not_told(
     known: dict[Key, float], transmitters: Sequence[Life], receivers: Sequence[Life], sends: Callable[[int, Key], bool]
 ) -> tuple[Counter[str], tuple[Key, ...]]:
-    """Rows of receivers on frames that the observer was not told of: by the reason, and those that have none.
+    """Rows of receivers on frames that were not reported to the observer: by the reason, and those that have none.
 
-    A transmitter tells each listener by itself: one that greets later misses its first frames, and what is still in
+    A transmitter notifies each listener by itself: one that greets later misses its first frames, and what is still in
     the queue of a listener when the transmitter is killed is lost to this one alone. In between nothing is lost.
     """
     unheard: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def _is_before_greeting(
     margin_s: float,
     sends: Callable[[int, Key], bool],
 ) -> bool:
-    """Whether a frame is one of a transmitter's first, before all that it told a receiver of that ran then."""
+    """Whether a frame is one of a transmitter's first, before all that it reported to a receiver that ran then."""
     number = next((each for each in range(len(transmitters)) if sends(each, one.key)), None)
     if number is None or one.time_s - min(each.time_s for each in told if sends(number, each.key)) > margin_s:
         return False
@@ -186,7 +186,7 @@ def kill_losses_s(
 ) -> list[float]:
     """How long before a receiver's kill a frame was over of which nothing was written, for each such frame.
 
-    A transmitter with one frame in flight tells of the next one as soon as this one is answered, or after a time-out.
+    A transmitter with one frame in flight reports the next one as soon as this one is answered, or after a time-out.
     A frame without an answer is over when a later one is answered; one that was not over by then is left out.
 
     Args:

@@ -27,7 +27,7 @@ _GREETINGS = 8
 
 
 class Observer:
-    """Hears what transmitters tell on their network port, as one receiver more, which greets before the others do.
+    """Hears what transmitters report on their network port, as one receiver more, which greets before the others do.
 
     Attributes:
         told: frames in the order in which they were heard.
@@ -138,7 +138,7 @@ class End:
             self.lives[-1].ending_s = time.monotonic()
 
     def wait(self, limit_s: float) -> None:
-        """Until its life is over; if that takes too long it is killed, which its judge is told as no status."""
+        """Until its life is over; if that takes too long it is killed, and then has no status."""
         if self.program is not None:
             self._over(self.program.end(limit_s))
 

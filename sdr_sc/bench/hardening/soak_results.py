@@ -32,7 +32,7 @@ def read_rows(folder: Path) -> dict[Key, bool]:
 
 
 def annotated(recording: Path) -> set[Key]:
-    """Received frames that a recording's annotations name, of those that a transmitter told of.
+    """Received frames that a recording's annotations name, of those that a transmitter reported.
 
     Raises:
         SdrScError: it cannot be read.

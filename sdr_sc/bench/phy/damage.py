@@ -104,7 +104,7 @@ def cut_end(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def collide(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same frame once more on top, later and with another power."""
+    """The same frame a second time on top, later and with another power."""
     late, gain = _piece(samples, rng).start, np.float32(10 ** rng.uniform(-1, 0.5))
     out = samples.copy()
     with np.errstate(invalid="ignore"):  # infinity in a complex product

@@ -36,7 +36,7 @@ def lost_frame_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceive
     Args:
         quick: 500 frames a row in place of 10,000.
         seed: of the first row; the others count on.
-        log: told what is measured next.
+        log: called with what is measured next.
         make_receiver: what receives.
     """
     frames = 500 if quick else 10_000

@@ -30,7 +30,7 @@ def bench_diagnosis(quick: bool, seed: int, log: Log) -> list[Row]:
     Args:
         quick: a fifth of the signals.
         seed: of everything random.
-        log: told what is measured next.
+        log: called with what is measured next.
     """
     tries = 10 if quick else 50
     return [

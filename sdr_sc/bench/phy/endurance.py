@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the receiver does over hundreds of millions of samples: false frames in noise, memory, and speed of the search.
 
-Noise is Gaussian, made anew for all samples, and comes in chunks of random size. For memory the stream also holds
+Noise is Gaussian, made again for all samples, and comes in chunks of random size. For memory the stream also holds
 frames, strong and weak ones, some of them cut or broken off within their header, and samples that are not finite, so
 that every path runs.
 """
@@ -145,7 +145,7 @@ def endurance_rows(quick: bool, seed: int, log: Log, samples: int | None = None)
 
     Args:
         quick: 20 million samples of each kind in place of 600 million.
-        log: told what is measured next.
+        log: called with what is measured next.
         samples: of each kind, in place of either.
     """
     samples = samples or (QUICK_SAMPLES if quick else SAMPLES)

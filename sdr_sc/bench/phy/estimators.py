@@ -31,7 +31,7 @@ def estimator_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     Args:
         quick: 30 frames a point in place of 400.
         seed: of all trials.
-        log: told what is measured next.
+        log: called with what is measured next.
     """
     channels = _channels(quick, seed)
     count = sum(len(trials) for trials in channels.values())

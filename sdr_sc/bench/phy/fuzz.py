@@ -138,7 +138,7 @@ def fuzz_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     Args:
         quick: one million samples.
         seed: of stream and chunks.
-        log: told how far it is.
+        log: called with the progress.
     """
     verdict = fuzz(QUICK_SAMPLES if quick else SAMPLES, seed, log=log)
     million = f"{verdict.samples / 1e6:.0f} million samples"

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdr_sc.results.rows import NOT_MEASURED
 
 SHARED_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-"""Beside the repository; measurements tell which of their rows need a file that is not there."""
+"""Beside the repository; measurements say which of their rows need a file that is not there."""
 MEASURED_CHANNELS = "measured_channels"
 WIFI_CAPTURES = "wifi_captures"
 

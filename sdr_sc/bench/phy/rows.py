@@ -16,7 +16,7 @@ def bench_phy(quick: bool, seed: int, log: Log) -> list[Row]:
     Args:
         quick: a tenth of the frames, and less.
         seed: of frames, channels and noise.
-        log: told what is measured next.
+        log: called with what is measured next.
     """
     from sdr_sc.bench.phy.detection import detection_rows, fading_detection_rows, lost_frame_rows
     from sdr_sc.bench.phy.endurance import endurance_rows

@@ -25,7 +25,7 @@ _LOSS_SNRS_DB = tuple(range(0, 26, 5))
 _SNRS_DB = tuple(range(0, 31, 5))
 _LOW_SNRS_DB = (-5, -2.5)
 _FADING_SNRS_DB = tuple(range(0, 26, 5))
-# At 1 MS/s all echoes are within the cyclic prefix, at 20 MS/s those behind 800 ns are not.
+# At 1 MS/s all echoes are within the cyclic prefix, at 20 MS/s those after 800 ns are not.
 TDL_RATES_HZ = (1e6, 20e6)
 _DOPPLERS_HZ = (0.0, DOPPLER_HZ, 20.0)
 MEASURED_RATE_HZ = 20e6  # the subcarriers lie on the tones that were measured
@@ -40,7 +40,7 @@ def payload_snr_rows(quick: bool, seed: int, log: Log, make_receiver: MakeReceiv
     Args:
         quick: 40 frames a row in place of 2,000.
         seed: of the first row; the others count on.
-        log: told what is measured next.
+        log: called with what is measured next.
         make_receiver: what receives.
     """
     plain = [long_trial(quick, seed + i, snr_db) for i, snr_db in enumerate(_LOSS_SNRS_DB)]

@@ -45,7 +45,7 @@ def throughput_rows(
 
     Args:
         quick: less data.
-        log: told what is measured next.
+        log: called with what is measured next.
         frames: of 100 symbols in each of our runs, and short ones of as many samples; None for 3000, quick 400.
         repeats: timed runs of each kind; None for 7, quick 3.
 

@@ -61,7 +61,7 @@ def our_tile(payload_symbols: int, count: int, seed: int) -> np.ndarray:
 
 
 def impair(frames: np.ndarray, snr_db: float, rng: np.random.Generator, cfo_hz: float = 0.0) -> np.ndarray:
-    """complex64 (frames * (n + gap),): frames (frames, n) with silence behind each, carrier offset, and white noise."""
+    """complex64 (frames * (n + gap),): frames (frames, n) with silence after each, carrier offset, and white noise."""
     padded = np.pad(frames, ((0, 0), (0, GAP_SAMPLES)))
     step = 2j * np.pi * cfo_hz / Numerology().sample_rate_hz
     padded = padded * np.exp(step * np.arange(padded.shape[1])).astype(np.complex64)

@@ -117,7 +117,7 @@ def stock_tile(symbols: int, count: int, seed: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep GNU Radio from telling every buffer that is set."""
+    """Keep GNU Radio from reporting every buffer that is set."""
     before = gr.logging().default_level()
     gr.logging().set_default_level(gr.log_levels.warn)
     try:

@@ -19,7 +19,7 @@ from sdr_sc.results.pool import map_jobs
 
 MakeReceiver = Callable[[Numerology], Receiver]
 SHORT = ((4, 4), (4, 8), (4, 16), (4, 32))
-HUNDRED_SYMBOLS = ((64, 64),)  # 4096 features: 86 payload symbols behind 14 of preamble and header
+HUNDRED_SYMBOLS = ((64, 64),)  # 4096 features: 86 payload symbols after 14 of preamble and header
 CFO_SUBCARRIERS = 2.0
 _BLOCK_FRAMES = 20
 _LONGEST_CHUNK = 20_000
@@ -34,7 +34,7 @@ class Trial:
         seed: of everything random; the same seed gives the same trial.
         snr_db: Es/N0 for a channel gain of 1; None for no noise.
         sizes: items and feature symbols per item; each frame has one of these pairs.
-        gap_samples: least and most silence behind a frame.
+        gap_samples: least and most silence after a frame.
         fading: a new realisation of it for each frame.
         clock_ppm: offset of the receiver's sampling clock.
         phase_noise: whether the link has the oscillators of a USRP.
@@ -57,7 +57,7 @@ class Outcome:
     """What became of the frames of a trial; arrays of float64 (frames,).
 
     Attributes:
-        own_snr_db: received SNR of each frame: its mean power behind the fading, over the noise.
+        own_snr_db: received SNR of each frame: its mean power after the fading, over the noise.
         estimate_db: the receiver's estimate; NaN where the frame was lost.
         error: mean squared error of the unbiased features, an erased one counted 1; NaN where the frame was lost.
         erased: share of the features that are erased, 0..1; NaN where the frame was lost.

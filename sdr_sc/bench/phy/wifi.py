@@ -102,7 +102,7 @@ def find_preambles(samples: np.ndarray) -> list[Preamble]:
 
 
 def _place(samples: np.ndarray, short_start: int, cycles: float) -> Preamble | None:
-    """The long field behind a short one that starts near ``short_start``; None if it is not there."""
+    """The long field after a short one that starts near ``short_start``; None if it is not there."""
     begin = max(short_start + _SHORT_FIELD + _PREFIX - _RADIUS, EARLY_SAMPLES)
     window = samples[begin : begin + 2 * _RADIUS + 2 * _FFT]
     if len(window) <= 2 * _FFT:
@@ -127,7 +127,7 @@ def _offset(symbols: np.ndarray, near: float) -> float:
 
 
 def estimate(preamble: Preamble, added: np.ndarray | None = None) -> PowerEstimate:
-    """What the project's estimator makes of a preamble; the carrier offset is measured anew with the noise in it.
+    """What the project's estimator makes of a preamble; the carrier offset is measured again with the noise in it.
 
     Args:
         added: complex64 (128,) noise on top.
@@ -178,7 +178,7 @@ def wifi_rows(quick: bool, seed: int, log: Log, folder: Path | None = None) -> l
 
     Args:
         quick: fewer draws of noise.
-        log: told what is measured next.
+        log: called with what is measured next.
         folder: of the captures; None for ``FOLDER``.
 
     Raises:

@@ -96,7 +96,7 @@ def report_fault(block_name: str, error: BaseException) -> None:
 
 
 def faults() -> list[BlockFailure]:
-    """What `report_fault` was told since ``clear``."""
+    """What `report_fault` was reported since ``clear``."""
     with _lock:
         return list(_faults)
 

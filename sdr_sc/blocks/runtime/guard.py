@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decorators that turn an exception in a Python block into the end of the flowgraph, told once, instead of a hang.
+"""Decorators that turn an exception in a Python block into the end of the flowgraph, reported once, instead of a hang.
 
 Set ``SDR_SC_DEBUG=1`` to see the traceback as well.
 """

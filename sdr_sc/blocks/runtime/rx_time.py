@@ -9,7 +9,7 @@ RX_TIME = pmt.intern("rx_time")
 RX_FREQ = pmt.intern("rx_freq")
 RX_RATE = pmt.intern("rx_rate")
 DeviceTime = tuple[int, float]
-"""Whole seconds, and the fraction of a second; one float would be too coarse for a clock that tells the date."""
+"""Whole seconds, and the fraction of a second; one float would be too coarse for a clock that says the date."""
 
 
 def read_time(value: pmt.pmt_base) -> DeviceTime:

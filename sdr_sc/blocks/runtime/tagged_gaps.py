@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Device times behind the gaps of a simulated channel, as the tags of a USRP source tell them."""
+"""Device times after the gaps of a simulated channel, as the tags of a USRP source say them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdr_sc.errors import ChannelError
 from sdr_sc.phy.channels import ChannelModel, ClockOffset, SampleGaps
 
 
-class ToldGaps:
+class TaggedGaps:
     """Places in the channel's output that need a tag.
 
     Args:
@@ -18,9 +18,10 @@ class ToldGaps:
         rate_hz: samples per second.
 
     >>> import numpy as np
-    >>> model = SampleGaps(gap_samples=3, every_samples=100, seed=1, told=True)
+    >>> model = SampleGaps(gap_samples=3, every_samples=100, seed=1, tagged=True)
     >>> kept = model.process(np.zeros(300, np.complex64))
-    >>> [(place, round(whole + fraction, 6)) for place, (whole, fraction) in ToldGaps(model, 1e6).times(len(kept))][:2]
+    >>> times = TaggedGaps(model, 1e6).times(len(kept))
+    >>> [(place, round(whole + fraction, 6)) for place, (whole, fraction) in times][:2]
     [(0, 0.0), (104, 0.000107)]
     """
 
@@ -29,7 +30,7 @@ class ToldGaps:
         self._next = -1  # the beginning, then the gaps
 
     def times(self, stop: int) -> Iterator[tuple[int, DeviceTime]]:
-        """Place in the output and device time of what lies before ``stop`` and was not told yet."""
+        """Place in the output and device time of what lies before ``stop`` and was not reported yet."""
         if self._model is None:
             return
         while self._next < len(self._model.starts):
@@ -43,17 +44,17 @@ class ToldGaps:
             yield place, (int(whole), rest / self._rate_hz)
 
 
-def told_gaps(models: Sequence[ChannelModel], rate_hz: float) -> ToldGaps:
-    """The gaps of a chain of models that are to be told.
+def tagged_gaps(models: Sequence[ChannelModel], rate_hz: float) -> TaggedGaps:
+    """The gaps of a chain of models that are to be reported.
 
     Raises:
-        ChannelError: a model behind them changes the number of samples, so that their places are not known.
+        ChannelError: a model after them changes the number of samples, so that their places are not known.
     """
-    places = [i for i, model in enumerate(models) if isinstance(model, SampleGaps) and model.told]
+    places = [i for i, model in enumerate(models) if isinstance(model, SampleGaps) and model.tagged]
     if not places:
-        return ToldGaps(None, rate_hz)
+        return TaggedGaps(None, rate_hz)
     if any(isinstance(model, (ClockOffset, SampleGaps)) for model in models[places[0] + 1 :]):
-        raise ChannelError("channel: gaps(told=True) has to be the last model that adds or drops samples; move it.")
+        raise ChannelError("channel: gaps(tagged=True) has to be the last model that adds or drops samples; move it.")
     model = models[places[0]]
     assert isinstance(model, SampleGaps)
-    return ToldGaps(model, rate_hz)
+    return TaggedGaps(model, rate_hz)

@@ -44,7 +44,7 @@ def from_vector(vector: pmt.pmt_base) -> np.ndarray:
             raw = pmt.serialize_str(vector)
             count = pmt.length(vector)
             size = np.dtype(kind).itemsize * count
-            # After the header comes padding of a length that the header tells; the values are the rest.
+            # After the header comes padding of a length that the header says; the values are the rest.
             return big_endian(np.frombuffer(raw, np.uint8)[len(raw) - size :].view(kind)).copy()
     return pmt.to_python(vector)
 

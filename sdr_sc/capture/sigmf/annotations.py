@@ -86,7 +86,7 @@ def _tell_member(recording: Recording | None, where: str, error: BadValue) -> No
 
 
 def told_annotations(recording: Recording, survey: Survey) -> Iterator[Annotation]:
-    """The same, counted, with all that is wrong told."""
+    """The same, counted, with all that is wrong reported."""
     latest = -1
     for found in read_annotations(recording, tell=True):
         survey.frames += found.note is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Members of a JSON object, each with the type that it has to have; a bad one is told, never guessed."""
+"""Members of a JSON object, each with the type that it has to have; a bad one is reported, never guessed."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _of_length(value: list, key: str, length: int | None) -> list:
 def lenient(
     tell: Callable[[BadValue], None] | None, read: Callable[..., Any], raw: Mapping[str, Any], key: str, default: Any
 ) -> Any:
-    """A member that may be missing; a bad one is told and counts as missing, or raises where nobody is to be told."""
+    """A member that may be missing; a bad one is reported and counts as missing, or raises without ``tell``."""
     try:
         return read(raw, key, default)
     except BadValue as error:

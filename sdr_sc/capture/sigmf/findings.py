@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a recording, told one by one."""
+"""What is wrong with a recording, reported one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Finding:
     Attributes:
         severity: ``"error"`` or ``"warning"``.
         where: the part that is at fault, such as ``"annotations[3]"`` or ``"x.sigmf-data"``.
-        text: what is wrong, and where that helps, what mends it.
+        text: what is wrong, and where that helps, how to fix it.
     """
 
     severity: str

@@ -38,15 +38,15 @@ class CaptureInfo:
         datatype: of the samples, a key of `sdr_sc.capture.datatype.FORMATS`.
         sample_rate_hz: complex samples per second.
         freq_hz: centre frequency of the first segment, Hz; None where it is not known.
-        hardware, recorder, description, author, license: in words; ``""`` where they are not told.
-        sha512: of the data, in hexadecimal; None where it is not told.
-        sample_count: that the metadata tells; None where it does not. `Capture.sample_count` is what there is.
-        bandwidth_hz: that a frame occupies; None where it is not told.
+        hardware, recorder, description, author, license: in words; ``""`` where they are not stated.
+        sha512: of the data, in hexadecimal; None where it is not stated.
+        sample_count: that the metadata says; None where it does not. `Capture.sample_count` is what there is.
+        bandwidth_hz: that a frame occupies; None where it is not stated.
         config: with what it was made.
-        git_commit: of the code that made it; ``""`` where it is not told.
+        git_commit: of the code that made it; ``""`` where it is not stated.
         clipped: samples that the datatype could not hold.
         history: what was done to the recording since, the oldest first.
-        version: of SigMF, as the file tells it.
+        version: of SigMF, as the file gives it.
         extensions: names of the namespaces that the file declares.
         other: keys of others, as they are, with the objects that declare their namespaces.
     """

@@ -107,7 +107,7 @@ class _Text:
             try:
                 value, stop = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                # A string without an end is told at its beginning, all else where it is.
+                # A string without an end is reported at its beginning, all else where it is.
                 near = error.pos >= len(self._text) - _FAR or error.msg.startswith("Unterminated")
                 further = error.pos - self._at
                 if not near or len(self._text) > _LONGEST or not self._more():

@@ -135,7 +135,7 @@ class FrameNote:
             if given is not None:
                 object.__setattr__(self, name, _ints(given))
         if self.confidence is not None:
-            # Nine digits tell every float32 from its neighbours: half the bytes of a double, and equal after reading.
+            # Nine digits distinguish every float32 from its neighbours: half the bytes of a double, the same value.
             kept = np.asarray(self.confidence, np.float32).tolist()
             object.__setattr__(self, "confidence", tuple(float(f"{value:.9g}") for value in kept))
 
@@ -146,7 +146,7 @@ class FrameNote:
 
     @property
     def correct(self) -> int | None:
-        """Items that were answered rightly; None where answers or truth are not known."""
+        """Items that were answered correctly; None where answers or truth are not known."""
         if self.answer is None or self.label is None:
             return None
         return sum(answer == label for answer, label in zip(self.answer, self.label, strict=True))

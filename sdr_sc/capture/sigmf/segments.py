@@ -50,7 +50,7 @@ def header_runs(recording: Recording) -> list[tuple[int, int]]:
 
 
 def read_segments(recording: Recording) -> tuple[Segment, ...]:
-    """Segments by place, the first at 0; what is wrong with them is told."""
+    """Segments by place, the first at 0; what is wrong with them is reported."""
     found: dict[int, Segment] = {}
     latest = -1
     for number, raw in enumerate(recording.raw_captures):
@@ -74,7 +74,9 @@ def read_segments(recording: Recording) -> tuple[Segment, ...]:
     _read_journal(recording, found)
     for start in [start for start in found if start > 0 and start >= recording.sample_count]:
         if recording.form is not None and recording.parts.data is not None:
-            text = f"it begins at sample {start} of {recording.sample_count}: the data is shorter than told; left out."
+            text = (
+                f"it begins at sample {start} of {recording.sample_count}: the data is shorter than stated; left out."
+            )
             recording.findings.add(ERROR, f"capture at {start}", text, "captures beyond the end")
         del found[start]
     found.setdefault(0, Segment(0))

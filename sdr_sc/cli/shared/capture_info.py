@@ -80,7 +80,7 @@ def _rows(capture: Capture) -> list[tuple[str, str]]:
     size = " + ".join(f"{file.name} {_bytes(file.stat().st_size)}" for file in capture.files)
     clipped = f", {info.clipped} samples clipped" if info.clipped else ""
     first = capture.segments[0]
-    freq = "not told" if first.freq_hz is None else _hz(first.freq_hz)
+    freq = "not stated" if first.freq_hz is None else _hz(first.freq_hz)
     return [
         ("files", size),
         ("samples", f"{capture.sample_count} of {info.datatype}{clipped}"),

@@ -19,7 +19,7 @@ class Terminated(KeyboardInterrupt):
     """SIGINT, SIGTERM or SIGHUP came: ends what runs as Ctrl-C does, so that it writes its results and clears away.
 
     Attributes:
-        status: exit status that tells the signal.
+        status: exit status that stands for the signal.
     """
 
     def __init__(self, number: int) -> None:

@@ -89,7 +89,7 @@ def run_live(
     """Run an end with a live table; each warning is printed once, as soon as it is due.
 
     Ctrl-C, SIGTERM and SIGHUP, which ``signals`` counts until the caller has written the results, end it as its own end
-    does. A device that is lost does so, too: then the top block's attribute ``lost`` tells it, see `lost_first`.
+    does. A device that is lost does so, too: then the top block's attribute ``lost`` holds it, see `lost_first`.
     """
     from rich.live import Live
 

@@ -87,7 +87,7 @@ def ship(trainer: Trainer, data: Dataset, out: Path, git: str) -> ModelContract:
         SdrScError: a file cannot be written.
     """
     student, config = trainer.average.cpu().eval(), trainer.config
-    if not config.adaptive:  # it has never seen another SNR than the one that it was told
+    if not config.adaptive:  # it has never seen another SNR than the one that it was given
         student.encoder.ignore_snr()
         student.decoder.film.ignore_snr()
     tensors = {

@@ -117,10 +117,10 @@ class PcaFeatures(FeatureCodec):
         variance, vectors = variance[::-1], vectors[:, ::-1].T
         useful = int(np.sum(variance > max(_LEAST_SHARE * variance[0], np.finfo(np.float32).tiny)))
         if useful < self.dimensions:
-            mend = f"pca{useful}x{self.bits} or none" if useful else "none"
+            fix = f"pca{useful}x{self.bits} or none" if useful else "none"
             raise ContractError(
                 f"the features of {len(features)} items vary in {useful} directions where {self.name} stores "
-                f"{self.dimensions}; give --features {mend}, or more items."
+                f"{self.dimensions}; give --features {fix}, or more items."
             )
         components = vectors[: self.dimensions]
         largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)

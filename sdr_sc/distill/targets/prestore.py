@@ -137,7 +137,7 @@ class Prestorer:
         """Store what is missing, and open the folder.
 
         Args:
-            on_items: told the number of items done since its last call.
+            on_items: called with the number of items done since its last call.
 
         Raises:
             SdrScError: a file cannot be written, another process writes the folder, or the teacher's answers are not
@@ -259,11 +259,11 @@ class Prestorer:
         answer = self._teacher.ask(images)
         logits, features = answer.logits.float().cpu().numpy(), answer.features.float().cpu().numpy()
         if not (np.isfinite(logits).all() and np.isfinite(features).all()):
-            raise ContractError(f"teacher {self._teacher.name} gives answers that are not finite; mend the teacher.")
+            raise ContractError(f"teacher {self._teacher.name} gives answers that are not finite; fix the teacher.")
         return logits, features
 
     def _write_manifest(self) -> None:
         self._write(MANIFEST_FILE, self._manifest.to_json())
 
     def _write(self, file: str, content: bytes) -> None:
-        write_whole({self._folder / file: content}, f"mend that and {AGAIN} to go on")
+        write_whole({self._folder / file: content}, f"fix that and {AGAIN} to go on")

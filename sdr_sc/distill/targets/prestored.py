@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reader of a teacher's pre-stored knowledge, a folder whose format docs/prestored.md tells."""
+"""Reader of a teacher's pre-stored knowledge, a folder whose format docs/prestored.md describes."""
 
 from __future__ import annotations
 

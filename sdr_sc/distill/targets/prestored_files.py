@@ -14,7 +14,7 @@ from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import read_plain
 
 AGAIN = "run 'sdr-sc prestore' with its settings again"
-"""What mends most faults."""
+"""How to fix most faults."""
 
 
 def read_whole(path: Path, sha256: str, size: int | None = None) -> bytes:
@@ -37,7 +37,7 @@ def read_whole(path: Path, sha256: str, size: int | None = None) -> bytes:
 def remove_partials(folder: Path) -> None:
     """Remove what a kill left of a file that was being written; only under `locked`."""
     for partial in folder.glob("*.partial"):
-        with contextlib.suppress(OSError):  # the next write tells
+        with contextlib.suppress(OSError):  # the next write reports it
             partial.unlink()
 
 

@@ -60,7 +60,7 @@ class Knowledge(Protocol):
 
 
 class NoTeacher:
-    """Views drawn anew in each step; the labels are all that is known."""
+    """Views redrawn in each step; the labels are all that is known."""
 
     name = "none: trained on the labels alone"
     feature_dim = 0
@@ -76,7 +76,7 @@ class NoTeacher:
 
 
 class TeacherInTheLoop:
-    """Views drawn anew in each step, and the teacher asked about each of them: standard distillation."""
+    """Views redrawn in each step, and the teacher asked about each of them: standard distillation."""
 
     knows_classes = True
     known_items: int | None = None

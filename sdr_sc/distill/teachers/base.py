@@ -70,7 +70,7 @@ def are_probabilities(rows: Tensor) -> bool:
 
 
 def no_better_than_chance(name: str, correct: int, labels: np.ndarray) -> str | None:
-    """A line about a teacher whose answers tell nothing about the data; None where they do.
+    """A line about a teacher whose answers say nothing about the data; None where they do.
 
     Args:
         name: of the teacher.
@@ -132,7 +132,7 @@ def checked_answer(name: str, items: int, logits: Any, features: Any) -> Teacher
         if not isinstance(value, Tensor) or value.ndim != 2 or len(value) != items or value.shape[1] < 1:
             wanted = f"({items}, {'classes' if what == 'logits' else 'feature_dim'})"
             raise ContractError(
-                f"teacher {name} gives {what} of shape {shape} where {wanted} is needed; mend its output."
+                f"teacher {name} gives {what} of shape {shape} where {wanted} is needed; fix its output."
             )
     return TeacherAnswer(logits.float(), features.float())
 

@@ -65,7 +65,7 @@ class FitConfig:
         if self.epochs < 1 or self.batch_size < 2 or self.limit < 0 or self.validation_items < 0:
             raise SdrScError(
                 "a fit needs 1 epoch and 2 images a batch or more, and no negative number of images; "
-                "mend --epochs, --batch-size, --limit or --validation-images."
+                "fix --epochs, --batch-size, --limit or --validation-images."
             )
         if not 0 < self.learning_rate < 1:
             raise SdrScError(f"the learning rate {self.learning_rate:g} is not between 0 and 1; 0.001 is a good one.")

@@ -55,7 +55,7 @@ class ModuleTeacher:
         except Exception as error:
             raise ContractError(
                 f"teacher {self.name} fails on uint8 images of shape {tuple(images.shape)} "
-                f"({type(error).__name__}: {reason_of(error)}); mend its forward."
+                f"({type(error).__name__}: {reason_of(error)}); fix its forward."
             ) from error
         logits, features = answer if isinstance(answer, (tuple, list)) and len(answer) == 2 else (answer, answer)
         return checked_answer(self.name, len(images), logits, features)

@@ -102,7 +102,7 @@ class OnnxTeacher:
         self._mean, self._std = (self._numbers(metadata, *pair) for pair in (("mean", "0"), ("std", "1")))
         if not (self._std > 0).all():
             raise ContractError(
-                f"teacher {self._path} has a std that is not positive; write it into its metadata anew."
+                f"teacher {self._path} has a std that is not positive; write it into its metadata again."
             )
 
     def _numbers(self, metadata: dict[str, str], key: str, default: str) -> Tensor:
@@ -155,7 +155,7 @@ class OnnxTeacher:
         except TypeError as error:  # a sequence, a map, or strings
             raise ContractError(
                 f"teacher {self._path} has the output {name!r} of type {self._types[name]} where a tensor of numbers "
-                "is needed; mend its output."
+                "is needed; fix its output."
             ) from error
         return value[:items] if value.ndim else value
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a recording tells of the frames that were sent, in the order in which they were."""
+"""The transmitted frames, reconstructed from a recording's annotations, in order of transmission."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdr_sc.capture import Capture, SentFrame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 MANY = "frame_indices"
-"""Metadata key of a PDU that tells of many frames."""
+"""Metadata key of a PDU that reports many frames."""
 
 MANY_KEYS = (MANY, "ks", "n_items", "item_id", "label", "snr_set_db", "time_ns")
 
@@ -131,7 +131,7 @@ def _key(told: tuple[int, Any]) -> tuple[int, int]:
 
 
 def _sessions(frames: Any) -> Iterator[tuple[int, Any]]:
-    """Frames with the number of times that the transmitter was started anew before: it counts from 0 again."""
+    """Frames with the number of times that the transmitter was restarted before: it counts from 0 again."""
     session, latest = 0, -1
     for frame in frames:
         session += int(frame.frame_index <= latest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Joins what the blocks of a link tell of a frame, each at its own time, into one annotation."""
+"""Joins what the blocks of a link report of a frame, each at its own time, into one annotation."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class _Received:
 
 
 class FrameJoin:
-    """Takes what the receiver, the encoder, the decoder and the channel tell, in any order, and gives out frames.
+    """Takes what the receiver, the encoder, the decoder and the channel report, in any order, and gives out frames.
 
     Frames come out in the order in which they were received. A frame that the encoder sent and the receiver did not
-    give out is told as such before the next later one.
+    give out is reported as such before the next later one.
 
     Args:
         numerology: of the frames, for their length.
@@ -79,7 +79,7 @@ class FrameJoin:
         self._give()
 
     def sent(self, meta: dict[str, Any]) -> None:
-        """The encoder sent a frame; one that starts anew counts from 0 again."""
+        """The encoder sent a frame; one that restarts counts from 0 again."""
         index = int(meta["frame_index"])
         if self._sent and index < self._latest:
             self._give_all()

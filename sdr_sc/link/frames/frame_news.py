@@ -19,7 +19,7 @@ _INDEX_LIMIT = 1 << 48  # 10,000 frames a second for 800 years
 
 
 def check_sent(meta: dict[str, Any], item_bytes: int | None) -> None:
-    """Raise `BlockError` unless a PDU tells of one frame, with as many ids and labels as items.
+    """Raise `BlockError` unless a PDU reports one frame, with as many ids and labels as items.
 
     Args:
         meta: of the PDU.
@@ -37,7 +37,7 @@ def check_sent(meta: dict[str, Any], item_bytes: int | None) -> None:
 
 
 def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
-    """The frame that a PDU tells of.
+    """The frame that a PDU reports.
 
     Args:
         meta, items: of the PDU.
@@ -59,7 +59,7 @@ def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
 
 
 def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
-    """The frames that a PDU with `MANY` tells of.
+    """The frames that a PDU with `MANY` reports.
 
     Raises:
         BlockError: its columns do not fit each other.
@@ -83,7 +83,7 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
 
 
 def check_truth(meta: dict[str, Any]) -> None:
-    """Raise `BlockError` unless a PDU tells which SNR the channel set for a frame."""
+    """Raise `BlockError` unless a PDU says which SNR the channel set for a frame."""
     require(meta, ("frame_index", "snr_db"), "truth")
     _check_whole(meta, "frame_index", 0, _INDEX_LIMIT)
     if isinstance(meta["snr_db"], bool) or not isinstance(meta["snr_db"], (int, float)):

@@ -71,7 +71,7 @@ class FrameRecord:
 
     Attributes:
         latency_ms: from the encoder to the answer, where both have the same clock.
-        air_ms: from the frame's last sample at the antenna to the end of its reception, where the device tells.
+        air_ms: from the frame's last sample at the antenna to the end of its reception, where the device says.
         answer_ms: from there to the answer.
         answered_s: when it was answered, by the monotonic clock of this process.
         task: wire id of the task that was answered.

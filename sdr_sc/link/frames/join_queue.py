@@ -14,7 +14,7 @@ from sdr_sc.link.frames.frame_join import FrameJoin
 
 @dataclass
 class _Told:
-    """What was told in one turn."""
+    """What was reported in one turn."""
 
     sent: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
@@ -22,17 +22,17 @@ class _Told:
 
 
 class JoinQueue:
-    """Hands to a `FrameJoin` what was told, one turn late.
+    """Hands to a `FrameJoin` what was reported, one turn late.
 
     GNU Radio handles the messages that wait for a block port by port, all of one and then all of the next. So a block
-    may see a frame's answer before its truth, which was told earlier: it has seen it by its next turn. And after a
+    may see a frame's answer before its truth, which was reported earlier: it has seen it by its next turn. And after a
     moment in which the block was held up, it sees many frames and then their answers: they are joined in turn.
 
     Args:
         join: where the news go.
 
     Attributes:
-        frames, answers: told so far.
+        frames, answers: reported so far.
 
     >>> from sdr_sc.phy.numerology import Numerology
     >>> notes = []
@@ -73,7 +73,7 @@ class JoinQueue:
         self._truths.append(meta)
 
     def turn(self) -> None:
-        """All messages that waited have been handled: join what was told before the last turn."""
+        """All messages that waited have been handled: join what was reported before the last turn."""
         for meta in self._truths:
             self._join.truth(meta)
         before = self._told_before

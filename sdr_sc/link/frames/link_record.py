@@ -30,7 +30,7 @@ WRITTEN_S = 1.0
 `LinkRecord.tick` its turn."""
 
 _EARLY_S = 5.0
-"""An answer whose frame is not told of for so long belongs to another frame: of a transmitter that was restarted."""
+"""An answer whose frame is not reported for so long belongs to another frame: of a transmitter that was restarted."""
 
 OPEN_FRAMES = 256
 """A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
@@ -101,7 +101,7 @@ class LinkRecord:
         """A frame left the encoder; returns its record if its answer is there already.
 
         The news that a frame was sent and its answer come on different ways, and either may be first. An encoder that
-        starts anew counts from 0 again.
+        restarts counts from 0 again.
         """
         with self._lock:
             if record.frame_index < self._latest:
@@ -115,7 +115,7 @@ class LinkRecord:
             return self._answered_early(record.frame_index)
 
     def _answered_early(self, frame_index: int) -> FrameRecord | None:
-        """The frame that is told of now, if its answer was there before."""
+        """The frame that is reported now, if its answer was there before."""
         now = time.monotonic()
         for index, (since_s, _) in [*self._early.items()]:
             if index < frame_index or now - since_s > _EARLY_S:  # news come in order: that frame's never will

@@ -41,7 +41,7 @@ class ResultFiles:
             for name, header in columns.items():
                 self._files[name] = _RowFile(folder / name, header)
             for file in self._files.values():
-                file.flush()  # a disk that is full already is told before anything is sent
+                file.flush()  # a disk that is full already is reported before anything is sent
         except OSError:
             for file in self._files.values():
                 file.close()

@@ -21,15 +21,15 @@ _STANDSTILL_S = 2.0
 class AirQueue:
     """Bursts with send times between their making and their end on the air.
 
-    With a clock, device time tells how far they are. Without one, device time may wait for the bursts themselves: then
-    all that tells are the device's answers, and nothing waits for them for ever.
+    With a clock, device time says how far they are. Without one, device time may wait for the bursts themselves: then
+    only the device's answers show it, and nothing waits for them for ever.
 
     Args:
         timing: of the bursts.
 
     Attributes:
         clock: device time; None if it is not known.
-        answers: reads how many bursts the device has told the end of; None if nobody knows.
+        answers: reads how many bursts the device has reported the end of; None if nobody knows.
         made: bursts so far.
     """
 

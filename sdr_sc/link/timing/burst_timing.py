@@ -11,14 +11,14 @@ _STEP_BACK_S = 0.1  # less is the jitter of asking for the time
 
 @dataclass
 class BurstTiming:
-    """Send times that rise, each burst behind the one before.
+    """Send times that rise, each burst after the one before.
 
-    Device time that steps back, as when it is set anew, starts the times anew.
+    Device time that steps back, as when it is set again, restarts the times.
 
     Args:
         sample_rate_hz: of the device.
         lead_s: from the making of a burst to its sending; also the time of the first burst where there is no clock.
-        period_s: bursts start at multiples of this behind the first one; 0 sends each as soon as it may.
+        period_s: bursts start at multiples of this after the first one; 0 sends each as soon as it may.
         guard_s: at least this between the end of a burst and the next one's start: a device needs a moment to end one.
 
     >>> timing = BurstTiming(1e6, lead_s=0.02, period_s=0.1)

@@ -27,7 +27,7 @@ class DeviceClock:
         if now - self._asked > self._refresh_s:
             try:
                 answer = self._read()
-            except RuntimeError:  # a device that is gone: whoever watches its samples and answers tells
+            except RuntimeError:  # a device that is gone: whoever watches its samples and answers reports it
                 if self._asked == float("-inf"):
                     raise
                 self._asked = now

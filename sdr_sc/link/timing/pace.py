@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a source of recorded samples may be ahead of the blocks behind it."""
+"""How far a source of recorded samples may be ahead of the blocks after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 MAX_WAITING = 256
-"""Frames that may wait for a decoder. GNU Radio drops messages that wait in thousands, and tells only its log; with
+"""Frames that may wait for a decoder. GNU Radio drops messages that wait in thousands, and only logs it; with
 fewer than a piece of the recording holds, the decoder would run out of them while the next piece is on its way."""
 
 _POLL_S = 0.0005
@@ -41,7 +41,7 @@ class RealTime:
 
 
 class Followed:
-    """The blocks behind a source: whether they keep up, and whether they are done.
+    """The blocks after a source: whether they keep up, and whether they are done.
 
     Args:
         receiver: the OFDM receiver.

@@ -40,7 +40,7 @@ class ChannelModel(Protocol):
 
 @dataclass
 class Chain:
-    """Models one behind the other; itself a model.
+    """Models one after the other; itself a model.
 
     Attributes:
         models: in the order in which the signal meets them.

@@ -129,5 +129,5 @@ def _quantise(c: Context, bits: int = 12, full_scale: float = 4.0) -> ChannelMod
 
 
 @_model
-def _gaps(c: Context, gap_samples: int, every_samples: int, told: bool = False) -> ChannelModel:
-    return SampleGaps(gap_samples, every_samples, c.seed, told)
+def _gaps(c: Context, gap_samples: int, every_samples: int, tagged: bool = False, told: bool = False) -> ChannelModel:
+    return SampleGaps(gap_samples, every_samples, c.seed, tagged or told)  # reported: the former name, in recordings

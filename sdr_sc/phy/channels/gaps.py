@@ -20,7 +20,7 @@ class SampleGaps:
         every_samples: mean distance from the beginning of one gap to that of the next, input samples; what is kept in
             between is exponentially distributed, at least 1 sample.
         seed: of the places.
-        told: whether the channel block tells the receiver of the gaps, by the tags that a USRP source sets.
+        tagged: whether the channel block marks the gaps for the receiver, by the tags that a USRP source sets.
         starts: input samples at which gaps began so far.
 
     Raises:
@@ -35,7 +35,7 @@ class SampleGaps:
     gap_samples: int
     every_samples: int
     seed: int = 0
-    told: bool = False
+    tagged: bool = False
     starts: list[int] = field(default_factory=list, init=False, repr=False)
 
     mean_power = 1.0

@@ -70,7 +70,7 @@ class Measured(PathChannel):
             channel, whose delays count samples instead of seconds. Then the measured band fills the band whatever its
             rate: with a 64-point FFT, tone k lies on subcarrier k.
         seed: of the beginnings.
-        renew_samples: begin anew at a random place every so many samples; 0 for never.
+        renew_samples: begin again at a random place every so many samples; 0 for never.
 
     Raises:
         ChannelError: the file or a parameter makes no sense.

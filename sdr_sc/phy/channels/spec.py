@@ -27,7 +27,7 @@ class ParsedChain:
 
     Attributes:
         before: models in front of the noise.
-        after: models behind it.
+        after: models after it.
         subcarrier_power: mean power gain of ``before`` on the occupied subcarriers, for `Awgn`.
     """
 
@@ -150,7 +150,7 @@ def _value(model: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
     where = f"channel models: {parameter.name} of {model}()"
     try:
         value = ast.literal_eval(node)
-        repr(value)  # numbers of thousands of digits cannot be told, and are none of ours
+        repr(value)  # numbers of thousands of digits cannot be printed, and none is valid here
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise ChannelError(
             f"{where} is {_source(node)}; write a plain number, text in quotes, or a list of numbers."

@@ -72,7 +72,7 @@ class NrCode:
         table = _tables()
         table = table[table[:, 0] == self.graph]
         self._entries = [(int(r), int(c), int(s) % self.size) for r, c, s in table[:, [1, 2, 3 + chosen]]]
-        # Of the mother code: columns of `size` bits, information first; filler bits behind the information are zero.
+        # Of the mother code: columns of `size` bits, information first; filler bits after the information are zero.
         z, filler = self.size, columns * self.size - info_bits
         mother = np.arange(_PUNCTURED_COLUMNS * z, (columns + _ROWS[self.graph]) * z)
         mother = mother[(mother < info_bits) | (mother >= columns * z)]

@@ -16,7 +16,7 @@ from sdr_sc.phy.coding.ldpc_nr import MOST_INFO_BITS, NrCode
 from sdr_sc.phy.coding.qam import modulate, soft_bits
 
 _DECODING = threading.Lock()
-"""A decoder is told a word and then asked for it: threads of a worker have to take turns."""
+"""A decoder is given a word and then asked for it: threads of a worker have to take turns."""
 CRC_BITS = 16
 ITERATIONS = 30
 _MOST_INFO_BITS_LOW_RATE = 3824  # of base graph 2, which is that of low rates
@@ -81,7 +81,7 @@ MODES = (
     Mode(8, 5, 6),
     Mode(8, 8, 9),
 )
-"""Sixteen of them, so that four bits of the frame header tell which; more bits per symbol one after the other."""
+"""Sixteen of them, so that four bits of the frame header name one; more bits per symbol one after the other."""
 
 
 class LdpcQam:
@@ -123,7 +123,7 @@ class LdpcQam:
         is_flooding = is_sum_product or self._code.graph == 1
         self._decoder = BpDecoder(
             self._code.matrix,
-            error_rate=0.1,  # of each bit is told with each codeword
+            error_rate=0.1,  # of each bit is given with each codeword
             max_iter=2 * iterations if is_flooding and not is_sum_product else iterations,
             bp_method="product_sum" if is_sum_product else "minimum_sum",
             ms_scaling_factor=_SCALE,
@@ -160,8 +160,8 @@ class LdpcQam:
     def decode_llrs(self, llrs: np.ndarray) -> np.ndarray:
         """uint8 (codewords, info_bits): the decoder's bits, right or wrong.
 
-        The library looks for the errors of hard decisions, whose chances it is told; by the symmetry of the channel
-        that is the same as decoding the soft values. A word stays hard decisions whose soft values tell less than its
+        The library looks for the errors of hard decisions, whose probabilities it is given; by symmetry of the channel
+        that is the same as decoding the soft values. A word stays hard decisions whose soft values hold less than its
         information bits by so much that no decoder would find them, by Shannon's bound.
         """
         collected = self._code.collect(llrs)

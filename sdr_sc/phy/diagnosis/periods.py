@@ -27,7 +27,7 @@ class Burst:
     """A stretch that repeats.
 
     Attributes:
-        start, stop: indices of its first sample and behind its last, to about half a period.
+        start, stop: indices of its first sample and after its last, to about half a period.
         angle: of the correlation over one period, rad.
     """
 

@@ -135,7 +135,7 @@ def _ours(samples: np.ndarray, n: Numerology) -> Diagnosis | None:
 
 
 def _without_header(samples: np.ndarray, match: Match, n: Numerology) -> Diagnosis:
-    """Training symbols of ours behind which no header is read, with no layout that is tried."""
+    """Training symbols of ours after which no header is read, with no layout that is tried."""
     snrs_db = _snrs_db(samples, match, n)
     if not len(snrs_db):
         return Diagnosis(Cause.UNKNOWN)
@@ -155,7 +155,7 @@ def _too_fast(samples: np.ndarray, period: Period, n: Numerology) -> Diagnosis |
     if not period.bursts:
         return None
     lasts = float(np.median([burst.stop - burst.start for burst in period.bursts]))
-    # At a few samples a period, twice the period may be the clearer one; how long it lasts tells.
+    # At a few samples a period, twice the period may be the clearer one; how long it lasts decides.
     times = max(round(period.lag / detection_period(n) * whole / lasts), 1)
     ratio = period.lag / times / detection_period(n)
     if not _LEAST_RATIO <= ratio <= _BAND_IS_CUT:

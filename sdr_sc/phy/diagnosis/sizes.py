@@ -20,7 +20,7 @@ from sdr_sc.phy.numerology import Numerology
 
 _SIZE_TOLERANCE = 0.01
 _HEADER_BITS = 216
-_SYMBOLS_FOLDED = 7  # a frame has at least eight behind the training symbols for all common sizes
+_SYMBOLS_FOLDED = 7  # a frame has at least eight after the training symbols for all common sizes
 _PILOTS = (4, 8, 2, 6, 16, 32, 12, 64)
 _HEADERS = (8, 4, 6, 5, 10, 12, 16)
 _TRIES = 2  # frames whose header is tried with each layout
@@ -116,7 +116,7 @@ def _with_used_subcarriers(
 
 
 def _occupied(samples: np.ndarray, period: Period, size: int) -> int:
-    """Occupied subcarriers by the width of the spectrum of the symbols behind the repeating part."""
+    """Occupied subcarriers by the width of the spectrum of the symbols after the repeating part."""
     total = np.zeros(size)
     for burst in period.bursts:
         part = samples[burst.stop + size // 2 : burst.stop + size // 2 + 8 * size]
@@ -131,7 +131,7 @@ def _occupied(samples: np.ndarray, period: Period, size: int) -> int:
 
 
 def _completed(samples: np.ndarray, period: Period, own: Numerology, guess: Numerology, match: Match) -> Sizes:
-    """Prefix from the symbols behind the training, then the header by trial."""
+    """Prefix from the symbols after the training, then the header by trial."""
     n = guess
     seen = Spectrum(samples).seen(match.offset, 1.0, match.inverted)
     starts, prefixes = _prefixes(seen, [round(start) for start in match.starts], n.fft_size)
@@ -154,7 +154,7 @@ def _completed(samples: np.ndarray, period: Period, own: Numerology, guess: Nume
 
 
 def _prefixes(samples: np.ndarray, starts: list[int], size: int) -> tuple[list[int], list[int]]:
-    """Where each training begins, the clearest first, and the prefixes with which the symbols behind repeat their ends.
+    """Where each training begins, the clearest first, and the prefixes with which the symbols after repeat their ends.
 
     A double prefix as long as a symbol looks like the first of three training symbols, and noise decides at each place
     which two of them are taken: so at each place one symbol later counts too.
@@ -173,7 +173,7 @@ def _prefixes(samples: np.ndarray, starts: list[int], size: int) -> tuple[list[i
 
 
 def _repeat(samples: np.ndarray, start: int, size: int, prefix: int) -> float:
-    """How much the symbols behind training symbols that begin at ``start`` repeat their ends in front, 0..1."""
+    """How much the symbols after training symbols that begin at ``start`` repeat their ends in front, 0..1."""
     total, energy = 0j, 1e-30
     for symbol in range(_SYMBOLS_FOLDED):
         at = start + 2 * size + symbol * (size + prefix)

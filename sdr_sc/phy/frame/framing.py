@@ -29,7 +29,7 @@ def pilot_values(symbols: int, numerology: Numerology) -> np.ndarray:
 
 
 def filler_values(count: int) -> np.ndarray:
-    """float32 (count,) of +1 and -1: what the last payload symbol carries behind the features."""
+    """float32 (count,) of +1 and -1: what the last payload symbol carries after the features."""
     return pn_signs(count, _FILLER_SEED) if count else np.empty(0, np.float32)
 
 
@@ -62,7 +62,7 @@ class FrameBuilder:
             features: complex64 (n_items, k), mean power 1 over each item.
             header: has to agree with the features' shape.
             amplitude: factor on all samples.
-            gap_samples: silence behind the frame.
+            gap_samples: silence after the frame.
 
         Returns:
             complex64 (frame_samples + gap_samples,), the frame's mean power ``amplitude**2`` times

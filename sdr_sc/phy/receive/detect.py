@@ -60,7 +60,7 @@ class Detector:
         self._sums_at = -1  # and the index in the stream that they belong to
 
     def search(self, samples: np.ndarray, first: int, origin: int = 0) -> tuple[Candidate | None, int]:
-        """Look for the first candidate at or behind index ``first``.
+        """Look for the first candidate at or after index ``first``.
 
         Args:
             samples: complex64, the buffer.
@@ -115,7 +115,7 @@ def _scan(
     """Crossing (-1: none), peak, metric and phase at the peak, and whether the peak is settled.
 
     The running sums are in double precision; at fixed places of the stream, and where the signal has become far
-    weaker, they are made anew, so that they neither drift nor carry what a far stronger sample left by rounding.
+    weaker, they are made again, so that they neither drift nor carry what a far stronger sample left by rounding.
     ``kept`` holds the sums at ``first`` (all 0: none yet), and on return those where the next search goes on.
     """
     crossing, peak, best = -1, -1, 0.0

@@ -61,7 +61,7 @@ class PayloadResult(NamedTuple):
             estimator that was chosen. The equaliser always takes the noise, interference included, that
             `known_symbols` sees.
         clock_offset_ppm: by how much the receiver takes more samples than the transmitter sends; near 0 for a short
-            frame, which does not tell.
+            frame, which does not hold it.
     """
 
     features: np.ndarray

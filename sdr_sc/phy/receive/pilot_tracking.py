@@ -18,7 +18,7 @@ from sdr_sc.phy.receive.phase_slope import phase_slope
 
 CLOCK_OFFSET_STD = 20e-6
 """Standard deviation of the offset between two sampling clocks before anything is known: that of oscillators of
-+-20 ppm. It keeps short frames, which cannot tell an offset from noise, from being turned at random."""
++-20 ppm. It keeps short frames, which cannot distinguish an offset from noise, from being turned at random."""
 
 _CLOCK_REACH = 5.0  # of these standard deviations: +-100 ppm
 _CLOCK_ROUNDS = 5  # of an ever finer grid
@@ -56,9 +56,9 @@ def track(observed: PilotPhasors, present: np.ndarray, prior: Prior) -> Tracking
 
     Args:
         observed: the pilots; the phasors of symbols that are not present are set to 0.
-        present: bool (symbols or more,), False for symbols whose pilots tell nothing.
+        present: bool (symbols or more,), False for symbols whose pilots carry no information.
         prior: noise and clock offset; the common gain is near 1 ahead of the first symbol, as well as the known
-            symbols tell.
+            symbols show.
     """
     phasors, weights, positions, times = observed.phasors, observed.weights, observed.positions, observed.times
     noise = prior.noise

@@ -23,7 +23,7 @@ _REACH = 1.5
 
 
 class PreambleEstimate(NamedTuple):
-    """What the preamble tells of the channel.
+    """What the preamble reveals of the channel.
 
     Attributes:
         training: complex64 (2, used), received over known values of the two training symbols, residual offset and all.
@@ -46,7 +46,7 @@ class PreambleEstimator:
 
     def __init__(self, numerology: Numerology) -> None:
         n = numerology
-        # As many windows as end before the training part's prefix and begin behind a cyclic prefix of settling.
+        # As many windows as end before the training part's prefix and begin after a cyclic prefix of settling.
         detection_end = n.detection_symbols * n.symbol_samples
         self._count = (detection_end - n.cyclic_prefix) // n.fft_size
         first = detection_end - self._count * n.fft_size

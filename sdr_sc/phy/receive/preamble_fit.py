@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Noise power behind a channel, longer than the cyclic prefix, fitted to the samples of the preamble.
+"""Noise power after a channel, longer than the cyclic prefix, fitted to the samples of the preamble.
 
-Known symbols tell noise from echoes only as long as these stay within the cyclic prefix; behind that, interference
+Known symbols separate noise from echoes only as long as these stay within the cyclic prefix; after that, interference
 between symbols looks like noise. The preamble is known sample by sample: a least-squares fit of as many taps as the FFT
 has points explains late echoes too, and leaves noise alone. What is left is counted on the occupied subcarriers, so
 that a receive filter that cuts the band's edges does no harm.
@@ -23,7 +23,7 @@ from sdr_sc.phy.receive.windows import cut
 
 _PRECURSORS = 6
 _RIDGE = 1e-3
-_LARGEST_FFT = 256  # beyond, the fit costs more than it tells: cyclic prefixes are long then
+_LARGEST_FFT = 256  # beyond, the fit costs more than it gains: cyclic prefixes are long then
 _WINDOWS = 6
 
 
@@ -47,7 +47,7 @@ class PreambleFit:
         self._sent = np.ascontiguousarray(sent.astype(np.complex64))
         self._inverse = np.ascontiguousarray(inverse.astype(np.complex64))
         self._size, self._bins = n.fft_size, n.bins
-        # White noise of unit power leaves tr(F (I - A) (I - A)^H F^H) behind the fit, with A = sent inverse and F the
+        # White noise of unit power leaves tr(F (I - A) (I - A)^H F^H) after the fit, with A = sent inverse and F the
         # windows' FFTs on the occupied subcarriers.
         back = np.ascontiguousarray(inverse.conj().T)
         fitted, inverted = self._transform(sent), self._transform(back)

@@ -4,7 +4,7 @@
 Samples that a radio loses, or a frame that another one covers, would otherwise give features that look like data. The
 channel is known from the header, so each pilot can be predicted: if the payload is there, the prediction fails by the
 noise; if anything else is, by that and twice the channel's power. The log-likelihood ratio of the two, summed up as
-long as it speaks for a change (CUSUM; Page, Biometrika 41 (1954) 100), tells when it ends and when it comes back.
+long as it speaks for a change (CUSUM; Page, Biometrika 41 (1954) 100), shows when it ends and when it comes back.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
 @njit(cache=True, nogil=True)
 def symbol_noise(observed: PilotPhasors, tracking: Tracking, present: np.ndarray, noise: float) -> np.ndarray:
     """Noise power of each symbol: that of the header, or what the pilots show around the tracked channel where that
-    is clearly more, as behind fading that the tracking cannot follow. The median over the pilots, so that interference
+    is clearly more, as after fading that the tracking cannot follow. The median over the pilots, so that interference
     on one of them does not count for all.
 
     Args:

@@ -132,7 +132,7 @@ class Receiver:
 
     def flush(self) -> list[ReceivedFrame]:
         """The stream has ended: give out what can still be had, with what is missing erased."""
-        # Silence behind the last sample lets the search decide; what arrived is judged by the stream's end.
+        # Silence after the last sample lets the search decide; what arrived is judged by the stream's end.
         end = self._buffer.end
         margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
         self._buffer.append_silence(margin)
@@ -149,7 +149,7 @@ class Receiver:
         self.counters.truncated -= sum(bool(frame.erased.any()) for frame in frames)
 
     def _run(self, end: int, ended: bool) -> list[ReceivedFrame]:
-        """Go on with the samples up to stream index ``end``; behind it there is only silence."""
+        """Go on with the samples up to stream index ``end``; after it there is only silence."""
         frames: list[ReceivedFrame] = []
         while True:
             if self._locked is None and not self._search(end, ended):
@@ -175,7 +175,7 @@ class Receiver:
             self.counters.candidates += 1
         start = self._candidate.start
         if ended and start >= end:
-            self.counters.not_confirmed += 1  # the silence behind the end
+            self.counters.not_confirmed += 1  # the silence after the end
             self._candidate, self._from = None, start + self._step
             return True
         if start + samples_needed(self.numerology) > self._buffer.end:
@@ -235,7 +235,7 @@ class Receiver:
         return frame, True
 
     def _settled_samples(self, symbols: int, length: int) -> int:
-        """Samples of a frame behind which the search goes on: where its payload ended, which the pilots tell to a few
+        """Samples of a frame after which the search goes on: where its payload ended, which the pilots give to a few
         symbols."""
         n = self.numerology
         there = n.payload_offset + symbols * n.symbol_samples

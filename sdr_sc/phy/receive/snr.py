@@ -116,9 +116,9 @@ def pilots(observation: SnrObservation) -> PowerEstimate:
 
 
 def preamble_fit(observation: SnrObservation) -> PowerEstimate:
-    """Noise behind a channel as long as an FFT that is fitted to the preamble, signal from training and header.
+    """Noise after a channel as long as an FFT that is fitted to the preamble, signal from training and header.
 
-    Echoes behind the cyclic prefix count as signal: they are the part of the known symbols' spread that the fit
+    Echoes after the cyclic prefix count as signal: they are the part of the known symbols' spread that the fit
     explains, where that stands out from the errors of both. With an FFT of more than 256 points, as `known_symbols`.
     """
     known = known_symbols(observation)

@@ -107,7 +107,7 @@ def _hypotheses(cycles: float, numerology: Numerology) -> list[float]:
 @njit(cache=True, nogil=True)
 def _turn(window: np.ndarray, cycles: float, size: int) -> tuple[np.ndarray, float]:
     """The window turned by the offset and divided by its largest value, so that no power leaves the range of single
-    precision; behind it zeros up to ``size``. And what it was divided by."""
+    precision; after it zeros up to ``size``. And what it was divided by."""
     largest = np.float32(0)
     for i in range(len(window)):
         largest = max(largest, abs(window[i].real), abs(window[i].imag))
@@ -135,7 +135,7 @@ def _find(
         both[d] = float(a.real) ** 2 + float(a.imag) ** 2 + float(b.real) ** 2 + float(b.imag) ** 2
         if both[d] > both[strongest]:
             strongest = d
-    # With a prefix near half of the FFT, the double prefix and the first symbol score like the two symbols behind it.
+    # With a prefix near half of the FFT, the double prefix and the first symbol score like the two symbols after it.
     if 8 * prefix > 3 * n and strongest + n < count and both[strongest + n] >= 0.8 * both[strongest]:
         strongest += n
     energy = 0.0

@@ -26,7 +26,7 @@ _ZOOM_FROM, _ZOOM_IF_BELOW = 80.0, 65.0
 
 
 def accuracy_figure(view: View, channel: str, width: int, colours: Colours = STAND_INS) -> Figure:
-    """Accuracy over the measured SNR with 95 % intervals, a curve a scheme; its upper part once more, larger."""
+    """Accuracy over the measured SNR with 95 % intervals, a curve a scheme; its upper part again, larger."""
     curves = [(scheme, view.curve(scheme, channel, scheme.k)) for scheme in view.schemes]
     curves = [(scheme, points) for scheme, points in curves if points]
     values = [100 * o.accuracy for _, points in curves for o in points]

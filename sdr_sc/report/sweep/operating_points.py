@@ -52,7 +52,7 @@ class Operation:
 
     @property
     def accuracy(self) -> float:
-        """Share of the items answered rightly; lost ones are not."""
+        """Share of the items answered correctly; lost ones are not."""
         return self._sum("correct") / self.items
 
     @cached_property

@@ -76,7 +76,7 @@ def _command(about: dict[str, Any]) -> str:
 
 
 def _air_words() -> str:
-    """What times on the air are told for."""
+    """What times on the air are given for."""
     n = Numerology()
     symbol_us = 1e6 * n.symbol_samples / n.sample_rate_hz
     return f"{n.sample_rate_hz / 1e6:g} MS/s, where an OFDM symbol of {n.used} subcarriers lasts {symbol_us:g} µs"
@@ -107,7 +107,7 @@ def _curve(view: View, number: int, channel: str) -> dict[str, Any]:
                    f"Accuracy over payload symbols per item, channel {channel}", f"uses-{number}")  # fmt: skip
     return {
         "channel": channel,
-        "models": f"{models}, drawn anew every {several(renewed, 'image')}" if renewed else models,
+        "models": f"{models}, redrawn every {several(renewed, 'image')}" if renewed else models,
         "by_snr": by_snr,
         "by_uses": by_uses,
         "table": accuracy_table(view, channel),

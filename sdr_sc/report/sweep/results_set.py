@@ -28,7 +28,7 @@ class Study:
 
     Attributes:
         sources: the files.
-        abouts: what each tells of itself, see docs/sweeps.md.
+        abouts: what each says of itself, see docs/sweeps.md.
         configs: the sweep that was run last on each.
         points: of all of them.
         schemes, channels: what each name stands for, over all files, in the order of the configurations.
@@ -98,15 +98,15 @@ def load_study(paths: Sequence[Path]) -> Study:
 
 
 def _check(results: Results, path: Path) -> None:
-    """Raise `SdrScError` if a file has no point, or does not tell what its points are."""
+    """Raise `SdrScError` if a file has no point, or does not say what its points are."""
     if not results.points:
         raise SdrScError(f"{path} has no point yet; run its sweep first.")
     lacking = [name for name in _NEEDED if name not in results.about]
     if lacking:
-        raise SdrScError(f"{path} does not tell its {lacking[0]}; measure it anew.")
+        raise SdrScError(f"{path} does not hold its {lacking[0]}; measure it again.")
     for point in results.points:
         if point.scheme not in results.about["schemes"] or point.channel not in results.about["channels"]:
-            raise SdrScError(f"{path} does not tell what the names of {point} stand for; measure it anew.")
+            raise SdrScError(f"{path} does not hold what the names of {point} stand for; measure it again.")
 
 
 def _same(one: PointResult, other: PointResult) -> bool:
@@ -144,7 +144,7 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         return config
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = reason_of(error)
-        raise SdrScError(f"{path} does not tell its configuration ({reason}); measure it again.") from error
+        raise SdrScError(f"{path} does not hold its configuration ({reason}); measure it again.") from error
 
 
 def _is_possible(config: SweepConfig) -> bool:
@@ -176,7 +176,7 @@ def _missing(
     abouts: Sequence[Mapping[str, Any]], configs: Sequence[SweepConfig], points: Mapping[Point, PointResult]
 ) -> tuple[Point, ...]:
     """Points of the grids that are not there. A scheme without a choice of k is measured once, whatever the sweep's k;
-    files that do not tell which have one tell it by their points."""
+    files that do not say which have one say it by their points."""
     told = {label for about in abouts for label, has_k in about.get("has_k", {}).items() if has_k}
     chose = told | {point.scheme for point in points if point.k is not None}
     wanted: dict[Point, None] = {}

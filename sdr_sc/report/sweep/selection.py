@@ -74,7 +74,7 @@ class View:
 
     Args:
         study: what was measured.
-        target: accuracy in percent that the costs are told for.
+        target: accuracy in percent for which the costs are given.
 
     Attributes:
         operations: all operating points.
@@ -131,7 +131,7 @@ class View:
 
     @cached_property
     def reference(self) -> SchemeView:
-        """What the others are told against: the first of ours, one with its adaptive module above all; else the first
+        """What the others are compared with: the first of ours, one with its adaptive module above all; else the first
         scheme."""
         mine = [s for s in self.schemes if self.study.schemes[s.label].get("scheme") == _REFERENCE]
         return next((s for s in mine if s.k is None), (mine or self.schemes)[0])

@@ -14,7 +14,7 @@ from sdr_sc.report.sweep.tables import Contest, Need, Saving, contest, needs
 from sdr_sc.report.words import number_text
 
 BOTH_COSTS: tuple[Cost, Cost] = ("uses", "on_air")
-NOT_TOLD = "not told"
+NOT_TOLD = "not stated"
 """Stands for a size that results do not have."""
 
 

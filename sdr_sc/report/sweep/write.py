@@ -45,7 +45,7 @@ def write_sweep_report(
         results: files of ``sdr-sc sweep``; their points are put together.
         page: the HTML page to write.
         figures: folder for PNG and PDF files; None for none.
-        target: accuracy in percent that channel uses are told for.
+        target: accuracy in percent for which channel uses are given.
         force: overwrite what is there.
 
     Raises:

@@ -57,7 +57,7 @@ class _Residual(nn.Module):
 
 
 class _WeightedPool(nn.Module):
-    """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place tells something
+    """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place matters
     (the global depthwise convolution of Chen et al., "MobileFaceNets", 2018)."""
 
     def __init__(self, width: int, height: int, breadth: int) -> None:
@@ -73,7 +73,7 @@ _LARGEST_MAP = 5
 
 
 def _map_side(side: int) -> int:
-    """Rows of the map behind the first convolution and the max pooling.
+    """Rows of the map after the first convolution and the max pooling.
 
     >>> [_map_side(side) for side in (16, 28, 32, 128)]
     [4, 7, 8, 32]

@@ -46,7 +46,7 @@ class FusedEncoder(nn.Module):
 
 
 def _pooled_last(layers: list[nn.Module]) -> list[nn.Module]:
-    """Each max pooling behind the batch norm and ReLU that follow it, if that norm rises in every channel."""
+    """Each max pooling after the batch norm and ReLU that follow it, if that norm rises in every channel."""
     for i, (pool, norm, relu) in enumerate(zip(layers, layers[1:], layers[2:], strict=False)):
         kinds = isinstance(pool, nn.MaxPool2d), isinstance(norm, nn.BatchNorm2d), isinstance(relu, nn.ReLU)
         if all(kinds) and bool((norm.weight > 0).all()):

@@ -41,7 +41,7 @@ def allow_encoder(kind: str) -> None:
 
 
 def check_items(kind: str, item_shape: Sequence[int]) -> str:
-    """Why an encoder takes no items of a shape, see `Encoder.refusal`; '' if it does, or if only a trial can tell."""
+    """Why an encoder takes no items of a shape, see `Encoder.refusal`; '' if it does, or if only a trial can show."""
     return _ENCODERS[kind].refusal(item_shape) if kind in _ENCODERS else ""
 
 

@@ -35,7 +35,7 @@ def normalise_prefixes(symbols: Tensor, k_list: Sequence[int]) -> Tensor:
         k_list: feature symbols kept per item.
 
     Returns:
-        float32 (len(k_list), items, k_max, 2), zero behind the first k symbols.
+        float32 (len(k_list), items, k_max, 2), zero after the first k symbols.
 
     >>> sent = normalise_prefixes(torch.ones(1, 4, 2), (2, 4))
     >>> sent.square().sum(dim=(2, 3)).flatten().round(decimals=4).tolist()
@@ -54,7 +54,7 @@ def snr_input(snr_db: Tensor) -> Tensor:
 
 
 def pad_symbols(symbols: Tensor, k_max: int) -> tuple[Tensor, Tensor]:
-    """What `StudentDecoder` takes of (items, k, 2) symbols: (items, k_max, 2) with zeros behind, and k / k_max of each
+    """What `StudentDecoder` takes of (items, k, 2) symbols: (items, k_max, 2) with zeros after, and k / k_max of each
     item."""
     items, k = symbols.shape[:2]
     return nn.functional.pad(symbols, (0, 0, 0, k_max - k)), symbols.new_full((items,), k / k_max)

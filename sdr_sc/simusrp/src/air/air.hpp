@@ -35,7 +35,7 @@ public:
     /// Nanoseconds since the air began, on the monotonic clock.
     int64_t monotonic_ns() const;
 
-    /// Tells everybody who waits that something has changed.
+    /// Notifies everybody who waits that something has changed.
     void notify();
 
     /// Waits until notify(), a spurious wake-up, or the end of some milliseconds.

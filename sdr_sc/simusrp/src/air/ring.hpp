@@ -23,7 +23,7 @@ public:
     void begin_burst(int64_t start);
     /// Appends to the burst; `samples` are interleaved I and Q.
     void append(const int16_t* samples, size_t count);
-    /// Index behind the last sample.
+    /// Index after the last sample.
     int64_t end() const { return _end; }
     void set_radio(int64_t from, double freq_hz, double full_scale_dbm);
 

@@ -51,7 +51,7 @@ private:
     const uint64_t _seed;
     std::array<Source, MAX_STREAMS> _sources;
     std::vector<std::complex<float>> _signal, _filtered, _scratch, _resampled;
-    int64_t _signal_end = INT64_MIN; // index behind the history kept in _signal
+    int64_t _signal_end = INT64_MIN; // index after the history kept in _signal
     bool _has_warned = false;
 };
 

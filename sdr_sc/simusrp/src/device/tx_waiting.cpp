@@ -12,7 +12,7 @@ constexpr int64_t LONGEST_SLEEP_NS = 20000000;
 
 } // namespace
 
-/// First index that no receiver has passed, nor been told to be silent.
+/// First index that no receiver has passed, nor been asked to be silent.
 int64_t TxStreamer::earliest() const
 {
     if (!_core->air.is_step())
