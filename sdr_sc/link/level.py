@@ -7,6 +7,7 @@ import math
 import time
 
 import numpy as np
+from numba import njit
 
 _HALF_WINDOW_S = 0.5
 
@@ -31,16 +32,12 @@ class Level:
         self._peak_power = max(self._peak_power, other._peak_power)
 
     def _measure(self, samples: np.ndarray) -> None:
-        parts = np.ascontiguousarray(samples).view(np.float32)
-        peak = max(float(parts.max()), -float(parts.min()))
-        if not peak < self.full_scale:
-            over = ~(np.abs(parts.reshape(-1, 2)) < self.full_scale)
-            self.clipped += int(np.count_nonzero(over.any(axis=1)))
+        peak, energy, peak_power, clipped = _levels(np.ascontiguousarray(samples, np.complex64), self.full_scale)
+        self.clipped += clipped
         self.samples += len(samples)
-        if math.isfinite(peak):
-            self._peak = max(self._peak, peak)
-            self._energy += float(np.vdot(samples, samples).real)
-            self._peak_power = max(self._peak_power, float(np.max(samples.real**2 + samples.imag**2)))
+        self._peak = max(self._peak, peak)
+        self._energy += energy
+        self._peak_power = max(self._peak_power, peak_power)
 
     @property
     def mean_dbfs(self) -> float:
@@ -116,3 +113,18 @@ class LevelMeter(Level):
 
 def _db(ratio: float) -> float:
     return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf
+
+
+@njit(cache=True, nogil=True)
+def _levels(samples: np.ndarray, full_scale: float) -> tuple[float, float, float, int]:
+    """Largest real or imaginary part, energy and largest power of the finite samples; samples that are clipped."""
+    peak, energy, peak_power, clipped = 0.0, 0.0, 0.0, 0
+    for sample in samples:
+        real, imag = abs(float(sample.real)), abs(float(sample.imag))
+        clipped += not (real < full_scale and imag < full_scale)  # counts NaN too
+        power = real * real + imag * imag
+        if power < math.inf:
+            energy += power
+            peak_power = max(peak_power, power)
+            peak = max(peak, real, imag)
+    return peak, energy, peak_power, clipped

@@ -44,17 +44,20 @@ def test_strided_arrays_are_taken_as_they_read() -> None:
 
 
 def test_the_fast_way_reads_dictionaries_as_the_slow_one() -> None:
-    from sdr_sc.blocks.runtime.vectors import read_dict
+    from sdr_sc.blocks.runtime.vectors import read_pair
 
     meta = {"k": 3, "big": -(2**40), "snr_db": 1.5, "no": False, "yes": True, "": -1, "v": values(np.int32, 5)}
     meta |= {f"v{np.dtype(kind).name}": values(kind, 3) for kind in (np.uint8, np.float32, np.complex64)}
-    dictionary = pmt.car(make_pdu(meta, values(np.uint8, 1)))
-    quick, slow = read_dict(dictionary), pmt.to_python(dictionary)
-    assert quick is not None and set(quick) == set(slow) == set(meta)
+    message, data = make_pdu(meta, values(np.float32, 4)), values(np.float32, 4)
+    (quick, found), slow = read_pair(message), pmt.to_python(pmt.car(message))
+    assert set(quick) == set(slow) == set(meta) and np.array_equal(found, data)
     for key, value in slow.items():
         assert np.array_equal(quick[key], value) and np.asarray(quick[key]).dtype == np.asarray(value).dtype
-    assert read_dict(pmt.to_pmt({"name": "text"})) == {"name": "text"} and read_dict(pmt.make_dict()) == {}
-    assert read_dict(pmt.to_pmt({"list": [1, 2]})) is None
+    text, empty, listed = (pmt.to_pmt(meta) for meta in ({"name": "text"}, {}, {"list": [1, 2]}))
+    assert read_pair(pmt.cons(text, to_vector(data)))[0] == {"name": "text"}
+    assert read_pair(pmt.cons(pmt.make_dict(), to_vector(data)))[0] == {}
+    for other in (pmt.cons(listed, to_vector(data)), pmt.cons(text, pmt.intern("a")), text, empty, pmt.PMT_NIL):
+        assert read_pair(other) is None
 
 
 def test_pdu_keeps_its_metadata() -> None:

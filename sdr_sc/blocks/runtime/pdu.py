@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pmt
 
-from sdr_sc.blocks.runtime.vectors import from_vector, read_dict, to_pair
+from sdr_sc.blocks.runtime.vectors import from_vector, read_pair, to_pair
 from sdr_sc.errors import BlockError
 
 
@@ -28,11 +28,11 @@ def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarr
     Raises:
         BlockError: the message is no PDU.
     """
+    quick = read_pair(message)
+    if quick is not None:
+        return quick
     if not (pmt.is_pair(message) and pmt.is_dict(pmt.car(message)) and pmt.is_uniform_vector(pmt.cdr(message))):
         raise BlockError(f"port {port!r} got a message that is not a PDU; connect it to a port that sends PDUs.")
-    quick = read_dict(pmt.car(message))
-    if quick is not None:
-        return quick, from_vector(pmt.cdr(message))
     meta, items = {}, pmt.dict_items(pmt.car(message))
     while not pmt.is_null(items):
         pair, items = pmt.car(items), pmt.cdr(items)

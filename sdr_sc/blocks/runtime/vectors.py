@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pmt
 
-from sdr_sc.link.network.pdu_wire import Refusal, big_endian, read_entries, vector_parts, write_pdu
+from sdr_sc.link.network.pdu_wire import Refusal, big_endian, read_pair_bytes, vector_parts, write_pdu
 
 _READERS = (
     (pmt.is_c32vector, np.complex64),
@@ -49,17 +49,16 @@ def from_vector(vector: pmt.pmt_base) -> np.ndarray:
     return pmt.to_python(vector)
 
 
-def read_dict(dictionary: pmt.pmt_base) -> dict[str, Any] | None:
-    """A dictionary with text as keys; None where it holds something that this does not read.
+def read_pair(message: pmt.pmt_base) -> tuple[dict[str, Any], np.ndarray] | None:
+    """A dictionary with text as keys and a uniform vector; None where the message holds something else.
 
     It comes from a block of this process, so its keys may be any text.
     """
-    raw = pmt.serialize_str(dictionary)
+    raw = pmt.serialize_str(message)
     try:
-        found, place = read_entries(raw, 0, _text)
+        return read_pair_bytes(raw, _text)
     except Refusal:
         return None
-    return found if place == len(raw) else None
 
 
 @lru_cache(maxsize=256)

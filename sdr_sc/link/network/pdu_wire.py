@@ -143,9 +143,14 @@ def read_pdu_bytes(raw: bytes, most_bytes: int) -> tuple[dict[str, Any], np.ndar
     """
     if len(raw) > most_bytes:
         raise Refusal(TOO_LARGE)
+    return read_pair_bytes(raw, _name)
+
+
+def read_pair_bytes(raw: bytes, name: Callable[[bytes], str]) -> tuple[dict[str, Any], np.ndarray]:
+    """As `read_pdu_bytes`, with another reader of keys and no bound but the message's length."""
     if raw[:1] != _PAIR_BYTE:
         raise Refusal(NOT_PDU)
-    meta, place = read_entries(raw, 1, _name)
+    meta, place = _read_entries(raw, 1, name)
     if raw[place : place + 1] != b"\x0a":
         raise Refusal(NOT_PDU if place < len(raw) else CUT_SHORT)
     values, place = _read_vector(raw, place)
@@ -154,7 +159,7 @@ def read_pdu_bytes(raw: bytes, most_bytes: int) -> tuple[dict[str, Any], np.ndar
     return meta, values
 
 
-def read_entries(raw: bytes, place: int, name: Callable[[bytes], str]) -> tuple[dict[str, Any], int]:
+def _read_entries(raw: bytes, place: int, name: Callable[[bytes], str]) -> tuple[dict[str, Any], int]:
     """The entries of a serialised dictionary from ``place`` on, and the place after it.
 
     Args:
