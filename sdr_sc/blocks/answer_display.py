@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Qt display of the pictures sent, each beside the answer."""
+"""Qt display of the items sent, each as its modality shows it, beside the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
+from sdr_sc.semantic.modalities.base import modality_class
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
 
 _PICTURE_PIXELS = 96
 _RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"
@@ -45,6 +46,8 @@ class answer_display(gr.basic_block):
             raise BlockError("answer display: columns has to be 1 or more, period_ms 0 or more.")
         contract = weights.read_contract(model)
         self._names, self._shape = contract.class_names, contract.item_shape
+        self._display = modality_class(contract.modality.name)
+        self._task = task_of(contract.tasks[0].name)
         self._period_ms = period_ms
         self._clock = QtCore.QElapsedTimer()
         self.updates = 0
@@ -79,7 +82,7 @@ class answer_display(gr.basic_block):
         meta, items = read_pdu(message, "results")
         require(meta, ("label", "answer", "confidence"), "results")
         if not len(items):
-            return  # of a receiver that is not given what was sent: there are no pictures
+            return  # of a receiver that does not know what was sent: there are no items
         count, known = len(meta["label"]), len(self._names)
         if not count == len(meta["answer"]) == len(meta["confidence"]) == len(items) / int(np.prod(self._shape)):
             raise BlockError(f"answer display: a result has items of another size than {self._shape}; use one model.")
@@ -90,20 +93,25 @@ class answer_display(gr.basic_block):
     @guarded_handler  # an exception in a slot would end the process
     def _show(self, result: tuple[np.ndarray, dict]) -> None:
         items, meta = result
-        pictures = items.reshape(-1, *self._shape)
+        shaped = items.reshape(-1, *self._shape)
+        right = self._task.right(np.asarray(meta["answer"]), np.asarray(meta["label"]))
         self.updates += 1
-        for picture, cell in self._cells[len(pictures) :]:
+        for picture, cell in self._cells[len(shaped) :]:
             picture.clear()
             cell.clear()
-        for (picture, cell), image, label, answer, confidence in zip(
-            self._cells, pictures, meta["label"], meta["answer"], meta["confidence"], strict=False
+        for (picture, cell), item, label, answer, confidence, is_right in zip(
+            self._cells, shaped, meta["label"], meta["answer"], meta["confidence"], right, strict=False
         ):
-            shown = _as_qimage(image)
-            picture.setPixmap(QtGui.QPixmap.fromImage(shown).scaledToWidth(_PICTURE_PIXELS))
+            thumbnail = self._display.thumbnail(item)
+            if thumbnail is None:
+                picture.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+                picture.setText(self._display.text(item))
+            else:
+                picture.setPixmap(QtGui.QPixmap.fromImage(_as_qimage(thumbnail)).scaledToWidth(_PICTURE_PIXELS))
             sent = self._names[label] if label >= 0 else "unlabelled"
             said = self._names[answer] if answer >= 0 else "lost"
             said = "no number" if answer == NOT_A_NUMBER else said
-            colour = _LOST if min(answer, label) < 0 else _RIGHT if answer == label else _WRONG
+            colour = _LOST if min(answer, label) < 0 else _RIGHT if is_right else _WRONG
             cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")
 
 

@@ -68,6 +68,7 @@ class semantic_encoder(gr.basic_block):
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self.item_bytes = int(np.prod(self.contract.item_shape))
+        self._item_shape = np.array(self.contract.item_shape, np.int32)
         self._task = task_of(self.contract.tasks[0].name).wire_id
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
@@ -238,6 +239,8 @@ class semantic_encoder(gr.basic_block):
             "item_id": np.array([item_ids.get(i, number) for i, number in enumerate(numbers)], np.int32),
             "label": np.array([labels.get(i, -1) for i in range(len(items))], np.int32),
             "time_ns": time.monotonic_ns(),
+            "modality": self.contract.modality.name,
+            "item_shape": self._item_shape,
         }
         self.in_flight.sent(self.frames_sent, now)
         self._sent_time = now

@@ -77,6 +77,8 @@ class task_sink(gr.basic_block):
         self.answers_taken = 0
         self.refused = Refused(self)
         self._item_bytes: int | None = None
+        self._item_shape: tuple[int, ...] = ()
+        self._modality = ""
         self._ticking: threading.Thread | None = None
         self._stopped = threading.Event()
         self._told = False
@@ -121,6 +123,8 @@ class task_sink(gr.basic_block):
                 records = [self._of_one_size(sent_record(meta, items))]
         for record in records:
             self._take_sent(record)
+            if record.item_shape:
+                self._item_shape, self._modality = record.item_shape, record.modality
         if not records:
             self._end.settle()
 
@@ -207,8 +211,9 @@ class task_sink(gr.basic_block):
             raise BlockError(f"{path} cannot be written ({error.strerror}); {fix_for(error)}.")
         ids, pictures = zip(*self.record.pictures, strict=True)
         content = io.BytesIO()
-        shaped = np.stack(pictures).reshape(len(pictures), *picture_shape(len(pictures[0])))
-        np.savez_compressed(content, images=shaped, item_id=np.array(ids))
+        shape = self._item_shape or (len(pictures[0]),)
+        shaped = np.stack(pictures).reshape(len(pictures), *shape)
+        np.savez_compressed(content, images=shaped, item_id=np.array(ids), modality=np.array(self._modality))
         write_whole({path: content.getvalue()}, sync=False)
 
     def _publish(self, record: FrameRecord) -> None:
@@ -238,20 +243,6 @@ class task_sink(gr.basic_block):
         snr = np.array([complex(_or_nan(r.snr_set_db), _or_nan(r.snr_est_db)) for r in recent], np.complex64)
         self.message_port_pub(_SNR_HISTORY, make_pdu({}, snr))
         self.message_port_pub(_K_HISTORY, make_pdu({}, np.array([r.k for r in recent], np.float32)))
-
-
-def picture_shape(item_bytes: int) -> tuple[int, ...]:
-    """Shape of an item's picture, of which only the length is known: three square planes of colour, or else as near to
-    a square of grey as its bytes allow.
-
-    >>> picture_shape(784), picture_shape(3072), picture_shape(600)
-    ((28, 28), (3, 32, 32), (24, 25))
-    """
-    side = int(np.sqrt(item_bytes // 3))
-    if item_bytes == 3 * side * side and int(np.sqrt(item_bytes)) ** 2 != item_bytes:
-        return 3, side, side
-    rows = next(rows for rows in range(int(np.sqrt(item_bytes)), 0, -1) if item_bytes % rows == 0)
-    return rows, item_bytes // rows
 
 
 def _or_nan(value: float | None) -> float:

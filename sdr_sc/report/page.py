@@ -18,6 +18,7 @@ from PIL import Image
 
 from sdr_sc.report.colours import DARK, LIGHT
 from sdr_sc.report.svg import Subject, both_widths
+from sdr_sc.semantic.modalities.base import display_of
 
 FULL_WIDTHS, HALF_WIDTHS = (1080, 350), (520, 350)
 """Of a plot's wide and narrow drawing, in CSS pixels, over the whole page and over half of it."""
@@ -64,6 +65,21 @@ def plot(
     """A plot's wide and narrow drawing, see `both_widths`. Names in them were escaped when the SVG was written."""
     wide, narrow = both_widths(draw, subject, widths, label, name)
     return {"wide": Markup(wide), "narrow": Markup(narrow)}
+
+
+def item_shown(modality: str, item: np.ndarray, name: str) -> Markup:
+    """An item as its modality shows it: a picture in the page, or text.
+
+    Args:
+        modality: its name; of one that is not known here the bytes are shown.
+        item: uint8, of the modality's shape.
+        name: of the picture, for those who cannot see it.
+    """
+    display = display_of(modality)
+    picture = display.thumbnail(item)
+    if picture is None:
+        return Markup('<span class="item">{}</span>').format(display.text(item))
+    return Markup('<img src="{}" width="28" height="28" alt="{}">').format(data_uri(picture), name)
 
 
 def data_uri(image: np.ndarray) -> str:

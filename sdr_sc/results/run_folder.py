@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.frames.frame_record import FRAME_COLUMNS, FRAME_FIELDS, ITEM_COLUMNS, ITEM_FIELDS, NOT_KNOWN, Column
 from sdr_sc.results.run_summary import CUT, FIX
+from sdr_sc.semantic.specs import LONGEST_NAME
 from sdr_sc.shown import reason_of, shown
 
 PICTURES_LIMIT_BYTES = 256 << 20
@@ -169,11 +170,22 @@ def _out_of_bounds(path: Path, line: int, name: str, text: str, column: Column) 
     return f"{shown(path)}, line {line}: {name} {shown(text, 40)} is not within {bounds}; {CUT}."
 
 
-def read_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The items that a run kept for its report, in ``images.npz``.
+class KeptItems(NamedTuple):
+    """The items that a run kept for its report.
 
-    Returns:
-        Images, uint8 (shown, height, width) or (shown, 3, height, width), and their ``item_id``, int64 (shown,).
+    Attributes:
+        items: uint8 (shown, ...); of images (shown, height, width) or (shown, 3, height, width).
+        ids: their ``item_id``, int64 (shown,).
+        modality: its name; '' where the transmitter did not give it.
+    """
+
+    items: np.ndarray
+    ids: np.ndarray
+    modality: str
+
+
+def read_images(folder: Path) -> KeptItems:
+    """The items in a run's ``images.npz``.
 
     Raises:
         OSError: it cannot be read.
@@ -183,23 +195,29 @@ def read_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             images, ids = (_array(archive, name) for name in ("images", "item_id"))
+            # Files of earlier versions do not name it: they hold images.
+            name = _array(archive, "modality") if "modality.npy" in archive.namelist() else np.array("image")
     except OSError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever their parsers do, such as TokenError
         raise SdrScError(
             f"{shown(path)} is not an archive of 'images' and 'item_id' ({reason_of(error)}); {FIX}."
         ) from None
-    is_shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 3)
+    if name.dtype.kind != "U" or name.ndim or name.itemsize > 4 * LONGEST_NAME:
+        raise SdrScError(f"{shown(path)} has a modality {name.dtype} {name.shape}, which is no name; {FIX}.")
+    are_images = str(name) == "image"
+    needed = "(m, height, width)" if are_images else "(m, ...)"
+    is_shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[1] == 3) if are_images else images.ndim > 1
     if not is_shaped or images.dtype != np.uint8 or ids.shape != images.shape[:1] or ids.dtype.kind not in "iu":
         raise SdrScError(
             f"{shown(path)} has images {images.dtype} {images.shape} and item_id {ids.dtype} {ids.shape}: "
-            f"uint8 (m, height, width) and (m,) are needed; {FIX}."
+            f"uint8 {needed} and (m,) are needed; {FIX}."
         )
-    if len(images) and min(images.shape[-2:]) < 1:
+    if len(images) and min(images.shape[1:]) < 1:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, which are none; {FIX}.")
-    if images.size and max(images.shape[-2:]) > LONGEST_SIDE:
+    if are_images and images.size and max(images.shape[-2:]) > LONGEST_SIDE:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, too large to show; {FIX}.")
-    return images, ids.astype(np.int64)
+    return KeptItems(images, ids.astype(np.int64), str(name))
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-import sdr_sc.semantic.modalities.image
-import sdr_sc.semantic.tasks.classification  # noqa: F401  # both register themselves
 from sdr_sc.documents import parse_json, whole_number
 from sdr_sc.errors import ContractError
 from sdr_sc.sealed import unsealed

@@ -150,6 +150,7 @@ def test_channel_bad_set(message):
 def sent_pdu(index, labels=(3, 5)):
     meta = {"frame_index": index, "k": 8, "n_items": len(labels), "time_ns": time.monotonic_ns()}
     meta |= {"item_id": np.arange(len(labels), dtype=np.int32) + 10 * index, "label": np.array(labels, np.int32)}
+    meta |= {"modality": "image", "item_shape": np.array([28, 28], np.int32)}
     return make_pdu(meta, np.full(len(labels) * ITEM_BYTES, index % 256, np.uint8))
 
 

@@ -129,14 +129,41 @@ def test_too_many_open_files_cost_the_pictures_alone(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "out" / "frames.csv", FRAME_FIELDS)) == 3
 
 
-@pytest.mark.parametrize(("size", "shape"), [(784, (28, 28)), (3072, (3, 32, 32)), (600, (24, 25))])
-def test_pictures_of_any_size_are_written(tmp_path: Path, size: int, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(28, 28), (3, 16, 49), (600,)])
+def test_items_are_written_in_the_shape_that_the_transmitter_gives(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    meta = {**sent_meta(0), "modality": "tone", "item_shape": np.array(shape, np.int32)}
     with failures.watching():
         sink = task_sink(str(tmp_path))
-        sink.handle_sent(make_pdu(sent_meta(0), np.zeros(size, np.uint8)))
+        sink.handle_sent(make_pdu(meta, np.zeros(np.prod(shape), np.uint8)))
         sink.stop()
         assert failure() == ""
-    assert np.load(tmp_path / "images.npz")["images"].shape == (1, *shape)
+    with np.load(tmp_path / "images.npz") as kept:
+        assert kept["images"].shape == (1, *shape) and str(kept["modality"]) == "tone"
+
+
+def test_items_of_which_no_shape_is_given_stay_bytes(tmp_path: Path) -> None:
+    sink = task_sink(str(tmp_path))
+    sink.handle_sent(make_pdu(sent_meta(0), np.zeros(784, np.uint8)))
+    sink.stop()
+    with np.load(tmp_path / "images.npz") as kept:
+        assert kept["images"].shape == (1, 784) and str(kept["modality"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"item_shape": np.array([28, 27], np.int32)}, "item_shape"),
+        ({"item_shape": np.array([28.0, 28.0], np.float32)}, "item_shape"),
+        ({"item_shape": 784}, "item_shape"),
+        ({"modality": 3}, "modality"),
+        ({"modality": "x" * 300}, "modality"),
+    ],
+)
+def test_a_shape_that_is_not_the_items_is_counted_and_refused(fields: dict[str, object], words: str) -> None:
+    sink = task_sink()
+    sink.handle_sent(make_pdu({**sent_meta(0), **fields}, np.zeros(784, np.uint8)))
+    assert sink.refused.count == 1 and words in str(next(iter(sink.refused.reasons)))
+    assert sink.record.frames_sent == 0
 
 
 KILLED = """

@@ -54,6 +54,10 @@ class Tone(Modality):
     def training_input(self, items: Tensor) -> Tensor:
         return items.float() / 128 - 1
 
+    @classmethod
+    def text(cls, item: np.ndarray) -> str:
+        return f"{len(item)} samples around {item.mean():.0f}"
+
 
 @register_task
 class Below(Task):
@@ -176,7 +180,9 @@ def test_it_is_exported_and_answers_alike(model: Path) -> None:
 def test_it_crosses_the_loopback_into_a_report(model: Path, tmp_path: Path) -> None:
     result = run_demo(DemoConfig(60, 4, str(model), data_set="tones"), tmp_path, lambda tb: None)
     check_rows(rows_of(tmp_path), 60)
-    assert result.accounting.items_answered > 40 and "tone 3" in result.report.read_text()
+    page = result.report.read_text()
+    assert result.accounting.items_answered > 40 and "tone 3" in page
+    assert "24 samples around 12" in page and "data:image" not in page
 
 
 def test_it_is_recorded_and_replayed_with_the_same_answers(model: Path, tmp_path: Path) -> None:

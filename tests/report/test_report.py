@@ -21,6 +21,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.report.run.files import load_run
 from sdr_sc.report.run.stats import channel_uses_saved, confusion_counts, running_accuracy, snr_levels
 from sdr_sc.report.run.write import write_report
+from sdr_sc.semantic.modalities.base import Modality, register_modality
 
 
 def render(folder: Path) -> tuple[str, Page]:
@@ -171,6 +172,41 @@ def test_strip_pictures_are_the_items_pictures(tmp_path: Path) -> None:
     run = load_run(folder)
     states = ["right" if right else "wrong" for right in run.items.correct[:5]]
     assert re.findall(r'<li class="(\w+)">', source) == states
+
+
+def test_items_of_another_modality_are_shown_by_it_and_unknown_ones_as_bytes(tmp_path: Path) -> None:
+    class Speech(Modality):
+        name = "speech of a test"
+
+        @classmethod
+        def text(cls, item: np.ndarray) -> str:
+            return f"<{bytes(item).decode()}>"
+
+    folder = make_run(tmp_path / "run", images=2)
+    spoken = np.frombuffer(b"yesno ", np.uint8).reshape(2, 3)
+    np.savez(folder / "images.npz", images=spoken, item_id=np.arange(2), modality=np.array(Speech.name))
+    assert "3 bytes: 79 65 73" in render(folder)[0] and "data:" not in render(folder)[0]
+    register_modality(Speech)
+    source, page = render(folder)
+    assert "<yes>" in page.text and "&lt;yes&gt;" in source
+
+
+@pytest.mark.parametrize(
+    ("images", "modality"),
+    [
+        (np.zeros((2, 5), np.uint8), np.array("image")),
+        (np.zeros(2, np.uint8), np.array("tone")),
+        (np.zeros((2, 0), np.uint8), np.array("tone")),
+        (np.zeros((2, 5), np.int16), np.array("tone")),
+        (np.zeros((2, 5), np.uint8), np.array(["tone"])),
+        (np.zeros((2, 5), np.uint8), np.array("x" * 500)),
+    ],
+)
+def test_items_that_are_none_are_refused(tmp_path: Path, images: np.ndarray, modality: np.ndarray) -> None:
+    folder = make_run(tmp_path / "run", frames=2)
+    np.savez(folder / "images.npz", images=images, item_id=np.arange(2), modality=modality)
+    with pytest.raises(SdrScError, match=re.escape("images.npz has")):
+        write_report(folder)
 
 
 def test_goals_are_shown_as_met_or_missed(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def wrong_sent() -> dict[str, bytes]:
         "number of another frame": {"frame_num": 6}, "k as flag": {"k": True}, "k of 0": {"k": 0},
         "k of 257": {"k": 257}, "time below 0": {"time_ns": -1}, "time as double": {"time_ns": 1.0},
         "model -1": {"model_id": -1}, "a key more": {"evil": 1}, "SNR of 1e9 dB": {"feedback_snr_db": 1e9},
+        "shape of other items": {"item_shape": np.array([28, 27], np.int32)}, "shape as number": {"item_shape": 784},
+        "modality as number": {"modality": 3},
         "and an end": {END: True},
     }  # fmt: skip
     made = {name: sent(**other) for name, other in others.items()}

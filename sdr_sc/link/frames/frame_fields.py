@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from sdr_sc.errors import BlockError
 
@@ -23,3 +26,12 @@ def unwrap(number: int, near: int, modulo: int) -> int:
     """
     offset = (number - near + modulo // 2) % modulo - modulo // 2
     return near + offset
+
+
+def fits_shape(shape: np.ndarray, item_bytes: int) -> bool:
+    """Whether items of so many bytes can have a shape of 1 to 4 dimensions.
+
+    >>> fits_shape(np.array([3, 32, 32]), 3072), fits_shape(np.array([28, 28]), 3072)
+    (True, False)
+    """
+    return 1 <= len(shape) <= 4 and math.prod(shape.tolist()) == item_bytes

@@ -10,9 +10,10 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.annotated_frames import MANY, MANY_KEYS, many_frames
-from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.frames.frame_fields import fits_shape, require
 from sdr_sc.link.frames.frame_record import FrameRecord
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
+from sdr_sc.semantic.specs import LONGEST_NAME
 
 KEYS = ("frame_index", "k", "item_id", "label", "n_items", "time_ns")
 _INDEX_LIMIT = 1 << 48  # 10,000 frames a second for 800 years
@@ -34,6 +35,13 @@ def check_sent(meta: dict[str, Any], item_bytes: int | None) -> None:
         _check_vector(meta, key, meta["n_items"])
     if item_bytes is not None and item_bytes % meta["n_items"]:
         raise BlockError("port 'sent' got a frame whose bytes are no whole number for each item.")
+    shape, name = meta.get("item_shape"), meta.get("modality", "")
+    if shape is not None and item_bytes:
+        is_whole = isinstance(shape, np.ndarray) and shape.ndim == 1 and shape.dtype.kind in "iu"
+        if not (is_whole and fits_shape(shape, item_bytes // meta["n_items"])):
+            raise BlockError("port 'sent' got a PDU whose 'item_shape' is not that of its items.")
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        raise BlockError("port 'sent' got a PDU whose 'modality' is no name.")
 
 
 def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
@@ -54,6 +62,8 @@ def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
         item_id=meta["item_id"],
         label=meta["label"],
         items=items.reshape(meta["n_items"], len(items) // meta["n_items"]),
+        item_shape=tuple(map(int, meta.get("item_shape", ()))),
+        modality=meta.get("modality", ""),
         time_ns=meta["time_ns"],
     )
 

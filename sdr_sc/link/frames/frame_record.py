@@ -75,6 +75,7 @@ class FrameRecord:
         answer_ms: from there to the answer.
         answered_s: when it was answered, by the monotonic clock of this process.
         task: wire id of the task that was answered.
+        item_shape, modality: of the items, where the transmitter says so: how their bytes are shown.
     """
 
     frame_index: int
@@ -93,6 +94,8 @@ class FrameRecord:
     answer_ms: float | None = None
     answered_s: float = 0.0
     task: int = 0
+    item_shape: tuple[int, ...] = ()
+    modality: str = ""
 
     @property
     def answers(self) -> np.ndarray:

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.link.end_of_stream import END
+from sdr_sc.link.frames.frame_fields import fits_shape
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
 SNR_DB = (-40.0, 80.0)
 """What a receiver may report; no estimator of ours gives more, and a CAM has no use for it."""
@@ -85,6 +87,20 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text of at most so many characters."""
+
+    longest: int
+
+    def __call__(self, value: Any) -> str:
+        if type(value) is not str:
+            raise Refusal(WRONG_TYPE)
+        if len(value) > self.longest:
+            raise Refusal(OUT_OF_RANGE)
+        return value
+
+
+@dataclass(frozen=True)
 class Form:
     """One kind of PDU.
 
@@ -122,6 +138,8 @@ class Form:
 def _one_frame(meta: dict[str, Any], data: np.ndarray) -> None:
     items = meta["n_items"]
     if len(meta["item_id"]) != items or len(meta["label"]) != items or len(data) % items:
+        raise Refusal(INCONSISTENT)
+    if len(data) and "item_shape" in meta and not fits_shape(meta["item_shape"], len(data) // items):
         raise Refusal(INCONSISTENT)
     if meta["frame_index"] % FRAME_NUM_MODULO != meta["frame_num"]:
         raise Refusal(INCONSISTENT)
@@ -163,7 +181,13 @@ _FRAME = Form(
         "label": Column(-1, HIGHEST_LABEL),
         "time_ns": Whole(0, _INT64_MAX),
     },
-    optional={"model_id": Whole(0, 0xFFFF), "task": Whole(0, 15), "feedback_snr_db": Real(*SNR_DB, or_nan=True)},
+    optional={
+        "model_id": Whole(0, 0xFFFF),
+        "task": Whole(0, 15),
+        "feedback_snr_db": Real(*SNR_DB, or_nan=True),
+        "modality": Text(LONGEST_NAME),
+        "item_shape": Column(1, LARGEST_ITEM),
+    },
     agrees=_one_frame,
 )
 _THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)

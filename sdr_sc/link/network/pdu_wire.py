@@ -39,6 +39,7 @@ _ENTRY = bytes((_DICT, _PAIR, _SYMBOL))
 _NULL_BYTE = bytes((_NULL,))
 _PAIR_BYTE = bytes((_PAIR,))
 _PACK_INT32, _PACK_DOUBLE, _PACK_INT64 = struct.Struct(">bi"), struct.Struct(">bd"), struct.Struct(">bq")
+_PACK_TEXT = struct.Struct(">bH")
 _PACK_VECTOR = struct.Struct(">BBIBB")  # tag, type, length, number of padding bytes, one byte of padding
 _VECTOR_HEAD = struct.Struct(">BIB")  # type, length, number of padding bytes
 _NUMBERS: dict[int, tuple[struct.Struct, int]] = {
@@ -75,7 +76,7 @@ def write_pdu(meta: dict[str, Any], values: np.ndarray, other: Callable[[Any], b
     """A PDU as bytes, as ``pmt.serialize_str`` writes it.
 
     Args:
-        meta: keys and values: int, float, bool and one-dimensional arrays, and numpy's scalars.
+        meta: keys and values: int, float, bool, short text and one-dimensional arrays, and numpy's scalars.
         values: one-dimensional array of a type that PMT has a uniform vector for.
         other: serialises a value of another type.
 
@@ -116,6 +117,8 @@ def _value(value: Any, other: Callable[[Any], bytes] | None) -> bytes:
         return _PACK_DOUBLE.pack(_DOUBLE, value)
     if type(value) is bool:
         return bytes((_FALSE - value,))
+    if type(value) is str and len(raw := value.encode()) <= LONGEST_TEXT:
+        return _PACK_TEXT.pack(_SYMBOL, len(raw)) + raw
     return _foreign(value, other)
 
 

@@ -84,10 +84,12 @@ class Run:
         summary: ``summary.json``; ``config``, ``accounting`` and ``machine`` are dicts, ``rows`` a list.
         frames: ``frames.csv``.
         items: ``items.csv``.
-        images: uint8 (shown, height, width) or (shown, 3, height, width), 0 is black.
+        images: the items that are shown, uint8 (shown, ...); of images (shown, height, width) or (shown, 3, height,
+            width), 0 is black.
         image_ids: int (shown,), the ``item_id`` of each image.
         class_names: a name for every label and answer.
         k_list: the k that the CAM could choose from, ascending.
+        modality: of the items.
         is_verified: whether the files were compared with checksums; a run of an earlier version has none.
     """
 
@@ -99,6 +101,7 @@ class Run:
     image_ids: np.ndarray
     class_names: list[str]
     k_list: list[int]
+    modality: str = "image"
     is_verified: bool = True
 
     def item_snr_set_db(self) -> np.ndarray:

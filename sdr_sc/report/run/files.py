@@ -42,7 +42,7 @@ def load_run(folder: Path) -> Run:
         names = _given_names(summary["config"], folder / SUMMARY_NAME)
         classes = len(names) or MOST_CLASSES
         frames, items = _frames(folder), _items(folder, classes)
-        images, image_ids = read_images(folder)
+        images, image_ids, modality = read_images(folder)
     except OSError as error:
         raise SdrScError(f"The run folder {shown(folder)} cannot be read: {error.strerror or error}.") from error
     used = set(np.unique(frames.k[np.isfinite(frames.k)]).astype(int).tolist())
@@ -53,7 +53,7 @@ def load_run(folder: Path) -> Run:
         raise SdrScError(f"{shown(folder)} holds {len(k_list)} different k where a run has {MOST_KS} at most; {FIX}.")
     highest = max(int(items.label.max(initial=-1)), int(items.answer.max(initial=-1)))
     names += [f"class {number}" for number in range(len(names), highest + 1)]
-    return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, is_verified)
+    return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, modality, is_verified)
 
 
 def _given_names(config: dict[str, Any], path: Path) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from sdr_sc.files import write_whole
-from sdr_sc.report.page import FULL_WIDTHS, HALF_WIDTHS, data_uri, plot, render_page, tile
+from sdr_sc.report.page import FULL_WIDTHS, HALF_WIDTHS, item_shown, plot, render_page, tile
 from sdr_sc.report.run import plots as report_plots
 from sdr_sc.report.run.data import Run
 from sdr_sc.report.run.files import load_run
@@ -95,13 +95,13 @@ def _strip(run: Run) -> list[dict[str, Any]]:
     cards = []
     for place in shown:
         row = row_of[int(run.image_ids[place])]
-        answer = int(run.items.answer[row])
+        answer, label = int(run.items.answer[row]), run.class_names[int(run.items.label[row])]
         state = "lost" if answer < 0 else "right" if run.items.correct[row] else "wrong"
         confidence = run.items.confidence[row]
         cards.append(
             {
-                "uri": data_uri(run.images[place]),
-                "label": run.class_names[int(run.items.label[row])],
+                "item": item_shown(run.modality, run.images[place], label),
+                "label": label,
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
                 "without": "No number" if answer == NOT_A_NUMBER else "Lost",

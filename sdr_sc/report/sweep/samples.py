@@ -6,9 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sdr_sc.report.page import data_uri
+import numpy as np
+
+from sdr_sc.report.page import item_shown
 from sdr_sc.report.sweep.selection import SchemeView, View
 from sdr_sc.report.sweep.text_tables import snr_text
+from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.sweep.tally import PointResult
 
 SHOWN = 12
@@ -20,8 +23,8 @@ class Samples:
 
     Attributes:
         channel, snr_db, seed: of which points.
-        cards: for each image its ``uri``, true class ``label``, and ``answers``: ``scheme``, ``text`` and ``state``,
-            one of right, wrong and lost.
+        cards: for each image ``item``, its HTML, true class ``label``, and ``answers``: ``scheme``, ``text`` and
+            ``state``, one of right, wrong and lost.
     """
 
     channel: str
@@ -46,18 +49,20 @@ def samples(view: View) -> Samples | None:
              for scheme, r in results if r is not None and len(r.sample_item)]  # fmt: skip
     if not known:
         return None
-    names, cards = view.study.class_names, []
+    names, cards, task = view.study.class_names, [], task_of(view.data.tasks[0])
     for item in list(known[0][1])[:SHOWN]:
-        truth = int(view.data.labels[item])
+        truth = int(view.data.targets(task.name, np.array([item]))[0])
         answers = []
         for scheme, answer_to in known:
             answer = answer_to.get(item)
             if answer is not None:
-                state = "lost" if answer < 0 else "right" if answer == truth else "wrong"
+                is_right = task.right(np.array([answer]), np.array([truth]))[0]
+                state = "lost" if answer < 0 else "right" if is_right else "wrong"
                 answers.append(
                     {"scheme": scheme.label, "text": "lost" if answer < 0 else names[answer], "state": state}
                 )
-        cards.append({"uri": data_uri(view.data.images[item]), "label": names[truth], "answers": answers})
+        picture = item_shown(view.data.modality, view.data.items(np.array([item]))[0], names[truth])
+        cards.append({"item": picture, "label": names[truth], "answers": answers})
     return Samples(channel, snr_db, seed, cards)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a modality is: what networks see of its items, and how items are changed at random in training."""
+"""What a modality is: what networks see of its items, how training changes them at random, and how one is shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from sdr_sc.semantic.specs import ModalitySpec
 
 
+_BYTES_SHOWN = 8
+
+
 class Modality:
     """A modality with the parameters of one model; a subclass is registered with `register_modality`.
+
+    `thumbnail` and `text` say how one item is shown; both are asked of the class, as a report has no contract at hand.
 
     Args:
         spec: of the model's contract.
@@ -58,6 +63,28 @@ class Modality:
         """
         return items
 
+    @classmethod
+    def thumbnail(cls, item: np.ndarray) -> np.ndarray | None:
+        """An item as a picture for reports and displays.
+
+        Args:
+            item: uint8, of the contract's shape.
+
+        Returns:
+            uint8 (height, width), or (3, height, width) of red, green and blue; None where `text` shows it better.
+        """
+        return None
+
+    @classmethod
+    def text(cls, item: np.ndarray) -> str:
+        """An item in a few words, which are shown where there is no `thumbnail`; here its first bytes.
+
+        >>> Modality.text(np.arange(100, dtype=np.uint8))
+        '100 bytes: 00 01 02 03 04 05 06 07 ...'
+        """
+        raw = np.ascontiguousarray(item).tobytes()
+        return f"{len(raw)} bytes: {raw[:_BYTES_SHOWN].hex(' ')}{' ...' if len(raw) > _BYTES_SHOWN else ''}"
+
 
 _MODALITIES: dict[str, type[Modality]] = {}
 
@@ -79,6 +106,11 @@ def modality_class(name: str) -> type[Modality]:
             f"modality {shown(repr(name), 80)} is unknown; this program knows {', '.join(sorted(_MODALITIES))}."
         )
     return _MODALITIES[name]
+
+
+def display_of(name: str) -> type[Modality]:
+    """The modality that shows items of this name: where it is not known here, `Modality`, which shows their bytes."""
+    return _MODALITIES.get(name, Modality)
 
 
 def modality_of(spec: ModalitySpec) -> Modality:

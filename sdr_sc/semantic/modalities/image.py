@@ -47,6 +47,11 @@ class ImageModality(Modality):
 
         return apply_views(items, draw_views(policy, items.shape[1:], len(items), rng))
 
+    @classmethod
+    def thumbnail(cls, item: np.ndarray) -> np.ndarray | None:
+        """The image itself."""
+        return item
+
     def network_input(self, items: np.ndarray) -> np.ndarray:
         planes = items if items.ndim == 4 else items[:, None]
         return self._normalised.take(planes, mode="clip")  # 'raise' would check each of them
