@@ -39,10 +39,11 @@ class ofdm_rx(gr.basic_block):
     """Detects frames, corrects the carrier offset, equalises, and estimates the SNR of each frame.
 
     Input 0: complex64 samples. Message output ``frames``: for each frame a PDU of the equalised complex64 features,
-    items one after the other, with ``frame_num``, ``k``, ``n_items``, ``model_id``, ``task``, ``snr_db``, ``cfo_hz``,
-    ``clock_offset_ppm``, ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain
-    for each occupied subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of
-    the machine's monotonic clock). A frame that the end of the stream cuts is counted, not given out.
+    those of the new items one after the other and then those of refinements, with ``frame_num``, ``k``, ``n_items``,
+    ``model_id``, ``task``, ``refined_symbols``, ``request``, ``mode``, ``snr_db``, ``cfo_hz``, ``clock_offset_ppm``,
+    ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain for each occupied
+    subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of the machine's
+    monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
     Where a ``rx_time`` tag says that samples are missing (a USRP source sets one after an overflow), the frame in
     progress is given out with what was lost erased, and the search restarts: a gap is not taken for data. With
@@ -183,11 +184,14 @@ class ofdm_rx(gr.basic_block):
             "n_items": header.n_items,
             "model_id": header.model_id,
             "task": header.task,
+            "refined_symbols": header.refined_symbols,
+            "request": header.request,
+            "mode": int(header.mode),
             "snr_db": frame.snr_db,
             "cfo_hz": frame.cfo_hz,
             "clock_offset_ppm": frame.clock_offset_ppm,
-            "noise_variance": frame.noise_variance.ravel(),
-            "erased": frame.erased.ravel().astype(np.uint8),
+            "noise_variance": np.concatenate((frame.noise_variance.ravel(), frame.refinement_variance)),
+            "erased": np.concatenate((frame.erased.ravel(), frame.refinement_erased)).astype(np.uint8),
             "channel": frame.channel,
             "start_sample": frame.start_sample,
             "received_ns": clock.monotonic_ns(),
@@ -195,4 +199,5 @@ class ofdm_rx(gr.basic_block):
         air_ms = self._air_ms(frame)
         if air_ms is not None:
             meta["air_ms"] = air_ms
-        self.message_port_pub(_FRAMES, make_pdu(meta, frame.features.ravel()))
+        features = np.concatenate((frame.features.ravel(), frame.refinement))
+        self.message_port_pub(_FRAMES, make_pdu(meta, features))

@@ -39,7 +39,9 @@ _RECENT = 512
 class ofdm_tx(gr.basic_block):
     """Maps the features of each frame PDU to OFDM symbols after a preamble and a header.
 
-    Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``.
+    Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``; where
+    ``refined_symbols`` is given, so many features of refinements follow those of the new items, and ``request`` says
+    which request of the receiver they answer.
     Output 0: complex64 samples. The first sample of a frame carries the tags ``packet_len`` (samples up to the next
     frame, the gap included) and ``frame_index``; with ``lead_s`` also ``tx_time``, for a USRP sink.
 
@@ -166,13 +168,18 @@ class ofdm_tx(gr.basic_block):
             frame_num=meta["frame_num"] % FRAME_NUM_MODULO,
             task=meta.get("task", 0),
             power_scale_db=meta.get("power_scale_db", 0.0),
+            request=meta.get("request", 0),
+            refined_symbols=meta.get("refined_symbols", 0),
         )
         if len(data) != header.feature_symbols:
             raise BlockError(
-                f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k}."
+                f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k} and "
+                f"{header.refined_symbols} of refinements."
             )
-        features = np.asarray(data, np.complex64).reshape(header.n_items, header.k)
-        samples = self._builder.build(features, header, self.amplitude, self.gap_samples)
+        data = np.asarray(data, np.complex64)
+        features = data[: header.new_symbols].reshape(header.n_items, header.k)
+        refinement = data[header.new_symbols :]
+        samples = self._builder.build(features, header, self.amplitude, self.gap_samples, refinement)
         self.level.add(samples[: len(samples) - self.gap_samples])
         send_time = None
         if self._air is not None:

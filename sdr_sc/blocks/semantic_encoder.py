@@ -40,7 +40,7 @@ class semantic_encoder(gr.basic_block):
 
     Args:
         model: weights file, ONNX file or pair, or name of a shipped model.
-        items_per_frame: items in a frame, 1..64.
+        items_per_frame: items in a frame, 1..255.
         k: feature symbols per item; 0 lets the CAM choose.
         max_frames_in_flight: frames sent without feedback before the encoder waits; 0 never waits.
         feedback_timeout_s: after this time without feedback a frame counts as lost, and the CAM sends its most

@@ -62,7 +62,8 @@ class Accounting:
     @property
     def lost_causes(self) -> dict[str, int]:
         """Lost frames by cause. A failed header check may also come from noise that looked like a preamble."""
-        header = min(self.frames_lost, self.receiver.get("header_failed", 0))
+        failed = self.receiver.get("header_failed", 0) + self.receiver.get("header_refused", 0)
+        header = min(self.frames_lost, failed)
         return {"header check failed, at most": header, "not detected, at least": self.frames_lost - header}
 
     @property

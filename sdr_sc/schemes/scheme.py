@@ -22,7 +22,7 @@ class Transmission:
 
     Attributes:
         payload: complex64 (rows, width), mean power 1 over the frame: the header gives rows as ``n_items`` and width as
-            ``k``, so 1..64 rows of 1..256 symbols.
+            ``k``, so 1..255 rows of 1..256 symbols.
         items: places of the frame's items among the images that `Scheme.send` was given.
         model_id: 16-bit id in the header.
         side: what the receiver knows by agreement or reads in the header, nothing that depends on the items.

@@ -126,9 +126,10 @@ def test_transmitter_and_receiver_give_features_back(tmp_path) -> None:
     tb.connect(tb.tx, tb.rx)
     tb.connect(tb.tx, tb.probe)
     tb.msg_connect(tb.rx, "frames", debug, "store")
-    features = np.exp(2j * np.pi * rng.random((20, 3 * 16))).astype(np.complex64)
+    features = np.exp(2j * np.pi * rng.random((20, 3 * 16 + 7))).astype(np.complex64)
     for i, x in enumerate(features):
         meta = {"frame_num": 4090 + i, "frame_index": 4090 + i, "k": 16, "n_items": 3, "model_id": 77}
+        meta.update(refined_symbols=7, request=i)
         post(tb.tx, "frames", make_pdu(meta, x))
     post(tb.tx, "frames", make_pdu({END: True}, np.empty(0, np.uint8)))
     run_flowgraph(tb, DEADLINE_S)
@@ -137,9 +138,11 @@ def test_transmitter_and_receiver_give_features_back(tmp_path) -> None:
     for (meta, data), x in zip(received, features, strict=True):
         assert np.allclose(data, x, atol=0.02)
         assert (meta["k"], meta["n_items"], meta["model_id"]) == (16, 3, 77)
-        assert len(meta["noise_variance"]) == len(meta["erased"]) == 48 and not any(meta["erased"])
+        assert (meta["refined_symbols"], meta["mode"]) == (7, 1)
+        assert len(meta["noise_variance"]) == len(meta["erased"]) == 55 and not any(meta["erased"])
+    assert [meta["request"] for meta, _ in received] == list(range(20))
     lengths = [pmt.to_long(t.value) for t in tb.probe.tags() if pmt.symbol_to_string(t.key) == "packet_len"]
-    frame = Numerology.from_yaml(path).frame_samples(48) + 160
+    frame = Numerology.from_yaml(path).frame_samples(55) + 160
     assert lengths == [frame] * 20
 
 
@@ -281,7 +284,7 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
         (lambda: channel(models=f"carrier_offset(cfo_hz={10**400})"), "cfo_hz is 1000"),
         (lambda: channel(numerology=5), "numerology is 5; use a path"),
         (lambda: channel().set_snr_db("20"), "snr_db is '20'"),
-        (lambda: semantic_encoder(items_per_frame=65), "use 1 to 64"),
+        (lambda: semantic_encoder(items_per_frame=256), "use 1 to 255"),
         (lambda: ofdm_tx(gap_samples=-1), "gap_samples"),
         (lambda: ofdm_tx(gap_samples=1.5), "gap_samples is 1.5; use a whole number"),
         (lambda: ofdm_tx(amplitude="a"), "amplitude is 'a'; use a finite number"),

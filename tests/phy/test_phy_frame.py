@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import binascii
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,52 +12,88 @@ from hypothesis import strategies as st
 from phy_reference import deinterleave, demodulate, interleave, modulate
 
 from sdr_sc.errors import NumerologyError
-from sdr_sc.phy.frame import header as header_format
-from sdr_sc.phy.frame import header_code
+from sdr_sc.phy.frame import header_code, header_symbols
 from sdr_sc.phy.frame.framing import FrameBuilder, build_frame, filler_values, pilot_values
-from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.header import INFO_BITS, FrameMode, Header, is_intact, pack, unpack
 from sdr_sc.phy.frame.interleave import permutation
 from sdr_sc.phy.frame.preamble import detection_period, preamble
 from sdr_sc.phy.numerology import Numerology
 
 WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
 
-headers = st.builds(
-    Header,
-    model_id=st.integers(0, 0xFFFF),
-    k=st.integers(1, 256),
-    n_items=st.integers(1, 64),
-    frame_num=st.integers(0, 4095),
-    task=st.integers(0, 15),
-    power_scale_db=st.integers(-64, 63).map(lambda step: step / 2),
+common = {
+    "model_id": st.integers(0, 0xFFFF),
+    "k": st.integers(1, 256),
+    "frame_num": st.integers(0, 4095),
+    "task": st.integers(0, 15),
+    "power_scale_db": st.integers(-64, 63).map(lambda step: step / 2),
+}
+latest = {**common, "mode": st.sampled_from(FrameMode), "request": st.integers(0, 255)}
+headers = st.one_of(
+    st.builds(Header, n_items=st.integers(1, 64), version=st.just(1), **common),
+    st.builds(Header, n_items=st.integers(1, 255), refined_symbols=st.integers(0, 4095), **latest),
+    st.builds(Header, n_items=st.just(0), refined_symbols=st.integers(1, 4095), **latest),
 )
 
 
 @given(headers)
 def test_header_survives_packing(header: Header) -> None:
-    assert header_format.unpack(header_format.pack(header)) == header
+    assert unpack(pack(header)) == header
 
 
 @given(headers, st.data())
 @settings(max_examples=50)
 def test_header_with_one_or_two_wrong_bits_is_refused(header: Header, data: st.DataObject) -> None:
-    bits = header_format.pack(header)
+    bits = pack(header)
     places = data.draw(st.lists(st.integers(0, len(bits) - 1), min_size=1, max_size=2, unique=True))
     bits[places] ^= 1
-    assert header_format.unpack(bits) is None
+    assert unpack(bits) is None
 
 
-@pytest.mark.parametrize("field, value", [("k", 0), ("k", 257), ("n_items", 65), ("power_scale_db", 0.3)])
-def test_header_refuses_values_that_do_not_fit(field: str, value: float) -> None:
+@pytest.mark.parametrize(
+    "version, field, value",
+    [(version, *pair) for version in (1, 2) for pair in (("k", 0), ("k", 257), ("n_items", 0), ("power_scale_db", 0.3))]
+    + [(1, "n_items", 65), (1, "refined_symbols", 1), (1, "request", 1), (1, "mode", FrameMode.SHORT)]
+    + [(2, "n_items", 256), (2, "refined_symbols", 4096), (2, "request", 256), (2, "mode", 1)]
+    + [(2, "version", 0), (2, "version", 3)],
+)
+def test_header_refuses_values_that_do_not_fit(version: int, field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
-        Header(**{"model_id": 1, "k": 4, "n_items": 1, "frame_num": 0, field: value})  # type: ignore[arg-type]
+        Header(**{"model_id": 1, "k": 4, "n_items": 1, "frame_num": 0, "version": version, field: value})  # type: ignore[arg-type]
+
+
+def with_bits(bits: np.ndarray, place: int, width: int, value: int) -> np.ndarray:
+    """Header bits with another value in one field, and the check that fits."""
+    changed = bits[:-16].copy()
+    changed[place : place + width] = [value >> i & 1 for i in reversed(range(width))]
+    crc = binascii.crc_hqx(np.packbits(changed).tobytes(), 0xFFFF)
+    return np.concatenate((changed, np.unpackbits(np.frombuffer(crc.to_bytes(2, "big"), np.uint8))))
+
+
+@pytest.mark.parametrize("place, width, known, unknown", [(0, 3, 2, 3), (0, 3, 2, 1), (3, 2, 1, 3), (33, 8, 1, 0)])
+def test_a_header_of_unknown_version_or_mode_or_without_features_is_none(
+    place: int, width: int, known: int, unknown: int
+) -> None:
+    bits = pack(Header(1, 4, 1, 0))
+    assert unpack(with_bits(bits, place, width, known)) == Header(1, 4, 1, 0)
+    other = with_bits(bits, place, width, unknown)
+    assert is_intact(other) and unpack(other) is None
+
+
+def test_the_two_versions_lie_on_the_air_as_documented() -> None:
+    """Bits written out by hand: a recording of version 1 has to be read for ever."""
+    fields = f"{1:03b}{0xBEEF:016b}{15:08b}{3:06b}{1234:012b}{5:04b}{61:07b}"
+    assert "".join(map(str, pack(Header(0xBEEF, 16, 4, 1234, 5, -1.5, version=1))[:-16])) == fields
+    fields = f"{2:03b}{2:02b}{0xBEEF:016b}{5:04b}{15:08b}{200:08b}{1234:012b}{61:07b}{9:08b}{4000:012b}"
+    header = Header(0xBEEF, 16, 200, 1234, 5, -1.5, 2, FrameMode.ROBUST, 9, 4000)
+    assert "".join(map(str, pack(header)[:-16])) == fields
 
 
 def test_header_code_corrects_what_its_free_distance_allows() -> None:
     # The free distance of the LTE code is 15: any 7 wrong hard decisions are corrected.
     rng = np.random.default_rng(1)
-    for _ in range(200):
-        bits = rng.integers(0, 2, header_format.INFO_BITS).astype(np.uint8)
+    for length in 100 * list(INFO_BITS.values()):
+        bits = rng.integers(0, 2, length).astype(np.uint8)
         soft = header_code.encode(bits)
         soft[rng.choice(len(soft), 7, replace=False)] *= -1
         assert np.array_equal(header_code.decode(soft), bits)
@@ -129,6 +167,11 @@ def test_preamble_repeats_and_has_a_low_peak() -> None:
 def test_frame_refuses_features_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="shape"):
         build_frame(np.ones((2, 4), np.complex64), Header(1, 8, 2, 0), Numerology())
+    with pytest.raises(ValueError, match="refinement has shape"):
+        build_frame(np.ones((2, 8), np.complex64), Header(1, 8, 2, 0, refined_symbols=3), Numerology())
+    with pytest.raises(ValueError, match="not finite"):
+        header = Header(1, 1, 1, 0, refined_symbols=2)
+        build_frame(np.ones((1, 1), np.complex64), header, Numerology(), np.array([1, np.inf], np.complex64))
     with pytest.raises(ValueError, match="finite"):
         build_frame(np.full((1, 4), np.nan, np.complex64), Header(1, 4, 1, 0), Numerology())
 
@@ -173,7 +216,7 @@ def test_a_frame_is_what_its_parts_make(numerology: Numerology) -> None:
     first, symbols = numerology.header_symbols, numerology.payload_symbols(115)
     grid = np.empty((first + symbols, numerology.used), np.complex64)
     grid[:, numerology.pilot_index] = pilot_values(first + symbols, numerology)
-    grid[:first, numerology.data_index] = header_format.encode(header, numerology)
+    grid[:first, numerology.data_index] = header_symbols.encode(header, numerology)
     filler = filler_values(symbols * numerology.data_subcarriers - 115)
     payload = np.concatenate((interleave(features.ravel()), filler)).reshape(symbols, -1)
     grid[first:, numerology.data_index] = 10 ** (3.0 / 20) * payload

@@ -9,11 +9,19 @@ import pytest
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_estimate import smoother
-from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.header_stage import (
+    HeaderTables,
+    full_channel,
+    header_soft_values,
+    known_symbol_gains,
+    refined_soft_values,
+)
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
 N = Numerology()
 TRAINING_TIMES = np.array([-1.3, -0.5])
+DETECTION_TIMES = np.array([-5.0, -4.2, -3.4, -2.6])
+POWER = np.where(N.positions % 4 == 0, 4.0, 0.0)  # of the detection part's known values
 HEADER_TIMES = 0.6 + np.arange(N.header_symbols)
 PILOTS = pilot_values(N.header_symbols, N)
 
@@ -46,7 +54,10 @@ class Case:
         self.spectra[:, N.bins] = self.symbols / self.ramp
         energy = np.sum(np.abs(self.channel) ** 2)
         phasors = (energy * np.exp(1j * carrier * TRAINING_TIMES)).astype(np.complex64)
-        self.first_look = PreambleEstimate(self.training, self.channel.astype(np.complex64), phasors)
+        phase = carrier * DETECTION_TIMES[:, None] + drift * np.outer(DETECTION_TIMES, N.positions)
+        noises = rng.standard_normal((len(DETECTION_TIMES), N.used, 2)) @ [1, 1j] * np.sqrt(noise / 2)
+        self.detection = (POWER * self.channel * np.exp(1j * phase) + np.sqrt(POWER) * noises).astype(np.complex64)
+        self.first_look = PreambleEstimate(self.training, self.channel.astype(np.complex64), self.detection, phasors)
         # Known times count from the middle of the known symbols, as in the receiver.
         self.tables = HeaderTables(
             bins=N.bins,
@@ -57,6 +68,9 @@ class Case:
             slope_times=times,
             known_times=times - times.mean(),
             smoother=smoother(N, np.ones(N.used)),
+            detection_times=DETECTION_TIMES - times.mean(),
+            detection_weights=(4 * POWER).astype(np.float32),
+            full_smoother=smoother(N, 2 + N.header_symbols + 4 * POWER),
         )
 
     def soft(self) -> tuple[np.ndarray, np.ndarray]:
@@ -126,3 +140,28 @@ def test_the_channel_of_all_known_symbols_is_better_than_any_of_them() -> None:
         errors.append(np.mean(np.abs(channel - case.channel) ** 2))
     taps = N.cyclic_prefix + N.early_window + 2
     assert np.mean(errors) == pytest.approx(0.3 / (2 + N.header_symbols) * taps / N.used, rel=0.3)
+
+
+@pytest.mark.parametrize("carrier", [0.0, 0.2, -0.6])
+def test_without_noise_the_channel_of_everything_known_is_the_channel(carrier: float) -> None:
+    case = Case(0.0, carrier)
+    gains, channel, slope = known_symbol_gains(case.symbols, case.bits, case.first_look, case.tables)
+    full = full_channel(gains, slope, case.first_look, case.tables)
+    assert slope == pytest.approx(carrier, abs=2e-3)
+    np.testing.assert_allclose(full, channel, atol=0.02)
+    soft = refined_soft_values(case.symbols, full, slope, case.tables)
+    np.testing.assert_allclose(soft, case.bits * np.abs(case.channel[N.data_index]) ** 2, atol=0.05)
+
+
+def test_the_detection_part_makes_the_channel_as_much_better_as_its_energy() -> None:
+    errors, full_errors = [], []
+    for seed in range(200):
+        case = Case(0.3, 0.0, seed=seed)
+        gains, channel, slope = known_symbol_gains(case.symbols, case.bits, case.first_look, case.tables)
+        middle = slope * np.concatenate((TRAINING_TIMES, HEADER_TIMES)).mean()
+        truth = case.channel * np.exp(1j * middle)
+        errors.append(np.mean(np.abs(channel - truth) ** 2))
+        full = full_channel(gains, slope, case.first_look, case.tables)
+        full_errors.append(np.mean(np.abs(full - truth) ** 2))
+    known = 2 + N.header_symbols
+    assert np.mean(full_errors) / np.mean(errors) == pytest.approx(known / (known + 4), rel=0.15)

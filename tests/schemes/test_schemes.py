@@ -313,7 +313,7 @@ def test_schemes_refuse_what_they_cannot_do(jpeg: ImageScheme, data: ImageSet) -
         make_scheme("pca").send(images, labels, 10.0, 5)
     with pytest.raises(SdrScError, match="teacher file none.onnx is missing"):
         make_scheme("webp_ldpc", teacher="none.onnx")
-    with pytest.raises(SdrScError, match="frame_symbols of scheme jpeg_ldpc is 100; give 4096 to 16384"):
+    with pytest.raises(SdrScError, match="frame_symbols of scheme jpeg_ldpc is 100; give 4096 to 65280"):
         make_scheme("jpeg_ldpc", frame_symbols=100)
     with pytest.raises(SdrScError, match="target of scheme features_ldpc is 101; give a percentage"):
         make_scheme("features_ldpc", target=101)

@@ -77,7 +77,7 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"k": ["cam", None]}, "k has 'cam' twice"),
         ({"seeds": [-1]}, "seeds is -1; use a whole number from 0"),
         ({"items": 0}, "items is 0; use a whole number from 1"),
-        ({"items_per_frame": 65}, "items_per_frame is 65; use a whole number from 1 to 64"),
+        ({"items_per_frame": 256}, "items_per_frame is 256; use a whole number from 1 to 255"),
         ({"air": "radio"}, "air is 'radio'; use phy or flowgraph"),
         ({"schemes": "ours"}, "schemes is 'ours'; give a list"),
         ({"schemes": [{"name": "x"}]}, "schemes has {'name': 'x'}; give a scheme's name, or keys"),

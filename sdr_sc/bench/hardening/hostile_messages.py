@@ -115,7 +115,7 @@ def wrong_sent() -> dict[str, bytes]:
     few = np.arange(3, dtype=np.int32)
     others: dict[str, dict[str, Any]] = {
         "no items": {"n_items": 0}, "items and labels differ": {"n_items": 3}, "fewer labels": {"label": few},
-        "fewer ids": {"item_id": few}, "65 items": {"n_items": 65}, "labels as doubles": {"label": np.ones(4)},
+        "fewer ids": {"item_id": few}, "256 items": {"n_items": 256}, "labels as doubles": {"label": np.ones(4)},
         "label 2,000,000,000": {"label": np.full(4, 2_000_000_000, np.int32)},
         "label -7": {"label": np.full(4, -7, np.int32)},
         "index 1.5": {"frame_index": 1.5}, "index 2^62": {"frame_index": 2**62}, "index -1": {"frame_index": -1},

@@ -19,7 +19,7 @@ Log = Callable[[str], None]
 SAMPLES = 10_000_000
 QUICK_SAMPLES = 1_000_000
 # Each candidate has to end as one of these; `candidates` less their sum is what nobody counted.
-CAUSES = ("not_confirmed", "header_failed", "delivered", "cut_in_header", "abandoned")
+CAUSES = ("not_confirmed", "header_failed", "header_refused", "delivered", "cut_in_header", "abandoned")
 CHUNKS = (1, 3, 80, 500, 4096, 30_000)
 
 

@@ -14,7 +14,8 @@ from sdr_sc.phy.diagnosis.own_preamble import Match, best_match, least_coherence
 from sdr_sc.phy.diagnosis.periods import FFT_SIZES, Period
 from sdr_sc.phy.diagnosis.resample import Spectrum
 from sdr_sc.phy.frame.framing import pilot_values
-from sdr_sc.phy.frame.header import decode_bits, unpack
+from sdr_sc.phy.frame.header import VERSIONS, unpack
+from sdr_sc.phy.frame.header_symbols import decode_bits
 from sdr_sc.phy.frame.preamble import training_subcarriers
 from sdr_sc.phy.numerology import Numerology
 
@@ -249,4 +250,5 @@ class _Spectra:
         line = turns.mean() + times * float(times @ turns) / max(float(times @ times), 1.0)
         body = body * np.exp(-1j * line)[:, None]
         soft = body[:, n.data_index].real
-        return unpack(decode_bits((soft / max(float(np.abs(soft).mean()), 1e-30)).astype(np.float32))) is not None
+        soft = (soft / max(float(np.abs(soft).mean()), 1e-30)).astype(np.float32)
+        return any(unpack(decode_bits(soft, version)) is not None for version in VERSIONS)

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 from scipy import fft
 
-from sdr_sc.phy.frame import header as header_format
-from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
+from sdr_sc.phy.frame import header_symbols
+from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, Header
 from sdr_sc.phy.frame.interleave import FeatureMapping, feature_mapping
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.frame.sequences import pn_signs
@@ -19,6 +19,7 @@ from sdr_sc.phy.numerology import Numerology
 
 _PILOT_SEED = 0x1A6D
 _FILLER_SEED = 0x5E31
+_NONE = np.empty(0, np.complex64)
 
 
 @lru_cache(maxsize=256)
@@ -51,35 +52,47 @@ class FrameBuilder:
 
     def __init__(self, numerology: Numerology) -> None:
         n = self.numerology = numerology
-        longest = n.header_symbols + n.payload_symbols(MAX_K * MAX_ITEMS)
+        longest = n.header_symbols + n.payload_symbols(MAX_FEATURE_SYMBOLS)
         self._tables = SymbolTables(n.bins[n.data_index], n.bins[n.pilot_index], pilot_values(longest, n))[:]
         self._preamble = preamble(n)
 
-    def build(self, features: np.ndarray, header: Header, amplitude: float = 1.0, gap_samples: int = 0) -> np.ndarray:
+    def build(
+        self,
+        features: np.ndarray,
+        header: Header,
+        amplitude: float = 1.0,
+        gap_samples: int = 0,
+        refinement: np.ndarray = _NONE,
+    ) -> np.ndarray:
         """The samples of one frame.
 
         Args:
-            features: complex64 (n_items, k), mean power 1 over each item.
+            features: complex64 (n_items, k) of the new items, mean power 1 over each.
             header: has to agree with the features' shape.
             amplitude: factor on all samples.
             gap_samples: silence after the frame.
+            refinement: complex64 (refined_symbols,), mean power 1: more features of items that were sent before.
 
         Returns:
             complex64 (frame_samples + gap_samples,), the frame's mean power ``amplitude**2`` times
             `Numerology.mean_sample_power`.
 
         Raises:
-            ValueError: the shape does not agree with the header, or a feature is not finite.
+            ValueError: a shape does not agree with the header, or a feature is not finite.
         """
         if features.shape != (header.n_items, header.k):
             raise ValueError(f"features have shape {features.shape}, the header says {(header.n_items, header.k)}")
-        if not np.isfinite(features.view(features.real.dtype)).all():
-            raise ValueError("features hold a value that is not finite")
+        if refinement.shape != (header.refined_symbols,):
+            raise ValueError(f"refinement has shape {refinement.shape}, the header says {(header.refined_symbols,)}")
         n, flat = self.numerology, np.ascontiguousarray(features, np.complex64).ravel()
+        if len(refinement):
+            flat = np.concatenate((flat, refinement.astype(np.complex64)))
+        if not np.isfinite(flat.view(np.float32)).all():
+            raise ValueError("features hold a value that is not finite")
         symbols = n.payload_symbols(len(flat))
         bins = fill(
             np.zeros((n.header_symbols + symbols, n.fft_size), np.complex64),
-            header_format.encode(header, n),
+            header_symbols.encode(header, n),
             flat,
             filler_values(symbols * n.data_subcarriers - len(flat)),
             feature_mapping(len(flat), header.power_scale_db)[:],
@@ -97,9 +110,11 @@ def _builder(numerology: Numerology) -> FrameBuilder:
     return FrameBuilder(numerology)
 
 
-def build_frame(features: np.ndarray, header: Header, numerology: Numerology) -> np.ndarray:
+def build_frame(
+    features: np.ndarray, header: Header, numerology: Numerology, refinement: np.ndarray = _NONE
+) -> np.ndarray:
     """The samples of one frame; see `FrameBuilder.build`."""
-    return _builder(numerology).build(features, header)
+    return _builder(numerology).build(features, header, refinement=refinement)
 
 
 @njit(cache=True, nogil=True)

@@ -1,47 +1,70 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frame header: its fields, and how they become BPSK values on the header's subcarriers."""
+"""The frame header: its fields, and their bits with the check behind them, in both protocol versions."""
 
 from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from sdr_sc.phy.frame import header_code
-from sdr_sc.phy.frame.interleave import permutation
-from sdr_sc.phy.frame.sequences import pn_signs
-from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.frame.modes import FrameMode
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""Of the frames that are sent unless another one is asked for."""
 FRAME_NUM_MODULO = 1 << 12
 MAX_K = 256
-MAX_ITEMS = 64
+MAX_ITEMS = 255
+MAX_REQUEST = 255
+MAX_REFINED_SYMBOLS = (1 << 12) - 1
+MAX_FEATURE_SYMBOLS = MAX_K * MAX_ITEMS + MAX_REFINED_SYMBOLS
+"""Complex feature symbols of the longest payload."""
 POWER_SCALE_STEP_DB = 0.5
-# Field name, width in bits; the order on the air, most significant bit first.
-_LAYOUT = (("version", 3), ("model_id", 16), ("k", 8), ("n_items", 6), ("frame_num", 12), ("task", 4), ("power", 7))
-_FIELD_BITS = sum(width for _, width in _LAYOUT)
+# Version: field name, width in bits; the order on the air, most significant bit first.
+_LAYOUTS = {
+    1: (("version", 3), ("model_id", 16), ("k", 8), ("n_items", 6), ("frame_num", 12), ("task", 4), ("power", 7)),
+    2: (
+        ("version", 3),
+        ("mode", 2),
+        ("model_id", 16),
+        ("task", 4),
+        ("k", 8),
+        ("n_items", 8),
+        ("frame_num", 12),
+        ("power", 7),
+        ("request", 8),
+        ("refined_symbols", 12),
+    ),
+}
 _CRC_BITS = 16
-INFO_BITS = _FIELD_BITS + _CRC_BITS
-CODED_BITS = 3 * INFO_BITS
+_MOST_ITEMS = {1: 64, 2: MAX_ITEMS}
+INFO_BITS = {version: sum(width for _, width in layout) + _CRC_BITS for version, layout in _LAYOUTS.items()}
+"""Bits of a header, its check included, by protocol version: 72 and 96."""
+VERSIONS = tuple(sorted(INFO_BITS, reverse=True))
+"""The protocol versions that can be read, the latest first."""
 
 
 @dataclass(frozen=True)
 class Header:
     """What the receiver has to know of a frame before it can read the payload.
 
+    The payload holds ``n_items * k`` feature symbols of new items, and behind them ``refined_symbols`` more of items
+    that were sent before.
+
     Attributes:
         model_id: 16-bit id of the model (`ModelContract.wire_id`).
-        k: feature symbols per item, 1..256.
-        n_items: items in the frame, 1..64.
+        k: feature symbols per new item, 1..256.
+        n_items: new items in the frame, 0..255; 0 only where there are refinements. In version 1, 1..64.
         frame_num: frame counter modulo 4096.
         task: 0..15, the model's task and modality.
         power_scale_db: power of the payload over that of the preamble, -32..31.5 dB in steps of 0.5 dB.
-        version: protocol version, 0..7.
+        version: protocol version, 1 or 2.
+        mode: frame mode; in version 1 always normal.
+        request: which request of the receiver the frame answers, 1..255; 0 for none, as always in version 1.
+        refined_symbols: feature symbols of refinements, 0..4095; 0 in version 1.
 
     Raises:
-        ValueError: a field out of range.
+        ValueError: a field out of range, or one that the version does not have.
     """
 
     model_id: int
@@ -51,91 +74,104 @@ class Header:
     task: int = 0
     power_scale_db: float = 0.0
     version: int = PROTOCOL_VERSION
+    mode: FrameMode = FrameMode.NORMAL
+    request: int = 0
+    refined_symbols: int = 0
 
     def __post_init__(self) -> None:
+        if self.version not in _LAYOUTS:
+            raise ValueError(f"header field version is {self.version}; use one of {sorted(_LAYOUTS)}")
         for name, low, high in (
             ("model_id", 0, 0xFFFF),
             ("k", 1, MAX_K),
-            ("n_items", 1, MAX_ITEMS),
+            ("n_items", 0, _MOST_ITEMS[self.version]),
             ("frame_num", 0, FRAME_NUM_MODULO - 1),
             ("task", 0, 15),
             ("power_scale_db", -32.0, 31.5),
-            ("version", 0, 7),
+            ("request", 0, MAX_REQUEST),
+            ("refined_symbols", 0, MAX_REFINED_SYMBOLS),
         ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"header field {name} is {getattr(self, name)}, outside {low}..{high}")
         if (self.power_scale_db / POWER_SCALE_STEP_DB) % 1:
             raise ValueError(f"header field power_scale_db is {self.power_scale_db}, not a multiple of 0.5")
+        if not isinstance(self.mode, FrameMode):
+            raise ValueError(f"header field mode is {self.mode!r}; use one of {[mode.name for mode in FrameMode]}")
+        if not self.feature_symbols:
+            raise ValueError("header field n_items is 0 in a frame without refinements; use 1 or more")
+        if self.version == 1:
+            for name, only in (("mode", FrameMode.NORMAL), ("request", 0), ("refined_symbols", 0)):
+                if getattr(self, name) != only:
+                    raise ValueError(f"header field {name} is {getattr(self, name)}, which version 1 does not have")
+
+    @property
+    def new_symbols(self) -> int:
+        """Complex feature symbols of new items in the payload."""
+        return self.k * self.n_items
 
     @property
     def feature_symbols(self) -> int:
-        """Complex feature symbols in the payload."""
-        return self.k * self.n_items
+        """Complex feature symbols in the payload: of new items, and of refinements."""
+        return self.new_symbols + self.refined_symbols
 
 
 def pack(header: Header) -> np.ndarray:
-    """uint8 (72,): the fields' bits and the CRC-16-CCITT over them."""
-    values = (
-        header.version,
-        header.model_id,
-        header.k - 1,
-        header.n_items - 1,
-        header.frame_num,
-        header.task,
-        round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64,
-    )
-    word = 0
-    for value, (_, width) in zip(values, _LAYOUT, strict=True):
-        word = (word << width) | value
-    fields = word.to_bytes(_FIELD_BITS // 8, "big")
+    """uint8 (`INFO_BITS`,): the fields' bits and the CRC-16-CCITT over them."""
+    values = {
+        "version": header.version,
+        "mode": int(header.mode),
+        "model_id": header.model_id,
+        "task": header.task,
+        "k": header.k - 1,
+        "n_items": header.n_items - (header.version == 1),
+        "frame_num": header.frame_num,
+        "power": round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64,
+        "request": header.request,
+        "refined_symbols": header.refined_symbols,
+    }
+    layout, word = _LAYOUTS[header.version], 0
+    for name, width in layout:
+        word = (word << width) | values[name]
+    fields = word.to_bytes((INFO_BITS[header.version] - _CRC_BITS) // 8, "big")
     crc = binascii.crc_hqx(fields, 0xFFFF).to_bytes(2, "big")
     return np.unpackbits(np.frombuffer(fields + crc, np.uint8))
 
 
+def is_intact(bits: np.ndarray) -> bool:
+    """Whether the check of a header's bits is right."""
+    raw = np.packbits(bits).tobytes()
+    return binascii.crc_hqx(raw[:-2], 0xFFFF) == int.from_bytes(raw[-2:], "big")
+
+
 def unpack(bits: np.ndarray) -> Header | None:
-    """The header in 72 bits, or None if the CRC or the protocol version is not right.
+    """The header in 72 bits (version 1) or 96 (version 2); None if the check is not right, or the fields are none of
+    that version: another version or mode, or a frame without features.
 
     >>> header = Header(model_id=0xBEEF, k=16, n_items=4, frame_num=7, power_scale_db=-1.5)
     >>> unpack(pack(header)) == header
     True
     """
-    raw = np.packbits(bits).tobytes()
-    if binascii.crc_hqx(raw[:-2], 0xFFFF) != int.from_bytes(raw[-2:], "big"):
+    if not is_intact(bits):
         return None
-    word, values = int.from_bytes(raw[:-2], "big"), []
-    for _, width in reversed(_LAYOUT):
-        values.append(word & ((1 << width) - 1))
+    version = next(version for version, length in INFO_BITS.items() if length == len(bits))
+    word, values = int.from_bytes(np.packbits(bits).tobytes()[:-2], "big"), {}
+    for name, width in reversed(_LAYOUTS[version]):
+        values[name] = word & ((1 << width) - 1)
         word >>= width
-    power, task, frame_num, n_items, k, model_id, version = values
-    if version != PROTOCOL_VERSION:
+    if values["version"] != version:
         return None
-    return Header(model_id, k + 1, n_items + 1, frame_num, task, (power - 64) * POWER_SCALE_STEP_DB, version)
-
-
-@lru_cache(maxsize=16)
-def _mapping(places: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each place on the air, which coded bit it carries (repeated until all are filled), and with what sign."""
-    coded = np.empty(places, np.int64)
-    coded[permutation(places)] = np.arange(places) % CODED_BITS
-    return coded, pn_signs(places, seed=0x2C5B)
-
-
-def encode(header: Header, numerology: Numerology) -> np.ndarray:
-    """float32 (header_symbols, data_subcarriers) of +1 and -1."""
-    return encode_bits(pack(header), numerology)
-
-
-def encode_bits(bits: np.ndarray, numerology: Numerology) -> np.ndarray:
-    """As `encode`, from the 72 bits that `pack` makes."""
-    coded, signs = _mapping(numerology.header_symbols * numerology.data_subcarriers)
-    return (header_code.encode(bits)[coded] * signs).reshape(numerology.header_symbols, -1)
-
-
-def decode_bits(soft: np.ndarray) -> np.ndarray:
-    """The likeliest 72 bits, for `unpack`.
-
-    Args:
-        soft: float32 (header_symbols, data_subcarriers), in proportion to the log-likelihood ratio.
-    """
-    coded, signs = _mapping(soft.size)
-    return header_code.decode(header_code.combine(soft.ravel() * signs, coded, CODED_BITS))
+    try:
+        return Header(
+            model_id=values["model_id"],
+            k=values["k"] + 1,
+            n_items=values["n_items"] + (version == 1),
+            frame_num=values["frame_num"],
+            task=values["task"],
+            power_scale_db=(values["power"] - 64) * POWER_SCALE_STEP_DB,
+            version=version,
+            mode=FrameMode(values.get("mode", FrameMode.NORMAL)),
+            request=values.get("request", 0),
+            refined_symbols=values.get("refined_symbols", 0),
+        )
+    except ValueError:
+        return None

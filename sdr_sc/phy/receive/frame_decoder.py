@@ -5,21 +5,28 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
 
-from sdr_sc.phy.frame import header as header_format
+from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.framing import pilot_values
-from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K, Header
+from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, PROTOCOL_VERSION, VERSIONS, Header, is_intact, unpack
 from sdr_sc.phy.frame.interleave import feature_mapping, permutation
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.channel_estimate import smoother
-from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, known_symbol_gains
+from sdr_sc.phy.receive.header_stage import (
+    HeaderTables,
+    full_channel,
+    header_soft_values,
+    known_symbol_gains,
+    refined_soft_values,
+)
 from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
-from sdr_sc.phy.receive.preamble_estimate import PreambleEstimator
+from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstimator
 from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
 from sdr_sc.phy.receive.snr import pilots as pilots_estimator
@@ -27,6 +34,7 @@ from sdr_sc.phy.receive.sync import Synchronisation
 from sdr_sc.phy.receive.windows import early_window_ramp, spectra
 
 _ALL = slice(None)
+_ROUNDS = 3  # of decoding a header of the latest version again with the channel that it shows
 
 
 class HeaderResult(NamedTuple):
@@ -48,8 +56,16 @@ class HeaderResult(NamedTuple):
     observation: SnrObservation
 
 
+class HeaderFault(Enum):
+    """Why a header is refused: its check failed, or the check is right but the fields are of no version or mode that
+    this receiver knows."""
+
+    CHECK = auto()
+    UNKNOWN = auto()
+
+
 class PayloadResult(NamedTuple):
-    """The features of a frame; shapes (n_items, k).
+    """The features of a frame, those of new items first; shapes (feature_symbols,).
 
     Attributes:
         features: complex64, LMMSE estimates; NaN where erased.
@@ -94,7 +110,7 @@ class FrameDecoder:
         self._middle = float(known_times.mean())
         ramp = early_window_ramp(n)
         self._unramp = ramp.conj()
-        longest = n.payload_symbols(MAX_K * MAX_ITEMS)
+        longest = n.payload_symbols(MAX_FEATURE_SYMBOLS)
         known_pilots = pilot_values(n.header_symbols + longest, n)
         # Plain tuples: see `bundles`.
         self._header_tables = HeaderTables(
@@ -106,6 +122,9 @@ class FrameDecoder:
             slope_times=np.concatenate((self._preamble.times, header_times)),
             known_times=known_times - self._middle,
             smoother=smoother(n, np.ones(n.used)),
+            detection_times=self._preamble.times[:-2] - self._middle,
+            detection_weights=self._preamble.detection_weights,
+            full_smoother=smoother(n, len(known_times) + self._preamble.detection_weights),
         )[:]
         self._data = Carriers(n.bins[n.data_index], n.data_index, n.positions[n.data_index])[:]
         self._pilots = Pilots(
@@ -124,7 +143,7 @@ class FrameDecoder:
         self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
         self._slope_per_offset = 2 * np.pi * n.symbol_samples / n.fft_size
 
-    def decode_header(self, samples: np.ndarray, sync: Synchronisation) -> HeaderResult | None:
+    def decode_header(self, samples: np.ndarray, sync: Synchronisation) -> HeaderResult | HeaderFault:
         """Estimate the channel from the preamble, read the header, and use it as further known symbols.
 
         Args:
@@ -132,19 +151,23 @@ class FrameDecoder:
             sync: the frame's carrier offset and amplitude.
 
         Returns:
-            None if the header's check fails.
+            What it says, or why it was refused.
         """
         n, preamble_windows = self.numerology, len(self._preamble.starts)
         cycles = sync.cycles_per_sample
         bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
         first_look = self._preamble.estimate(bins[:preamble_windows])
         symbols, soft = header_soft_values(bins[preamble_windows:], first_look[:], self._header_tables)
-        bits = header_format.decode_bits(soft)
-        header = header_format.unpack(bits)
+        bits = self._header_bits(symbols, soft, first_look)
+        if bits is None:
+            return HeaderFault.CHECK
+        header = unpack(bits)
         if header is None:
-            return None
-        sent = header_format.encode_bits(bits, n)
+            return HeaderFault.UNKNOWN
+        sent = header_symbols.encode_bits(bits, n)
         gains, channel, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
+        if header.version > 1:
+            channel = full_channel(gains, slope, first_look[:], self._header_tables)
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
         observation = SnrObservation(
             training=first_look.training,
@@ -155,6 +178,25 @@ class FrameDecoder:
             fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
         )
         return HeaderResult(header, channel, refined, known_symbols(observation), observation)
+
+    def _header_bits(self, symbols: np.ndarray, soft: np.ndarray, first_look: PreambleEstimate) -> np.ndarray | None:
+        """The header's bits; None if the check fails in every version."""
+        for version in VERSIONS:
+            bits = header_symbols.decode_bits(soft, version)
+            if is_intact(bits):
+                return bits
+        bits = header_symbols.decode_bits(soft, PROTOCOL_VERSION)
+        for _ in range(_ROUNDS):
+            sent = header_symbols.encode_bits(bits, self.numerology)
+            gains, _, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
+            channel = full_channel(gains, slope, first_look[:], self._header_tables)
+            soft = refined_soft_values(symbols, channel, slope, self._header_tables)
+            bits, before = header_symbols.decode_bits(soft, PROTOCOL_VERSION), bits
+            if is_intact(bits):
+                return bits
+            if np.array_equal(bits, before):
+                break
+        return None
 
     def decode_payload(
         self,
@@ -172,13 +214,13 @@ class FrameDecoder:
             damaged: begin and end of spans of samples that are known to be worthless; their features are erased.
         """
         n, header = self.numerology, result.header
-        count, shape = header.feature_symbols, (header.n_items, header.k)
+        count = header.feature_symbols
         arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
-        features, variance = np.empty(shape, np.complex64), np.empty(shape, np.float32)
+        features, variance = np.empty(count, np.complex64), np.empty(count, np.float32)
         if not arrived:
             _erase(features, variance)
             power = self._power(result, result.observation)
-            return PayloadResult(features, variance, np.ones(shape, np.bool_), 0, power, 0.0)
+            return PayloadResult(features, variance, np.ones(count, np.bool_), 0, power, 0.0)
         starts = self._payload_starts[:arrived]
         bins = spectra(samples, starts, n.fft_size, result.cycles_per_sample, 1.0 / sync.amplitude)
         # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
@@ -203,12 +245,12 @@ class FrameDecoder:
             usable,
             Prior(noise, self._slope_per_offset * CLOCK_OFFSET_STD, self._known_weight)[:],
             feature_mapping(count, header.power_scale_db)[:],
-            Estimates(features.reshape(-1), variance.reshape(-1), pilots)[:],
+            Estimates(features, variance, pilots)[:],
         )
         observation = result.observation
         if self._needs_pilots:
             observation = observation._replace(pilots=pilots[np.isfinite(pilots).all(axis=1)])
-        erased = np.zeros(shape, np.bool_)
+        erased = np.zeros(count, np.bool_)
         if not (complete and is_whole):
             if there < arrived:
                 self._erase_behind(there, features, variance)
@@ -219,8 +261,7 @@ class FrameDecoder:
 
     def _erase_behind(self, symbols: int, features: np.ndarray, variance: np.ndarray) -> None:
         """Erase the features that ride on payload symbols from ``symbols`` on."""
-        behind = permutation(features.size) >= symbols * self.numerology.data_subcarriers
-        _erase(features, variance, behind.reshape(features.shape))
+        _erase(features, variance, permutation(features.size) >= symbols * self.numerology.data_subcarriers)
 
     def _fitted_noise(
         self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation

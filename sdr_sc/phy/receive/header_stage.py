@@ -30,6 +30,9 @@ class HeaderTables(NamedTuple):
             symbols, in symbol durations from the end of the preamble.
         known_times: float64 (2 + header_symbols,), the same of training and header symbols, from their mean.
         smoother: complex64 (used, used), see `channel_estimate.smoother`.
+        detection_times: float64 (windows - 2,), as ``known_times``, of the detection part's windows.
+        detection_weights: float32 (used,), see `PreambleEstimator`.
+        full_smoother: complex64 (used, used), the smoother for known symbols and detection part together.
     """
 
     bins: np.ndarray
@@ -40,6 +43,9 @@ class HeaderTables(NamedTuple):
     slope_times: np.ndarray
     known_times: np.ndarray
     smoother: np.ndarray
+    detection_times: np.ndarray
+    detection_weights: np.ndarray
+    full_smoother: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -54,7 +60,7 @@ def header_soft_values(spectra: np.ndarray, first_look: tuple, tables: tuple) ->
         The symbols on the occupied subcarriers, complex64 (header_symbols, used), and soft values, float32
         (header_symbols, data), in proportion to the log-likelihood ratio.
     """
-    training, channel, phasors = first_look
+    training, channel, _, phasors = first_look
     tables = HeaderTables(*tables)
     bins, ramp, times, pilots = tables.bins, tables.ramp, tables.slope_times, tables.pilots
     data_index, pilot_index = tables.data_index, tables.pilot_index
@@ -128,6 +134,59 @@ def known_symbol_gains(
             mean[u] += gains[s, u] / np.float32(count)
     _remove_clock_drift(gains, mean, times)
     return gains, multiply(tables.smoother, mean), slope
+
+
+@njit(cache=True, nogil=True)
+def full_channel(gains: np.ndarray, slope: float, first_look: tuple, tables: tuple) -> np.ndarray:
+    """The channel from all that is known ahead of the payload: training, header, and detection part.
+
+    Args:
+        gains, slope: of `known_symbol_gains`.
+        first_look, tables: fields of `PreambleEstimate` and `HeaderTables`.
+
+    Returns:
+        complex64 (used,), smoothed, with the phase of time 0.
+    """
+    tables, first_look = HeaderTables(*tables), PreambleEstimate(*first_look)
+    detection, times, weights = first_look.detection, tables.detection_times, tables.detection_weights
+    count, used = gains.shape
+    mean = np.zeros(used, np.complex64)
+    for s in range(count):
+        for u in range(used):
+            mean[u] += gains[s, u]
+    for w in range(len(detection)):
+        turn = np.complex64(complex(np.cos(slope * times[w]), -np.sin(slope * times[w])))
+        for u in range(used):
+            mean[u] += detection[w, u] * turn
+    for u in range(used):
+        mean[u] /= np.float32(count) + weights[u]
+    return multiply(tables.full_smoother, mean)
+
+
+@njit(cache=True, nogil=True)
+def refined_soft_values(symbols: np.ndarray, channel: np.ndarray, slope: float, tables: tuple) -> np.ndarray:
+    """Soft values of the header's bits from the channel that `known_symbol_gains` gives for a first decision.
+
+    A decision that failed its check has most of its bits right; the channel that it shows is better than that of the
+    preamble alone, and a second decoding often succeeds.
+
+    Args:
+        symbols: complex64 (header_symbols, used), received.
+        channel, slope: of `full_channel` and `known_symbol_gains`.
+        tables: fields of `HeaderTables`.
+
+    Returns:
+        float32 (header_symbols, data), in proportion to the log-likelihood ratio.
+    """
+    tables = HeaderTables(*tables)
+    times, data_index = tables.known_times[2:], tables.data_index
+    soft = np.empty((len(symbols), len(data_index)), np.float32)
+    for s in range(len(symbols)):
+        turn = np.complex64(complex(np.cos(slope * times[s]), -np.sin(slope * times[s])))
+        for d in range(len(data_index)):
+            u = data_index[d]
+            soft[s, d] = (symbols[s, u] * np.conj(channel[u]) * turn).real
+    return soft
 
 
 @njit(cache=True, nogil=True)

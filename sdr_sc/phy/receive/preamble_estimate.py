@@ -28,11 +28,14 @@ class PreambleEstimate(NamedTuple):
     Attributes:
         training: complex64 (2, used), received over known values of the two training symbols, residual offset and all.
         channel: complex64 (used,), smoothed, with the phase at the end of the preamble.
+        detection: complex64 (windows - 2, used), received times conjugate known values of the detection part; 0 on the
+            subcarriers that it leaves empty.
         phasors: complex64 (windows,), common phase of each FFT window against ``channel``, weighted by its energy.
     """
 
     training: np.ndarray
     channel: np.ndarray
+    detection: np.ndarray
     phasors: np.ndarray
 
 
@@ -42,6 +45,7 @@ class PreambleEstimator:
     Attributes:
         starts: int64 (windows,), first sample of each window in the frame, those of the detection part first.
         times: float64 (windows,), middles of the windows, in symbol durations from the end of the preamble.
+        detection_weights: float32 (used,), energy of the detection part's known values on each subcarrier.
     """
 
     def __init__(self, numerology: Numerology) -> None:
@@ -65,6 +69,7 @@ class PreambleEstimator:
         self._weights = np.full(n.used, 2.0, np.float32)
         power = float(np.abs(detection_subcarriers(n)[self._occupied[0]]) ** 2)
         self._weights[self._occupied] += np.float32(self._count * power)
+        self.detection_weights = self._weights - np.float32(2.0)
         self._smoother = smoother(n, self._weights)
 
     def estimate(self, spectra: np.ndarray) -> PreambleEstimate:
@@ -95,18 +100,18 @@ def _estimate(
     times: np.ndarray,
     weights: np.ndarray,
     smoother: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     windows, used = len(times), len(bins)
     # Received times the conjugate of what is known: gains times their weight, the power of the known value.
     shared = np.empty((windows, len(occupied)), np.complex64)
-    training = np.empty((2, used), np.complex64)
+    training, detection = np.empty((2, used), np.complex64), np.zeros((count, used), np.complex64)
     for s in range(2):
         for u in range(used):
             training[s, u] = spectra[count + s, bins[u]] * training_known[u]
     for o in range(len(occupied)):
         u = occupied[o]
         for w in range(count):
-            shared[w, o] = spectra[w, bins[u]] * detection_known[u]
+            shared[w, o] = detection[w, u] = spectra[w, bins[u]] * detection_known[u]
         for s in range(2):
             shared[count + s, o] = training[s, u]
     slope = phase_slope(shared, times, _REACH)
@@ -127,4 +132,4 @@ def _estimate(
     for s in range(2):
         for u in range(used):
             phasors[count + s] += training[s, u] * np.conj(channel[u])
-    return training, channel, phasors
+    return training, channel, detection, phasors

@@ -11,7 +11,7 @@ from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD, Candidate, Detector
-from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderResult
+from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderFault, HeaderResult
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
@@ -31,6 +31,9 @@ class ReceivedFrame:
         features: complex64 (n_items, k), LMMSE; NaN where erased.
         noise_variance: float32 (n_items, k), see `PayloadResult`.
         erased: bool (n_items, k).
+        refinement: complex64 (refined_symbols,), more features of items that were sent before; as ``features``.
+        refinement_variance: float32 (refined_symbols,), as ``noise_variance``.
+        refinement_erased: bool (refined_symbols,).
         snr_db: estimate by the receiver's SNR estimator, dB.
         cfo_hz: carrier frequency offset, Hz.
         clock_offset_ppm: sampling clock offset, see `PayloadResult`.
@@ -42,11 +45,19 @@ class ReceivedFrame:
     features: np.ndarray
     noise_variance: np.ndarray
     erased: np.ndarray
+    refinement: np.ndarray
+    refinement_variance: np.ndarray
+    refinement_erased: np.ndarray
     snr_db: float
     cfo_hz: float
     clock_offset_ppm: float
     channel: np.ndarray
     start_sample: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether any feature is erased."""
+        return bool(self.erased.any() or self.refinement_erased.any())
 
 
 @dataclass
@@ -58,6 +69,7 @@ class ReceiverCounters:
         candidates: first-stage detections.
         not_confirmed: candidates without channel-estimation symbols.
         header_failed: synchronised, but the header's check failed.
+        header_refused: the check was right, but the protocol version or the frame mode is none that is known here.
         delivered: frames given out.
         truncated: of those, frames with erased features: the stream ended, lost samples, or faded within the frame.
         cut_in_header: candidates that the end of the stream cut before their payload.
@@ -69,6 +81,7 @@ class ReceiverCounters:
     candidates: int = 0
     not_confirmed: int = 0
     header_failed: int = 0
+    header_refused: int = 0
     delivered: int = 0
     truncated: int = 0
     cut_in_header: int = 0
@@ -146,7 +159,7 @@ class Receiver:
         frames = self.flush()
         self.counters.abandoned += len(frames)
         self.counters.delivered -= len(frames)
-        self.counters.truncated -= sum(bool(frame.erased.any()) for frame in frames)
+        self.counters.truncated -= sum(frame.is_cut for frame in frames)
 
     def _run(self, end: int, ended: bool) -> list[ReceivedFrame]:
         """Go on with the samples up to stream index ``end``; after it there is only silence."""
@@ -202,15 +215,17 @@ class Receiver:
             return None, ended
         samples = self._buffer.view(start)
         if locked.result is None:
-            locked.result = self._decoder.decode_header(samples, sync)
-            if locked.result is None:
-                self.counters.header_failed += 1
+            result = self._decoder.decode_header(samples, sync)
+            if isinstance(result, HeaderFault):
+                self.counters.header_failed += result is HeaderFault.CHECK
+                self.counters.header_refused += result is HeaderFault.UNKNOWN
                 # What is not clearly a preamble may be something else just in front of one.
                 is_clear = sync.coherence >= _CLEAR_COHERENCE
                 self._from = start + n.preamble_samples if is_clear else locked.candidate + self._step
                 self._from = max(self._from, locked.candidate + self._step)
                 self._locked = None
                 return None, True
+            locked.result = result
         result = locked.result
         length = n.frame_samples(result.header.feature_symbols)
         if end - start < length and not ended:
@@ -221,11 +236,15 @@ class Receiver:
         self.counters.truncated += int(payload.erased.any())
         self._locked = None
         self._from = max(start + self._settled_samples(payload.symbols, length), locked.candidate)
+        shape, new = (result.header.n_items, result.header.k), result.header.new_symbols
         frame = ReceivedFrame(
             header=result.header,
-            features=payload.features,
-            noise_variance=payload.noise_variance,
-            erased=payload.erased,
+            features=payload.features[:new].reshape(shape),
+            noise_variance=payload.noise_variance[:new].reshape(shape),
+            erased=payload.erased[:new].reshape(shape),
+            refinement=payload.features[new:],
+            refinement_variance=payload.noise_variance[new:],
+            refinement_erased=payload.erased[new:],
             snr_db=payload.power.snr_db,
             cfo_hz=result.cycles_per_sample * n.sample_rate_hz,
             clock_offset_ppm=payload.clock_offset_ppm,
