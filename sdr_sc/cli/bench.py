@@ -9,7 +9,7 @@ import click
 
 from sdr_sc.cli.shared.bench_distillation import distillation
 from sdr_sc.cli.shared.measure import measure_and_print
-from sdr_sc.cli.shared.options import model_option
+from sdr_sc.cli.shared.options import data_set_option, model_option
 
 
 @click.group()
@@ -50,6 +50,24 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
     measure_and_print(
         lambda log: bench_phy(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
     )
+
+
+@command.command("mapping")
+@model_option
+@data_set_option
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of channels and noise.")
+@click.option("--quick", is_flag=True, help="A tenth of the frames.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def mapping(model: str, data_set: str, seed: int, quick: bool, json_path: Path | None) -> None:
+    """What mapping features by importance would gain over interleaving, in selective channels."""
+    from sdr_sc.bench.mapping import mapping_rows
+    from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.flowgraph.fitting_model import contract_for_images
+
+    data = load_dataset(data_set, "test")
+    contract_for_images(model, data)
+    configuration = {"model": model, "data_set": data_set, "seed": seed, "quick": quick}
+    measure_and_print(lambda log: mapping_rows(model, data, quick, seed, log), json_path, configuration)
 
 
 @command.command("throughput")
