@@ -45,6 +45,7 @@ GROUPS = {
         "teacher": "Fit the large network that students are distilled from.",
         "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
         "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
+        "calibrate": "Measure a student on held-out items: finer k, true confidence, rounds of refinement.",
         "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
     },
     "Measurements": {

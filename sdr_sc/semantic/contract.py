@@ -11,6 +11,8 @@ from typing import Any
 from sdr_sc.documents import whole_number
 from sdr_sc.errors import ContractError
 from sdr_sc.sealed import sealed
+from sdr_sc.semantic.calibration import Calibration
+from sdr_sc.semantic.refinement import RefinementPlan
 from sdr_sc.semantic.specs import MOST_NAMES, CamTable, ModalitySpec, TaskSpec
 from sdr_sc.shown import shown
 
@@ -21,6 +23,8 @@ LARGEST_K = 1 << 16
 MOST_TASKS = 16
 MOST_CLASSES = MOST_NAMES
 SNR_LIMIT_DB = 200.0
+MEASURED = ("calibration", "refinement")
+"""Fields that `sdr-sc calibrate` adds; a contract without them has none in its JSON, as those of earlier programs."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class ModelContract:
         power_norm: how features are scaled before they are sent.
         training_snr_db: lowest and highest SNR in training, dB.
         architecture: constructor arguments of the networks.
+        calibration: what makes its confidence true; None where it was not measured: a plain softmax.
+        refinement: rounds of incremental refinement; None where they were not measured.
 
     Raises:
         ContractError: values contradict each other or make no sense. Whether a network takes items of this shape is
@@ -54,6 +60,8 @@ class ModelContract:
     architecture: dict
     cam: CamTable
     training: dict
+    calibration: Calibration | None = None
+    refinement: RefinementPlan | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -70,6 +78,7 @@ class ModelContract:
         if len(self.model_id) != 16 or any(c not in "0123456789abcdef" for c in self.model_id):
             raise ContractError(f"model {self.name!r} has id {self.model_id!r}, which is not 16 hexadecimal digits.")
         self._check_cam()
+        self._check_measured()
         if len(self.training_snr_db) != 2 or not _rising(self.training_snr_db) or not _are_snrs(self.training_snr_db):
             raise ContractError(
                 f"model {self.name!r} has training SNRs {_short(list(self.training_snr_db))}, which must be two and "
@@ -105,6 +114,22 @@ class ModelContract:
             raise ContractError(
                 f"model {self.name!r} has a CAM table that gives away {cam.max_loss_points:g} accuracy points, which "
                 f"must be 0 to 100; {RETRAIN}."
+            )
+
+    def _check_measured(self) -> None:
+        """Refuse a calibration or a refinement plan that does not fit the k list."""
+        if self.calibration is not None and len(self.calibration.temperature[0]) != len(self.k_list):
+            raise ContractError(
+                f"model {self.name!r} has a calibration for {len(self.calibration.temperature[0])} k where its list "
+                f"has {len(self.k_list)}; run 'sdr-sc calibrate'."
+            )
+        plan = self.refinement
+        if plan is not None and not (
+            {k for steps in plan.steps for k in steps} <= set(self.k_list)
+            and all(len(energy) == self.k_max for energy in plan.energy)
+        ):
+            raise ContractError(
+                f"model {self.name!r} has a refinement plan that does not fit its k list; run 'sdr-sc calibrate'."
             )
 
     @property
@@ -164,7 +189,8 @@ class ModelContract:
         The checksum covers the weights, too, as ``model_id`` is made from theirs.
         """
         # Through JSON first: what a tuple or an integer key becomes there is what a reader finds.
-        return json.dumps(sealed(json.loads(json.dumps(asdict(self)))), sort_keys=True)
+        fields = {name: value for name, value in asdict(self).items() if name not in MEASURED or value is not None}
+        return json.dumps(sealed(json.loads(json.dumps(fields))), sort_keys=True)
 
 
 def _rising(values: tuple[float, ...]) -> bool:

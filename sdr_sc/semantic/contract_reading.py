@@ -11,8 +11,10 @@ from typing import Any
 from sdr_sc.documents import parse_json, whole_number
 from sdr_sc.errors import ContractError
 from sdr_sc.sealed import unsealed
-from sdr_sc.semantic.contract import FORMAT_VERSION, RETRAIN, ModelContract
+from sdr_sc.semantic.calibration import Calibration
+from sdr_sc.semantic.contract import FORMAT_VERSION, MEASURED, RETRAIN, ModelContract
 from sdr_sc.semantic.modalities.base import modality_of
+from sdr_sc.semantic.refinement import RefinementPlan
 from sdr_sc.semantic.specs import LONGEST_NAME, CamTable, ModalitySpec, TaskSpec
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
@@ -71,11 +73,15 @@ def read_contract_text(text: str, source: str) -> ModelContract:
 
 
 def _made(values: dict[str, Any]) -> ModelContract:
-    """The contract of values that were read; what is wrong with its modality or a task names the model."""
+    """The contract of values that were read; what is wrong with one of its parts names the model."""
     name = values["name"]
     try:
         modality = ModalitySpec(**values.pop("modality"))
         tasks = tuple(TaskSpec(**task) for task in values.pop("tasks"))
+        if "calibration" in values:
+            values["calibration"] = Calibration(**values["calibration"])
+        if "refinement" in values:
+            values["refinement"] = RefinementPlan(**values["refinement"])
     except ContractError as error:
         raise ContractError(f"model {name!r} has {error}; {RETRAIN}.") from None
     contract = ModelContract(modality=modality, tasks=tasks, **{**values, "format_version": FORMAT_VERSION})
@@ -169,6 +175,21 @@ def _keys(value: Any, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, 
 
 _MODALITY = {"name": _name, "shape": _list_of(_whole), "parameters": _object}
 _TASK = {"name": _name, "names": _list_of(_name)}
+_CALIBRATION = {
+    "snr_db": _list_of(_number),
+    "temperature": _list_of(_list_of(_number)),
+    "log_odds": _list_of(_number),
+    "calibrated": _list_of(_list_of(_list_of(_number))),
+    "measured_on": _text,
+}
+_REFINEMENT = {
+    "snr_db": _list_of(_number),
+    "steps": _list_of(_list_of(_whole)),
+    "accept": _list_of(_list_of(_number)),
+    "energy": _list_of(_list_of(_number)),
+    "symbol_price": _number,
+    "measured_on": _text,
+}
 _COMMON: dict[str, Callable[[Any], Any]] = {
     "name": _name,
     "model_id": _text,
@@ -196,7 +217,9 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], Any]]] = {
         **_COMMON,
         "modality": lambda value: _keys(value, _MODALITY),
         "tasks": _list_of(lambda value: _keys(value, _TASK)),
+        "calibration": lambda value: _keys(value, _CALIBRATION),
+        "refinement": lambda value: _keys(value, _REFINEMENT),
     },
 }
 """How each field is read from JSON, by the contract's version; a value of another kind is refused."""
-_OPTIONAL: dict[Any, set[str]] = {1: {"format_version"}, 2: set()}
+_OPTIONAL: dict[Any, set[str]] = {1: {"format_version"}, 2: set(MEASURED)}

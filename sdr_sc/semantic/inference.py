@@ -13,6 +13,7 @@ import numpy as np
 
 from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.semantic import onnx_file, weights
+from sdr_sc.semantic.calibration import channel_snr_db
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.onnx_file import Part
@@ -87,18 +88,31 @@ class SemanticEncoder:
             ModelFaultError: the model gives features that are no numbers.
         """
         self.contract.check_k(k)
-        self.contract.check_item(items.shape[1:])
-        if items.dtype != np.uint8:
-            raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
-        symbols = self.network.run(self.modality.network_input(items), _snr(snr_db, self.contract, len(items)))
-        kept = symbols.reshape(len(items), -1)[:, : 2 * k]
-        scaled, power = unit_power(kept)
+        scaled, power = unit_power(self.symbols(items, snr_db)[:, : 2 * k])
         if not np.isfinite(power).all():
             raise ModelFaultError(
                 f"the encoder of model {shown(self._model)!r} gives features that are no finite numbers; "
                 "train it again."
             )
         return scaled.view(np.complex64)
+
+    def symbols(self, items: np.ndarray, snr_db: float) -> np.ndarray:
+        """All symbols of each item, as the network gives them: any part of them is sent after `unit_power`.
+
+        Args:
+            items, snr_db: as for `encode`.
+
+        Returns:
+            float32 (n_items, 2 k_max), real and imaginary parts in turn; not finite where the model is faulty.
+
+        Raises:
+            ContractError: an item's shape or type is not the model's.
+        """
+        self.contract.check_item(items.shape[1:])
+        if items.dtype != np.uint8:
+            raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
+        symbols = self.network.run(self.modality.network_input(items), _snr(snr_db, self.contract, len(items)))
+        return symbols.reshape(len(items), -1)
 
 
 def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,11 +165,7 @@ class SemanticDecoder:
             erased = ~np.isfinite(features)
         padded = np.zeros((items, self.contract.k_max), np.complex64)
         np.copyto(padded[:, :k], features, where=~erased, casting="same_kind")
-        logits = self.network.run(
-            padded.view(np.float32).reshape(items, -1, 2),
-            _snr(snr_db, self.contract, items),
-            np.full(items, k / self.contract.k_max, np.float32),
-        )
+        logits = self.run(padded, np.full(items, snr_db), np.full(items, k))
         lost = erased.all(axis=1)
         if not np.isfinite(logits).all():
             lost |= (~np.isfinite(features) & ~erased).any(axis=1)
@@ -166,9 +176,71 @@ class SemanticDecoder:
         logits[lost] = np.nan
         return logits
 
-    def answer(self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None) -> TaskAnswer:
-        """Answers to the model's first task; arguments as for `decode`, which here never raises for a model's fault."""
-        return self.task.answer(self.decode(features, snr_db, erased, strict=False), self.contract.tasks[0])
+    def run(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """Logits of items of which different numbers of symbols arrived, as the network gives them.
+
+        Args:
+            prefixes: complex64 (n_items, k_max), LMMSE estimates; 0 where none arrived.
+            snr_db: (n_items,), dB; clipped to the training range.
+            k: int (n_items,), symbols that were sent of each item.
+
+        Returns:
+            float32 (n_items, n_classes).
+        """
+        low, high = self.contract.training_snr_db
+        return self.network.run(
+            np.ascontiguousarray(prefixes, np.complex64).view(np.float32).reshape(len(prefixes), -1, 2),
+            np.clip(snr_db, low, high).astype(np.float32),
+            (k / self.contract.k_max).astype(np.float32),
+        )
+
+    def answer(
+        self,
+        features: np.ndarray,
+        snr_db: float,
+        erased: np.ndarray | None = None,
+        noise_variance: np.ndarray | None = None,
+    ) -> TaskAnswer:
+        """Answers to the model's first task, with a calibrated confidence where the model knows one.
+
+        Args:
+            features, snr_db, erased: as for `decode`, which here never raises for a model's fault.
+            noise_variance: float32 (n_items, k), of the unbiased estimates, infinite where erased; None where there is
+                only the SNR to go by.
+        """
+        logits = self.decode(features, snr_db, erased, strict=False)
+        k = features.shape[1]
+        if noise_variance is None:
+            gone = ~np.isfinite(features) if erased is None else erased
+            noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
+        return self.judged(logits, np.full(len(logits), k), noise_variance)
+
+    def answer_prefixes(
+        self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray, noise_variance: np.ndarray
+    ) -> TaskAnswer:
+        """Answers from prefixes that were put together of several rounds; see `run` and `judged`. An item of which
+        nothing arrived, with a noise variance of infinity throughout, is lost."""
+        logits = self.run(prefixes, snr_db, k)
+        logits[~np.isfinite(logits).all(axis=1)] = np.inf
+        logits[np.isinf(noise_variance).all(axis=1)] = np.nan
+        return self.judged(logits, k, noise_variance)
+
+    def judged(self, logits: np.ndarray, k: np.ndarray, noise_variance: np.ndarray) -> TaskAnswer:
+        """Answers to the model's first task from logits.
+
+        Args:
+            logits: float32 (n_items, n_classes), of `decode` or `run`.
+            k: int (n_items,), from the model's list.
+            noise_variance: float (n_items, k or more), see `channel_snr_db`.
+        """
+        found = self.task.answer(logits, self.contract.tasks[0])
+        calibration = self.contract.calibration
+        if calibration is None:
+            return found
+        known = found.best >= 0
+        columns = np.searchsorted(self.contract.k_list, k)
+        true = calibration.confidence(np.where(known[:, None], logits, 0.0), columns, channel_snr_db(noise_variance, k))
+        return TaskAnswer(found.ids, np.where(known, true, np.float32(0.0)))
 
     def fault(self) -> str:
         """What is wrong with a model whose logits are no numbers, as a sentence."""

@@ -4,16 +4,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import torch
+from torch import nn
 
-from sdr_sc.distill.objective import Student
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import blank_input
 
 
-def model_card(student: Student, contract: ModelContract, out: Path) -> str:
+class Networks(Protocol):
+    """Both halves of a student."""
+
+    @property
+    def encoder(self) -> nn.Module: ...
+    @property
+    def decoder(self) -> nn.Module: ...
+
+
+def model_card(student: Networks, contract: ModelContract, out: Path) -> str:
     """Markdown text on what the model is, what it was made of, and what its CAM chooses.
 
     Args:
@@ -58,6 +68,7 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
     for snr_db, row, k in zip(contract.cam.snr_db, contract.cam.accuracy, contract.cam.k, strict=True):
         lines.append(f"| {snr_db:g} | " + " | ".join(f"{100 * a:.1f}" for a in row) + f" | {k} |")
     lines += [
+        *_measured(contract),
         "",
         "## Use and limits",
         "",
@@ -68,6 +79,29 @@ def model_card(student: Student, contract: ModelContract, out: Path) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _measured(contract: ModelContract) -> list[str]:
+    """What `sdr-sc calibrate` found, where it was run."""
+    plan, calibration = contract.refinement, contract.calibration
+    if plan is None or calibration is None:
+        return []
+    lines = [
+        "",
+        "## Confidence and refinement",
+        "",
+        f"Temperatures and curves that make the confidence true, from {calibration.measured_on}, SNR "
+        f"{calibration.snr_db[0]:g} to {calibration.snr_db[-1]:g} dB.",
+        f"Rounds of incremental refinement, where a symbol has to be worth {100 * plan.symbol_price:g} points of "
+        "accuracy:",
+        "",
+        "| SNR (dB) | symbols after each round | confidence that ends an item |",
+        "|---|---|---|",
+    ]
+    for snr_db, steps, accept in zip(plan.snr_db, plan.steps, plan.accept, strict=True):
+        ends = ", ".join(f"{100 * one:.1f} %" for one in accept)
+        lines.append(f"| {snr_db:g} | {', '.join(map(str, steps))} | {ends} |")
+    return lines
 
 
 def _fading(contract: ModelContract) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from sdr_sc.semantic.specs import TaskSpec
 
-LOST, NOT_A_NUMBER = -1, -2
-"""In place of an answer's id: nothing of the item arrived; or something did, and the model gave no number for it."""
+LOST, NOT_A_NUMBER, REJECTED = -1, -2, -3
+"""In place of an answer's id: nothing of the item arrived; something did, and the model gave no number for it; or its
+confidence stayed too low for an answer ("I do not know")."""
 LARGEST_WIRE_ID = 15
 
 
