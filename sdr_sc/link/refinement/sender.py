@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The transmitter's side of refinement: what was sent, and the answers to requests for more of it."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.link.network.pdu_wire import Refusal
+from sdr_sc.link.refinement.requests import UNREADABLE, Request
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
+from sdr_sc.semantic.inference import unit_power
+
+ANOTHER_RUN = "request of an earlier run"
+REPEATED = "repeated request"
+UNKNOWN_FRAME = "request for a frame that is not kept"
+CONTRADICTORY = "request that contradicts what was sent"
+QUEUE_FULL = "request while too many wait"
+
+_MOST_FRAMES = 256
+_RUNS_KEPT = 16
+_NUMBERS_KEPT = 192
+"""Latest requests of which a second one counts as repeated: fewer than there are numbers, which come again."""
+
+
+@dataclass
+class _Sent:
+    """A frame's new items: all their symbols, float32 (n_items, 2 k_max), and how many of each were sent."""
+
+    symbols: np.ndarray
+    sent: np.ndarray
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The answer to a request.
+
+    Attributes:
+        request: its number, for the frame's header.
+        symbols: complex64 (refined_symbols,), each item's part at unit mean power.
+    """
+
+    request: int
+    symbols: np.ndarray
+
+
+class RefinementSender:
+    """Keeps the symbols of the latest items, and answers requests for them, one a frame.
+
+    Args:
+        most_items: whose symbols are kept; the oldest frames go first.
+        most_waiting: requests that wait for a frame; more are refused.
+
+    Attributes:
+        refused: requests that are not answered, by reason.
+        answered, symbols_sent: requests, and symbols in answer to them.
+    """
+
+    def __init__(self, most_items: int = 2048, most_waiting: int = 8) -> None:
+        self._most_items, self._most_waiting = most_items, most_waiting
+        self._frames: OrderedDict[int, _Sent] = OrderedDict()
+        self._items = 0
+        self._waiting: deque[Request] = deque()
+        self._run: int | None = None
+        self._earlier_runs: deque[int] = deque(maxlen=_RUNS_KEPT)
+        self._numbers: deque[int] = deque(maxlen=_NUMBERS_KEPT)
+        self.refused: Counter[str] = Counter()
+        self.answered = self.symbols_sent = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that the next frames answer."""
+        return len(self._waiting)
+
+    def sent(self, frame_num: int, symbols: np.ndarray, k: int) -> None:
+        """A frame of new items leaves.
+
+        Args:
+            frame_num: its number, modulo `FRAME_NUM_MODULO`.
+            symbols: float32 (n_items, 2 k_max), of `SemanticEncoder.symbols`.
+            k: how many of each leave now.
+        """
+        frame_num %= FRAME_NUM_MODULO
+        self._forget(frame_num)
+        self._frames[frame_num] = _Sent(symbols, np.full(len(symbols), k))
+        self._items += len(symbols)
+        while len(self._frames) > 1 and (self._items > self._most_items or len(self._frames) > _MOST_FRAMES):
+            self._forget(next(iter(self._frames)))
+
+    def arrived(self, raw: bytes) -> str:
+        """A request came; why it is refused and counted, '' if it waits for the next frame."""
+        try:
+            request = Request.from_bytes(raw)
+        except Refusal:
+            reason = UNREADABLE
+        else:
+            reason = self._refusal(request)
+        if reason:
+            self.refused[reason] += 1
+            return reason
+        self._numbers.append(request.number)
+        self._waiting.append(request)
+        return ""
+
+    def next(self) -> Refinement | None:
+        """What rides in the frame that leaves now."""
+        while self._waiting:
+            request = self._waiting.popleft()
+            reason = self._contradiction(request)  # what it is for may have gone meanwhile
+            if reason:
+                self.refused[reason] += 1
+                continue
+            parts = []
+            for group in request.groups:
+                frame = self._frames[group.frame_num]
+                items = list(group.items)
+                part = np.ascontiguousarray(frame.symbols[items, 2 * group.k_from : 2 * group.k_to])
+                parts.append(unit_power(part)[0].view(np.complex64).ravel())
+                frame.sent[items] = np.maximum(frame.sent[items], group.k_to)
+            self.answered += 1
+            self.symbols_sent += request.symbols
+            return Refinement(request.number, np.concatenate(parts))
+        return None
+
+    def _refusal(self, request: Request) -> str:
+        if request.run != self._run:
+            if request.run in self._earlier_runs:
+                return ANOTHER_RUN
+            if self._run is not None:
+                self._earlier_runs.append(self._run)
+            self._run = request.run
+            self._numbers.clear()
+            self._waiting.clear()
+        if request.number in self._numbers:
+            return REPEATED
+        reason = self._contradiction(request)
+        if reason:
+            return reason
+        return QUEUE_FULL if len(self._waiting) >= self._most_waiting else ""
+
+    def _contradiction(self, request: Request) -> str:
+        for group in request.groups:
+            frame = self._frames.get(group.frame_num)
+            if frame is None:
+                return UNKNOWN_FRAME
+            if group.n_items != len(frame.symbols) or 2 * group.k_to > frame.symbols.shape[1]:
+                return CONTRADICTORY
+            if (group.k_from > frame.sent[list(group.items)]).any():
+                return CONTRADICTORY
+        return ""
+
+    def _forget(self, frame_num: int) -> None:
+        gone = self._frames.pop(frame_num, None)
+        if gone is not None:
+            self._items -= len(gone.symbols)
