@@ -14,9 +14,10 @@ from sdr_sc.link.network.pdu_wire import Refusal
 from sdr_sc.link.refinement import receiver as receiving
 from sdr_sc.link.refinement import sender as sending
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings
-from sdr_sc.link.refinement.requests import LONGEST_BYTES, MOST_SYMBOLS, Group, Request, groups_of
+from sdr_sc.link.refinement.requests import LONGEST_BYTES, Group, Request, groups_of
 from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.link.refinement.soft_buffer import SoftItems
+from sdr_sc.phy.frame.header import MAX_REFINED_SYMBOLS
 from sdr_sc.semantic.refinement import RefinementPlan
 from sdr_sc.semantic.tasks.base import REJECTED, TaskAnswer
 from tests.helpers.fuzzing import FUZZ
@@ -266,13 +267,13 @@ def test_changed_bytes_of_a_request_never_break_the_sender(tail: bytes, place: i
     raw[place % len(raw)] = value
     sender.arrived(bytes(raw))
     refinement = sender.next()
-    assert refinement is None or 1 <= len(refinement.symbols) <= MOST_SYMBOLS
+    assert refinement is None or 1 <= len(refinement.symbols) <= MAX_REFINED_SYMBOLS
 
 
 def test_groups_hold_as_many_items_as_fit() -> None:
-    wanted = [(0, 64, item, 16, 256) for item in range(64)]
+    wanted = [(0, 255, item, 16, 256) for item in range(255)]
     (group,) = groups_of(wanted)
-    assert group.symbols <= MOST_SYMBOLS < group.symbols + 240
+    assert group.symbols <= MAX_REFINED_SYMBOLS < group.symbols + 240
     assert groups_of([]) == () and groups_of(wanted, most_symbols=10) == ()
 
 

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sdr_sc.link.refinement.requests import MOST_NUMBERS, MOST_SYMBOLS, Request, groups_of
+from sdr_sc.link.refinement.requests import Request, groups_of
 from sdr_sc.link.refinement.soft_buffer import SoftItems
+from sdr_sc.phy.frame.header import MAX_REFINED_SYMBOLS, MAX_REQUEST
 from sdr_sc.semantic.refinement import RefinementPlan
 from sdr_sc.semantic.tasks.base import REJECTED, TaskAnswer
 
@@ -56,7 +57,7 @@ class Settings:
     most_frames: int = 24
     patience_frames: int = 6
     most_items: int = 1024
-    most_symbols: int = MOST_SYMBOLS
+    most_symbols: int = MAX_REFINED_SYMBOLS
     reject_below: float = 0.0
 
 
@@ -225,7 +226,7 @@ class RefinementReceiver:
         return self._answered()
 
     def _free_number(self) -> int | None:
-        self._number = self._number % MOST_NUMBERS + 1
+        self._number = self._number % MAX_REQUEST + 1
         return None if self._number in self._outstanding else self._number
 
     def _refine(self, number: int, refinement: ReceivedPart | None) -> None:

@@ -16,12 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.link.network.pdu_wire import Refusal
-from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REFINED_SYMBOLS, MAX_REQUEST
 
-MOST_NUMBERS = 255
 MOST_GROUPS = 32
-MOST_SYMBOLS = 4095
-"""Symbols that one frame's header can announce for refinements."""
 LONGEST_BYTES = 6 + MOST_GROUPS * (6 + -(-MAX_ITEMS // 8))
 UNREADABLE = "unreadable request"
 
@@ -88,11 +85,11 @@ class Request:
     def __post_init__(self) -> None:
         items = [(group.frame_num, item) for group in self.groups for item in group.items]
         fits = (
-            1 <= self.number <= MOST_NUMBERS
+            1 <= self.number <= MAX_REQUEST
             and 0 <= self.run < 1 << 32
             and 1 <= len(self.groups) <= MOST_GROUPS
             and len({*items}) == len(items)
-            and self.symbols <= MOST_SYMBOLS
+            and self.symbols <= MAX_REFINED_SYMBOLS
         )
         if not fits:
             raise Refusal(UNREADABLE)
@@ -140,7 +137,9 @@ class Request:
         return cls(number, run, tuple(groups))
 
 
-def groups_of(wanted: Iterable[tuple[int, int, int, int, int]], most_symbols: int = MOST_SYMBOLS) -> tuple[Group, ...]:
+def groups_of(
+    wanted: Iterable[tuple[int, int, int, int, int]], most_symbols: int = MAX_REFINED_SYMBOLS
+) -> tuple[Group, ...]:
     """Groups of as many items as fit, the first ones first.
 
     Args:
