@@ -11,7 +11,7 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
-from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.parameters import require
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.modalities.base import modality_class
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of

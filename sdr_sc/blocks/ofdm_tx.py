@@ -17,9 +17,8 @@ from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import TRANSMITTER_LINGER_S, TransmitterEnd, is_end
-from sdr_sc.link.frames.frame_fields import require
 from sdr_sc.link.level import LevelMeter
-from sdr_sc.link.parameters import require_number, require_whole
+from sdr_sc.link.parameters import require, require_number, require_whole
 from sdr_sc.link.timing.air_queue import AirQueue
 from sdr_sc.link.timing.burst_timing import BurstTiming
 from sdr_sc.link.timing.device_clock import DeviceClock

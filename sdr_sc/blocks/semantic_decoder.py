@@ -14,7 +14,7 @@ from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
-from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.parameters import require
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
 

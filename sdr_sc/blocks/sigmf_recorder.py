@@ -23,11 +23,10 @@ from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.datatype import FORMATS, warm_up
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import is_end
-from sdr_sc.link.frames.frame_fields import require
-from sdr_sc.link.frames.frame_join import FrameJoin
-from sdr_sc.link.frames.frame_news import check_sent, check_truth
-from sdr_sc.link.frames.join_queue import JoinQueue
-from sdr_sc.link.parameters import require_number, require_text
+from sdr_sc.link.frames.frame_news import check_truth, sent_record
+from sdr_sc.link.frames.frame_record import Answer
+from sdr_sc.link.frames.recorded_frames import AnnotationLedger, reception_of
+from sdr_sc.link.parameters import require, require_number, require_text
 from sdr_sc.link.stream_end import StreamEnd
 from sdr_sc.phy.numerology import Numerology
 
@@ -97,7 +96,7 @@ class sigmf_recorder(gr.basic_block):
         self._config: dict[str, Any] = {}
         self._git_commit = ""
         self._writer: CaptureWriter | None = None
-        self._join = JoinQueue(FrameJoin(self._numerology, self._received, self._not_received))
+        self._ledger = AnnotationLedger(self._numerology, self._received, self._not_received)
         self._notes: deque[FrameNote] = deque()  # their last samples are still to come
         self._breaks: deque[int] = deque(maxlen=_BREAKS)
         self._known_time: tuple[int, DeviceTime] | None = None
@@ -123,12 +122,12 @@ class sigmf_recorder(gr.basic_block):
     @property
     def frames_told(self) -> int:
         """Frames that the receiver has reported."""
-        return self._join.frames
+        return self._ledger.reported["received"]
 
     @property
     def answers_told(self) -> int:
         """Answers that the decoder has reported."""
-        return self._join.answers
+        return self._ledger.reported["answered"]
 
     @property
     def samples_clipped(self) -> int:
@@ -167,7 +166,7 @@ class sigmf_recorder(gr.basic_block):
         if self._writer is not None and not self._closed:
             self._closed = True
             try:
-                self._join.close()
+                self._ledger.close()
                 self._annotate(everything=True)
             finally:  # what is known makes a whole recording all the same
                 self._writer.close()
@@ -182,7 +181,7 @@ class sigmf_recorder(gr.basic_block):
         samples, consumed = self.stream_end.take(input_items[0], self.nitems_read(0))
         if self._began is None:
             self._begin(len(samples))
-        self._join.turn()
+        self._ledger.turn()
         for place, time, freq_hz in self._tags(len(samples)):
             self._write(samples[done:place])
             done = place
@@ -204,23 +203,22 @@ class sigmf_recorder(gr.basic_block):
         """A frame was received."""
         meta, _ = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db", "start_sample"), "frames")
-        self._join.frame(meta)
+        self._ledger.later("received", reception_of(meta))
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
         """A frame was sent."""
         with self.refused.messages():
-            meta, _ = read_pdu(message, "sent")
+            meta, items = read_pdu(message, "sent")
             if not is_end(meta):
-                check_sent(meta, None)
-                self._join.sent(meta)
+                self._ledger.later("sent", sent_record(meta, items))
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
         """A frame was answered."""
         meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num",), "answers")
-        self._join.answer(meta, classes)
+        self._ledger.later("answered", meta["frame_num"], Answer(classes, meta.get("confidence"), 0))
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
@@ -228,7 +226,7 @@ class sigmf_recorder(gr.basic_block):
         with self.refused.messages():
             meta, _ = read_pdu(message, "truth")
             check_truth(meta)
-            self._join.truth(meta)
+            self._ledger.later("snr_set", meta["frame_index"], float(meta["snr_db"]))
 
     def _tags(self, count: int) -> list[tuple[int, DeviceTime | None, float | None]]:
         """Place, device time and frequency of the tags on the next samples, in their order."""

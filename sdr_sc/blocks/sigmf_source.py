@@ -18,7 +18,9 @@ from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime,
 from sdr_sc.capture import Capture, Segment, open_capture
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import REPLAY_GIVE_UP_S, REPLAY_LAST_S, REPLAY_LINGER_S, SenderEnd, end_meta
-from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta, told_frames
+from sdr_sc.link.frames.frame_news import many_meta, sent_meta
+from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.recorded_frames import sent_frames
 from sdr_sc.link.parameters import require_number, require_text, require_whole
 from sdr_sc.link.timing.pace import Followed, RealTime
 
@@ -88,8 +90,8 @@ class sigmf_source(gr.basic_block):
             self._open(str(file), datatype, sample_rate_hz, start_sample, stop_sample)
         self._pace = RealTime(self.sample_rate_hz) if pace == "real" else None
         self._followed: Followed | None = None
-        self._told: Iterator[ToldFrame] = iter(())
-        self._next_told: ToldFrame | None = None
+        self._told: Iterator[tuple[int, FrameRecord]] = iter(())
+        self._next_told: tuple[int, FrameRecord] | None = None
         self._place = -1
         self._end = SenderEnd()
         self._time: tuple[int, DeviceTime] | None = None  # of the last tags: place in the output, device time
@@ -133,7 +135,7 @@ class sigmf_source(gr.basic_block):
     def _rewind(self) -> None:
         assert self.capture is not None
         self._place = self._start
-        self._told = told_frames(self.capture, self._start, self._stop)
+        self._told = sent_frames(self.capture, self._start, self._stop)
         self._next_told = next(self._told, None)
 
     @guarded
@@ -185,18 +187,19 @@ class sigmf_source(gr.basic_block):
     def _tell(self, stop: int) -> None:
         """News of the frames that begin before ``stop``."""
         frames = []
-        while self._next_told is not None and self._next_told.place < stop:
-            frames.append(self._next_told)
+        while self._next_told is not None and self._next_told[0] < stop:
+            frames.append(self._next_told[1])
             self._next_told = next(self._told, None)
         if not frames:
             return
         if self._listened(_TOLD):
             self.message_port_pub(_TOLD, make_pdu(many_meta(frames, time.monotonic_ns()), _NOTHING))
         one_by_one = self._listened(_SENT), self._listened(_TRUTH)
-        for told in frames if any(one_by_one) else ():
-            self.message_port_pub(_SENT, make_pdu(told.meta(time.monotonic_ns()), _NOTHING))
-            if told.snr_set_db is not None:
-                truth = {"frame_index": told.frame_index, "snr_db": told.snr_set_db}
+        for record in frames if any(one_by_one) else ():
+            record.time_ns = time.monotonic_ns()
+            self.message_port_pub(_SENT, make_pdu(sent_meta(record), _NOTHING))
+            if record.snr_set_db is not None:
+                truth = {"frame_index": record.frame_index, "snr_db": record.snr_set_db}
                 self.message_port_pub(_TRUTH, make_pdu(truth, _NOTHING))
 
     def _listened(self, port: pmt.pmt_base) -> bool:

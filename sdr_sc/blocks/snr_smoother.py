@@ -10,7 +10,7 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.link.adaptation import SnrSmoother, bounded
-from sdr_sc.link.frames.frame_fields import require
+from sdr_sc.link.parameters import require
 
 
 class snr_smoother(gr.basic_block):

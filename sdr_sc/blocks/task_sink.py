@@ -18,11 +18,10 @@ from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
 from sdr_sc.link.end_of_stream import SinkEnd, is_end
-from sdr_sc.link.frames.annotated_frames import MANY
-from sdr_sc.link.frames.frame_fields import require, unwrap
-from sdr_sc.link.frames.frame_news import check_truth, many_records, sent_record
-from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.frame_news import MANY, check_truth, many_records, sent_record
+from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
+from sdr_sc.link.parameters import require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
@@ -146,27 +145,19 @@ class task_sink(gr.basic_block):
         with self.refused.messages():
             meta, _ = read_pdu(message, "truth")
             check_truth(meta)
-            self.record.truth(meta["frame_index"], meta["snr_db"])
+            self.record.snr_set(meta["frame_index"], meta["snr_db"])
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
         """Set a frame's answers against its labels."""
-        meta, answer = read_pdu(message, "answers")
+        meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num", "confidence", "snr_db"), "answers")
+        number = meta["frame_num"]
         if self._without_truth:
-            self.record.sent(self._untold(meta, len(answer)))
-            index = self.record.latest_index
-        else:
-            index = unwrap(meta["frame_num"], self.record.latest_index, FRAME_NUM_MODULO)
-        record = self.record.answered(
-            index,
-            np.asarray(answer),
-            np.asarray(meta["confidence"]),
-            float(meta["snr_db"]),
-            meta.get("cfo_hz"),
-            time.monotonic_ns(),
-            meta.get("k"),
-            meta.get("task", 0),
+            number = self._take_unreported(meta, len(classes)) % FRAME_NUM_MODULO
+        answer = Answer(np.asarray(classes), np.asarray(meta["confidence"]), time.monotonic_ns(), meta.get("task", 0))
+        record = self.record.received(
+            Reception(number, meta.get("k"), len(classes), float(meta["snr_db"]), meta.get("cfo_hz"), answer)
         )
         self._end.settle()
         if record is not None:
@@ -176,12 +167,14 @@ class task_sink(gr.basic_block):
             self._publish(record)
         self.answers_taken += 1
 
-    def _untold(self, meta: dict, n_items: int) -> FrameRecord:
-        """An answered frame that nobody reported, with the numbers that come next."""
+    def _take_unreported(self, meta: dict, n_items: int) -> int:
+        """Enter an answered frame that nobody reported as sent, with the numbers that come next; returns its index."""
         unknown = np.full(n_items, -1)
         items = self.record.items_sent + np.arange(n_items)
         none = np.empty((n_items, 0), np.uint8)
-        return FrameRecord(self.record.frames_sent, meta.get("k", 0), items, unknown, none, time.monotonic_ns())
+        index = self.record.frames_sent
+        self.record.sent(FrameRecord(index, meta.get("k", 0), items, unknown, none, time.monotonic_ns()))
+        return index
 
     @guarded_stop
     def stop(self) -> bool:

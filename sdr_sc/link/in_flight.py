@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from sdr_sc.link.frames.frame_fields import unwrap
+from sdr_sc.link.frames.ledger import unwrap
 
 _RECENT_FRAMES = 256  # feedback may come after its time-out
 _ROUND_TRIPS = 4.0  # of the slowest so far: a busy machine stands still now and then

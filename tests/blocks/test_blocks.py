@@ -7,6 +7,7 @@ import numpy as np
 import pmt
 import pytest
 from block_messages import DEADLINE_S, WIRE_ID, frame_pdu, messages, post, run_messages
+from frames import reception
 from gnuradio import blocks, gr
 from onnx_pairs import other_model
 
@@ -359,10 +360,10 @@ def test_record_accounts_for_every_frame(tmp_path) -> None:
     for index in range(40):
         link.sent(record(index))
         if index % 4:
-            link.truth(index, 12.0)
-            link.answered(index, np.array([index % 4]), np.array([0.9]), 11.0, None, 1_000_000)
-    assert link.answered(39, np.array([1]), np.array([0.9]), 11.0, None, 0) is None  # twice
-    assert link.answered(99, np.array([1]), np.array([0.9]), 11.0, None, 0) is None  # never sent
+            link.snr_set(index, 12.0)
+            link.received(reception(index, np.array([index % 4]), np.array([0.9]), 11.0, None, 1_000_000))
+    assert link.received(reception(39, np.array([1]), np.array([0.9]), 11.0, None, 0)) is None  # twice
+    assert link.received(reception(99, np.array([1]), np.array([0.9]), 11.0, None, 0)) is None  # never sent
     link.close()
     assert (link.frames_sent, link.frames_answered, link.frames_lost) == (40, 30, 10)
     assert (link.items_correct, link.items_lost, link.answers_unknown) == (10, 10, 2)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pmt
 import pytest
+from frames import reception
 from gnuradio import blocks, gr
 from link_messages import answer_meta, frame_pdu, free_address, sent_meta, wait_for
 
@@ -247,21 +248,21 @@ def sent(index: int) -> FrameRecord:
 def test_an_answer_may_come_before_the_news_that_its_frame_was_sent() -> None:
     record = LinkRecord(None)
     answer = (np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000)
-    assert record.answered(0, *answer) is None
+    assert record.received(reception(0, *answer)) is None
     found = record.sent(sent(0))
     assert found is not None and found.answer is not None and record.frames_answered == 1
     assert record.sent(sent(1)) is None
-    record.answered(7, *answer)
+    record.received(reception(7, *answer))
     record.close()
     assert (record.items_correct, record.frames_lost, record.answers_unknown) == (1, 1, 1)
 
 
 def test_an_early_answer_is_not_taken_for_a_later_transmitters_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     answer, now_s = (np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000), [10.0]
-    monkeypatch.setattr("sdr_sc.link.frames.link_record.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("sdr_sc.link.frames.ledger.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     record = LinkRecord(None)
     for index in (1, 2, 9):  # of a transmitter that is killed before its news arrive
-        assert record.answered(index, *answer) is None
+        assert record.received(reception(index, *answer)) is None
     assert record.sent(sent(2)) is not None  # news that are a little late
     assert record.answers_unknown == 1  # that of frame 1: news come in order
     now_s[0] += 10.0
@@ -275,8 +276,8 @@ def test_a_frame_is_lost_only_when_later_ones_were_answered() -> None:
     for index in range(OPEN_FRAMES):
         record.sent(sent(index))
     assert record.frames_lost == 0 and record.frames_open == OPEN_FRAMES  # a decoder may be far behind
-    record.answered(0, *answer)
-    record.answered(SETTLE_FRAMES + 1, *answer)
+    record.received(reception(0, *answer))
+    record.received(reception(SETTLE_FRAMES + 1, *answer))
     assert (record.frames_lost, record.frames_answered, record.frames_open) == (1, 2, OPEN_FRAMES - 3)
     for index in range(OPEN_FRAMES, 2 * OPEN_FRAMES):
         record.sent(sent(index))
@@ -318,6 +319,6 @@ def test_an_encoder_that_starts_again_is_followed() -> None:
     record = LinkRecord(None)
     for index in (500, 501, 0, 1):
         record.sent(sent(index))
-        record.answered(index, np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000)
+        record.received(reception(index, np.array([1]), np.array([0.9]), 10.0, 0.0, 1_000_000))
     record.close()
     assert (record.frames_sent, record.frames_answered, record.items_correct, record.answers_unknown) == (4, 4, 4, 0)

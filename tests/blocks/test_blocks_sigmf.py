@@ -24,7 +24,8 @@ from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame, open_ca
 from sdr_sc.errors import BlockError, CaptureError
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.end_of_stream import END
-from sdr_sc.link.frames.annotated_frames import many_frames, told_frames
+from sdr_sc.link.frames.frame_news import many_records
+from sdr_sc.link.frames.recorded_frames import sent_frames
 from sdr_sc.link.stream_end import StreamEnd, end_together
 from sdr_sc.link.timing.pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.phy.decimate import Decimator
@@ -211,9 +212,9 @@ def test_the_source_reports_what_was_sent_in_its_order(tmp_path: Path) -> None:
         for index in (1, 3, 4, 7):
             writer.not_received(SentFrame(index, 8, (index,), (index % 10,)))
     capture = open_capture(tmp_path / "one")
-    assert [told.frame_index for told in told_frames(capture, 0, 20_000)] == [0, 1, 2, 3, 4, 5, 7]
-    assert [told.frame_index for told in told_frames(capture, 5000, 17_000)] == [2, 3, 4, 5]
-    assert [told.frame_index for told in told_frames(capture, 100, 5000)] == []
+    assert [record.frame_index for _, record in sent_frames(capture, 0, 20_000)] == [0, 1, 2, 3, 4, 5, 7]
+    assert [record.frame_index for _, record in sent_frames(capture, 5000, 17_000)] == [2, 3, 4, 5]
+    assert [record.frame_index for _, record in sent_frames(capture, 100, 5000)] == []
 
     tb = gr.top_block()
     tb.source, tb.sink = sigmf_source(str(tmp_path / "one"), chunk=8000), blocks.null_sink(8)
@@ -229,9 +230,10 @@ def test_the_source_reports_what_was_sent_in_its_order(tmp_path: Path) -> None:
     assert [meta["frame_index"] for meta in metas[:-1]] == [0, 1, 2, 3, 4, 5, 7] and END in metas[-1]
     assert metas[0]["n_items"] == 1 and metas[2]["label"].tolist() == [2] and metas[1]["time_ns"] > 0
     assert len(many) == 3 and END in many[-1]  # a PDU for each piece, and the end
-    told = [(i, k, ids.tolist(), label.tolist()) for meta in many[:-1] for i, k, ids, label, _ in many_frames(meta)]
+    records = [record for meta in many[:-1] for record in many_records(meta)]
+    told = [(r.frame_index, r.k, r.item_id.tolist(), r.label.tolist()) for r in records]
     assert told == [(m["frame_index"], m["k"], m["item_id"].tolist(), m["label"].tolist()) for m in metas[:-1]]
-    set_db = {frame[0]: frame[4] for meta in many[:-1] for frame in many_frames(meta)}
+    set_db = {record.frame_index: record.snr_set_db for record in records}
     assert {i: db for i, db in set_db.items() if db is not None} == {t["frame_index"]: t["snr_db"] for t in truths}
     assert set_db[2] == 12.1 and set_db[5] is None
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace as Fake
 import numpy as np
 import pytest
 from command import environment, sdr_sc
+from frames import reception
 from rich.console import Console
 from rich.table import Table
 
@@ -68,7 +69,7 @@ def test_the_latest_frame_reports_its_age_once_no_more_come(monkeypatch: pytest.
     assert "0 frames answered" in shown(rx._table(receiver(record, 1)))
     one = np.zeros(1, np.int64)
     record.sent(FrameRecord(0, 2, one, one, np.zeros((1, 4), np.uint8), time.monotonic_ns()))
-    record.answered(0, one, np.ones(1), 43.0, 700.0, time.monotonic_ns(), 2)
+    record.received(reception(0, one, np.ones(1), 43.0, 700.0, time.monotonic_ns(), 2))
     fresh = shown(rx._table(receiver(record, 1)))
     assert "SNR 43.0 dB, carrier offset 700 Hz, k = 2" in fresh and "ago" not in fresh
     later = time.monotonic() + 31.0

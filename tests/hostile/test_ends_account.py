@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pmt
 import pytest
+from frames import reception
 from link_messages import sent_meta
 
 from sdr_sc.bench.hardening import soak_account as soak
@@ -178,7 +179,7 @@ def write(folder: Path) -> LinkRecord:
             ids = np.array([life + 2 * index, life + 2 * index + 1])
             link.sent(FrameRecord(index, 4, ids, np.array([1, 1]), np.zeros((2, 4), np.uint8), 0))
             if index != 2:
-                link.answered(index, np.array([1, 1]), np.array([0.9, 0.9]), 11.0, None, 0)
+                link.received(reception(index, np.array([1, 1]), np.array([0.9, 0.9]), 11.0, None, 0))
     link.close()
     return link
 

@@ -16,10 +16,12 @@ from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.sigmf_recorder import sigmf_recorder
 from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.link.end_of_stream import END
-from sdr_sc.link.frames.annotated_frames import ToldFrame, many_meta
+from sdr_sc.link.frames.frame_news import many_meta
+from sdr_sc.link.frames.frame_record import FrameRecord
 
 PICTURE = np.zeros(784, np.uint8)
 TWO = np.array([1, 2], np.int32)
+NO_ITEMS = np.empty((0, 0), np.uint8)
 
 
 def changed(**fields: Any) -> pmt.pmt_base:
@@ -37,7 +39,8 @@ def strange_key() -> pmt.pmt_base:
 
 
 def many(**fields: Any) -> pmt.pmt_base:
-    frames = [ToldFrame(0, 7, 8, (20, 21), (3, 4)), ToldFrame(9, 8, 8, (22,), (5,))]
+    two, one = TWO, np.array([5], np.int32)
+    frames = [FrameRecord(7, 8, two, two, NO_ITEMS, 0), FrameRecord(8, 8, one, one, NO_ITEMS, 0)]
     return make_pdu({**many_meta(frames, 0), **fields}, np.empty(0, np.uint8))
 
 

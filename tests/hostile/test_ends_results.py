@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import environment
+from frames import reception
 from link_messages import answer_meta, sent_meta
 
 from sdr_sc.blocks.runtime import failures
@@ -51,7 +52,7 @@ def rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 def send(link: LinkRecord, first: int, count: int) -> None:
     for index in range(first, first + count):
         link.sent(FrameRecord(index, 4, np.array([index]), np.array([1]), np.zeros((1, 784), np.uint8), 0))
-        link.answered(index, np.array([1]), np.array([0.9]), 11.0, None, 1_000_000)
+        link.received(reception(index, np.array([1]), np.array([0.9]), 11.0, None, 1_000_000))
 
 
 @pytest.mark.parametrize("limit", [0, 700, 1024, 5000])
@@ -219,7 +220,7 @@ def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
 ) -> None:
     """Frames with and without answers; ``tick`` comes late by up to four tenths of a second."""
     clock, rng = Clock(), np.random.default_rng(1)
-    monkeypatch.setattr("sdr_sc.link.frames.link_record.time", clock)
+    monkeypatch.setattr("sdr_sc.link.frames.ledger.time", clock)
     link = LinkRecord(tmp_path)
     answered_s: dict[int, float] = {}  # of each frame: when it, or the next one that has an answer, got it
     waiting: list[int] = []
@@ -232,7 +233,7 @@ def test_a_kill_at_any_moment_costs_a_second_of_answered_frames_at_most(
             link.sent(FrameRecord(sent, 4, np.array([sent]), np.array([1]), np.zeros((1, 784), np.uint8), 0))
             waiting.append(sent)
             if rng.random() >= lost:
-                link.answered(sent, np.array([1]), np.array([0.9]), 11.0, None, round(1e9 * clock.now_s))
+                link.received(reception(sent, np.array([1]), np.array([0.9]), 11.0, None, round(1e9 * clock.now_s)))
                 answered_s.update(dict.fromkeys(waiting, clock.now_s))
                 waiting.clear()
             sent += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from frames import reception
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS
@@ -23,7 +24,7 @@ def test_what_a_link_writes_is_read_again(tmp_path: Path) -> None:
         label = np.array([1, 2]) if index < 2 else np.array([-1, -1])
         record.sent(FrameRecord(index, 8, ids, label, np.zeros((2, 4), np.uint8), 0, snr_set_db=12.5))
     for index, answer in ((0, [1, 3]), (2, [4, -2])):
-        record.answered(index, np.array(answer), np.array([0.5, 0.25]), 11.25, 100.0, 0, 8)
+        record.received(reception(index, np.array(answer), np.array([0.5, 0.25]), 11.25, 100.0, 0, 8))
     record.close()
     frames, items = read_frames(tmp_path), read_items(tmp_path)
     assert tuple(frames) == FRAME_FIELDS and tuple(items) == ITEM_FIELDS

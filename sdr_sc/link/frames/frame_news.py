@@ -1,51 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""News of frames that were sent, checked before it is counted: it may come from another host."""
+"""News of frames as PDUs: of one frame, or of many; checked before it is counted, as it may come from another host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from sdr_sc.errors import BlockError
-from sdr_sc.link.frames.annotated_frames import MANY, MANY_KEYS, many_frames
-from sdr_sc.link.frames.frame_fields import fits_shape, require
 from sdr_sc.link.frames.frame_record import FrameRecord
-from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
+from sdr_sc.link.parameters import fits_shape, require
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic.specs import LONGEST_NAME
 
+MANY = "frame_indices"
+"""Metadata key of a PDU with news of many frames."""
+
+MANY_KEYS = (MANY, "ks", "n_items", "item_id", "label", "snr_set_db", "time_ns")
 KEYS = ("frame_index", "k", "item_id", "label", "n_items", "time_ns")
 _INDEX_LIMIT = 1 << 48  # 10,000 frames a second for 800 years
 
 
-def check_sent(meta: dict[str, Any], item_bytes: int | None) -> None:
-    """Raise `BlockError` unless a PDU reports one frame, with as many ids and labels as items.
+def sent_meta(record: FrameRecord, **more: Any) -> dict[str, Any]:
+    """Metadata of the PDU that reports a frame as sent, whose data are the items' bytes.
 
     Args:
-        meta: of the PDU.
-        item_bytes: bytes of the PDU's data; None where there is no data to check.
+        more: further keys.
     """
-    require(meta, KEYS, "sent")
-    _check_whole(meta, "frame_index", 0, _INDEX_LIMIT)
-    _check_whole(meta, "k", 1, MAX_K)
-    _check_whole(meta, "n_items", 1, MAX_ITEMS)
-    _check_whole(meta, "time_ns", -(2**63), 2**63)
-    for key in ("item_id", "label"):
-        _check_vector(meta, key, meta["n_items"])
-    if item_bytes is not None and item_bytes % meta["n_items"]:
-        raise BlockError("port 'sent' got a frame whose bytes are no whole number for each item.")
-    shape, name = meta.get("item_shape"), meta.get("modality", "")
-    if shape is not None and item_bytes:
-        is_whole = isinstance(shape, np.ndarray) and shape.ndim == 1 and shape.dtype.kind in "iu"
-        if not (is_whole and fits_shape(shape, item_bytes // meta["n_items"])):
-            raise BlockError("port 'sent' got a PDU whose 'item_shape' is not that of its items.")
-    if not isinstance(name, str) or len(name) > LONGEST_NAME:
-        raise BlockError("port 'sent' got a PDU whose 'modality' is no name.")
+    return {
+        **more,
+        "frame_num": record.frame_index % FRAME_NUM_MODULO,
+        "frame_index": record.frame_index,
+        "n_items": len(record.item_id),
+        "k": record.k,
+        "item_id": record.item_id,
+        "label": record.label,
+        "time_ns": record.time_ns,
+    }
 
 
 def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
-    """The frame that a PDU reports.
+    """The frame that a PDU reports, with as many ids and labels as items.
 
     Args:
         meta, items: of the PDU.
@@ -55,17 +51,52 @@ def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
     """
     if items.dtype != np.uint8:
         raise BlockError("port 'sent' got a PDU whose data are not bytes.")
-    check_sent(meta, len(items))
-    return FrameRecord(
-        frame_index=meta["frame_index"],
-        k=meta["k"],
-        item_id=meta["item_id"],
-        label=meta["label"],
-        items=items.reshape(meta["n_items"], len(items) // meta["n_items"]),
-        item_shape=tuple(map(int, meta.get("item_shape", ()))),
-        modality=meta.get("modality", ""),
-        time_ns=meta["time_ns"],
-    )
+    require(meta, KEYS, "sent")
+    _check_whole(meta, "frame_index", 0, _INDEX_LIMIT)
+    _check_whole(meta, "k", 1, MAX_K)
+    _check_whole(meta, "n_items", 1, MAX_ITEMS)
+    _check_whole(meta, "time_ns", -(2**63), 2**63)
+    for key in ("item_id", "label"):
+        _check_vector(meta, key, meta["n_items"])
+    if len(items) % meta["n_items"]:
+        raise BlockError("port 'sent' got a frame whose bytes are no whole number for each item.")
+    items = items.reshape(meta["n_items"], len(items) // meta["n_items"])
+    shape, name = _shown_as(meta, items.shape[1])
+    ids, label, time_ns = meta["item_id"], meta["label"], meta["time_ns"]
+    return FrameRecord(meta["frame_index"], meta["k"], ids, label, items, time_ns, item_shape=shape, modality=name)
+
+
+def _shown_as(meta: dict[str, Any], item_bytes: int) -> tuple[tuple[int, ...], str]:
+    """Shape and modality of items, as far as a PDU names them."""
+    shape, name = meta.get("item_shape"), meta.get("modality", "")
+    if shape is not None and item_bytes:
+        is_whole = isinstance(shape, np.ndarray) and shape.ndim == 1 and shape.dtype.kind in "iu"
+        if not (is_whole and fits_shape(shape, item_bytes)):
+            raise BlockError("port 'sent' got a PDU whose 'item_shape' is not that of its items.")
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        raise BlockError("port 'sent' got a PDU whose 'modality' is no name.")
+    return () if shape is None else tuple(map(int, shape)), name
+
+
+def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
+    """Metadata of one PDU for many frames: a PDU for each costs more than all else that a replay does about a frame.
+
+    >>> labels, items = np.array([3, 4], np.int32), np.empty((2, 0), np.uint8)
+    >>> frame = FrameRecord(7, 8, np.array([20, 21], np.int32), labels, items, 0, snr_set_db=12.5)
+    >>> [(r.frame_index, r.k, r.item_id.tolist(), r.snr_set_db) for r in many_records(many_meta([frame], 0))]
+    [(7, 8, [20, 21], 12.5)]
+    """
+    set_db = [np.nan if record.snr_set_db is None else record.snr_set_db for record in records]
+    return {
+        # PMT knows no vectors of 64 bits that are as quick: these travel as bytes.
+        MANY: np.array([record.frame_index for record in records], np.int64).view(np.uint8),
+        "ks": np.array([record.k for record in records], np.int32),
+        "n_items": np.array([len(record.item_id) for record in records], np.int32),
+        "item_id": np.concatenate([record.item_id for record in records]),
+        "label": np.concatenate([record.label for record in records]),
+        "snr_set_db": np.array(set_db, np.float64).view(np.uint8),
+        "time_ns": time_ns,
+    }
 
 
 def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
@@ -87,9 +118,13 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
     whole = (meta["n_items"] >= 0).all() and (meta["n_items"] <= MAX_ITEMS).all() and (meta["ks"] >= 0).all()
     if not (whole and (meta[MANY].view(np.int64) >= 0).all()):
         raise BlockError("port 'sent' got frames with a number that is out of range.")
-    for index, k, item_id, label, set_db in many_frames(meta):
-        none = np.empty((len(label), 0), np.uint8)
-        yield FrameRecord(index, k, item_id, label, none, meta["time_ns"], set_db)
+    columns = (meta[MANY].view(np.int64), meta["ks"], meta["n_items"], meta["snr_set_db"].view(np.float64))
+    stop = 0
+    for index, k, count, snr_db in zip(*(column.tolist() for column in columns), strict=True):
+        start, stop = stop, stop + count
+        set_db = None if snr_db != snr_db else snr_db
+        ids, label, none = meta["item_id"][start:stop], meta["label"][start:stop], np.empty((count, 0), np.uint8)
+        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db)
 
 
 def check_truth(meta: dict[str, Any]) -> None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One frame of a link: what was sent, what was answered, and its rows in ``frames.csv`` and ``items.csv``."""
+"""One frame of a link: what was sent, received and answered, and its rows in ``frames.csv`` and ``items.csv``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,6 +65,47 @@ FRAME_FIELDS = tuple(FRAME_COLUMNS)
 ITEM_FIELDS = tuple(ITEM_COLUMNS)
 
 
+class Answer(NamedTuple):
+    """What the decoder answered to a frame.
+
+    Attributes:
+        classes: int (n_items,).
+        confidence: float (n_items,).
+        time_ns: when, by the monotonic clock of this process.
+        task: wire id of the task that was answered.
+    """
+
+    classes: np.ndarray
+    confidence: np.ndarray | None
+    time_ns: int
+    task: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Reception:
+    """A frame that was received, of which it may not be known yet that it was sent.
+
+    Attributes:
+        frame_num: of its header; it wraps.
+        k: None where it is not known.
+        meta: of the receiver's PDU, where the ledger's owner needs more of it.
+        record: the frame that was sent.
+        number, since_s, rejected: of the ledger: count in the order of reception, time, and whether it was not sent.
+    """
+
+    frame_num: int
+    k: int | None
+    n_items: int
+    snr_db: float = math.nan
+    cfo_hz: float | None = None
+    answer: Answer | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+    record: FrameRecord | None = None
+    number: int = 0
+    since_s: float = 0.0
+    rejected: bool = False
+
+
 @dataclass
 class FrameRecord:
     """One frame that was sent; the answer's fields stay None until it is answered.
@@ -76,6 +117,7 @@ class FrameRecord:
         answered_s: when it was answered, by the monotonic clock of this process.
         task: wire id of the task that was answered.
         item_shape, modality: of the items, where the transmitter says so: how their bytes are shown.
+        reception: None until it is received.
     """
 
     frame_index: int
@@ -96,6 +138,7 @@ class FrameRecord:
     task: int = 0
     item_shape: tuple[int, ...] = ()
     modality: str = ""
+    reception: Reception | None = None
 
     @property
     def answers(self) -> np.ndarray:

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of each frame and item of a link whose both ends are in one process."""
+"""The frame ledger of a receiving end, counted and written down: what became of each frame and item."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict, deque
+from collections import deque
 from pathlib import Path
 
 import numpy as np
 
 import sdr_sc.semantic.tasks.classification  # noqa: F401  # registers itself: frames name no other task by default
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
+from sdr_sc.link.frames.ledger import FrameLedger, Patience
 from sdr_sc.link.frames.result_files import ResultFiles
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_by_wire_id
 
@@ -29,12 +28,8 @@ WRITTEN_S = 1.0
 """So long after its answer, a frame's row and those of all frames before it are on the disk, on a machine that gives
 `LinkRecord.tick` its turn."""
 
-_EARLY_S = 5.0
-"""An answer whose frame is not reported for so long belongs to another frame: of a transmitter that was restarted."""
-
 OPEN_FRAMES = 256
 """A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
-
 
 _COUNTS = (
     *("frames_sent", "frames_answered", "frames_lost", "answers_unknown", "items_sent", "items_answered"),
@@ -42,14 +37,14 @@ _COUNTS = (
 )
 
 
-class LinkRecord:
-    """Matches answers to what was sent, counts, and writes ``frames.csv`` and ``items.csv`` as frames settle.
+class LinkRecord(FrameLedger):
+    """Counts items right, wrong and lost, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
     A frame settles when it or a later one was answered a quarter of a second ago, when one ``SETTLE_FRAMES`` later was,
     when many more were sent (``OPEN_FRAMES``), or at `close`; only then is one without an answer lost.
     Memory holds the frames that have not settled, and a bounded history. Rows go to the disk in `tick`, which should be
     called every `TICK_S`, and at `close`: `WRITTEN_S` after a frame was answered its row is there, also if the process
-    is killed then. May be called from several threads.
+    is killed then.
 
     Args:
         folder: where to write; None writes nothing.
@@ -73,108 +68,18 @@ class LinkRecord:
         keep_items: int = 48,
         open_frames: int = OPEN_FRAMES,
     ) -> None:
-        self._open_frames = open_frames
-        self.frames_sent = self.frames_answered = self.frames_lost = 0
-        self.items_sent = self.items_answered = self.items_lost = self.items_correct = 0
+        super().__init__(Patience(sent=open_frames, received=open_frames, answered=SETTLE_FRAMES))
+        self.frames_lost = 0
+        self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = 0
-        self.answers_unknown = 0
-        self._lock = threading.RLock()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures: list[tuple[int, np.ndarray]] = []
         self._keep_items, self._picture_stride = keep_items, 1
-        self._open: OrderedDict[int, FrameRecord] = OrderedDict()
-        self._truth: OrderedDict[int, float] = OrderedDict()
-        self._early: OrderedDict[int, tuple[float, tuple]] = OrderedDict()
-        self._latest = 0
         self._files: ResultFiles | None = None
         if folder is not None:
             self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
             self._frame_row = self._files.rows("frames.csv").writerow
             self._item_rows = self._files.rows("items.csv").writerows
-
-    @property
-    def latest_index(self) -> int:
-        """Index of the frame sent last."""
-        return self._latest
-
-    def sent(self, record: FrameRecord) -> FrameRecord | None:
-        """A frame left the encoder; returns its record if its answer is there already.
-
-        The news that a frame was sent and its answer come on different ways, and either may be first. An encoder that
-        restarts counts from 0 again.
-        """
-        with self._lock:
-            if record.frame_index < self._latest:
-                self._settle_all()
-            self._latest = record.frame_index
-            self.frames_sent += 1
-            self.items_sent += len(record.item_id)
-            record.snr_set_db = self._truth.pop(record.frame_index, record.snr_set_db)
-            self._open[record.frame_index] = record
-            self._settle_until(record.frame_index - self._open_frames)
-            return self._answered_early(record.frame_index)
-
-    def _answered_early(self, frame_index: int) -> FrameRecord | None:
-        """The frame that is reported now, if its answer was there before."""
-        now = time.monotonic()
-        for index, (since_s, _) in [*self._early.items()]:
-            if index < frame_index or now - since_s > _EARLY_S:  # news come in order: that frame's never will
-                del self._early[index]
-                self.answers_unknown += 1
-        early = self._early.pop(frame_index, None)
-        return None if early is None else self.answered(frame_index, *early[1])
-
-    def truth(self, frame_index: int, snr_db: float) -> None:
-        """The channel says which SNR it set for a frame."""
-        with self._lock:
-            record = self._open.get(frame_index)
-            if record is not None:
-                record.snr_set_db = snr_db
-            else:
-                self._truth[frame_index] = snr_db
-                if len(self._truth) > self._open_frames:
-                    self._truth.popitem(last=False)
-
-    def answered(
-        self,
-        frame_index: int,
-        answer: np.ndarray,
-        confidence: np.ndarray,
-        snr_est_db: float,
-        cfo_hz: float | None,
-        time_ns: int,
-        k: int | None = None,
-        task: int = 0,
-    ) -> FrameRecord | None:
-        """A frame was answered; returns its record, or None if no such frame waits for one.
-
-        What was received with another ``k`` than the frame was sent with is another transmitter's.
-        """
-        with self._lock:
-            record = self._open.get(frame_index)
-            if record is None and (frame_index > self._latest or not self.frames_sent):
-                self._early[frame_index] = time.monotonic(), (answer, confidence, snr_est_db, cfo_hz, time_ns, k, task)
-                if len(self._early) > self._open_frames:
-                    self._early.popitem(last=False)
-                    self.answers_unknown += 1
-                return None
-            fits = record is not None and len(answer) == len(record.item_id) and k in (None, record.k)
-            if record is None or record.answer is not None or not fits:
-                self.answers_unknown += 1
-                return None
-            record.answer, record.confidence, record.task = answer, confidence, task
-            record.snr_est_db, record.cfo_hz = snr_est_db, cfo_hz
-            record.answered_s = time_ns / 1e9
-            record.latency_ms = (time_ns - record.time_ns) / 1e6
-            self.frames_answered += 1
-            self._settle_until(frame_index - SETTLE_FRAMES)
-            return record
-
-    @property
-    def frames_open(self) -> int:
-        """Frames that were sent, and are neither answered nor lost."""
-        with self._lock:
-            return sum(record.answer is None for record in self._open.values())
 
     def recent(self) -> list[FrameRecord]:
         """The latest answered frames, settled or not, oldest first."""
@@ -204,10 +109,7 @@ class LinkRecord:
             SdrScError: the results cannot be written any further; only the first time.
         """
         with self._lock:
-            now = time.monotonic()
-            rested = [i for i, one in self._open.items() if one.answer is not None and now - one.answered_s >= _REST_S]
-            if rested:
-                self._settle_until(rested[-1])
+            self.settle_rested(_REST_S)
             if self._files is not None:
                 self._files.flush()
 
@@ -218,21 +120,12 @@ class LinkRecord:
             SdrScError: not all results could be written; the counts are complete all the same.
         """
         with self._lock:
-            self._settle_all()
+            super().close()
             if self._files is not None:
                 self._files.close()
 
-    def _settle_until(self, frame_index: int) -> None:
-        while self._open and next(iter(self._open)) <= frame_index:
-            self._settle(self._open.popitem(last=False)[1])
-
-    def _settle_all(self) -> None:
-        while self._open:
-            self._settle(self._open.popitem(last=False)[1])
-        self.answers_unknown += len(self._early)
-        self._early.clear()
-
-    def _settle(self, record: FrameRecord) -> None:
+    def settled(self, record: FrameRecord) -> None:
+        """Count a frame, and write it down."""
         answers = record.answers
         answered, known = answers >= 0, record.label >= 0  # without a label nothing is right or wrong
         correct = task_by_wire_id(record.task).right(answers, record.label)

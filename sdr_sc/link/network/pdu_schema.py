@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.link.end_of_stream import END
-from sdr_sc.link.frames.frame_fields import fits_shape
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
+from sdr_sc.link.parameters import fits_shape
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame ledger: what was sent, joined to what was received and answered, each frame counted once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
+
+_EARLY_S = 5.0
+"""A received frame that is not reported as sent for so long is of another transmitter, or of one that was restarted."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a ledger waits for what is missing, in frames.
+
+    Attributes:
+        sent: a frame that was not received is lost when so many were sent after it.
+        received: a received frame stays without report or answer when so many were received after it.
+        answered: all frames up to the one that is so many before an answered one are settled.
+    """
+
+    sent: int
+    received: int
+    answered: int
+
+
+def unwrap(number: int, near: int, modulo: int) -> int:
+    """The index congruent to ``number`` that lies nearest to ``near``.
+
+    >>> unwrap(2, near=4095, modulo=4096)
+    4098
+    """
+    offset = (number - near + modulo // 2) % modulo - modulo // 2
+    return near + offset
+
+
+class FrameLedger:
+    """Joins reports on frames that come on different ways, in any order, and settles each frame once.
+
+    A frame is reported as *sent*, *received* (under a number that wraps) and *answered*. Frames keep their order on the
+    air, and the reports of one kind come in that order. A frame settles when a later one was answered, or when too many
+    were sent or received after it (`Patience`); without a reception it is lost then. Settled frames come out in the
+    order in which they were sent, and received frames that nobody reported as sent between them, as they were received.
+    Memory holds the frames that have not settled. May be called from several threads.
+
+    Attributes:
+        frames_sent, items_sent, frames_answered: so far.
+        answers_unknown: received frames that are none of those that were sent: another transmitter's, or false ones.
+
+    >>> import numpy as np
+    >>> ledger = FrameLedger(Patience(sent=256, received=128, answered=0))
+    >>> ledger.settled = lambda record: print(record.frame_index, record.answers)
+    >>> ids, labels, items = np.array([7]), np.array([2]), np.empty((1, 0), np.uint8)
+    >>> for index in (4095, 4096):
+    ...     _ = ledger.sent(FrameRecord(index, 8, ids, labels, items, time_ns=0))
+    >>> _ = ledger.received(Reception(frame_num=0, k=8, n_items=1))
+    >>> _ = ledger.answered(0, Answer(np.array([2]), None, 0))
+    4095 [-1]
+    4096 [2]
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self.frames_sent = self.items_sent = self.frames_answered = self.answers_unknown = 0
+        self._lock = threading.RLock()
+        self._open: OrderedDict[int, FrameRecord] = OrderedDict()
+        self._received: deque[Reception] = deque()
+        self._unreported: list[Reception] = []  # those of them that may still be reported as sent
+        # Answers before their frames, with the count of receptions at that time: numbers come again.
+        self._early: OrderedDict[int, tuple[int, Answer]] = OrderedDict()
+        self._snr_set: OrderedDict[int, float] = OrderedDict()
+        self._latest = -1
+        self._receptions = 0
+
+    def settled(self, record: FrameRecord) -> None:
+        """To be overridden: nothing more will become known of a frame."""
+
+    def not_sent(self, reception: Reception) -> None:
+        """To be overridden: a received frame is none of those that were sent."""
+
+    @property
+    def frames_open(self) -> int:
+        """Frames that were sent, and are neither answered nor lost."""
+        with self._lock:
+            return sum(record.answer is None for record in self._open.values())
+
+    def sent(self, record: FrameRecord) -> FrameRecord | None:
+        """A frame left the encoder; returns its record if its answer is there already.
+
+        A transmitter that was restarted counts from 0 again.
+        """
+        with self._lock:
+            index = record.frame_index
+            if index <= self._latest:
+                self._settle_all()
+            self._latest = index
+            self.frames_sent += 1
+            self.items_sent += len(record.item_id)
+            record.snr_set_db = self._snr_set.pop(index, record.snr_set_db)
+            self._open[index] = record
+            self._settle_until(index - self._patience.sent)
+            if self._unreported:
+                self._match_unreported(record)
+            return None if record.answer is None else record
+
+    def _match_unreported(self, record: FrameRecord) -> None:
+        now_s = time.monotonic()
+        for one in [*self._unreported]:
+            ahead = unwrap(one.frame_num, record.frame_index, FRAME_NUM_MODULO) - record.frame_index
+            if one.rejected or (ahead == 0 and self._join(record, one)):
+                continue
+            if ahead <= 0 or now_s - one.since_s > _EARLY_S:  # reports come in order: that frame's never will
+                self._reject(one)
+        self._give_rejected()
+
+    def snr_set(self, frame_index: int, snr_db: float) -> None:
+        """The channel says which SNR it set for a frame."""
+        with self._lock:
+            record = self._open.get(frame_index)
+            if record is not None:
+                record.snr_set_db = snr_db
+                return
+            self._snr_set[frame_index] = snr_db
+            if len(self._snr_set) > self._patience.sent:
+                self._snr_set.popitem(last=False)
+
+    def received(self, reception: Reception) -> FrameRecord | None:
+        """A frame was received; returns its record if that is answered now.
+
+        What was received with another ``k`` or number of items than the frame was sent with is another transmitter's.
+        """
+        with self._lock:
+            self._receptions += 1
+            reception.number, reception.since_s = self._receptions, time.monotonic()
+            if self._early and reception.answer is None:
+                since, answer = self._early.pop(reception.frame_num, (-self._patience.received, None))
+                fresh = self._receptions - since <= self._patience.received
+                if answer is not None and fresh and len(answer.classes) == reception.n_items:
+                    reception.answer = answer
+            self._received.append(reception)
+            index = unwrap(reception.frame_num, self._latest, FRAME_NUM_MODULO)
+            record = self._open.get(index)
+            if record is None and (index > self._latest or self._latest < 0):
+                self._unreported.append(reception)
+            elif record is None or not self._join(record, reception):
+                record = None
+                self._reject(reception)
+                self._give_rejected()
+            self._expire(self._receptions - self._patience.received)
+            return record if reception.answer is not None else None
+
+    def answered(self, frame_num: int, answer: Answer) -> FrameRecord | None:
+        """The decoder answered a received frame; returns the frame's record if it was sent."""
+        with self._lock:
+            for one in self._received:
+                if one.frame_num == frame_num and one.answer is None and one.n_items == len(answer.classes):
+                    one.answer, record = answer, one.record
+                    if record is not None:
+                        self._complete(record, one, answer)
+                    self._give_rejected()
+                    return record
+            self._early[frame_num] = self._receptions, answer
+            if len(self._early) > self._patience.received:
+                self._early.popitem(last=False)
+            return None
+
+    def _join(self, record: FrameRecord, reception: Reception) -> bool:
+        """Whether a received frame is the one that was sent, and was not received before."""
+        fits = reception.k in (None, record.k) and reception.n_items == len(record.item_id)
+        if record.reception is not None or not fits:
+            return False
+        record.reception, reception.record = reception, record
+        if reception in self._unreported:
+            self._unreported.remove(reception)
+        if reception.answer is not None:
+            self._complete(record, reception, reception.answer)
+        return True
+
+    def _complete(self, record: FrameRecord, reception: Reception, answer: Answer) -> None:
+        record.answer, record.confidence, record.task = answer.classes, answer.confidence, answer.task
+        record.snr_est_db, record.cfo_hz = reception.snr_db, reception.cfo_hz
+        record.answered_s = answer.time_ns / 1e9
+        record.latency_ms = (answer.time_ns - record.time_ns) / 1e6
+        self.frames_answered += 1
+        self._settle_until(record.frame_index - self._patience.answered)
+
+    def _reject(self, reception: Reception) -> None:
+        """A received frame is none of those that were sent."""
+        reception.rejected = True
+        self.answers_unknown += 1
+        if reception in self._unreported:
+            self._unreported.remove(reception)
+
+    def _give_rejected(self) -> None:
+        while self._received and self._received[0].rejected and self._received[0].answer is not None:
+            self.not_sent(self._received.popleft())
+
+    def _expire(self, number: int) -> None:
+        """Wait no longer for those that were received up to ``number``."""
+        while self._received and self._received[0].number <= number:
+            record = self._received[0].record
+            if record is not None:
+                self._settle_until(record.frame_index)
+            else:
+                self._give_up(self._received.popleft())
+
+    def _give_up(self, reception: Reception) -> None:
+        if not reception.rejected:
+            self._reject(reception)
+        self.not_sent(reception)
+
+    def settle_rested(self, rest_s: float) -> None:
+        """Settle the frames up to the last one that was answered ``rest_s`` ago: answers come in order."""
+        with self._lock:
+            limit_s = time.monotonic() - rest_s
+            rested = [i for i, one in self._open.items() if one.answer is not None and one.answered_s <= limit_s]
+            if rested:
+                self._settle_until(rested[-1])
+
+    def close(self) -> None:
+        """Settle every frame; may be called again."""
+        with self._lock:
+            self._settle_all()
+
+    def _settle_all(self) -> None:
+        self._settle_until(self._latest)
+        while self._received:
+            self._give_up(self._received.popleft())
+        self._early.clear()
+
+    def _settle_until(self, frame_index: int) -> None:
+        while self._open and next(iter(self._open)) <= frame_index:
+            record = self._open.popitem(last=False)[1]
+            if record.reception is not None:
+                self._release(record.reception)
+                record.reception.record = None  # no circle of references, which would keep the items for a while
+            self.settled(record)
+
+    def _release(self, reception: Reception) -> None:
+        """Take out a received frame that settles, and those before it that nobody reported: nobody will."""
+        overtaken = []
+        while self._received and self._received[0].number <= reception.number:
+            one = self._received.popleft()
+            if one.record is None:
+                self._give_up(one)
+            elif one is not reception:
+                overtaken.append(one)
+        self._received.extendleft(reversed(overtaken))
