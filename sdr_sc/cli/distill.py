@@ -20,7 +20,8 @@ _DECISION_EPOCHS = RECOMMENDED["decision_epochs"]
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sdr_sc.distill.train import EpochReport, Trainer
+    from sdr_sc.distill.epoch import EpochReport
+    from sdr_sc.distill.train import Trainer
 
 
 def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sdr_sc.errors import MissingDependencyError, SdrScError
 
 if TYPE_CHECKING:
-    from sdr_sc.distill.train import EpochReport
+    from sdr_sc.distill.epoch import EpochReport
 
 
 class EpochLog:

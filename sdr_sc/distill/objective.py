@@ -76,7 +76,10 @@ class Objective(nn.Module):
         self.register_buffer("bank", bank, persistent=False)
 
     def losses(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
-        """Terms of the loss, and how many answers are right. One SNR an item for all k: the encoder runs once."""
+        """Terms of the loss, and the likeliest output for each item, int64 (len(k_list), items).
+
+        One SNR an item for all k: the encoder runs once.
+        """
         config = self.config
         inputs = self.modality.training_input(batch.images.to(labels.device))
         if inputs.ndim == 4:
@@ -106,7 +109,7 @@ class Objective(nn.Module):
         if config.bottleneck_weight > 0 and not self.deciding:
             losses["bottleneck"] = config.bottleneck_weight * self.bottleneck(sent, snr_db, labels).mean()
         losses["loss"] = torch.stack(list(losses.values())).sum()
-        return losses, (logits.argmax(2) == labels).sum()
+        return losses, logits.detach().argmax(2)
 
     def _pooled(self, images: Tensor) -> Tensor:
         """The encoder's pooled vectors; in the decision epochs as they are in use, and without a gradient."""

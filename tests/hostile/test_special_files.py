@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from sdr_sc.capture.recording import Recording
 from sdr_sc.distill import checkpoint
@@ -44,7 +43,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "ONNX model": onnx_file.read,
     "teacher": efficientnet.load,
     "ONNX teacher": lambda path: OnnxTeacher(path, "cpu", (28, 28)),
-    "checkpoint": lambda path: checkpoint.read_checkpoint(path, torch.device("cpu")),
+    "checkpoint": checkpoint.read_checkpoint,
     "pretrained weights": efficientnet.pretrained_weights,
     "taps": read_taps,
     "recording": Recording,

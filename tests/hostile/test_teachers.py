@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 from pathlib import Path
 
@@ -171,20 +173,48 @@ def test_the_pretrained_weights_here_are_the_known_ones() -> None:
 
 
 def test_a_changed_bit_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    path, state = tmp_path / "c.pt", {"weights": torch.arange(500.0), "epoch": 3}
-    write_checkpoint(state, path)
+    path, weights = tmp_path / "c.pt", np.arange(500, dtype=np.float32)
+    write_checkpoint(path, {"weights": weights}, {"epoch": 3})
     content = bytearray(path.read_bytes())
-    place = bytes(content).index(torch.arange(500.0)[1:3].numpy().tobytes())
+    place = bytes(content).index(weights[1:3].tobytes())
     content[place] ^= 1
-    assert torch.equal(read_checkpoint(path, torch.device("cpu"))["weights"], state["weights"])
+    arrays, about = read_checkpoint(path)
+    assert np.array_equal(arrays["weights"], weights) and about == {"epoch": 3}
     path.write_bytes(content)
     with pytest.raises(SdrScError, match="is damaged, or no checkpoint"):
-        read_checkpoint(path, torch.device("cpu"))
+        read_checkpoint(path)
 
 
-def test_a_checkpoint_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    torch.save({"epoch": 3}, tmp_path / "c.pt")
-    assert read_checkpoint(tmp_path / "c.pt", torch.device("cpu")) == {"epoch": 3}
+class Opens:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("first_line", [b"", b"sdr_sc checkpoint, SHA-256 of what follows: 0\n"])
+def test_a_pickled_checkpoint_of_an_earlier_version_is_refused_unread(tmp_path: Path, first_line: bytes) -> None:
+    stream = io.BytesIO()
+    torch.save({"epoch": Opens(tmp_path / "made")}, stream)
+    (tmp_path / "c.pt").write_bytes(first_line + stream.getvalue())
+    with pytest.raises(SdrScError, match="was written by an earlier version") as caught:
+        read_checkpoint(tmp_path / "c.pt")
+    assert "\n" not in str(caught.value) and not (tmp_path / "made").exists()
+
+
+def test_a_checkpoint_of_any_content_under_a_right_checksum_is_one_sentence(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(1), tmp_path / "c.pt"
+    header = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    whole = len(header).to_bytes(8, "little") + header + bytes(8)  # no metadata
+    for content in (b"", b"\xff" * 9, whole, whole[:-1], *(rng.bytes(40) for _ in range(20))):
+        digest = hashlib.sha256(content).hexdigest().encode()
+        path.write_bytes(b"sdr_sc training state, SHA-256 of what follows: " + digest + b"\n" + content)
+        with pytest.raises(SdrScError, match="^checkpoint .* (cannot be read|is not JSON)") as caught:
+            read_checkpoint(path)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.timeout(1500)

@@ -26,7 +26,7 @@ CARD = TeacherCard(32, 2, ("a", "b", "c"), "none", "0" * 64)
 WRITERS: dict[str, Callable[[Path], object]] = {
     "any": lambda path: write_whole({path: bytes(1000)}),
     "weights": lambda path: weights.save(path, {"a": np.zeros(1000)}, CONTRACT),
-    "checkpoint": lambda path: write_checkpoint({"a": [0.5] * 1000}, path),
+    "checkpoint": lambda path: write_checkpoint(path, {"a": np.full(1000, 0.5)}, {}),
     "teacher": lambda path: save(path, TEACHER, CARD),
     "figures": lambda path: write_json(path, "x", [Row("a", 1.0, "s")]),
 }

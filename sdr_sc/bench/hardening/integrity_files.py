@@ -270,10 +270,11 @@ def _figures(path: Path) -> Kind:
 
 def _checkpoint(path: Path) -> Kind:
     torch.manual_seed(2)
-    write_checkpoint({"epoch": 3, "weights": torch.randn(2000), "name": "training"}, path)
+    write_checkpoint(path, {"weights": torch.randn(2000).numpy()}, {"epoch": 3, "name": "training"})
 
     def read() -> Figures:
-        state = read_checkpoint(path, torch.device("cpu"))
-        return {"epoch": str(state["epoch"]), "name": state["name"], "weights": _tensors({"w": state["weights"]})}
+        arrays, about = read_checkpoint(path)
+        weights = _tensors({"w": torch.from_numpy(arrays["weights"])})
+        return {"epoch": str(about["epoch"]), "name": about["name"], "weights": weights}
 
     return Kind("checkpoint", 400, (path,), read)

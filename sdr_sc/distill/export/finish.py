@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.accuracy import as_shipped, awgn_scores
 from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.export.model_card import model_card
 from sdr_sc.distill.objective import Student
@@ -21,17 +21,13 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import choose_k
 from sdr_sc.semantic.contract import POWER_NORM, ModelContract
 from sdr_sc.semantic.modalities.base import Modality
-from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
-from sdr_sc.semantic.specs import CamTable, TaskSpec
-from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.specs import CamTable
 from sdr_sc.shown import utf8
 
 MAX_LOSS_POINTS = 0.5
 _DRAWS = 2
-_BATCH = 500
 
 
-@torch.inference_mode()
 def measure_cam_table(
     student: Student,
     data: Dataset,
@@ -46,29 +42,15 @@ def measure_cam_table(
     Args:
         known_items: as for `sdr_sc.distill.split.split`.
     """
-    task, spec = task_of(config.task), TaskSpec(config.task, tuple(data.names(config.task)))
-    generator = torch.Generator().manual_seed(config.seed)
     used = split(data, config, known_items).validation
-    items, targets = torch.from_numpy(data.items(used)), data.targets(config.task, used)
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
-    accuracy = np.zeros((len(grid), len(config.k_list)))
-    pooled = torch.cat([student.encoder.pooled(modality.training_input(batch)) for batch in items.split(_BATCH)])
-    for row, snr_db in enumerate(grid):
-        snr = torch.full((len(targets),), float(snr_db))
-        symbols = student.encoder.from_pooled(pooled, snr)
-        for column, k in enumerate(config.k_list):
-            sent = normalise_prefix(symbols, k)
-            for _ in range(_DRAWS):
-                received, _ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
-                padded, fraction = pad_symbols(received, config.k_list[-1])
-                found = task.answer(student.decoder(padded, snr, fraction).numpy(), spec).best
-                accuracy[row, column] += float(task.score(found, targets).mean()) / _DRAWS
+    accuracy = awgn_scores(student, data, used, config, modality, list(grid), _DRAWS)
     return CamTable(
         snr_db=tuple(float(s) for s in grid),
         k=choose_k(accuracy, config.k_list, MAX_LOSS_POINTS),
         accuracy=tuple(tuple(round(float(a), 4) for a in row) for row in accuracy),
         max_loss_points=MAX_LOSS_POINTS,
-        measured_on=f"{len(targets)} held-out training {data.modality}s, AWGN, estimated channel",
+        measured_on=f"{len(used)} held-out training {data.modality}s, AWGN, estimated channel",
     )
 
 
@@ -86,10 +68,8 @@ def ship(trainer: Trainer, data: Dataset, out: Path, git: str) -> ModelContract:
     Raises:
         SdrScError: a file cannot be written.
     """
-    student, config = trainer.average.cpu().eval(), trainer.config
-    if not config.adaptive:  # it has never seen another SNR than the one that it was given
-        student.encoder.ignore_snr()
-        student.decoder.film.ignore_snr()
+    config = trainer.config
+    student = as_shipped(trainer.average.cpu(), config)
     tensors = {
         name: value.detach().contiguous().numpy()
         for name, value in student.state_dict().items()

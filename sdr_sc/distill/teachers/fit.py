@@ -17,14 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.data.dataset import ImageSet
-from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
+from sdr_sc.distill.checkpoint import as_json, read_checkpoint, write_checkpoint
 from sdr_sc.distill.split import held_out
+from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
 from sdr_sc.distill.teachers.base import CHUNK, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
+from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.modalities.image_views import ViewPolicy, apply_views, draw_views
+from sdr_sc.shown import shown
 
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 _ORDER, _STEP, _VIEWS = 0, 1, 2  # the uses of a seed
 
 
@@ -208,17 +211,20 @@ class FitTrainer:
 
     def save(self, path: Path) -> None:
         """Write the state; a kill while writing leaves the last whole file."""
-        state = {
+        about = {
             "version": CHECKPOINT_VERSION,
             "config": asdict(self.config),
             "images": len(self.labels),
             "step": self.step,
             "earlier_schedules": self.earlier_schedules,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
         }
-        write_checkpoint(state, path)
+        parts = {
+            "network": module_arrays(self.network),
+            "average": module_arrays(self.average),
+            "optimiser": optimiser_arrays([self.optimiser], self.network),
+        }
+        named = {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+        write_checkpoint(path, named, about)
 
     def load(self, path: Path) -> None:
         """Go to where a checkpoint stands. The number of epochs may be another than the checkpoint's.
@@ -226,20 +232,27 @@ class FitTrainer:
         Raises:
             SdrScError: it cannot be read, belongs to other settings, or is past the last epoch.
         """
-        state = read_checkpoint(path, self.device)
-        config = state.get("config")
+        named, about = read_checkpoint(path)
+        config, step = about.get("config"), whole_number(about.get("step"), 0)
         stored = dict(config) if isinstance(config, dict) else {}
-        epochs = stored.pop("epochs", None)
-        belongs = (state.get("version"), {**stored, "epochs": self.config.epochs}, state.get("images"))
-        if belongs != (CHECKPOINT_VERSION, asdict(self.config), len(self.labels)):
-            raise SdrScError(f"checkpoint {path} belongs to other settings; give those, or delete it to start again.")
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-        self.earlier_schedules = [tuple(entry) for entry in state.get("earlier_schedules", [])]
+        epochs = whole_number(stored.pop("epochs", None), 1)
+        belongs = (about.get("version"), {**stored, "epochs": self.config.epochs}, about.get("images"))
+        here = (CHECKPOINT_VERSION, as_json(asdict(self.config)), len(self.labels))
+        if belongs != here or epochs is None or step is None:
+            raise SdrScError(
+                f"checkpoint {shown(path)} belongs to other settings; give those, or delete it to start again."
+            )
+        parts: dict[str, dict[str, np.ndarray]] = {"network": {}, "average": {}, "optimiser": {}}
+        for name, value in named.items():
+            part, _, rest = name.partition("/")
+            parts.setdefault(part, {})[rest] = value
+        load_module(self.network, parts["network"], "weights")
+        load_module(self.average, parts["average"], "averaged weights")
+        load_optimisers([self.optimiser], self.network, parts["optimiser"])
+        self.step = step
+        self.earlier_schedules = [(int(until), int(of)) for until, of in about.get("earlier_schedules", [])]
         if self.step > self.steps:
-            raise SdrScError(f"checkpoint {path} is past {self.config.epochs} epochs; give more --epochs.")
+            raise SdrScError(f"checkpoint {shown(path)} is past {self.config.epochs} epochs; give more --epochs.")
         if epochs != self.config.epochs:
             self.earlier_schedules.append((self.step, epochs))
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +76,8 @@ class OwnEncoder(Encoder):
     Args:
         kind: its import path.
         network: a module whose ``forward(images, snr_db)`` gives (n, k_max, 2). Where it also has ``width``, ``pooled``
-            and ``from_pooled`` (see `Encoder`), these are used.
+            and ``from_pooled`` (see `Encoder`), these are used; likewise its methods ``adamw_modules``, ``backbone``,
+            ``ignore_snr`` and ``for_inference``.
         k_max, item_shape: that it was made for.
 
     Raises:
@@ -83,7 +86,7 @@ class OwnEncoder(Encoder):
 
     def __init__(self, kind: str, network: nn.Module, k_max: int, item_shape: Sequence[int]) -> None:
         super().__init__()
-        self.kind, self.k_max, self.network = kind, k_max, network
+        self.kind, self.k_max, self.network, self._item_shape = kind, k_max, network, tuple(item_shape)
         self._is_split = all(hasattr(network, name) for name in ("width", "pooled", "from_pooled"))
         self.width = int(network.width) if self._is_split else 0  # type: ignore[arg-type]
         channels = item_shape[0] if len(item_shape) == 3 else 1
@@ -121,4 +124,21 @@ class OwnEncoder(Encoder):
         return self.network(pooled, snr_db)
 
     def adamw_modules(self) -> list[nn.Module]:
-        return list(self.network.modules())
+        named = self._method("adamw_modules")
+        return list(named() if named else self.network.modules())
+
+    def backbone(self) -> list[nn.Module]:
+        named = self._method("backbone") if self._is_split else None
+        return list(named()) if named else []
+
+    def ignore_snr(self) -> None:
+        (self._method("ignore_snr") or super().ignore_snr)()
+
+    def for_inference(self) -> nn.Module:
+        make = self._method("for_inference")
+        return OwnEncoder(self.kind, make(), self.k_max, self._item_shape).eval() if make else self
+
+    def _method(self, name: str) -> Callable[[], Any] | None:
+        """A method of the user's network; a layer of that name is none."""
+        found = getattr(self.network, name, None)
+        return found if inspect.ismethod(found) else None

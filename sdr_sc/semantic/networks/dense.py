@@ -183,6 +183,10 @@ class StudentDecoder(nn.Module):
         self.second = nn.Linear(width, width)
         self.logits = nn.Linear(width, n_classes)
 
+    def adamw_modules(self) -> list[nn.Module]:
+        """As `Encoder.adamw_modules`: the last layer, and FiLM's."""
+        return [self.logits, *self.film.modules()]
+
     def forward(self, symbols: Tensor, snr_db: Tensor, fraction: Tensor) -> Tensor:
         x = self.first(torch.cat((symbols.flatten(1), fraction.unsqueeze(1)), dim=1))
         x = torch.relu(self.film(x, snr_db))
