@@ -19,7 +19,7 @@ from sdr_sc.blocks.runtime.rx_time import RX_TIME, DeviceTime, read_time, sample
 from sdr_sc.errors import BlockError
 from sdr_sc.link.level import LevelMeter
 from sdr_sc.link.parameters import require_number, require_text
-from sdr_sc.link.stream_end import StreamEnd
+from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.link.timing.device_clock import DeviceClock
 from sdr_sc.phy.diagnosis import LONGEST, Strongest
 from sdr_sc.phy.kernels import is_compiled
@@ -60,7 +60,7 @@ class ofdm_rx(gr.basic_block):
         gaps, samples_missing: by the ``rx_time`` tags.
         unheard: the strongest stretch of what has arrived since nothing is received: from the start, or from 2 s after
             the latest frame.
-        stream_end: where it stops to take samples, for recordings that have to end where the receiver does.
+        sample_limit: where it stops to take samples, for recordings that have to end where the receiver does.
 
     Raises:
         BlockError, NumerologyError: a parameter makes no sense.
@@ -88,7 +88,7 @@ class ofdm_rx(gr.basic_block):
         self.level = LevelMeter(_FULL_SCALE)
         self.gaps = self.samples_missing = 0
         self._known_time: tuple[int, DeviceTime] | None = None  # of a sample in the receiver's count
-        self.stream_end = StreamEnd()
+        self.sample_limit = SampleLimit()
         self.unheard = Strongest(LONGEST)
         self._delivered = self._deaf_samples = 0
         self._clock: DeviceClock | None = None
@@ -125,7 +125,7 @@ class ofdm_rx(gr.basic_block):
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         first, done = self.nitems_read(0), 0
-        samples, consumed = self.stream_end.take(input_items[0], first)
+        samples, consumed = self.sample_limit.take(input_items[0], first)
         self.level.add(samples)
         for tag in self.get_tags_in_window(0, 0, len(samples), RX_TIME):
             self._push(samples[done : tag.offset - first])
@@ -133,7 +133,7 @@ class ofdm_rx(gr.basic_block):
             self._note_time(read_time(tag.value))
         self._push(samples[done:])
         self._keep_unheard(samples)
-        self.stream_end.done = self.stream_end.taken
+        self.sample_limit.done = self.sample_limit.taken
         self.consume(0, consumed)
         return 0
 

@@ -27,7 +27,7 @@ from sdr_sc.link.frames.frame_news import check_truth, sent_record
 from sdr_sc.link.frames.frame_record import Answer
 from sdr_sc.link.frames.recorded_frames import AnnotationLedger, reception_of
 from sdr_sc.link.parameters import require, require_number, require_text
-from sdr_sc.link.stream_end import StreamEnd
+from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.phy.numerology import Numerology
 
 _CHUNK = 1 << 19  # samples that may wait while the disk is busy
@@ -61,7 +61,7 @@ class sigmf_recorder(gr.basic_block):
         force: overwrite an existing pair.
 
     Attributes:
-        stream_end: where it stops to take samples.
+        sample_limit: where it stops to take samples.
         samples_written, samples_clipped, frames_noted, gaps, samples_missing: so far; the last two by the tags.
         refused: messages at ``sent`` and ``truth`` that made no sense, by reason; these may come from another host.
 
@@ -101,7 +101,7 @@ class sigmf_recorder(gr.basic_block):
         self._breaks: deque[int] = deque(maxlen=_BREAKS)
         self._known_time: tuple[int, DeviceTime] | None = None
         self._first_time: tuple[int, DeviceTime] | None = None
-        self.stream_end = StreamEnd()
+        self.sample_limit = SampleLimit()
         self._began: datetime | None = None
         self._closed = False
         self.refused = Refused(self)
@@ -178,7 +178,7 @@ class sigmf_recorder(gr.basic_block):
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         done = 0
-        samples, consumed = self.stream_end.take(input_items[0], self.nitems_read(0))
+        samples, consumed = self.sample_limit.take(input_items[0], self.nitems_read(0))
         if self._began is None:
             self._begin(len(samples))
         self._ledger.turn()
@@ -188,7 +188,7 @@ class sigmf_recorder(gr.basic_block):
             self._note(time, freq_hz)
         self._write(samples[done:])
         self._annotate()
-        self.stream_end.done = self.stream_end.taken
+        self.sample_limit.done = self.sample_limit.taken
         self.consume(0, consumed)
         if len(samples) < _FEW:
             clock.sleep(_PAUSE_S)

@@ -208,13 +208,13 @@ def _run_until(
     """Run a recording until it has its samples; Ctrl-C ends it in good order as well."""
     wanted = None if seconds is None else max(1, round(seconds * rate_hz))
     if wanted is not None:
-        tb.recorder.stream_end.end_at(wanted)
+        tb.recorder.sample_limit.end_at(wanted)
     seen, since = 0, time.monotonic()
 
     def enough() -> bool:
         nonlocal seen, since
         on_poll(tb)
-        taken = tb.recorder.stream_end.done
+        taken = tb.recorder.sample_limit.done
         if taken != seen:
             seen, since = taken, time.monotonic()
         idle = idle_s > 0 and seen > 0 and time.monotonic() - since > idle_s

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from sdr_sc.blocks.runtime import failures
-from sdr_sc.link.stream_end import end_together
+from sdr_sc.link.sample_limit import end_together
 
 _ENDING_S = 0.4  # Ctrl-C has to end the program within a second
 
@@ -55,7 +55,7 @@ def settle(tb: Any, limit_s: float) -> bool:
         return True
     tb.settled = True
     over = time.monotonic() + limit_s
-    done = end_together((tb.receiver.stream_end, tb.recorder.stream_end), limit_s / 2)
+    done = end_together((tb.receiver.sample_limit, tb.recorder.sample_limit), limit_s / 2)
 
     def handled() -> bool:
         delivered, decoder = tb.receiver.receiver.counters.delivered, tb.decoder

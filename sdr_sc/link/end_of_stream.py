@@ -22,7 +22,7 @@ which pushes it out of filters and detectors downstream. At a block's port ``sys
 before it is done; transmitter and recorder do not end by that.
 
 The end PDU crosses the network as any other, and sockets give the last messages `SOCKET_LINGER_MS` to leave. The SigMF
-recorder ignores it, as it ends with its samples (`sdr_sc.link.stream_end`). Where a flowgraph has blocks that
+recorder ignores it, as it ends with its samples (`sdr_sc.link.sample_limit`). Where a flowgraph has blocks that
 would go on for ever, such as a USRP source, ``finished`` of sink or transmitter stops it
 (`sdr_sc.usrp.settings.end_with`); a stop from outside announces the end first (`sdr_sc.usrp.settings.tell_end`).
 """

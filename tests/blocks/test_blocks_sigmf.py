@@ -26,7 +26,7 @@ from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.frames.frame_news import many_records
 from sdr_sc.link.frames.recorded_frames import sent_frames
-from sdr_sc.link.stream_end import StreamEnd, end_together
+from sdr_sc.link.sample_limit import SampleLimit, end_together
 from sdr_sc.link.timing.pace import MAX_WAITING, Followed, RealTime
 from sdr_sc.phy.decimate import Decimator
 from sdr_sc.phy.frame.framing import build_frame
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_ends_the_flowgraph_with_one_line(tmp_path: Path) -
         (lambda file: degrade(tune_hz=6e5), "nothing beyond 500000 Hz"),
         (lambda file: degrade(tune_hz=float("nan")), "tune_hz"),
         (lambda file: degrade(models="gaps(5, 50)"), "gaps"),
-        (lambda file: degrade(models="gaps(gap_samples=5, every_samples=50, tagged=True)"), "cannot be reported"),
+        (lambda file: degrade(models="gaps(gap_samples=5, every_samples=50, tagged=True)"), "cannot be tagged"),
         (
             lambda file: channel(models="gaps(gap_samples=5, every_samples=50, tagged=True), clock_offset(ppm=2)"),
             "last",
@@ -298,7 +298,7 @@ def test_gaps_that_are_reported_have_the_time_after_them() -> None:
 
 
 def test_sinks_of_a_stream_end_at_the_same_sample() -> None:
-    ends, place = [StreamEnd(), StreamEnd()], [0, 0]
+    ends, place = [SampleLimit(), SampleLimit()], [0, 0]
     stream = np.zeros(100_000, np.complex64)
 
     def work(which: int, count: int) -> None:
@@ -344,7 +344,7 @@ def test_the_source_waits_for_a_slow_decoder() -> None:
         answers_taken: int = 0
 
     class Receiver:
-        stream_end = StreamEnd()
+        sample_limit = SampleLimit()
         receiver = type("R", (), {"counters": type("C", (), {"delivered": MAX_WAITING + 1})()})()
 
     decoder = Fake()

@@ -74,7 +74,7 @@ class Followed:
             if block.samples_in < samples:
                 return False
             samples = block.samples_out
-        if self._receiver.stream_end.done < samples or self.waiting > 0:
+        if self._receiver.sample_limit.done < samples or self.waiting > 0:
             return False
         return all(sink is None or sink.answers_taken >= decoder.frames_answered for decoder, sink in self._ends)
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends the work of several sinks of one stream at the same sample; how the stream ends itself: `end_of_stream`."""
+"""Where sinks of one stream of samples stop taking them: all at the same sample, so that a recording fits its answers.
+
+How a stream of items ends, from its source to the task sink, is `sdr_sc.link.end_of_stream`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ _PATIENCE_S = 0.5  # no call of a block may hold up the flowgraph's end for long
 _POLL_S = 0.001
 
 
-class StreamEnd:
-    """How far a block takes samples of its stream.
+class SampleLimit:
+    """How far a block takes samples of its stream, and from where on it takes none.
 
     Attributes:
         taken: samples that it took.
@@ -42,7 +45,7 @@ class StreamEnd:
             samples: the block's input.
             first: place of the first of them in the stream.
 
-        >>> end = StreamEnd()
+        >>> end = SampleLimit()
         >>> end.end_at(12)
         >>> taken, consumed = end.take(np.zeros(5, np.complex64), first=10)
         >>> len(taken), consumed
@@ -63,7 +66,7 @@ class StreamEnd:
         return samples[:count], consumed
 
 
-def end_together(ends: Sequence[StreamEnd], limit_s: float, wait: Callable[[float], None] = time.sleep) -> bool:
+def end_together(ends: Sequence[SampleLimit], limit_s: float, wait: Callable[[float], None] = time.sleep) -> bool:
     """Let all sinks of a stream end at one sample, the furthest that one of them has taken; whether they did in time.
 
     None of them may read another's samples later than the end: so they first wait for one another, and those that were
