@@ -82,3 +82,51 @@ def test_memory_is_reused_and_given_back() -> None:
     buffer.append(np.zeros(_STORAGE_SAMPLES, np.complex64))
     buffer.restart(buffer.end)
     assert len(buffer._storage) == 0
+
+
+def blanked(samples: np.ndarray) -> np.ndarray:
+    """Which samples are damaged: what is no number, and what lies among spans closer than 8 samples, once 16 of them
+    more than the samples allow have been counted."""
+    bad = ~(np.isfinite(samples) & (np.abs(samples) < 1e15))
+    damaged, count = bad.copy(), 0
+    for i in range(len(samples)):
+        if bad[i] and not (i and bad[i - 1]):
+            count = min(count + 8, 192)
+        count = max(count - 1, 0)
+        damaged[i] |= count > 128
+    return damaged
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.9])
+def test_samples_among_crowded_damage_are_damaged(share: float) -> None:
+    rng = np.random.default_rng(7)
+    whole = rng.standard_normal(12000, np.float32).view(np.complex64)
+    bad = rng.random(6000) < share
+    bad[4000:] = False
+    whole[bad] = np.nan
+    expected = blanked(whole)
+    assert expected.sum() > 1.5 * bad.sum() or share in (0.02, 0.1, 0.9)
+    buffer, end = SampleBuffer(), 0
+    while end < len(whole):
+        step = int(rng.choice([0, 1, 7, 300, 900]))
+        assert buffer.append(whole[end : end + step]) == bad[end : end + step].sum()
+        end += step
+    found = np.zeros(len(whole), bool)
+    for first, stop in buffer.damaged_from(0):
+        found[first:stop] = True
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(buffer.view(0), np.where(expected, 0, whole))
+
+
+def test_a_long_hole_blanks_nothing_after_it_and_a_number_in_every_second_sample_is_one_span() -> None:
+    buffer = SampleBuffer()
+    hole = np.ones(1000, np.complex64)
+    hole[300:600] = np.nan
+    assert buffer.append(hole) == 300
+    assert buffer.damaged_from(0) == [(300, 600)]
+    every_second = np.ones(1000, np.complex64)
+    every_second[::2] = np.inf
+    buffer.restart(0)
+    assert buffer.append(every_second) == 500
+    spans = buffer.damaged_from(0)
+    assert len(spans) < 25 and spans[-1][1] == 1000  # the first of them, until they count as crowded
