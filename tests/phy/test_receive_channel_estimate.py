@@ -8,7 +8,7 @@ import pytest
 
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.channel_estimate import multiply, smoother
+from sdr_sc.phy.receive.channel_estimate import echoes_are_late, multiply, smoother, windows_fit
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstimator
 from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
 
@@ -128,3 +128,46 @@ def test_the_fit_to_the_preamble_leaves_the_noise_alone(taps: dict[int, complex]
 def test_an_fft_too_large_to_be_fitted_has_no_fit() -> None:
     assert cached_fit(Numerology(fft_size=512, cyclic_prefix=64)) is None
     assert cached_fit(N64) is cached_fit(Numerology())
+
+
+def noisy(shape: tuple[int, ...], power: float, seed: int) -> np.ndarray:
+    """Complex white noise, complex64."""
+    parts = np.random.default_rng(seed).standard_normal((*shape, 2)) @ [1, 1j]
+    return (parts * np.sqrt(power / 2)).astype(np.complex64)
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.01])
+def test_an_echo_after_the_cyclic_prefix_counts_as_late_once_it_stands_out(noise: float) -> None:
+    smooth = smoother(N64, np.ones(52))
+    outside = float(np.sum(np.abs(np.eye(52) - smooth) ** 2))
+    assert outside == pytest.approx(52 - 22, abs=1.0)  # 22 delays pass
+    late = {
+        echo: [
+            echoes_are_late(
+                gains := (response(N64, {**TAPS, 30: echo}) + noisy((10, 52), noise, seed)).astype(np.complex64),
+                multiply(smooth, gains.mean(axis=0)),
+                noise,
+                outside,
+            )
+            for seed in range(300)
+        ]
+        for echo in (0.0, np.sqrt(noise))
+    }
+    assert not any(late[0.0]) and all(late[np.sqrt(noise)])
+
+
+def test_windows_of_another_gain_do_not_fit_the_channel() -> None:
+    channel, times = response(N64, TAPS).astype(np.complex64), np.array([-5.0, -4.2, -3.4])
+    weights = np.where(np.arange(52) % 4 == 0, 12.0, 0.0).astype(np.float32)
+    turned = np.exp(0.02j * times)[:, None] * channel * weights / 3
+    fits = {
+        gain: [
+            windows_fit(
+                (gain * turned + noisy((3, 52), 0.01, seed) * np.sqrt(weights / 3)).astype(np.complex64),
+                weights, times, channel, 0.02, 0.01,
+            )
+            for seed in range(300)
+        ]
+        for gain in (1.0, 0.5, 1.2)
+    }  # fmt: skip
+    assert np.mean(fits[1.0]) > 0.98 and not any(fits[0.5]) and not any(fits[1.2])

@@ -84,6 +84,22 @@ def test_the_carrier_slope_counts_the_known_phase_at_time_zero(slope: float) -> 
     assert carrier_slope(sums[:1], times[:1], 20.0) == pytest.approx(np.angle(sums[0]) / 5.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("symbols", [1, 2, 5])
+def test_the_carrier_slope_is_the_least_squares_line_through_known_and_payload_symbols(symbols: int) -> None:
+    """The known symbols have phase 0 and slope 0 as well as their energy and their spread in time allow."""
+    times, spread, reference = 5.5 + np.arange(symbols), 2.9, 500.0
+    phases = np.random.default_rng(11).normal(0, 0.1, symbols)
+    sums = (4 * np.exp(1j * phases)).astype(np.complex64)
+    places = np.concatenate(([-spread, spread], [times.mean()] if symbols < 5 else [times[:4].mean(), times[4]]))
+    blocks = [sums.sum()] if symbols < 5 else [sums[:4].sum(), sums[4]]
+    weights = np.concatenate(([reference / 2] * 2, np.abs(blocks)))
+    angles = np.concatenate(([0, 0], np.angle(blocks)))
+    centre = np.average(places, weights=weights)
+    expected = np.sum(weights * (places - centre) * angles) / np.sum(weights * (places - centre) ** 2)
+    assert carrier_slope(sums, times, reference, spread) == pytest.approx(expected, abs=2e-4)
+    assert abs(expected) < 0.01  # far from what the payload alone shows
+
+
 def test_the_smoother_is_the_batch_estimate() -> None:
     """Kalman filter and RTS smoother together are the mean of the gains given all measurements."""
     count, walk, variance, known = 30, 0.02, 0.3, 0.1

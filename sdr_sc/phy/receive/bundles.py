@@ -66,11 +66,13 @@ class Prior(NamedTuple):
         noise: noise power per subcarrier.
         clock_std: standard deviation of the phase slope that a clock offset makes, rad per subcarrier and symbol.
         known_weight: energy of the symbols that the channel was estimated from over that of a symbol's pilots.
+        known_spread: how far from their mean these symbols lie in time (root mean square), in symbol durations.
     """
 
     noise: float
     clock_std: float
     known_weight: float
+    known_spread: float = 0.0
 
 
 class Tracking(NamedTuple):

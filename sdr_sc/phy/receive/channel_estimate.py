@@ -11,6 +11,8 @@ from sdr_sc.phy.numerology import Numerology
 
 _DELAY_MARGIN = 2
 _RIDGE = 1e-4
+_LATE = 2.5  # over the noise expected outside: 8 standard deviations, and 1.5 times what the smoother is worth
+_FITS = 1.6  # over the noise expected of a window's values; that of 36 values exceeds it in 1 of 1,000 frames
 
 
 def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
@@ -49,3 +51,50 @@ def multiply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
             total += matrix[i, j] * vector[j]
         out[i] = total
     return out
+
+
+@njit(cache=True, nogil=True)
+def echoes_are_late(gains: np.ndarray, smoothed: np.ndarray, noise: float, outside: float) -> bool:
+    """Whether the mean of known symbols holds more than noise outside what the smoother lets pass, and so much more
+    that the mean is the better estimate: echoes after the cyclic prefix, which turn the subcarriers as all others do.
+
+    Args:
+        gains: complex64 (symbols, used).
+        smoothed: complex64 (used,), their mean, smoothed.
+        noise: variance of each gain.
+        outside: squared Frobenius norm of the identity less the smoother: share of the noise that it takes away.
+    """
+    symbols, used = gains.shape
+    missed = 0.0
+    for u in range(used):
+        error = -complex(smoothed[u])
+        for s in range(symbols):
+            error += gains[s, u] / symbols
+        missed += error.real**2 + error.imag**2
+    return missed > _LATE * outside * noise / symbols
+
+
+@njit(cache=True, nogil=True)
+def windows_fit(
+    windows: np.ndarray, weights: np.ndarray, times: np.ndarray, channel: np.ndarray, slope: float, noise: float
+) -> bool:
+    """Whether windows of a repeating signal show a channel, up to noise.
+
+    Args:
+        windows: complex64 (windows, used), received times conjugate known values.
+        weights: float32 (used,), energy of the known values of all windows together; 0 where there are none.
+        times: float64 (windows,), in symbol durations from the moment for which the channel was estimated.
+        channel: complex64 (used,).
+        slope: residual carrier offset, rad per symbol.
+        noise: per subcarrier.
+    """
+    error, expected = 0.0, 1e-30
+    for w in range(len(windows)):
+        turn = complex(np.cos(slope * times[w]), -np.sin(slope * times[w]))
+        for u in range(windows.shape[1]):
+            weight = weights[u] / len(windows)
+            if weight > 0.0:
+                missed = complex(windows[w, u]) * turn / weight - complex(channel[u])
+                error += weight * (missed.real**2 + missed.imag**2)
+                expected += noise
+    return error <= _FITS * expected

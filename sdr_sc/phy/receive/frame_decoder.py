@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, PROTOCOL_VERSION, VERSI
 from sdr_sc.phy.frame.interleave import feature_mapping, permutation
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
-from sdr_sc.phy.receive.channel_estimate import smoother
+from sdr_sc.phy.receive.channel_estimate import echoes_are_late, smoother, windows_fit
 from sdr_sc.phy.receive.header_stage import (
     HeaderTables,
     full_channel,
@@ -28,7 +29,14 @@ from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstimator
 from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
-from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS, PowerEstimate, SnrObservation, known_symbols
+from sdr_sc.phy.receive.snr import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    PowerEstimate,
+    SnrObservation,
+    known_symbols,
+    repeated_symbols,
+)
 from sdr_sc.phy.receive.snr import pilots as pilots_estimator
 from sdr_sc.phy.receive.sync import Synchronisation
 from sdr_sc.phy.receive.windows import early_window_ramp, spectra
@@ -42,8 +50,8 @@ class HeaderResult(NamedTuple):
 
     Attributes:
         header: the fields.
-        channel: complex64 (used,), smoothed, with the phase in the middle of the known symbols; of the samples
-            divided by the frame's amplitude.
+        channel: complex64 (used,), smoothed unless echoes outlast the cyclic prefix, with the phase in the middle of
+            the known symbols; of the samples divided by the frame's amplitude.
         cycles_per_sample: carrier offset over the sample rate, refined over the header.
         power: signal and noise power per occupied subcarrier over the known symbols, of the divided samples.
         observation: for the SNR estimators, still without payload.
@@ -134,11 +142,13 @@ class FrameDecoder:
             known=known_pilots[n.header_symbols :],
         )[:]
         self._payload_starts = n.payload_offset + useful + n.symbol_samples * np.arange(longest)
+        self._unsmoothed = float(np.sum(np.abs(np.eye(n.used) - smoother(n, np.ones(n.used))) ** 2))
         self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
         window_middles = self._payload_starts + n.early_window + n.fft_size / 2
         self._payload_times = (window_middles - self._middle_sample) / n.symbol_samples
         self._all_usable = np.ones(longest, np.bool_)
         self._known_weight = len(known_times) * n.used / n.pilot_subcarriers
+        self._known_spread = float(known_times.std())
         guard = np.arange(n.used // 2 + 2, n.fft_size - n.used // 2 - 1)
         self._guard_bins = guard if len(guard) else np.array([n.fft_size // 2])
         self._slope_per_offset = 2 * np.pi * n.symbol_samples / n.fft_size
@@ -165,8 +175,9 @@ class FrameDecoder:
         if header is None:
             return HeaderFault.UNKNOWN
         sent = header_symbols.encode_bits(bits, n)
-        gains, channel, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
-        if header.version > 1:
+        gains, smoothed, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
+        power, channel = repeated_symbols(gains, phases_removed=True), smoothed
+        if header.version > 1 and self._detection_fits(first_look, smoothed, slope, power.noise):
             channel = full_channel(gains, slope, first_look[:], self._header_tables)
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
         observation = SnrObservation(
@@ -176,8 +187,21 @@ class FrameDecoder:
             guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
             fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
+            version=header.version,
         )
-        return HeaderResult(header, channel, refined, known_symbols(observation), observation)
+        if header.version > 1 and echoes_are_late(gains, smoothed, power.noise, self._unsmoothed):
+            channel = gains.mean(axis=0)
+            # Late echoes of the training symbols do not interfere, as these repeat; those of the header do.
+            power = replace(power, noise=repeated_symbols(gains[2:], phases_removed=True).noise)
+        return HeaderResult(header, channel, refined, power, observation)
+
+    def _detection_fits(self, first_look: PreambleEstimate, channel: np.ndarray, slope: float, noise: float) -> bool:
+        """Whether the detection part shows the channel of the known symbols: not where the gain has settled or the
+        sampling clock has moved since."""
+        tables = HeaderTables(*self._header_tables)
+        return windows_fit(
+            first_look.detection, tables.detection_weights, tables.detection_times, channel, slope, noise
+        )
 
     def _header_bits(self, symbols: np.ndarray, soft: np.ndarray, first_look: PreambleEstimate) -> np.ndarray | None:
         """The header's bits; None if the check fails in every version."""
@@ -226,6 +250,7 @@ class FrameDecoder:
         # The channel's phase holds in the middle of the known symbols; up to there the refined offset turns it.
         turns = self._middle_sample * (result.cycles_per_sample - sync.cycles_per_sample)
         channel = result.channel * self._unramp * np.complex64(cmath.exp(-2j * np.pi * turns))
+        spread = self._known_spread if header.version > 1 else 0.0  # recordings of version 1 are answered as before
         noise = max(result.power.noise, 1e-12)  # with the interference that the features suffer
         usable = self._all_usable[:arrived]
         if damaged:
@@ -243,7 +268,7 @@ class FrameDecoder:
             self._data,
             self._payload_times[:arrived],
             usable,
-            Prior(noise, self._slope_per_offset * CLOCK_OFFSET_STD, self._known_weight)[:],
+            Prior(noise, self._slope_per_offset * CLOCK_OFFSET_STD, self._known_weight, spread)[:],
             feature_mapping(count, header.power_scale_db)[:],
             Estimates(features, variance, pilots)[:],
         )

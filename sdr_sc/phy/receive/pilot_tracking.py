@@ -81,7 +81,7 @@ def track(observed: PilotPhasors, present: np.ndarray, prior: Prior) -> Tracking
             sums[s] += value
             tilted[s] += value * place
             turn *= step
-    carrier = carrier_slope(sums, times, noise / first_variance)
+    carrier = carrier_slope(sums, times, noise / first_variance, prior.known_spread)
     turn, step = _turn(carrier * times[0]), _turn(carrier * spacing)
     turns = np.empty(symbols, np.complex64)
     for s in range(symbols):
@@ -101,18 +101,27 @@ def _turn(angle: float) -> complex:
 
 
 @njit(cache=True, nogil=True)
-def carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float) -> float:
-    """Residual carrier offset, rad per symbol, from short blocks of symbols, and from a phasor at time 0 that says
-    how well the gain is known there."""
+def carrier_slope(sums: np.ndarray, times: np.ndarray, reference: float, spread: float = 0.0) -> float:
+    """Residual carrier offset, rad per symbol, from short blocks of symbols, and from two phasors around time 0, which
+    stand for the known symbols: phase and offset of these have been taken out as well as they show them, and a few
+    payload symbols do not know better.
+
+    Args:
+        sums: complex64 (symbols,), each symbol's pilots together.
+        times: float64 (symbols,), in symbol durations.
+        reference: energy of the known symbols, as of ``sums``.
+        spread: how far from their mean the known symbols lie in time (root mean square).
+    """
     symbols = len(sums)
     blocks = -(-symbols // _SHORT_BLOCK)
-    phasors, middles = np.zeros((blocks + 1, 1), np.complex64), np.zeros(blocks + 1)
-    phasors[0, 0] = reference
+    phasors, middles = np.zeros((blocks + 2, 1), np.complex64), np.zeros(blocks + 2)
+    phasors[:2, 0] = 0.5 * reference
+    middles[0], middles[1] = -spread, spread
     for b in range(blocks):
         begin, end = b * _SHORT_BLOCK, min((b + 1) * _SHORT_BLOCK, symbols)
         for s in range(begin, end):
-            phasors[b + 1, 0] += sums[s]
-            middles[b + 1] += times[s] / (end - begin)
+            phasors[b + 2, 0] += sums[s]
+            middles[b + 2] += times[s] / (end - begin)
     return phase_slope(phasors, middles, _CARRIER_REACH)
 
 

@@ -53,7 +53,7 @@ def present_symbols(observed: PilotPhasors, prior: Prior) -> np.ndarray:
     sums = np.empty(len(turned), np.complex64)
     for s in range(len(turned)):
         sums[s] = np.sum(turned[s])
-    carrier = carrier_slope(sums, times, np.sum(weights) * prior.known_weight)
+    carrier = carrier_slope(sums, times, np.sum(weights) * prior.known_weight, prior.known_spread)
     for s in range(len(turned)):
         turned[s] *= np.complex64(complex(np.cos(carrier * times[s]), -np.sin(carrier * times[s])))
     other = _present(turned, weights, positions, noise)

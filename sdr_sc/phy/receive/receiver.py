@@ -12,6 +12,7 @@ from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD, Candidate, Detector
 from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderFault, HeaderResult
+from sdr_sc.phy.receive.front_end import FrontEnd
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
 from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
@@ -132,7 +133,7 @@ class Receiver:
         self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
         self._kept = 2 * self.numerology.fft_size + self.numerology.cyclic_prefix
         self._step = 3 * self._detector.lag  # samples to skip after a rejected candidate
-        self._buffer = SampleBuffer()
+        self._buffer, self._front_end = SampleBuffer(), FrontEnd()
         self._from = 0  # index in the stream where the search goes on
         self._candidate: Candidate | None = None  # found, but too few samples to look at it
         self._locked: _Locked | None = None
@@ -141,6 +142,7 @@ class Receiver:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
         self.counters.not_finite += self._buffer.append(samples)
+        self._front_end.process(self._buffer.samples[len(self._buffer.samples) - len(samples) :])
         return self._run(self._buffer.end, ended=False)
 
     def flush(self) -> list[ReceivedFrame]:
@@ -151,6 +153,7 @@ class Receiver:
         self._buffer.append_silence(margin)
         frames = self._run(end, ended=True)
         self._buffer.restart(end)
+        self._front_end.restart()
         self._from, self._candidate, self._locked = end, None, None
         return frames
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sdr_sc.phy.frame.header import PROTOCOL_VERSION
 from sdr_sc.phy.linear import energy, inner
 
 
@@ -44,6 +45,7 @@ class SnrObservation(NamedTuple):
         pilots: complex64 (payload symbols, pilots), payload pilots over their known values, clock and carrier offset
             and the common gain removed; (0, pilots) where no payload arrived.
         fitted_noise: computes the noise power by `PreambleFit`; None where the FFT is too large for it.
+        version: protocol version of the header. Estimates for version 1 stay what its recordings note.
     """
 
     training: np.ndarray
@@ -52,9 +54,11 @@ class SnrObservation(NamedTuple):
     guard_bins: np.ndarray
     pilots: np.ndarray
     fitted_noise: Callable[[], float] | None
+    version: int = PROTOCOL_VERSION
 
 
 _STANDS_OUT = 0.15  # two standard deviations of the difference, with the default numerology
+_FIT_FAILS = 1.25  # the fit's noise over that of the known symbols: 1 dB; in white noise 2 of 1,000 frames exceed it
 
 SnrEstimator = Callable[[SnrObservation], PowerEstimate]
 
@@ -119,12 +123,18 @@ def preamble_fit(observation: SnrObservation) -> PowerEstimate:
     """Noise after a channel as long as an FFT that is fitted to the preamble, signal from training and header.
 
     Echoes after the cyclic prefix count as signal: they are the part of the known symbols' spread that the fit
-    explains, where that stands out from the errors of both. With an FFT of more than 256 points, as `known_symbols`.
+    explains, where that stands out from the errors of both.
+
+    As `known_symbols` with an FFT of more than 256 points, and where the fit leaves clearly more than these spread: the
+    preamble is then not what the fit assumes. A gain that settles within the detection part, or energy on empty
+    subcarriers (DC, a carrier in the guard band), is noise for the fit in time, and does not reach the features.
     """
     known = known_symbols(observation)
     if observation.fitted_noise is None:
         return known
     noise = observation.fitted_noise()
+    if observation.version > 1 and noise > _FIT_FAILS * known.noise:
+        return known
     late = known.noise - noise
     return PowerEstimate(known.signal + (late if late > _STANDS_OUT * noise else 0.0), noise)
 
