@@ -19,6 +19,7 @@ from PIL import Image
 from sdr_sc.report.colours import DARK, LIGHT
 from sdr_sc.report.svg import Subject, both_widths
 from sdr_sc.semantic.modalities.base import display_of
+from sdr_sc.shown import reason_of
 
 FULL_WIDTHS, HALF_WIDTHS = (1080, 350), (520, 350)
 """Of a plot's wide and narrow drawing, in CSS pixels, over the whole page and over half of it."""
@@ -76,9 +77,13 @@ def item_shown(modality: str, item: np.ndarray, name: str) -> Markup:
         name: of the picture, for those who cannot see it.
     """
     display = display_of(modality)
-    picture = display.thumbnail(item)
+    try:
+        picture = display.thumbnail(item)
+        text = display.text(item) if picture is None else ""
+    except Exception as error:  # a modality is anybody's class, and the item may come from another host
+        picture, text = None, f"cannot be shown ({reason_of(error)})"
     if picture is None:
-        return Markup('<span class="item">{}</span>').format(display.text(item))
+        return Markup('<span class="item">{}</span>').format(text)
     return Markup('<img src="{}" width="28" height="28" alt="{}">').format(data_uri(picture), name)
 
 

@@ -180,7 +180,7 @@ def test_items_of_another_modality_are_shown_by_it_and_unknown_ones_as_bytes(tmp
 
         @classmethod
         def text(cls, item: np.ndarray) -> str:
-            return f"<{bytes(item).decode()}>"
+            return f"<{bytes(item).decode('ascii')}>"
 
     folder = make_run(tmp_path / "run", images=2)
     spoken = np.frombuffer(b"yesno ", np.uint8).reshape(2, 3)
@@ -189,6 +189,8 @@ def test_items_of_another_modality_are_shown_by_it_and_unknown_ones_as_bytes(tmp
     register_modality(Speech)
     source, page = render(folder)
     assert "<yes>" in page.text and "&lt;yes&gt;" in source
+    np.savez(folder / "images.npz", images=spoken | 128, item_id=np.arange(2), modality=np.array(Speech.name))
+    assert "cannot be shown ('ascii' codec can't decode" in render(folder)[1].text
 
 
 @pytest.mark.parametrize(
