@@ -44,8 +44,7 @@ def _jpeg_ldpc(
     """JPEG, LDPC and QAM; a teacher classifies at the receiver, or ``student``, which stands in where none is given."""
     from sdr_sc.schemes.image_ldpc import ImageScheme
 
-    _only_default(name, data_set)
-    return ImageScheme("jpeg", teacher, frame_symbols, name, target)
+    return ImageScheme("jpeg", teacher, frame_symbols, name, target, data_set=data_set)
 
 
 @_scheme
@@ -55,8 +54,7 @@ def _webp_ldpc(
     """As jpeg_ldpc with WebP images."""
     from sdr_sc.schemes.image_ldpc import ImageScheme
 
-    _only_default(name, data_set)
-    return ImageScheme("webp", teacher, frame_symbols, name, target)
+    return ImageScheme("webp", teacher, frame_symbols, name, target, data_set=data_set)
 
 
 @_scheme
@@ -74,26 +72,15 @@ def _label_ldpc(data_set: str, teacher: str = "", name: str = "label_ldpc") -> S
     """The class, decided at the transmitter, then LDPC and QAM; for one task that is known beforehand."""
     from sdr_sc.schemes.label_ldpc import LabelScheme
 
-    _only_default(name, data_set)
-    return LabelScheme(teacher, name)
+    return LabelScheme(teacher, name, data_set)
 
 
 @_scheme
 def _pca(data_set: str, file: str = "", name: str = "pca") -> Scheme:
-    """Principal components as analog symbols, and a classifier fitted on them; the shipped ones without a file."""
+    """Principal components as analog symbols, and a classifier of them; Fashion-MNIST's without a file."""
     from sdr_sc.schemes.pca_scheme import PcaScheme
 
-    _only_default(name, data_set)
-    return PcaScheme.load(file, name)
-
-
-def _only_default(name: str, data_set: str) -> None:
-    """Refuse another data set for a scheme whose tables and classifiers are of the default one."""
-    if data_set != DEFAULT_DATA_SET:
-        raise SdrScError(
-            f"scheme {name} knows the data set {DEFAULT_DATA_SET} alone, by its tables and classifiers; leave it or "
-            "data_set out."
-        )
+    return PcaScheme.load(file, name, data_set)
 
 
 def _student(data_set: str, model: str, name: str) -> Scheme:

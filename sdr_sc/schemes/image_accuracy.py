@@ -2,19 +2,22 @@
 """What compressed images are worth to a classifier: accuracy on held-out training images, by size and bytes.
 
 Run as ``python -m sdr_sc.schemes.image_accuracy [TEACHER ...]`` it keeps the tables of classifiers in the
-file that comes with the package ('student' is the shipped one); for others they are measured when a scheme is made.
+file that comes with the package ('student' is the shipped one); for other classifiers and other data sets than the
+default one they are measured when a scheme is made.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.distill.split import held_out
 from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
@@ -27,43 +30,55 @@ from sdr_sc.shown import reason_of, shown
 
 FILE = Path(__file__).parent / "tables" / "image_accuracy.json"
 BUDGETS_BYTES = (24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
+MORE_BYTES = (768, 1024, 1536, 2048, 3072)
 IMAGES = 600
 
 
-@lru_cache(maxsize=1)
-def validation_images() -> tuple[np.ndarray, np.ndarray]:
-    """Held-out training images, of those that our model's own table comes from: uint8 (n, 28, 28), int64 (n,)."""
-    data = fashion_mnist.load("train")
-    _, held = held_out(len(data), 5000, seed=1)
+def budgets_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Bytes of an image of this shape that accuracies are measured at, rising; more than `BUDGETS_BYTES` for images of
+    more than 28 x 28 values."""
+    return BUDGETS_BYTES if math.prod(shape) <= 28 * 28 else (*BUDGETS_BYTES, *MORE_BYTES)
+
+
+@lru_cache(maxsize=2)
+def validation_images(data_set: str = DEFAULT_DATA_SET) -> tuple[np.ndarray, np.ndarray]:
+    """Training images, of those that distillation and fitting hold out by default: uint8 (n, [3,] height, width), int64
+    (n,). Of another data set than the default one a tenth, and no more than `IMAGES`."""
+    data = load_dataset(data_set, "train")
+    count = 5000 if data_set == DEFAULT_DATA_SET else max(1, min(IMAGES, len(data) // 10))
+    _, held = held_out(len(data), count, seed=1)
     chosen = held[:IMAGES]
     return data.images[chosen], data.labels[chosen]
 
 
-def accuracy_by_bytes(codec: ImageCodec, classifier: ImageClassifier) -> np.ndarray:
+@lru_cache(maxsize=8)
+def accuracy_by_bytes(codec: ImageCodec, classifier: ImageClassifier, data_set: str = DEFAULT_DATA_SET) -> np.ndarray:
     """float64 (sides, budgets), never falling with the bytes: the kept table, or else one that is measured now."""
-    kept = _kept(FILE).get(f"{codec.name} {classifier.fingerprint}")
-    return measure(codec, classifier, *validation_images()) if kept is None else np.array(kept)
+    if kept_sha256(codec, classifier, data_set) is None:
+        return measure(codec, classifier, *validation_images(data_set))
+    return np.array(_kept(FILE)[f"{codec.name} {classifier.fingerprint}"])
 
 
-def kept_sha256(codec: ImageCodec, classifier: ImageClassifier) -> str | None:
+def kept_sha256(codec: ImageCodec, classifier: ImageClassifier, data_set: str = DEFAULT_DATA_SET) -> str | None:
     """Which file `accuracy_by_bytes` has a table from, 16 hexadecimal digits; None where it measures one."""
-    is_kept = f"{codec.name} {classifier.fingerprint}" in _kept(FILE)
+    is_kept = data_set == DEFAULT_DATA_SET and f"{codec.name} {classifier.fingerprint}" in _kept(FILE)
     return _sha256(FILE) if is_kept else None
 
 
 def measure(codec: ImageCodec, classifier: ImageClassifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Share of the images that are classified correctly at each of `SIDES` and `BUDGETS_BYTES`.
+    """Share of the images that are classified correctly at each of `SIDES` and of `budgets_of` their shape.
 
     An image that fits at no quality is not classified, which is not right.
 
     Returns:
         float64 (sides, budgets), never falling with the bytes.
     """
-    shares = np.zeros((len(SIDES), len(BUDGETS_BYTES)))
+    shape = images.shape[1:]
+    shares = np.zeros((len(SIDES), len(budgets_of(shape))))
     for place, side in enumerate(SIDES):
-        for column, most in enumerate(BUDGETS_BYTES):
+        for column, most in enumerate(budgets_of(shape)):
             packed = [codec.fit(image, most, side) for image in images]
-            arrived = [None if data is None else codec.restore(data) for data in packed]
+            arrived = [None if data is None else codec.restore(data, shape) for data in packed]
             restored = {i: image for i, image in enumerate(arrived) if image is not None}
             if restored:
                 found = classifier.classes(np.stack(list(restored.values())))

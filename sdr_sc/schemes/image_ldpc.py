@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES, code_for, unbiased, with_crc
 from sdr_sc.phy.receive.receiver import ReceivedFrame
-from sdr_sc.schemes.classify import classifier_of
+from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
-from sdr_sc.schemes.image_accuracy import BUDGETS_BYTES, accuracy_by_bytes, kept_sha256
-from sdr_sc.schemes.image_codecs import SIDES, make_codec
+from sdr_sc.schemes.image_accuracy import accuracy_by_bytes, budgets_of, kept_sha256
+from sdr_sc.schemes.image_codecs import SIDES, make_codec, size_at
 from sdr_sc.schemes.mcs_selection import Plan, best_for, cheapest, checked_target
 from sdr_sc.schemes.model_files import NOTHING
 from sdr_sc.schemes.scheme import MOST_SYMBOLS, Transmission, as_matrix, wire_id
@@ -38,7 +39,9 @@ class ImageScheme(CodedScheme):
         name: what results call it.
         target: accuracy in percent on held-out images for which no more symbols are spent where k is left to the
             scheme; 0 for nearly the best.
-        accuracy: float (sides, budgets) at each of `SIDES` and `BUDGETS_BYTES`; None for that on held-out images.
+        accuracy: float (sides, budgets) at each of `SIDES` and of `budgets_of` the images; None for that on held-out
+            images.
+        data_set: whose images are sent.
 
     Raises:
         SdrScError: classifier or data cannot be used.
@@ -54,14 +57,17 @@ class ImageScheme(CodedScheme):
         name: str,
         target: int = 0,
         accuracy: np.ndarray | None = None,
+        data_set: str = DEFAULT_DATA_SET,
     ) -> None:
         if not K_LIST[-1] <= frame_symbols <= MOST_SYMBOLS:
             raise SdrScError(f"frame_symbols of scheme {name} is {frame_symbols}; give {K_LIST[-1]} to {MOST_SYMBOLS}.")
         super().__init__()
         self.name, self._frame_symbols, self._target = name, frame_symbols, checked_target(target, name)
-        self._codec, self._classifier = make_codec(codec), classifier_of(teacher)
-        by_side = accuracy_by_bytes(self._codec, self._classifier) if accuracy is None else accuracy
-        self._kept = kept_sha256(self._codec, self._classifier) if accuracy is None else None
+        self._codec, self._classifier = make_codec(codec), classifier_of(teacher, data_set)
+        self._shape: tuple[int, ...] = images_of(data_set).item_shape
+        self._budgets = budgets_of(self._shape)
+        by_side = accuracy_by_bytes(self._codec, self._classifier, data_set) if accuracy is None else accuracy
+        self._kept = kept_sha256(self._codec, self._classifier, data_set) if accuracy is None else None
         self._accuracy = by_side.max(axis=0)
         self._sides = np.argsort(-by_side, axis=0, kind="stable")
         self._plans: dict[tuple[str, int, int | None], Plan] = {}
@@ -89,7 +95,7 @@ class ImageScheme(CodedScheme):
         return self._plans[key]
 
     def _expected(self, info_bits: int) -> float:
-        return float(np.interp((info_bits - CRC_BITS) // 8, (0, *BUDGETS_BYTES), (0.0, *self._accuracy)))
+        return float(np.interp((info_bits - CRC_BITS) // 8, (0, *self._budgets), (0.0, *self._accuracy)))
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of one codeword an image; an image that fits at no quality is sent as nothing."""
@@ -120,7 +126,7 @@ class ImageScheme(CodedScheme):
 
     def _packed(self, image: np.ndarray, most_bytes: int) -> bytes | None:
         """The image at the size that is worth most at so many bytes, or the next best where it does not fit."""
-        column = max(int(np.searchsorted(BUDGETS_BYTES, most_bytes, side="right")) - 1, 0)
+        column = max(int(np.searchsorted(self._budgets, most_bytes, side="right")) - 1, 0)
         sides = (SIDES[place] for place in self._sides[:, column])
         return next((data for side in sides if (data := self._codec.fit(image, most_bytes, side)) is not None), None)
 
@@ -130,7 +136,8 @@ class ImageScheme(CodedScheme):
         # What stands after an image is zeros, as many as there is room for.
         keys = [hashlib.blake2b(message.rstrip(b"\0"), digest_size=12).digest() for message in messages]
         new = {key: message for key, message in zip(keys, messages, strict=True) if key not in self._answers}
-        images = {key: image for key, data in new.items() if (image := self._codec.restore(data)) is not None}
+        restored = {key: self._codec.restore(data, self._shape) for key, data in new.items()}
+        images = {key: image for key, image in restored.items() if image is not None}
         if len(self._answers) > _MEMORY:
             self._answers = {key: self._answers[key] for key in keys if key in self._answers}
         self._answers.update(dict.fromkeys(new, -1))
@@ -141,6 +148,7 @@ class ImageScheme(CodedScheme):
 
     def describe(self) -> dict[str, Any]:
         """Format, classifier, code, where the choice comes from, and sizes; a codec is fixed and has none."""
+        heights = [size_at(self._shape, SIDES[place])[0] for place in self._sides[0]]
         return {
             "scheme": self.name,
             "kind": "compressed image + LDPC + QAM",
@@ -151,8 +159,8 @@ class ImageScheme(CodedScheme):
             **({} if self._kept is None else {"image_accuracy_sha256": self._kept}),
             "frame_symbols": self._frame_symbols,
             "target": self._target,
-            "accuracy_by_bytes": dict(zip(map(str, BUDGETS_BYTES), np.round(self._accuracy, 4).tolist(), strict=True)),
-            "side_by_bytes": dict(zip(map(str, BUDGETS_BYTES), [SIDES[i] for i in self._sides[0]], strict=True)),
+            "accuracy_by_bytes": dict(zip(map(str, self._budgets), np.round(self._accuracy, 4).tolist(), strict=True)),
+            "side_by_bytes": dict(zip(map(str, self._budgets), heights, strict=True)),
             "sizes": {"transmitter": dict(NOTHING), "receiver": dict(self._classifier.size)},
             "told": "file headers and tables that both ends can agree on are not sent, which favours this scheme",
         }

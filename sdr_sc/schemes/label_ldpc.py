@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.fashion_mnist import CLASS_NAMES
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.bits import Codeword, digit_bits, pack_digits, unpack_digits
-from sdr_sc.schemes.classify import classifier_of
+from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.model_files import NOTHING
 from sdr_sc.schemes.scheme import Transmission, wire_id
@@ -22,7 +22,7 @@ MAX_LOSS = 0.005
 
 
 class LabelScheme(CodedScheme):
-    """Ten classes, packed as digits of one number, one codeword a frame.
+    """Classes, packed as digits of one number, one codeword a frame.
 
     It needs a whole classifier at the transmitter, such as the shipped student's two parts, and serves this task alone.
     The mode is the one of fewest symbols whose codewords are lost at most `MAX_LOSS` more often than those of the
@@ -31,18 +31,20 @@ class LabelScheme(CodedScheme):
     Args:
         teacher: classifier at the transmitter, see `ImageClassifier`.
         name: what results call it.
+        data_set: whose images are classified.
     """
 
     k_list = None
 
-    def __init__(self, teacher: str, name: str) -> None:
+    def __init__(self, teacher: str, name: str, data_set: str = DEFAULT_DATA_SET) -> None:
         super().__init__()
-        self.name, self._classifier = name, classifier_of(teacher)
+        self.name, self._classifier = name, classifier_of(teacher, data_set)
+        self._classes = len(images_of(data_set).class_names)
         self._id = wire_id(name) & 0xFC00
 
     def codeword(self, items: int, snr_db: float | None) -> Codeword:
         """The codeword of a frame."""
-        wanted = digit_bits(items, len(CLASS_NAMES)) + CRC_BITS
+        wanted = digit_bits(items, self._classes) + CRC_BITS
         options = []
         for place, mode in enumerate(MODES):
             symbols = mode.symbols(wanted)
@@ -57,7 +59,7 @@ class LabelScheme(CodedScheme):
         if k is not None:
             raise SdrScError(f"scheme {self.name} has no k; leave it out.")
         word = self.codeword(len(images), snr_db)
-        payload = word.payload(pack_digits(self._classifier.classes(images), len(CLASS_NAMES)))
+        payload = word.payload(pack_digits(self._classifier.classes(images), self._classes))
         model_id = self._id | word.mode << 6 | len(images) - 1
         return [Transmission(payload, slice(0, len(images)), model_id, word)]
 
@@ -67,7 +69,7 @@ class LabelScheme(CodedScheme):
         message = transmission.side.message(received)
         if message is None:
             return np.full(items, -1, np.int64)
-        return unpack_digits(message, items, len(CLASS_NAMES))
+        return unpack_digits(message, items, self._classes)
 
     def describe(self) -> dict[str, Any]:
         """Classifier, code, sizes, and what it serves."""

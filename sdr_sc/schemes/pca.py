@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.data import fashion_mnist
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.distill.split import held_out
-from sdr_sc.errors import ContractError
+from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.phy.linear import matmul
 from sdr_sc.sealed import check_sidecar, sidecar, sidecar_line
@@ -26,6 +27,7 @@ SNR_RANGE_DB = (-7.0, 25.0)
 SHIPPED = Path(__file__).parent / "tables" / "pca_fashion_mnist.safetensors"
 _FRAME = 50
 _HIDDEN = 256
+_LARGEST_MATRIX = 4096
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class PcaModel:
             if place < len(self.layers) - 1:
                 np.maximum(values, 0, out=values)
         return values
+
+    @property
+    def classes(self) -> int:
+        """How many it tells apart."""
+        return len(self.layers[-1][1])
 
     def save(self, path: Path) -> None:
         """Write a safetensors file with its checksum beside it, whole or not at all."""
@@ -107,7 +114,7 @@ class PcaModel:
 def fit(
     images: np.ndarray, labels: np.ndarray, k_list: tuple[int, ...] = K_LIST, epochs: int = 30, seed: int = 1
 ) -> PcaModel:
-    """Components and classifier from training images: uint8 (n, height, width), int (n,).
+    """Components and classifier from training images: uint8 (n, [3,] height, width), int (n,).
 
     The classifier is fitted on what a receiver over AWGN would see, frames of 50 images at SNRs drawn from
     `SNR_RANGE_DB` and k drawn from the list, with LMMSE's scale.
@@ -117,7 +124,12 @@ def fit(
     flat = images.reshape(len(images), -1).astype(np.float32) / 255
     mean = flat.mean(axis=0)
     centred = flat - mean
-    variance, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    if min(flat.shape) < 2 * k_list[-1]:
+        raise SdrScError(
+            f"{len(flat)} images of {flat.shape[1]} values are too few for {2 * k_list[-1]} principal components; give "
+            "more images."
+        )
+    variance, vectors = _principal(centred, seed)
     largest = np.argsort(variance)[::-1][: 2 * k_list[-1]]
     basis = (vectors[:, largest] * np.maximum(variance[largest], 1e-9) ** -0.25).astype(np.float32)
     model = PcaModel(mean, basis, ())
@@ -154,6 +166,16 @@ def fit(
     return PcaModel(mean, basis, layers)
 
 
+def _principal(centred: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Variances and directions, float32 (values, directions), of images less their mean; of large images by the inner
+    products of the images, of at most `_LARGEST_MATRIX` of them."""
+    if centred.shape[1] <= _LARGEST_MATRIX:
+        return np.linalg.eigh(centred.T @ centred / len(centred))
+    some = centred[np.random.default_rng(seed).permutation(len(centred))[:_LARGEST_MATRIX]]
+    variance, weights = np.linalg.eigh(some @ some.T / len(some))
+    return variance, some.T @ weights / np.sqrt(len(some) * np.maximum(variance, 1e-9))
+
+
 def _received(parts: np.ndarray, k: int, k_max: int, rng: np.random.Generator) -> np.ndarray:
     """The classifier's inputs: frames with noise, LMMSE's scale, and an SNR reported with half a decibel of error."""
     items = len(parts)
@@ -170,13 +192,15 @@ def _received(parts: np.ndarray, k: int, k_max: int, rng: np.random.Generator) -
     return out
 
 
-def main(path: Path) -> None:
-    """Fit on the training images less those held out, and write the file."""
+def main(path: Path, data_set: str = DEFAULT_DATA_SET) -> None:
+    """Fit on the training images less those held out, a tenth but no more than 5000, and write the file."""
     import torch
 
     torch.set_num_threads(1)  # so small a network gains nothing from more
-    data = fashion_mnist.load("train")
-    training, held = held_out(len(data), 5000, seed=1)
+    data = load_dataset(data_set, "train")
+    if data.modality != "image":
+        raise SdrScError(f"principal components are of images, and {data_set} holds {data.modality}s; give images.")
+    training, held = held_out(len(data), min(5000, max(1, len(data) // 10)), seed=1)
     model = fit(data.images[training], data.labels[training])
     model.save(path)
     for k in K_LIST:
@@ -188,4 +212,4 @@ def main(path: Path) -> None:
 if __name__ == "__main__":
     import sys
 
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED, *sys.argv[2:3])

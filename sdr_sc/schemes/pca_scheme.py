@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sdr_sc.errors import SdrScError
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.phy.receive.receiver import ReceivedFrame
+from sdr_sc.schemes.classify import images_of
 from sdr_sc.schemes.model_files import sha256_of, size_of_tensors
 from sdr_sc.schemes.pca import K_LIST, SHIPPED, PcaModel
 from sdr_sc.schemes.scheme import BaseScheme, Transmission, wire_id
+from sdr_sc.shown import command_line, shown
 
 
 class PcaScheme(BaseScheme):
@@ -35,14 +39,27 @@ class PcaScheme(BaseScheme):
         self._id = wire_id(name)
 
     @classmethod
-    def load(cls, file: str | Path = "", name: str = "pca") -> PcaScheme:
-        """The scheme of a file, '' for the one that comes with the package.
+    def load(cls, file: str | Path = "", name: str = "pca", data_set: str = DEFAULT_DATA_SET) -> PcaScheme:
+        """The scheme of a file, '' for the one of the default data set that comes with the package.
 
         Raises:
-            ContractError: the file cannot be read.
+            ContractError: the file cannot be read, is of other images, or none is given for another data set.
         """
-        path = Path(file) if file else SHIPPED
-        return cls(PcaModel.read(path), name, path)
+        make = f"make one with 'python -m sdr_sc.schemes.pca FILE {command_line([data_set])}'"
+        if not file and data_set != DEFAULT_DATA_SET:
+            raise ContractError(
+                f"the principal components that come with the package are of {DEFAULT_DATA_SET}; give file: FILE, and "
+                f"{make}."
+            )
+        path, data = Path(file) if file else SHIPPED, images_of(data_set)
+        model = PcaModel.read(path)
+        values = math.prod(data.item_shape)
+        if (len(model.mean), model.classes) != (values, len(data.class_names)):
+            raise ContractError(
+                f"{shown(path)} is for images of {len(model.mean)} values and {model.classes} classes, the data set "
+                f"{shown(data_set)} has {values} and {len(data.class_names)}; {make}."
+            )
+        return cls(model, name, path)
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame."""
