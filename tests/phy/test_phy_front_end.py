@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sdr_sc.phy.channels.frontend import DcOffset
+from sdr_sc.phy.channels.frontend import DcOffset, IqImbalance
 from sdr_sc.phy.channels.noise import Awgn
 from sdr_sc.phy.channels.offsets import CarrierOffset
 from sdr_sc.phy.frame.framing import build_frame
@@ -167,6 +167,25 @@ def test_the_snr_reported_stands_a_gain_that_settles_in_the_detection_part(step_
     received, payload_db = frames_of(settle)
     assert len(received) == 80
     assert estimates(received)[0] == pytest.approx(30.0, abs=1.0) and payload_db == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.parametrize("cfo_hz", [0.0, 7e3])
+@pytest.mark.parametrize("snr_db", [10.0, 20.0, 30.0])
+def test_the_image_of_an_iq_imbalance_is_taken_out(snr_db: float, cfo_hz: float) -> None:
+    imbalance = IqImbalance(gain_db=1.0, phase_deg=5.0)  # 22.8 dB of image rejection
+    received, payload_db = frames_of(imbalance.process, snr_db=snr_db, cfo_hz=cfo_hz, warm_up=100)
+    assert len(received) == 80
+    assert estimates(received)[0] == pytest.approx(snr_db, abs=0.2)
+    assert payload_db == pytest.approx(snr_db, abs=0.8)
+
+
+def test_dc_offset_and_imbalance_together() -> None:
+    def faults(samples: np.ndarray) -> np.ndarray:
+        return DcOffset(0.0, POWER).process(IqImbalance(gain_db=1.0, phase_deg=5.0).process(samples))
+
+    received, payload_db = frames_of(faults, cfo_hz=5e3)
+    assert len(received) == 80
+    assert estimates(received)[0] == pytest.approx(30.0, abs=0.3) and payload_db == pytest.approx(30.0, abs=1.0)
 
 
 def payload_of(

@@ -25,6 +25,7 @@ from sdr_sc.phy.receive.header_stage import (
     known_symbol_gains,
     refined_soft_values,
 )
+from sdr_sc.phy.receive.image import ImageCanceller
 from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstimator
@@ -106,6 +107,7 @@ class FrameDecoder:
 
     def __init__(self, numerology: Numerology, snr_estimator: str = DEFAULT_ESTIMATOR) -> None:
         n = self.numerology = numerology
+        self._image = ImageCanceller()
         self._estimate_snr = ESTIMATORS[snr_estimator]
         self._needs_pilots = self._estimate_snr is pilots_estimator
         self._preamble, self._fit = PreambleEstimator(n), cached_fit(n)
@@ -164,7 +166,7 @@ class FrameDecoder:
             What it says, or why it was refused.
         """
         n, preamble_windows = self.numerology, len(self._preamble.starts)
-        cycles = sync.cycles_per_sample
+        cycles, received, samples = sync.cycles_per_sample, samples, self._image.begin(samples)
         bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
         first_look = self._preamble.estimate(bins[:preamble_windows])
         symbols, soft = header_soft_values(bins[preamble_windows:], first_look[:], self._header_tables)
@@ -176,6 +178,11 @@ class FrameDecoder:
             return HeaderFault.UNKNOWN
         sent = header_symbols.encode_bits(bits, n)
         gains, smoothed, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
+        if self._image.is_due():
+            starts = self._first_starts[preamble_windows:]
+            mirrored = spectra(samples.conj(), starts, n.fft_size, cycles, 1.0 / sync.amplitude)[:, n.bins]
+            if self._image.learn(symbols, gains[-len(symbols) :], mirrored * self._unramp.conj()):
+                return self.decode_header(received, sync)
         power, channel = repeated_symbols(gains, phases_removed=True), smoothed
         if header.version > 1 and self._detection_fits(first_look, smoothed, slope, power.noise):
             channel = full_channel(gains, slope, first_look[:], self._header_tables)
@@ -237,7 +244,7 @@ class FrameDecoder:
             result: what `decode_header` returned.
             damaged: begin and end of spans of samples that are known to be worthless; their features are erased.
         """
-        n, header = self.numerology, result.header
+        n, header, samples = self.numerology, result.header, self._image.correct(samples)
         count = header.feature_symbols
         arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
         features, variance = np.empty(count, np.complex64), np.empty(count, np.float32)
