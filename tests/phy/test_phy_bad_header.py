@@ -16,8 +16,8 @@ HEADERS = [
     Header(0, 1, 1, 0, power_scale_db=-32.0),
     Header(0xFFFF, 256, 64, 4095, 15, 31.5, version=1),
     Header(0xBEEF, 16, 4, 1234, 5, -1.5, version=1),
-    Header(0xFFFF, 256, 255, 4095, 15, 31.5, 2, FrameMode.ROBUST, 255, 4095),
-    Header(0xBEEF, 16, 0, 1234, 5, -1.5, 2, FrameMode.SHORT, 7, 99),
+    Header(0xFFFF, 256, 255, 4095, 15, 31.5, 2, FrameMode.NORMAL, 255, 4095),
+    Header(0xBEEF, 16, 0, 1234, 5, -1.5, 2, FrameMode.NORMAL, 7, 99),
 ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_estimate import echoes_are_late, multiply, smoother, windows_fit
@@ -13,6 +14,7 @@ from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstim
 from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
 
 N64 = Numerology()
+LAYOUT = frame_layout(N64, FrameMode.NORMAL)
 WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
 TAPS = {0: 0.8, 3: 0.4 - 0.3j, 9: -0.2j}
 
@@ -33,7 +35,7 @@ def received(numerology: Numerology, taps: dict[int, complex], cycles: float, no
 
 def estimate(numerology: Numerology, samples: np.ndarray) -> PreambleEstimate:
     """The estimate from the windows that the estimator asks for, cut and transformed with numpy."""
-    estimator = PreambleEstimator(numerology)
+    estimator = PreambleEstimator(frame_layout(numerology, FrameMode.NORMAL))
     windows = samples[estimator.starts[:, np.newaxis] + np.arange(numerology.fft_size)]
     spectra = np.fft.fft(windows) / np.sqrt(numerology.fft_size)
     return estimator.estimate(spectra.astype(np.complex64))
@@ -81,7 +83,7 @@ def test_the_preamble_gives_the_channel_with_the_phase_at_its_end(numerology: Nu
     found = estimate(numerology, received(numerology, TAPS, cycles, 0.0, 1))
     assert np.sqrt(np.mean(np.abs(found.channel - truth) ** 2)) < 0.03
     # The common phase of each window turns with the offset, by the middle of the window.
-    times = PreambleEstimator(numerology).times * numerology.symbol_samples
+    times = PreambleEstimator(frame_layout(numerology, FrameMode.NORMAL)).times * numerology.symbol_samples
     turned = found.phasors * np.exp(-2j * np.pi * cycles * times)
     assert np.abs(np.angle(turned)).max() < 0.03
     # The training symbols one by one, each with the phase of its own middle.
@@ -107,7 +109,7 @@ def test_the_preamble_estimate_is_better_than_the_training_symbols_alone() -> No
         errors.append(np.mean(np.abs(found.channel - truth) ** 2))
         single.append(np.mean(np.abs(found.training[0] - truth) ** 2))
     assert np.mean(single) == pytest.approx(noise, rel=0.05)
-    windows = len(PreambleEstimator(N64).starts)
+    windows = len(PreambleEstimator(LAYOUT).starts)
     taps = N64.cyclic_prefix + N64.early_window + 2
     assert noise / windows * taps / N64.used * 0.8 < np.mean(errors) < noise / 2 * taps / N64.used
 
@@ -115,7 +117,7 @@ def test_the_preamble_estimate_is_better_than_the_training_symbols_alone() -> No
 @pytest.mark.parametrize("taps", [TAPS, {0: 1.0, 40: 0.5j}], ids=["within the prefix", "echo after the prefix"])
 @pytest.mark.parametrize("noise", [0.01, 0.3])
 def test_the_fit_to_the_preamble_leaves_the_noise_alone(taps: dict[int, complex], noise: float) -> None:
-    fit, cycles = PreambleFit(N64), 0.01
+    fit, cycles = PreambleFit(LAYOUT), 0.01
     powers = [
         fit.noise_power(received(N64, taps, cycles, noise, seed).astype(np.complex64), cycles, 1.0)
         for seed in range(150)
@@ -126,8 +128,8 @@ def test_the_fit_to_the_preamble_leaves_the_noise_alone(taps: dict[int, complex]
 
 
 def test_an_fft_too_large_to_be_fitted_has_no_fit() -> None:
-    assert cached_fit(Numerology(fft_size=512, cyclic_prefix=64)) is None
-    assert cached_fit(N64) is cached_fit(Numerology())
+    assert cached_fit(frame_layout(Numerology(fft_size=512, cyclic_prefix=64), FrameMode.NORMAL)) is None
+    assert cached_fit(LAYOUT) is cached_fit(frame_layout(Numerology(), FrameMode.NORMAL))
 
 
 def noisy(shape: tuple[int, ...], power: float, seed: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from sdr_sc.bench.phy.judge import features_are_right, squared_errors
 from sdr_sc.phy.channels import USRP_CLASS, Awgn, CarrierOffset, Chain, ChannelModel, ClockOffset, PhaseNoise
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.results.pool import map_jobs
@@ -39,6 +40,7 @@ class Trial:
         clock_ppm: offset of the receiver's sampling clock.
         phase_noise: whether the link has the oscillators of a USRP.
         sample_rate_hz: complex samples per second.
+        mode: of the frames.
     """
 
     frames: int
@@ -50,6 +52,7 @@ class Trial:
     clock_ppm: float = 0.0
     phase_noise: bool = False
     sample_rate_hz: float = 1e6
+    mode: FrameMode = FrameMode.NORMAL
 
 
 @dataclass
@@ -148,7 +151,15 @@ def _make_frame(trial: Trial, number: int, rng: np.random.Generator) -> tuple[He
     n_items, k = trial.sizes[int(rng.integers(len(trial.sizes)))]
     features = rng.standard_normal(2 * n_items * k, np.float32).view(np.complex64).reshape(n_items, k)
     features /= np.sqrt(np.mean(np.abs(features) ** 2, axis=1, keepdims=True))
-    return Header(int(rng.integers(1 << 16)), k, n_items, number % FRAME_NUM_MODULO, int(rng.integers(16))), features
+    header = Header(
+        model_id=int(rng.integers(1 << 16)),
+        k=k,
+        n_items=n_items,
+        frame_num=number % FRAME_NUM_MODULO,
+        task=int(rng.integers(16)),
+        mode=trial.mode,
+    )
+    return header, features
 
 
 def _note(

@@ -250,5 +250,5 @@ class _Spectra:
         line = turns.mean() + times * float(times @ turns) / max(float(times @ times), 1.0)
         body = body * np.exp(-1j * line)[:, None]
         soft = body[:, n.data_index].real
-        soft = (soft / max(float(np.abs(soft).mean()), 1e-30)).astype(np.float32)
+        soft = (soft / max(float(np.abs(soft).mean()), 1e-30)).astype(np.complex64)
         return any(unpack(decode_bits(soft, version)) is not None for version in VERSIONS)

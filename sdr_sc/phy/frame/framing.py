@@ -13,6 +13,7 @@ from scipy import fft
 from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, Header
 from sdr_sc.phy.frame.interleave import FeatureMapping, feature_mapping
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
@@ -52,9 +53,9 @@ class FrameBuilder:
 
     def __init__(self, numerology: Numerology) -> None:
         n = self.numerology = numerology
-        longest = n.header_symbols + n.payload_symbols(MAX_FEATURE_SYMBOLS)
+        longest = frame_layout(n, FrameMode.ROBUST).header_symbols + n.payload_symbols(MAX_FEATURE_SYMBOLS)
         self._tables = SymbolTables(n.bins[n.data_index], n.bins[n.pilot_index], pilot_values(longest, n))[:]
-        self._preamble = preamble(n)
+        self._preambles = {mode: preamble(n, mode) for mode in FrameMode}
 
     def build(
         self,
@@ -89,19 +90,20 @@ class FrameBuilder:
             flat = np.concatenate((flat, refinement.astype(np.complex64)))
         if not np.isfinite(flat.view(np.float32)).all():
             raise ValueError("features hold a value that is not finite")
-        symbols = n.payload_symbols(len(flat))
+        symbols, layout = n.payload_symbols(len(flat)), frame_layout(n, header.mode)
         bins = fill(
-            np.zeros((n.header_symbols + symbols, n.fft_size), np.complex64),
+            np.zeros((layout.header_symbols + symbols, n.fft_size), np.complex64),
             header_symbols.encode(header, n),
             flat,
             filler_values(symbols * n.data_subcarriers - len(flat)),
             feature_mapping(len(flat), header.power_scale_db)[:],
             self._tables,
         )
-        out = np.zeros(n.frame_samples(len(flat)) + gap_samples, np.complex64)
-        np.multiply(self._preamble, np.float32(amplitude), out=out[: n.preamble_samples])
+        first = layout.preamble_samples
+        out = np.zeros(layout.frame_samples(len(flat)) + gap_samples, np.complex64)
+        np.multiply(self._preambles[header.mode], np.float32(amplitude), out=out[:first])
         useful = fft.ifft(bins, norm="ortho", overwrite_x=True)
-        _extend(useful, n.cyclic_prefix, amplitude, out[n.preamble_samples :])
+        _extend(useful, n.cyclic_prefix, amplitude, out[first:])
         return out
 
 
@@ -130,7 +132,7 @@ def fill(
 
     Args:
         bins: complex64 (symbols, fft_size), written: header and payload symbols.
-        header: float32 (header_symbols, data), see `header.encode`.
+        header: complex64 (header_symbols, data), see `header.encode`.
         features: complex64 (count,).
         filler: float32, values for the places that the features leave in the last symbol.
         mapping, tables: fields of `FeatureMapping` and `SymbolTables`; as plain tuples, see

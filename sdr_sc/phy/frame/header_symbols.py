@@ -10,6 +10,7 @@ import numpy as np
 from sdr_sc.phy.frame import header_code
 from sdr_sc.phy.frame.header import INFO_BITS, Header, pack
 from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.modes import FrameLayout, frame_layout
 from sdr_sc.phy.frame.sequences import pn_signs
 from sdr_sc.phy.numerology import Numerology
 
@@ -25,24 +26,31 @@ def _mapping(places: int, coded_bits: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def encode(header: Header, numerology: Numerology) -> np.ndarray:
-    """float32 (header_symbols, data_subcarriers) of +1 and -1."""
-    return encode_bits(pack(header), numerology)
+    """complex64 (header_symbols, data_subcarriers) of magnitude 1: +1 and -1, or QPSK in the short mode."""
+    return encode_bits(pack(header), frame_layout(numerology, header.mode))
 
 
-def encode_bits(bits: np.ndarray, numerology: Numerology) -> np.ndarray:
+def encode_bits(bits: np.ndarray, layout: FrameLayout) -> np.ndarray:
     """As `encode`, from the bits that `pack` makes."""
     values = header_code.encode(bits)
-    coded, signs = _mapping(numerology.header_symbols * numerology.data_subcarriers, len(values))
-    return (values[coded] * signs).reshape(numerology.header_symbols, -1)
+    shape = layout.header_symbols, layout.numerology.data_subcarriers
+    coded, signs = _mapping(shape[0] * shape[1] * layout.bits_per_value, len(values))
+    values = values[coded] * signs
+    if layout.bits_per_value == 1:
+        return values.astype(np.complex64).reshape(shape)
+    return (values * np.float32(np.sqrt(0.5))).view(np.complex64).reshape(shape)
 
 
-def decode_bits(soft: np.ndarray, version: int) -> np.ndarray:
+def decode_bits(soft: np.ndarray, version: int, bits_per_value: int = 1) -> np.ndarray:
     """The likeliest bits of a header of a protocol version, for `unpack`.
 
     Args:
-        soft: float32 (header_symbols, data_subcarriers), in proportion to the log-likelihood ratio.
+        soft: complex64 (header_symbols, data_subcarriers): real part and, with QPSK, imaginary part in proportion to
+            the log-likelihood ratio.
         version: 1 or 2.
+        bits_per_value: 1 for BPSK, 2 for QPSK.
     """
     coded_bits = 3 * INFO_BITS[version]
-    coded, signs = _mapping(soft.size, coded_bits)
-    return header_code.decode(header_code.combine(soft.ravel() * signs, coded, coded_bits))
+    values = soft.real.ravel() if bits_per_value == 1 else np.ascontiguousarray(soft).view(np.float32).ravel()
+    coded, signs = _mapping(values.size, coded_bits)
+    return header_code.decode(header_code.combine(values * signs, coded, coded_bits))

@@ -56,6 +56,8 @@ class Detector:
         """Samples that the sums run over: all that repeats, less a cyclic prefix for multipath."""
         self.span = n.detection_symbols * n.symbol_samples
         """Samples without a higher value after which a peak is settled."""
+        self.decided_at = 0
+        """Samples of the stream that the latest candidate needed."""
         self._sums = np.zeros(5)  # the running sums where the last search stopped
         self._sums_at = -1  # and the index in the stream that they belong to
 
@@ -81,10 +83,20 @@ class Detector:
         )
         if crossing >= 0 and is_settled:
             self._sums_at = -1
+            decided = min(peak + self.span, crossing + _LONGEST_SPANS * self.span)
+            self.decided_at = origin + decided + self.window + self.lag + 1
             return Candidate(origin + peak, angle / (2 * np.pi * self.lag), metric), peak
         settled = last if crossing < 0 else crossing
         self._sums_at = origin + settled
         return None, settled
+
+
+@njit(cache=True, nogil=True)
+def metric_at(r: np.ndarray, d: int, lag: int, window: int) -> float:
+    """The metric at one sample."""
+    sums = np.empty(5)
+    _fill_sums(r, d, lag, window, sums)
+    return float((sums[0] ** 2 + sums[1] ** 2) / max(sums[2] * sums[3], 1e-300))
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,7 @@ from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, PROTOCOL_VERSION, VERSIONS, Header, is_intact, unpack
 from sdr_sc.phy.frame.interleave import feature_mapping, permutation
-from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.frame.modes import FrameLayout, FrameMode
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.channel_estimate import echoes_are_late, smoother, windows_fit
 from sdr_sc.phy.receive.header_stage import (
@@ -98,41 +98,47 @@ class PayloadResult(NamedTuple):
 
 
 class FrameDecoder:
-    """Decodes frames of one numerology; makes its tables once.
+    """Decodes frames of one numerology and mode; makes its tables once.
 
     Args:
-        numerology: the sizes.
+        layout: of the mode.
         snr_estimator: name of one of `sdr_sc.phy.receive.snr.ESTIMATORS`.
+        image: takes out the image of an I/Q imbalance; one for all modes of a receiver.
     """
 
-    def __init__(self, numerology: Numerology, snr_estimator: str = DEFAULT_ESTIMATOR) -> None:
-        n = self.numerology = numerology
-        self._image = ImageCanceller()
+    def __init__(
+        self, layout: FrameLayout, snr_estimator: str = DEFAULT_ESTIMATOR, image: ImageCanceller | None = None
+    ) -> None:
+        self.layout, symbols_of_header = layout, layout.header_symbols
+        n = self.numerology = layout.numerology
+        self._image = ImageCanceller() if image is None else image
+        self._versions = VERSIONS if layout.mode is FrameMode.NORMAL else VERSIONS[:1]
         self._estimate_snr = ESTIMATORS[snr_estimator]
         self._needs_pilots = self._estimate_snr is pilots_estimator
-        self._preamble, self._fit = PreambleEstimator(n), cached_fit(n)
+        self._preamble, self._fit = PreambleEstimator(layout), cached_fit(layout)
         useful = n.cyclic_prefix - n.early_window
-        symbol_starts = n.preamble_samples + useful + n.symbol_samples * np.arange(n.header_symbols)
+        symbol_starts = layout.preamble_samples + useful + n.symbol_samples * np.arange(symbols_of_header)
         self._first_starts = np.concatenate((self._preamble.starts, symbol_starts)).astype(np.int64)
-        header_times = (symbol_starts + n.early_window + n.fft_size / 2 - n.preamble_samples) / n.symbol_samples
+        header_times = (symbol_starts + n.early_window + n.fft_size / 2 - layout.preamble_samples) / n.symbol_samples
         # The known symbols' times count from their middle, where the channel estimate's phase is taken.
-        known_times = np.concatenate((self._preamble.times[-2:], header_times))
+        self._training = len(layout.training_starts)
+        known_times = np.concatenate((self._preamble.times[-self._training :], header_times))
         self._middle = float(known_times.mean())
         ramp = early_window_ramp(n)
         self._unramp = ramp.conj()
         longest = n.payload_symbols(MAX_FEATURE_SYMBOLS)
-        known_pilots = pilot_values(n.header_symbols + longest, n)
+        known_pilots = pilot_values(symbols_of_header + longest, n)
         # Plain tuples: see `bundles`.
         self._header_tables = HeaderTables(
             bins=n.bins,
             ramp=ramp,
             data_index=n.data_index,
             pilot_index=n.pilot_index,
-            pilots=known_pilots[: n.header_symbols],
+            pilots=known_pilots[:symbols_of_header],
             slope_times=np.concatenate((self._preamble.times, header_times)),
             known_times=known_times - self._middle,
             smoother=smoother(n, np.ones(n.used)),
-            detection_times=self._preamble.times[:-2] - self._middle,
+            detection_times=self._preamble.times[: -self._training] - self._middle,
             detection_weights=self._preamble.detection_weights,
             full_smoother=smoother(n, len(known_times) + self._preamble.detection_weights),
         )[:]
@@ -141,11 +147,11 @@ class FrameDecoder:
             bins=n.bins[n.pilot_index],
             used_index=n.pilot_index,
             positions=n.pilot_positions.astype(np.float64),
-            known=known_pilots[n.header_symbols :],
+            known=known_pilots[symbols_of_header:],
         )[:]
-        self._payload_starts = n.payload_offset + useful + n.symbol_samples * np.arange(longest)
+        self._payload_starts = layout.payload_offset + useful + n.symbol_samples * np.arange(longest)
         self._unsmoothed = float(np.sum(np.abs(np.eye(n.used) - smoother(n, np.ones(n.used))) ** 2))
-        self._middle_sample = n.preamble_samples + self._middle * n.symbol_samples
+        self._middle_sample = layout.preamble_samples + self._middle * n.symbol_samples
         window_middles = self._payload_starts + n.early_window + n.fft_size / 2
         self._payload_times = (window_middles - self._middle_sample) / n.symbol_samples
         self._all_usable = np.ones(longest, np.bool_)
@@ -159,7 +165,7 @@ class FrameDecoder:
         """Estimate the channel from the preamble, read the header, and use it as further known symbols.
 
         Args:
-            samples: complex64, from the frame's first sample, at least ``numerology.payload_offset``.
+            samples: complex64, from the frame's first sample, at least ``layout.payload_offset``.
             sync: the frame's carrier offset and amplitude.
 
         Returns:
@@ -174,9 +180,9 @@ class FrameDecoder:
         if bits is None:
             return HeaderFault.CHECK
         header = unpack(bits)
-        if header is None:
+        if header is None or header.mode is not self.layout.mode:
             return HeaderFault.UNKNOWN
-        sent = header_symbols.encode_bits(bits, n)
+        sent = header_symbols.encode_bits(bits, self.layout)
         gains, smoothed, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
         if self._image.is_due():
             starts = self._first_starts[preamble_windows:]
@@ -190,7 +196,7 @@ class FrameDecoder:
         observation = SnrObservation(
             training=first_look.training,
             known=gains,
-            spectra=bins[preamble_windows - 2 :],
+            spectra=bins[preamble_windows - self._training :],
             guard_bins=self._guard_bins,
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
             fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
@@ -199,7 +205,7 @@ class FrameDecoder:
         if header.version > 1 and echoes_are_late(gains, smoothed, power.noise, self._unsmoothed):
             channel = gains.mean(axis=0)
             # Late echoes of the training symbols do not interfere, as these repeat; those of the header do.
-            power = replace(power, noise=repeated_symbols(gains[2:], phases_removed=True).noise)
+            power = replace(power, noise=repeated_symbols(gains[self._training :], phases_removed=True).noise)
         return HeaderResult(header, channel, refined, power, observation)
 
     def _detection_fits(self, first_look: PreambleEstimate, channel: np.ndarray, slope: float, noise: float) -> bool:
@@ -212,17 +218,18 @@ class FrameDecoder:
 
     def _header_bits(self, symbols: np.ndarray, soft: np.ndarray, first_look: PreambleEstimate) -> np.ndarray | None:
         """The header's bits; None if the check fails in every version."""
-        for version in VERSIONS:
-            bits = header_symbols.decode_bits(soft, version)
+        per_value = self.layout.bits_per_value
+        for version in self._versions:
+            bits = header_symbols.decode_bits(soft, version, per_value)
             if is_intact(bits):
                 return bits
-        bits = header_symbols.decode_bits(soft, PROTOCOL_VERSION)
+        bits = header_symbols.decode_bits(soft, PROTOCOL_VERSION, per_value)
         for _ in range(_ROUNDS):
-            sent = header_symbols.encode_bits(bits, self.numerology)
+            sent = header_symbols.encode_bits(bits, self.layout)
             gains, _, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
             channel = full_channel(gains, slope, first_look[:], self._header_tables)
             soft = refined_soft_values(symbols, channel, slope, self._header_tables)
-            bits, before = header_symbols.decode_bits(soft, PROTOCOL_VERSION), bits
+            bits, before = header_symbols.decode_bits(soft, PROTOCOL_VERSION, per_value), bits
             if is_intact(bits):
                 return bits
             if np.array_equal(bits, before):
@@ -246,7 +253,7 @@ class FrameDecoder:
         """
         n, header, samples = self.numerology, result.header, self._image.correct(samples)
         count = header.feature_symbols
-        arrived = min(n.payload_symbols(count), max(0, (len(samples) - n.payload_offset) // n.symbol_samples))
+        arrived = min(n.payload_symbols(count), max(0, (len(samples) - self.layout.payload_offset) // n.symbol_samples))
         features, variance = np.empty(count, np.complex64), np.empty(count, np.float32)
         if not arrived:
             _erase(features, variance)
@@ -298,7 +305,7 @@ class FrameDecoder:
     def _fitted_noise(
         self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation
     ) -> Callable[[], float]:
-        preamble = samples[: self.numerology.preamble_samples].copy()  # the receiver moves its samples when more come
+        preamble = samples[: self.layout.preamble_samples].copy()  # the receiver moves its samples when more come
         return lambda: fit.noise_power(preamble, cycles_per_sample, 1.0 / sync.amplitude)
 
     def _power(self, result: HeaderResult, observation: SnrObservation) -> PowerEstimate:

@@ -28,9 +28,9 @@ class HeaderTables(NamedTuple):
         pilots: float32 (header_symbols, pilots), +1 and -1 as sent.
         slope_times: float64 (windows + header_symbols,), middles of the preamble's windows and of the header's
             symbols, in symbol durations from the end of the preamble.
-        known_times: float64 (2 + header_symbols,), the same of training and header symbols, from their mean.
+        known_times: float64 (known symbols,), the same of training and header symbols, from their mean.
         smoother: complex64 (used, used), see `channel_estimate.smoother`.
-        detection_times: float64 (windows - 2,), as ``known_times``, of the detection part's windows.
+        detection_times: float64 (detection windows,), as ``known_times``, of the detection part's windows.
         detection_weights: float32 (used,), see `PreambleEstimator`.
         full_smoother: complex64 (used, used), the smoother for known symbols and detection part together.
     """
@@ -57,8 +57,8 @@ def header_soft_values(spectra: np.ndarray, first_look: tuple, tables: tuple) ->
         first_look, tables: fields of `PreambleEstimate` and `HeaderTables`.
 
     Returns:
-        The symbols on the occupied subcarriers, complex64 (header_symbols, used), and soft values, float32
-        (header_symbols, data), in proportion to the log-likelihood ratio.
+        The symbols on the occupied subcarriers, complex64 (header_symbols, used), and soft values, complex64
+        (header_symbols, data), whose parts are in proportion to the log-likelihood ratios.
     """
     training, channel, _, phasors = first_look
     tables = HeaderTables(*tables)
@@ -82,13 +82,13 @@ def header_soft_values(spectra: np.ndarray, first_look: tuple, tables: tuple) ->
     turn /= max(abs(turn), 1e-30)
     for u in range(used):
         noise += abs(training[1, u] - training[0, u] * turn) ** 2 / (2 * used)
-    soft = np.empty((count, len(data_index)), np.float32)
+    soft = np.empty((count, len(data_index)), np.complex64)
     for s in range(count):
         angle = -slope * times[windows + s]
         turned = np.complex64(complex(np.cos(angle), np.sin(angle)) / max(noise, 1e-6))
         for d in range(len(data_index)):
             u = data_index[d]
-            soft[s, d] = (symbols[s, u] * np.conj(channel[u]) * turned).real
+            soft[s, d] = symbols[s, u] * np.conj(channel[u]) * turned
     return symbols, soft
 
 
@@ -100,23 +100,24 @@ def known_symbol_gains(
 
     Args:
         symbols: complex64 (header_symbols, used), received.
-        data: float32 (header_symbols, data), +1 and -1 as sent.
+        data: complex64 (header_symbols, data), of magnitude 1, as sent.
         first_look, tables: fields of `PreambleEstimate` and `HeaderTables`.
 
     Returns:
-        Gains of each symbol with its common phase removed, complex64 (2 + header_symbols, used); the smoothed channel
+        Gains of each symbol with its common phase removed, complex64 (known symbols, used); the smoothed channel
         with the phase of time 0; and the residual carrier offset, rad per symbol.
     """
     tables, first_look = HeaderTables(*tables), PreambleEstimate(*first_look)
     data_index, pilot_index, pilots, times = tables.data_index, tables.pilot_index, tables.pilots, tables.known_times
-    count, used = 2 + len(symbols), symbols.shape[1]
+    trained, used = first_look.training.shape
+    count = trained + len(symbols)
     gains = np.empty((count, used), np.complex64)
-    gains[:2] = first_look.training
+    gains[:trained] = first_look.training
     for s in range(len(symbols)):
         for d in range(len(data_index)):
-            gains[2 + s, data_index[d]] = symbols[s, data_index[d]] * data[s, d]
+            gains[trained + s, data_index[d]] = symbols[s, data_index[d]] * np.conj(data[s, d])
         for p in range(len(pilot_index)):
-            gains[2 + s, pilot_index[p]] = symbols[s, pilot_index[p]] * pilots[s, p]
+            gains[trained + s, pilot_index[p]] = symbols[s, pilot_index[p]] * pilots[s, p]
     phasors = np.empty((count, 1), np.complex64)
     for s in range(count):
         phasors[s, 0] = _against(gains[s], first_look.channel)
@@ -176,16 +177,17 @@ def refined_soft_values(symbols: np.ndarray, channel: np.ndarray, slope: float, 
         tables: fields of `HeaderTables`.
 
     Returns:
-        float32 (header_symbols, data), in proportion to the log-likelihood ratio.
+        complex64 (header_symbols, data), as of `header_soft_values`.
     """
     tables = HeaderTables(*tables)
-    times, data_index = tables.known_times[2:], tables.data_index
-    soft = np.empty((len(symbols), len(data_index)), np.float32)
+    data_index = tables.data_index
+    times = tables.known_times[len(tables.known_times) - len(symbols) :]
+    soft = np.empty((len(symbols), len(data_index)), np.complex64)
     for s in range(len(symbols)):
         turn = np.complex64(complex(np.cos(slope * times[s]), -np.sin(slope * times[s])))
         for d in range(len(data_index)):
             u = data_index[d]
-            soft[s, d] = (symbols[s, u] * np.conj(channel[u]) * turn).real
+            soft[s, d] = symbols[s, u] * np.conj(channel[u]) * turn
     return soft
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit
 from scipy import fft
 
+from sdr_sc.phy.frame.modes import FrameLayout
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.linear import energy, matmul, solve_positive
-from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_estimate import multiply
 from sdr_sc.phy.receive.windows import cut
 
@@ -30,14 +30,14 @@ _WINDOWS = 6
 class PreambleFit:
     """Makes its matrices once."""
 
-    def __init__(self, numerology: Numerology) -> None:
-        n = numerology
-        samples = preamble(n).astype(np.complex128)
+    def __init__(self, layout: FrameLayout) -> None:
+        n = layout.numerology
+        samples = preamble(n, layout.mode).astype(np.complex128)
         taps = n.fft_size
         # The last samples of the preamble: the training symbols excite all subcarriers. All that a sample depends on
         # has to lie within the preamble.
-        windows = min(_WINDOWS, (n.preamble_samples - taps) // n.fft_size)
-        first = n.preamble_samples - _PRECURSORS - windows * n.fft_size
+        windows = min(_WINDOWS, (layout.preamble_samples - taps) // n.fft_size)
+        first = layout.preamble_samples - _PRECURSORS - windows * n.fft_size
         self._starts = first + n.fft_size * np.arange(windows)
         rows = first + np.arange(windows * n.fft_size)
         sent = samples[rows[:, np.newaxis] - np.arange(-_PRECURSORS, taps - _PRECURSORS)]
@@ -74,10 +74,10 @@ class PreambleFit:
         return _energy(spectra, self._bins) / self._left
 
 
-@lru_cache(maxsize=8)
-def cached_fit(numerology: Numerology) -> PreambleFit | None:
-    """The fit for a numerology; None where its FFT is so large that the fit would cost too much."""
-    return PreambleFit(numerology) if numerology.fft_size <= _LARGEST_FFT else None
+@lru_cache(maxsize=24)
+def cached_fit(layout: FrameLayout) -> PreambleFit | None:
+    """The fit for a layout; None where its FFT is so large that the fit would cost too much."""
+    return PreambleFit(layout) if layout.numerology.fft_size <= _LARGEST_FFT else None
 
 
 @njit(cache=True, nogil=True)

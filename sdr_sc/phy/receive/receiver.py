@@ -9,13 +9,15 @@ import numpy as np
 
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.modes import FrameLayout, FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD, Candidate, Detector
+from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderFault, HeaderResult
+from sdr_sc.phy.receive.frame_search import FrameSearch, Lead
 from sdr_sc.phy.receive.front_end import FrontEnd
+from sdr_sc.phy.receive.image import ImageCanceller
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
-from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
 
 _CLEAR_COHERENCE = 0.5
 # Symbols. The pilots find the end of a cut payload within two symbols in 95 of 100 cases at 13 dB, whether noise or
@@ -98,8 +100,8 @@ class ReceiverCounters:
 class _Locked:
     """A synchronised frame whose samples are still arriving."""
 
-    candidate: int  # index in the stream
-    sync: Synchronisation
+    lead: Lead
+    fault: HeaderFault = HeaderFault.CHECK  # of the modes that were tried
     result: HeaderResult | None = None
 
 
@@ -128,14 +130,12 @@ class Receiver:
     counters: ReceiverCounters = field(default_factory=ReceiverCounters)
 
     def __post_init__(self) -> None:
-        self._detector = Detector(self.numerology, self.threshold)
-        self._synchroniser = Synchroniser(self.numerology)
-        self._decoder = FrameDecoder(self.numerology, self.snr_estimator)
-        self._kept = 2 * self.numerology.fft_size + self.numerology.cyclic_prefix
-        self._step = 3 * self._detector.lag  # samples to skip after a rejected candidate
+        self._search = FrameSearch(self.numerology, self.threshold)
+        image = ImageCanceller()
+        self._decoders = {
+            mode: FrameDecoder(frame_layout(self.numerology, mode), self.snr_estimator, image) for mode in FrameMode
+        }
         self._buffer, self._front_end = SampleBuffer(), FrontEnd()
-        self._from = 0  # index in the stream where the search goes on
-        self._candidate: Candidate | None = None  # found, but too few samples to look at it
         self._locked: _Locked | None = None
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
@@ -149,12 +149,12 @@ class Receiver:
         """The stream has ended: give out what can still be had, with what is missing erased."""
         # Silence after the last sample lets the search decide; what arrived is judged by the stream's end.
         end = self._buffer.end
-        margin = self._detector.span + samples_needed(self.numerology) + self._detector.window
-        self._buffer.append_silence(margin)
+        self._buffer.append_silence(self._search.margin)
         frames = self._run(end, ended=True)
         self._buffer.restart(end)
         self._front_end.restart()
-        self._from, self._candidate, self._locked = end, None, None
+        self._search.restart(end)
+        self._locked = None
         return frames
 
     def abandon(self) -> None:
@@ -168,77 +168,56 @@ class Receiver:
         """Go on with the samples up to stream index ``end``; after it there is only silence."""
         frames: list[ReceivedFrame] = []
         while True:
-            if self._locked is None and not self._search(end, ended):
-                break
-            if self._locked is not None:
-                frame, settled = self._receive(self._locked, end, ended)
-                if frame is not None:
-                    frames.append(frame)
-                if not settled:
+            if self._locked is None:
+                lead = self._search.next_lead(self._buffer, end, ended)
+                if lead is None:
                     break
-        self._drop_settled()
+                self._locked = _Locked(lead)
+            frame, settled = self._receive(self._locked, end, ended)
+            if frame is not None:
+                frames.append(frame)
+            if not settled:
+                break
+        found = self._search.counters
+        self.counters.candidates, self.counters.not_confirmed = found.candidates, found.not_confirmed
+        self.counters.cut_in_header += found.cut
+        found.cut = 0
+        needed = self._search.needed_from
+        if self._locked is not None:
+            needed = min(needed, *(match.sync.start for match in self._locked.lead.matches))
+        self._buffer.drop_before(needed - self._search.kept)
         return frames
-
-    def _search(self, end: int, ended: bool) -> bool:
-        """One step of the search; False when it needs more samples."""
-        if self._candidate is None:
-            origin = self._buffer.begin
-            candidate, settled = self._detector.search(self._buffer.samples, self._from - origin, origin)
-            self._from = origin + settled
-            if candidate is None:
-                return False
-            self._candidate = candidate
-            self.counters.candidates += 1
-        start = self._candidate.start
-        if ended and start >= end:
-            self.counters.not_confirmed += 1  # the silence after the end
-            self._candidate, self._from = None, start + self._step
-            return True
-        if start + samples_needed(self.numerology) > self._buffer.end:
-            if ended:
-                self.counters.cut_in_header += 1
-                self._candidate = None
-            return False
-        sync = self._synchroniser.synchronise(self._buffer.samples, self._candidate, self._buffer.begin)
-        self._candidate = None
-        if sync is None:
-            self.counters.not_confirmed += 1
-            self._from = start + self._step
-            return True
-        self._locked = _Locked(start, sync)
-        return True
 
     def _receive(self, locked: _Locked, end: int, ended: bool) -> tuple[ReceivedFrame | None, bool]:
         """Go on with the locked frame; returns the frame when complete, and whether the lock is settled."""
-        n, sync, start = self.numerology, locked.sync, locked.sync.start
-        if end - start < n.payload_offset:
+        mode, sync = locked.lead.matches[0]
+        decoder, layout, start = self._decoders[mode], self._decoders[mode].layout, sync.start
+        if end - start < layout.payload_offset:
+            if ended and len(locked.lead.matches) > 1:
+                return self._try_next(locked)
             if ended:
                 self.counters.cut_in_header += 1
-                self._locked, self._from = None, end
+                self._locked = None
+                self._search.resume(end)
             return None, ended
         samples = self._buffer.view(start)
         if locked.result is None:
-            result = self._decoder.decode_header(samples, sync)
+            result = decoder.decode_header(samples, sync)
             if isinstance(result, HeaderFault):
-                self.counters.header_failed += result is HeaderFault.CHECK
-                self.counters.header_refused += result is HeaderFault.UNKNOWN
-                # What is not clearly a preamble may be something else just in front of one.
-                is_clear = sync.coherence >= _CLEAR_COHERENCE
-                self._from = start + n.preamble_samples if is_clear else locked.candidate + self._step
-                self._from = max(self._from, locked.candidate + self._step)
-                self._locked = None
-                return None, True
+                if result is HeaderFault.UNKNOWN:
+                    locked.fault = result
+                return self._try_next(locked)
             locked.result = result
         result = locked.result
-        length = n.frame_samples(result.header.feature_symbols)
+        length = layout.frame_samples(result.header.feature_symbols)
         if end - start < length and not ended:
             return None, False
         arrived = samples[: min(end - start, length)]
-        payload = self._decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start))
+        payload = decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start))
         self.counters.delivered += 1
         self.counters.truncated += int(payload.erased.any())
         self._locked = None
-        self._from = max(start + self._settled_samples(payload.symbols, length), locked.candidate)
+        self._search.resume(max(start + _settled_samples(layout, payload.symbols, length), locked.lead.candidate))
         shape, new = (result.header.n_items, result.header.k), result.header.new_symbols
         frame = ReceivedFrame(
             header=result.header,
@@ -249,33 +228,43 @@ class Receiver:
             refinement_variance=payload.noise_variance[new:],
             refinement_erased=payload.erased[new:],
             snr_db=payload.power.snr_db,
-            cfo_hz=result.cycles_per_sample * n.sample_rate_hz,
+            cfo_hz=result.cycles_per_sample * self.numerology.sample_rate_hz,
             clock_offset_ppm=payload.clock_offset_ppm,
             channel=result.channel * np.complex64(sync.amplitude),
             start_sample=start,
         )
         return frame, True
 
-    def _settled_samples(self, symbols: int, length: int) -> int:
-        """Samples of a frame after which the search goes on: where its payload ended, which the pilots give to a few
-        symbols."""
-        n = self.numerology
-        there = n.payload_offset + symbols * n.symbol_samples
-        if there < length:
-            there = max(there - _CUT_MARGIN * n.symbol_samples, n.payload_offset)
-        return there - n.cyclic_prefix // 2
+    def _try_next(self, locked: _Locked) -> tuple[None, bool]:
+        """The header of a locked frame failed: try the next mode that it may have, or give it up."""
+        mode, sync = locked.lead.matches[0]
+        if len(locked.lead.matches) > 1:
+            locked.lead.matches.pop(0)
+            return None, True
+        self.counters.header_failed += locked.fault is HeaderFault.CHECK
+        self.counters.header_refused += locked.fault is HeaderFault.UNKNOWN
+        # What is not clearly a preamble may be something else just in front of one.
+        is_clear = sync.coherence >= _CLEAR_COHERENCE
+        self._search.reject(locked.lead, sync.start + self._decoders[mode].layout.preamble_samples if is_clear else 0)
+        self._locked = None
+        return None, True
 
-    def _drop_settled(self) -> None:
-        keep_from = self._from if self._locked is None else min(self._from, self._locked.sync.start)
-        if self._candidate is not None:
-            keep_from = min(keep_from, self._candidate.start)
-        self._buffer.drop_before(keep_from - self._kept)
+
+def _settled_samples(layout: FrameLayout, symbols: int, length: int) -> int:
+    """Samples of a frame after which the search goes on: where its payload ended, which the pilots give to a few
+    symbols."""
+    n = layout.numerology
+    there = layout.payload_offset + symbols * n.symbol_samples
+    if there < length:
+        there = max(there - _CUT_MARGIN * n.symbol_samples, layout.payload_offset)
+    return there - n.cyclic_prefix // 2
 
 
 def warm_up(numerology: Numerology) -> None:
-    """Receive one frame and drop it, so that kernels are compiled and tables made before samples wait for them."""
-    header = Header(model_id=0, k=1, n_items=1, frame_num=0)
-    frame = build_frame(np.ones((1, 1), np.complex64), header, numerology)
+    """Receive a frame of each mode and drop them, so that kernels are compiled and tables made before samples wait."""
     receiver = Receiver(numerology)
-    received = receiver.push(frame) + receiver.flush()
-    assert len(received) == 1
+    for mode in FrameMode:
+        header = Header(model_id=0, k=1, n_items=1, frame_num=0, mode=mode)
+        frame = build_frame(np.ones((1, 1), np.complex64), header, numerology)
+        received = receiver.push(frame) + receiver.flush()
+        assert len(received) == 1

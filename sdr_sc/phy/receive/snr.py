@@ -37,7 +37,7 @@ class SnrObservation(NamedTuple):
     """What a received frame offers to an estimator.
 
     Attributes:
-        training: complex64 (2, used), the two equal training symbols over their known values.
+        training: complex64 (2 or 4, used), the equal training symbols over their known values.
         known: complex64 (symbols, used), training and header symbols over their known values, carrier offset and each
             symbol's own common phase removed.
         spectra: complex64 (symbols, fft_size), all FFT bins of training and header symbols.
@@ -90,10 +90,11 @@ def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEs
 
 
 def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
-    """From the two equal training symbols alone; the phase between them is the carrier offset's, and taken out."""
-    first, second = observation.training
-    turn = np.exp(1j * np.angle(inner(second, first))).astype(np.complex64)
-    return repeated_symbols(np.stack((first, turn * second)), phases_removed=True)
+    """From the equal training symbols alone; the phase between them is the carrier offset's, and taken out."""
+    first = observation.training[0]
+    turns = [np.exp(1j * np.angle(inner(other, first))).astype(np.complex64) for other in observation.training[1:]]
+    others = [turn * other for turn, other in zip(turns, observation.training[1:], strict=True)]
+    return repeated_symbols(np.stack((first, *others)), phases_removed=True)
 
 
 def known_symbols(observation: SnrObservation) -> PowerEstimate:

@@ -9,11 +9,13 @@ import numpy as np
 from numba import njit
 from scipy import fft
 
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import detection_period, training_symbol
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import Candidate
 
 MIN_COHERENCE = 0.1  # with 64 points, 0.5 % of searches in noise alone reach it (measured: 0.094 in 1 %, 0.11 in 0.1 %)
+MIN_COHERENCE_SHORT = 0.15  # the short mode is for 5 dB and more, where the training symbols explain 0.7 of the power
 # Share of the strongest path's power from which an earlier path counts. The training symbol's own correlation reaches
 # 0.04 to 0.063 of its peak within a prefix before it, with FFTs of 32 to 1024 points: more than twice that.
 _FIRST_PATH = 0.15
@@ -46,11 +48,25 @@ def samples_needed(numerology: Numerology) -> int:
 
 
 class Synchroniser:
-    """Timing and carrier offset of candidates; makes its tables once."""
+    """Timing and carrier offset of candidates of the normal detector, for a mode with one training block; makes its
+    tables once.
 
-    def __init__(self, numerology: Numerology) -> None:
-        self.numerology = numerology
-        self._symbol = training_symbol(numerology)
+    Args:
+        numerology: the sizes.
+        mode: normal or short.
+    """
+
+    def __init__(self, numerology: Numerology, mode: FrameMode = FrameMode.NORMAL) -> None:
+        n = self.numerology = numerology
+        layout = frame_layout(n, mode)
+        self._symbol = training_symbol(n, mode)
+        self._training = layout.preamble_samples - 2 * n.fft_size
+        # The detector's window is longer than a short frame's detection part: it is highest at any place where it holds
+        # all of that.
+        spare = (n.detection_symbols - layout.detection_symbols) * n.symbol_samples
+        slack, radius = n.fft_size // 2 + n.cyclic_prefix, search_radius(n)
+        self._reach = (slack, spare + slack) if spare else (radius, radius)
+        self._min_coherence = MIN_COHERENCE if mode is FrameMode.NORMAL else MIN_COHERENCE_SHORT
         self._reference_energy = float(np.sum(np.abs(self._symbol.astype(np.complex128)) ** 2))
         self._references: dict[int, np.ndarray] = {}
 
@@ -63,21 +79,21 @@ class Synchroniser:
             origin: index in the stream of the buffer's first sample.
         """
         numerology = self.numerology
-        n, radius = numerology.fft_size, search_radius(numerology)
-        expected = candidate.start - origin + numerology.preamble_samples - 2 * n
-        first = max(expected - radius - numerology.cyclic_prefix, 0)
-        window = samples[first : expected + radius + 2 * n]
+        n = numerology.fft_size
+        expected = candidate.start - origin + self._training
+        first = max(expected - self._reach[0] - numerology.cyclic_prefix, 0)
+        window = samples[first : expected + self._reach[1] + 2 * n]
         if len(window) < 3 * n:
             return None
         best: tuple[float, int, float, float] = (0.0, 0, 0.0, 1.0)
-        for cycles in _hypotheses(candidate.cycles_per_sample, numerology):
+        for cycles in hypotheses(candidate.cycles_per_sample, numerology):
             place, coherence, amplitude, left = self._place(window, cycles)
             if coherence > best[0]:
                 best = coherence, place, cycles + left, amplitude
         coherence, place, cycles, amplitude = best
-        if coherence < MIN_COHERENCE:
+        if coherence < self._min_coherence:
             return None
-        start = origin + first + place + 2 * n - numerology.preamble_samples
+        start = origin + first + place - self._training
         return Synchronisation(start, cycles, coherence, amplitude)
 
     def _place(self, window: np.ndarray, cycles: float) -> tuple[int, float, float, float]:
@@ -87,7 +103,7 @@ class Synchroniser:
         reference = self._references.get(size)
         if reference is None:
             reference = self._references[size] = fft.fft(self._symbol, size).conj()
-        scaled, scale = _turn(window, cycles, size)
+        scaled, scale = turn_back(window, cycles, size)
         cross = fft.ifft(fft.fft(scaled) * reference, overwrite_x=True)
         place, coherence, energy, left = _find(
             cross, scaled, len(window), n.fft_size, n.cyclic_prefix, n.cyclic_prefix - n.early_window, _FIRST_PATH
@@ -96,7 +112,7 @@ class Synchroniser:
         return place, coherence / self._reference_energy, amplitude, left
 
 
-def _hypotheses(cycles: float, numerology: Numerology) -> list[float]:
+def hypotheses(cycles: float, numerology: Numerology) -> list[float]:
     """The offset as measured, and one turn of the lag further where noise may have wrapped it."""
     turn = 1.0 / detection_period(numerology)
     if abs(cycles) < 0.375 * turn:
@@ -105,7 +121,7 @@ def _hypotheses(cycles: float, numerology: Numerology) -> list[float]:
 
 
 @njit(cache=True, nogil=True)
-def _turn(window: np.ndarray, cycles: float, size: int) -> tuple[np.ndarray, float]:
+def turn_back(window: np.ndarray, cycles: float, size: int) -> tuple[np.ndarray, float]:
     """The window turned by the offset and divided by its largest value, so that no power leaves the range of single
     precision; after it zeros up to ``size``. And what it was divided by."""
     largest = np.float32(0)
