@@ -253,4 +253,20 @@ def diagnosis(seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("front-end")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of frames, faults and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on 60 frames a point, and shorter timed runs.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def front_end(seed: int, quick: bool, json_path: Path | None) -> None:
+    """Faults of a radio's front end: the SNR reported against the payload's, and the speed of the search.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.phy.front_end import bench_front_end
+
+    measure_and_print(
+        lambda log: bench_front_end(quick, seed, log), json_path, {"seed": seed, "quick": quick}, goals_first=True
+    )
+
+
 command.add_command(distillation)

@@ -15,10 +15,12 @@ from sdr_sc.phy.channels import (
     Clip,
     ClockOffset,
     DcOffset,
+    GainStep,
     IqImbalance,
     PhaseNoise,
     Quantise,
     SampleGaps,
+    Tone,
     delay,
 )
 
@@ -110,6 +112,24 @@ def test_image_rejection_follows_the_formula() -> None:
     assert IqImbalance().image_rejection_db == float("inf")
 
 
+@pytest.mark.parametrize("frequency_hz", [-0.31e6, 0.0, 1234.5])
+def test_a_tone_has_its_power_and_frequency(frequency_hz: float) -> None:
+    out = Tone(-10.0, frequency_hz, RATE_HZ, reference_power=0.8).process(np.zeros(5000, np.complex64))
+    expected = np.sqrt(0.08) * np.exp(2j * np.pi * frequency_hz / RATE_HZ * np.arange(5000))
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_the_gain_settles_after_the_start_of_a_signal_and_rises_after_its_end() -> None:
+    on = np.ones(500, np.complex64)
+    out = GainStep(6.0, settle_samples=200, quiet_samples=50).process(np.concatenate((0 * on, on, 0 * on, on)))
+    gain = np.abs(out).round(3)
+    # The level of one-sixteenth a sample passes a quarter with the fifth.
+    assert np.flatnonzero(np.diff(gain)).tolist() == [499, 703, 999, 1499, 1703]
+    assert gain[[600, 900, 1600, 1999]] == pytest.approx([1.995, 1, 1.995, 1])
+    short = np.concatenate((on, np.zeros(20, np.complex64), on))
+    assert np.abs(GainStep(6.0, 200, 50).process(short))[520:].max() == 1
+
+
 def test_dc_offset_has_its_power() -> None:
     out = DcOffset(-20.0, reference_power=0.8).process(np.zeros(10, np.complex64))
     assert np.abs(out) ** 2 == pytest.approx(0.008)
@@ -165,6 +185,9 @@ def test_gaps_are_where_they_say() -> None:
         (lambda: Awgn(float("nan")), "snr_db is nan"),
         (lambda: IqImbalance(gain_db=99.0), "gain_db"),
         (lambda: DcOffset(float("nan")), "relative_db"),
+        (lambda: Tone(0.0, 6e5, RATE_HZ), "frequency_hz is 600000"),
+        (lambda: GainStep(99.0), "step_db"),
+        (lambda: GainStep(6.0, 0), "settle_samples is 0"),
         (lambda: Clip(float("nan")), "backoff_db"),
         (lambda: Quantise(0), "bits is 0"),
         (lambda: Quantise(8, -1.0), "full_scale"),

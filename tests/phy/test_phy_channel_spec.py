@@ -43,6 +43,8 @@ MODELS = {
     "phase_noise": "phase_noise(linewidth_hz=1e5)",
     "iq_imbalance": "iq_imbalance(gain_db=1, phase_deg=-3)",
     "dc_offset": "dc_offset(relative_db=-20)",
+    "tone": "tone(relative_db=-20, frequency_hz=1e5)",
+    "gain_step": "gain_step(step_db=6, settle_samples=20)",
     "clip": "clip(backoff_db=1)",
     "quantise": "quantise(bits=6)",
     "gaps": "gaps(gap_samples=50, every_samples=300)",

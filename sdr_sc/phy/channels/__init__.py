@@ -21,6 +21,7 @@ from sdr_sc.phy.channels.noise import USRP_CLASS, Awgn, PhaseNoise
 from sdr_sc.phy.channels.offsets import CarrierOffset, ClockOffset
 from sdr_sc.phy.channels.paths import PathChannel
 from sdr_sc.phy.channels.spec import MODEL_NAMES, ParsedChain, parse_chain
+from sdr_sc.phy.channels.spurs_and_gain import GainStep, Tone
 from sdr_sc.phy.channels.tdl import Tdl
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ClockOffset",
     "Clip",
     "DcOffset",
+    "GainStep",
     "IqImbalance",
     "Measured",
     "MeasuredTaps",
@@ -46,6 +48,7 @@ __all__ = [
     "Rician",
     "SampleGaps",
     "Tdl",
+    "Tone",
     "delay",
     "parse_chain",
     "power_gains",

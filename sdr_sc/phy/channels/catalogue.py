@@ -14,6 +14,7 @@ from sdr_sc.phy.channels.measured import Measured
 from sdr_sc.phy.channels.multipath import Multipath, RayleighBlockFading, delay
 from sdr_sc.phy.channels.noise import USRP_CLASS, PhaseNoise
 from sdr_sc.phy.channels.offsets import CarrierOffset, ClockOffset
+from sdr_sc.phy.channels.spurs_and_gain import GainStep, Tone
 from sdr_sc.phy.channels.tdl import Tdl
 from sdr_sc.phy.numerology import Numerology
 
@@ -116,6 +117,16 @@ def _iq_imbalance(c: Context, gain_db: float = 0.0, phase_deg: float = 0.0) -> C
 @_model
 def _dc_offset(c: Context, relative_db: float) -> ChannelModel:
     return DcOffset(relative_db, c.numerology.mean_sample_power)
+
+
+@_model
+def _tone(c: Context, relative_db: float, frequency_hz: float) -> ChannelModel:
+    return Tone(relative_db, frequency_hz, c.sample_rate_hz, c.numerology.mean_sample_power)
+
+
+@_model
+def _gain_step(c: Context, step_db: float, settle_samples: int = 200, quiet_samples: int = 100) -> ChannelModel:
+    return GainStep(step_db, settle_samples, quiet_samples, c.numerology.mean_sample_power)
 
 
 @_model

@@ -60,7 +60,7 @@ def parse_chain(text: str, sample_rate_hz: float, seed: int, numerology: Numerol
         sample_rate_hz: complex samples per second at the chain's input.
         seed: 0 or more.
         numerology: says on which subcarriers power is counted, and how strong the signal's samples are, to which
-            ``clip`` and ``dc_offset`` refer.
+            ``clip``, ``dc_offset``, ``tone`` and ``gain_step`` refer.
 
     Raises:
         ChannelError: the line cannot be read, or a parameter makes no sense; in one sentence.
