@@ -88,7 +88,7 @@ class FrameBuilder:
         n, flat = self.numerology, np.ascontiguousarray(features, np.complex64).ravel()
         if len(refinement):
             flat = np.concatenate((flat, refinement.astype(np.complex64)))
-        if not np.isfinite(flat.view(np.float32)).all():
+        if not _is_finite(flat):
             raise ValueError("features hold a value that is not finite")
         symbols, layout = n.payload_symbols(len(flat)), frame_layout(n, header.mode)
         bins = fill(
@@ -158,6 +158,14 @@ def fill(
         place = len(features) + i
         bins[first + place // data, data_bins[place % data]] = factor * filler[i]
     return bins
+
+
+@njit(cache=True, nogil=True)
+def _is_finite(values: np.ndarray) -> bool:
+    for value in values:
+        if not (abs(value.real) < np.inf and abs(value.imag) < np.inf):
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)

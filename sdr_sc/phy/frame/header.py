@@ -37,7 +37,20 @@ _LAYOUTS = {
     ),
 }
 _CRC_BITS = 16
-_MOST_ITEMS = {1: 64, 2: MAX_ITEMS}
+_BOUNDS = {
+    version: (
+        ("model_id", 0, 0xFFFF),
+        ("k", 1, MAX_K),
+        ("n_items", 0, most_items),
+        ("frame_num", 0, FRAME_NUM_MODULO - 1),
+        ("task", 0, 15),
+        ("power_scale_db", -32.0, 31.5),
+        ("request", 0, MAX_REQUEST),
+        ("refined_symbols", 0, MAX_REFINED_SYMBOLS),
+    )
+    for version, most_items in ((1, 64), (2, MAX_ITEMS))
+}
+"""Field, least and largest value, by protocol version."""
 INFO_BITS = {version: sum(width for _, width in layout) + _CRC_BITS for version, layout in _LAYOUTS.items()}
 """Bits of a header, its check included, by protocol version: 72 and 96."""
 VERSIONS = tuple(sorted(INFO_BITS, reverse=True))
@@ -81,16 +94,7 @@ class Header:
     def __post_init__(self) -> None:
         if self.version not in _LAYOUTS:
             raise ValueError(f"header field version is {self.version}; use one of {sorted(_LAYOUTS)}")
-        for name, low, high in (
-            ("model_id", 0, 0xFFFF),
-            ("k", 1, MAX_K),
-            ("n_items", 0, _MOST_ITEMS[self.version]),
-            ("frame_num", 0, FRAME_NUM_MODULO - 1),
-            ("task", 0, 15),
-            ("power_scale_db", -32.0, 31.5),
-            ("request", 0, MAX_REQUEST),
-            ("refined_symbols", 0, MAX_REFINED_SYMBOLS),
-        ):
+        for name, low, high in _BOUNDS[self.version]:
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"header field {name} is {getattr(self, name)}, outside {low}..{high}")
         if (self.power_scale_db / POWER_SCALE_STEP_DB) % 1:
@@ -117,21 +121,15 @@ class Header:
 
 def pack(header: Header) -> np.ndarray:
     """uint8 (`INFO_BITS`,): the fields' bits and the CRC-16-CCITT over them."""
-    values = {
-        "version": header.version,
-        "mode": int(header.mode),
-        "model_id": header.model_id,
-        "task": header.task,
-        "k": header.k - 1,
-        "n_items": header.n_items - (header.version == 1),
-        "frame_num": header.frame_num,
-        "power": round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64,
-        "request": header.request,
-        "refined_symbols": header.refined_symbols,
-    }
-    layout, word = _LAYOUTS[header.version], 0
-    for name, width in layout:
-        word = (word << width) | values[name]
+    k, power = header.k - 1, round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64
+    if header.version == 1:
+        values = (1, header.model_id, k, header.n_items - 1, header.frame_num, header.task, power)
+    else:
+        values = (header.version, header.mode, header.model_id, header.task, k, header.n_items, header.frame_num, power,
+                  header.request, header.refined_symbols)  # fmt: skip
+    word = 0
+    for value, (_, width) in zip(values, _LAYOUTS[header.version], strict=True):
+        word = (word << width) | value
     fields = word.to_bytes((INFO_BITS[header.version] - _CRC_BITS) // 8, "big")
     crc = binascii.crc_hqx(fields, 0xFFFF).to_bytes(2, "big")
     return np.unpackbits(np.frombuffer(fields + crc, np.uint8))

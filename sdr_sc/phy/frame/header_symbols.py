@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 
 from sdr_sc.phy.frame import header_code
 from sdr_sc.phy.frame.header import INFO_BITS, Header, pack
@@ -32,13 +33,19 @@ def encode(header: Header, numerology: Numerology) -> np.ndarray:
 
 def encode_bits(bits: np.ndarray, layout: FrameLayout) -> np.ndarray:
     """As `encode`, from the bits that `pack` makes."""
-    values = header_code.encode(bits)
-    shape = layout.header_symbols, layout.numerology.data_subcarriers
-    coded, signs = _mapping(shape[0] * shape[1] * layout.bits_per_value, len(values))
-    values = values[coded] * signs
-    if layout.bits_per_value == 1:
-        return values.astype(np.complex64).reshape(shape)
-    return (values * np.float32(np.sqrt(0.5))).view(np.complex64).reshape(shape)
+    out = np.zeros((layout.header_symbols, layout.numerology.data_subcarriers), np.complex64)
+    coded, signs = _mapping(out.size * layout.bits_per_value, 3 * len(bits))
+    _place(header_code.encode(bits), coded, signs, out.reshape(-1).view(np.float32), layout.bits_per_value)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _place(values: np.ndarray, coded: np.ndarray, signs: np.ndarray, out: np.ndarray, bits_per_value: int) -> None:
+    """Coded bits on real parts (1 bit a value), or on real and imaginary parts (2)."""
+    step = 2 // bits_per_value
+    scale = np.float32(1.0) if bits_per_value == 1 else np.float32(np.sqrt(0.5))
+    for i in range(len(coded)):
+        out[step * i] = values[coded[i]] * signs[i] * scale
 
 
 def decode_bits(soft: np.ndarray, version: int, bits_per_value: int = 1) -> np.ndarray:
