@@ -122,6 +122,7 @@ class Header:
 def pack(header: Header) -> np.ndarray:
     """uint8 (`INFO_BITS`,): the fields' bits and the CRC-16-CCITT over them."""
     k, power = header.k - 1, round(header.power_scale_db / POWER_SCALE_STEP_DB) + 64
+    values: tuple[int, ...]
     if header.version == 1:
         values = (1, header.model_id, k, header.n_items - 1, header.frame_num, header.task, power)
     else:
