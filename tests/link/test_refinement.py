@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from sdr_sc.link.refinement.soft_buffer import SoftItems
 from sdr_sc.phy.frame.header import MAX_REFINED_SYMBOLS
 from sdr_sc.semantic.refinement import RefinementPlan
 from sdr_sc.semantic.tasks.base import REJECTED, TaskAnswer
-from tests.helpers.fuzzing import FUZZ
 
 K_MAX = 16
 ENERGY = tuple(np.linspace(2, 0.5, K_MAX) / np.linspace(2, 0.5, K_MAX).sum())
