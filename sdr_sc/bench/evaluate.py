@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.dataset import Dataset, first_places
 from sdr_sc.data.fashion_mnist import NAME
 from sdr_sc.errors import ContractError
 from sdr_sc.phy.numerology import Numerology
@@ -33,19 +33,21 @@ class Grid:
 
 def evaluate(
     model: str,
-    data: ImageSet,
+    data: Dataset,
     grid: Grid,
     items_per_frame: int,
     seed: int,
     threads: int,
     on_start: Callable[[int], None] = lambda frames: None,
     on_frame: Callable[[], None] = lambda: None,
+    items: int = 0,
 ) -> tuple[list[Row], dict[tuple[float, int | None], LinkResult]]:
     """Measure every point of the grid over AWGN with a carrier offset, synchronisation and channel estimated.
 
     Args:
         on_start: called with the number of frames in all.
         on_frame: called after each of them.
+        items: the first so many of the data set alone; 0 for all.
 
     Returns:
         Rows, and the results they come from by (SNR, k).
@@ -57,7 +59,10 @@ def evaluate(
     for k in grid.k:
         if k is not None:
             encoder.contract.check_k(k)
-    scheme, frames = ModelScheme(encoder, decoder), -(-len(data) // items_per_frame)
+    scheme = ModelScheme(encoder, decoder)
+    places = first_places(data, items or len(data))
+    sent, targets = data.items(places), data.targets(scheme.task, places).astype(np.int64)
+    frames = -(-len(places) // items_per_frame)
     on_start(frames * len(grid.snr_db) * len(grid.k))
     results = {}
     for i, snr_db in enumerate(grid.snr_db):
@@ -65,8 +70,8 @@ def evaluate(
             point_seed = seed + 1000 * i + j
             results[snr_db, k] = run_scheme(
                 scheme,
-                data.images,
-                data.labels,
+                sent,
+                targets,
                 None,
                 snr_db,
                 k,
@@ -79,7 +84,7 @@ def evaluate(
     return _rows(grid, results, ACCURACY_GOALS if has_goals(encoder.contract, data) else {}), results
 
 
-def has_goals(contract: ModelContract, data: ImageSet) -> bool:
+def has_goals(contract: ModelContract, data: Dataset) -> bool:
     """Whether the goals of accuracy are for this model and these images: the shipped model, exported or not."""
     try:
         shipped = weights.read_contract(weights.DEFAULT_MODEL)

@@ -94,8 +94,8 @@ def accuracy(coder: Coder, images: np.ndarray, labels: np.ndarray, snr_db: float
     """
     contract = coder.encoder.contract
     k, scheme = look_up(contract.cam, snr_db), ModelScheme(coder.encoder, coder.decoder)
-    found = run_scheme(scheme, images, labels, None, snr_db, k, Numerology(), classes=len(contract.class_names)).found
-    return Accuracy(snr_db, k, found == labels)
+    right = run_scheme(scheme, images, labels, None, snr_db, k, Numerology(), classes=len(contract.class_names)).right
+    return Accuracy(snr_db, k, right)
 
 
 def awgn_lmmse(features: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:

@@ -74,6 +74,7 @@ def command(
 
     from sdr_sc.bench.evaluate import Grid, evaluate, has_goals
     from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.data.dataset import first_places
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import terminal
@@ -86,11 +87,11 @@ def command(
         images = images or QUICK_IMAGES
         if click.get_current_context().get_parameter_source("snr_db") is ParameterSource.DEFAULT:
             snr_db = list(QUICK_SNR_DB)
-    data = data.first(images or len(data))
+    images = len(first_places(data, images or len(data)))
     grid = Grid(snr_db, k_list or [*contract.k_list, None])
     console = terminal()
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task(f"{len(data)} images at {len(grid.snr_db) * len(grid.k)} points", total=None)
+        task = progress.add_task(f"{images} items at {len(grid.snr_db) * len(grid.k)} points", total=None)
         rows, results = evaluate(
             model,
             data,
@@ -100,6 +101,7 @@ def command(
             threads,
             lambda frames: progress.update(task, total=frames),
             lambda: progress.advance(task),
+            images,
         )
     console.print(_matrix(grid, results))
     if not has_goals(contract, data):
@@ -110,7 +112,7 @@ def command(
             "model": contract.name,
             "model_id": contract.model_id,
             "data_set": data.name,
-            "images": len(data),
+            "images": images,
             "items_per_frame": items_per_frame,
             "seed": seed,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,8 +14,10 @@ from sdr_sc.places import scratch_folder
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from sdr_sc.bench.export import Agreement, Coder
-    from sdr_sc.data.dataset import ImageSet
+    from sdr_sc.data.dataset import Dataset
     from sdr_sc.results.rows import Row
 
 SNR_DB = (20.0, 0.0)
@@ -80,7 +82,7 @@ def command(
         measurements.check_writable(json_path)
     weights.read_contract(model)
     test = _first(load_dataset(data_set, "test"), check_images)
-    train = _first(load_dataset(data_set, "train"), calibration_images) if precision == "int8" else None
+    train = _first(load_dataset(data_set, "train"), calibration_images).items if precision == "int8" else None
 
     from sdr_sc.bench.export import Coder, agreement, check_agreement
     from sdr_sc.distill.export.onnx_export import StudentExporter
@@ -91,24 +93,25 @@ def command(
         return Coder(name, SemanticEncoder(source), SemanticDecoder(source))
 
     exporter = StudentExporter(model)
-    exporter.contract.check_data(test.images.shape[1:], len(test.class_names))
+    task = exporter.contract.tasks[0].name
+    exporter.contract.check_data(test.data.item_shape, len(test.data.names(task)))
     with scratch_folder() as folder:
         # Checked as files, which is how they will be used; only then they go where they were wanted.
         trial = Path(folder) / "float32.onnx"
         files = exporter.float32(trial)
         write_whole(files)
         coders = [coder("torch float32", exporter.path), coder("onnx float32", trial)]
-        found = agreement(coders[0], coders[1], test.images[:AGREEMENT_IMAGES])
+        found = agreement(coders[0], coders[1], test.items[:AGREEMENT_IMAGES])
         check_agreement(found, str(out))
         if train is not None:
             trial = Path(folder) / "int8.onnx"
-            console.print(f"quantising with {len(train)} training images ...")
-            files = exporter.int8(trial, train.images)
+            console.print(f"quantising with {len(train)} training {test.data.modality}s ...")
+            files = exporter.int8(trial, train)
             write_whole(files)
             coders.append(coder("onnx int8", trial))
         written = dict(zip((onnx_file.part_path(out, part) for part in onnx_file.PARTS), files.values(), strict=True))
-        console.print(f"measuring {len(test)} test images ...")
-        rows = [*_agreement_rows(found), *_accuracy_rows(coders, test), *_latency_rows(coders, test)]
+        console.print(f"measuring {len(test.items)} test {test.data.modality}s ...")
+        rows = [*_agreement_rows(found), *_accuracy_rows(coders, test, task), *_latency_rows(coders, test)]
     write_whole(written, "choose another --out")
     sizes = {exporter.path: exporter.path.stat().st_size} | {path: len(content) for path, content in written.items()}
     rows += [measurements.Row(f"size of {path.name}", size / 1e3, "kB") for path, size in sizes.items()]
@@ -123,9 +126,25 @@ def command(
         raise SystemExit(1)
 
 
-def _first(data: ImageSet, items: int) -> ImageSet:
+class _Part(NamedTuple):
+    """The first items of a data set.
+
+    Attributes:
+        places: int64 (n,).
+        items: uint8 (n, *item_shape).
+    """
+
+    data: Dataset
+    places: np.ndarray
+    items: np.ndarray
+
+
+def _first(data: Dataset, items: int) -> _Part:
     """So many items, or all where there are fewer."""
-    return data.first(min(items, len(data)))
+    from sdr_sc.data.dataset import first_places
+
+    places = first_places(data, min(items, len(data)))
+    return _Part(data, places, data.items(places))
 
 
 def _agreement_rows(found: Agreement) -> list[Row]:
@@ -138,13 +157,14 @@ def _agreement_rows(found: Agreement) -> list[Row]:
     ]
 
 
-def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
+def _accuracy_rows(coders: list[Coder], test: _Part, task: str) -> list[Row]:
     from sdr_sc.bench.export import accuracy
     from sdr_sc.results.rows import Row, mean_interval, wilson_interval
 
-    rows, items = [], len(test)
+    rows, items = [], len(test.items)
+    targets = test.data.targets(task, test.places)
     for snr_db in SNR_DB:
-        found = [accuracy(coder, test.images, test.labels, snr_db) for coder in coders[1:]]
+        found = [accuracy(coder, test.items, targets, snr_db) for coder in coders[1:]]
         for coder, one in zip(coders[1:], found, strict=True):
             low, high = wilson_interval(int(one.right.sum()), items)
             name = f"accuracy, AWGN {snr_db:g} dB, k={one.k}, {coder.name}"
@@ -157,12 +177,12 @@ def _accuracy_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
     return rows
 
 
-def _latency_rows(coders: list[Coder], test: ImageSet) -> list[Row]:
+def _latency_rows(coders: list[Coder], test: _Part) -> list[Row]:
     from sdr_sc.bench.export import latency_ms
     from sdr_sc.results.rows import Row
 
     rows = []
     for coder in coders:
-        for what, value in zip(("encode", "decode"), latency_ms(coder, test.images[0]), strict=True):
+        for what, value in zip(("encode", "decode"), latency_ms(coder, test.items[0]), strict=True):
             rows.append(Row(f"{what} 1 item on 1 thread, {coder.name}", value, "ms"))
     return rows

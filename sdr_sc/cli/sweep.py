@@ -60,7 +60,7 @@ def command(
         measurements.check_writable(target)
     console = terminal(width=None if sys.stdout.isatty() else 120)
     results = _with_progress(sweep, out, _workers(workers, cluster), force, console)
-    rows = sweep_rows(results)
+    rows = sweep_rows(results, sweep.data_set)
     if len(results) <= _FEW_POINTS:
         measurements.print_rows(rows, console=console)
     if json_path is not None:

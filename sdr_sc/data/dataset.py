@@ -115,11 +115,19 @@ class ImageSet:
 
     def first(self, items: int) -> ImageSet:
         """The first ``items`` items."""
-        if not 1 <= items <= len(self):
-            raise DataSetError(
-                f"{items} items were asked for where the data set has {len(self)}; use 1 to {len(self)}."
-            )
-        return replace(self, images=self.images[:items], labels=self.labels[:items])
+        chosen = first_places(self, items)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+
+def first_places(data: Dataset, items: int) -> np.ndarray:
+    """Places of a data set's first items, int64 (items,).
+
+    Raises:
+        DataSetError: it has fewer.
+    """
+    if not 1 <= items <= len(data):
+        raise DataSetError(f"{items} items were asked for where the data set has {len(data)}; use 1 to {len(data)}.")
+    return np.arange(items)
 
 
 Loader = Callable[[Split], Any]

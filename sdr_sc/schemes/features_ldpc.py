@@ -74,7 +74,7 @@ class FeaturesScheme(CodedScheme):
         self._encoder, self._decoder = SemanticEncoder(model), SemanticDecoder(model)
         self._sizes = sizes_of_model(model)
         self._contract = self._encoder.contract
-        self._best_db = self._contract.training_snr_db[1]
+        self._best_db, self.task = self._contract.training_snr_db[1], self._contract.tasks[0].name
         self._precisions = sorted(self._measure(load_dataset(data_set, "train")), key=lambda one: one.item_bits)
         self._plans: dict[tuple[str, int, int | None, int], tuple[Codeword, int]] = {}
 

@@ -43,7 +43,7 @@ class ModelScheme(BaseScheme):
             )
         self.name, self._encoder, self._decoder = name, encoder, decoder
         self._sizes = sizes
-        self.k_list = encoder.contract.k_list
+        self.k_list, self.task = encoder.contract.k_list, encoder.contract.tasks[0].name
         self._adaptation = LinkAdaptation(encoder.contract)
 
     @classmethod

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.link.adaptation import FeedbackState, SnrSmoother
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
@@ -15,6 +16,7 @@ from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.scheme import Scheme, Transmission
+from sdr_sc.semantic.tasks.base import task_of
 
 GAP_SAMPLES = 160
 SMOOTHING = 0.0
@@ -26,11 +28,12 @@ class FrameOutcome:
     """What came of one frame.
 
     Attributes:
-        truth, found: int64 (items,), the classes, and the answers; -1 where there is none.
+        truth, found: int64 (items,), what is right, such as the classes, and the answers; -1 where there is none.
         snr_db: the receiver's estimate; None where the frame was lost.
         channel_uses: complex symbols of its payload.
         symbols_on_air: used subcarriers of all its OFDM symbols: preamble, header, pilots and payload.
         frames_false: frames received meanwhile that were never sent.
+        task: by which answers are right.
     """
 
     truth: np.ndarray
@@ -39,11 +42,17 @@ class FrameOutcome:
     channel_uses: int
     symbols_on_air: int
     frames_false: int = 0
+    task: str = CLASSIFICATION
+
+    @property
+    def right(self) -> np.ndarray:
+        """bool (items,), which answers are right."""
+        return task_of(self.task).right(self.found, self.truth)
 
     @property
     def correct(self) -> int:
         """Items answered correctly."""
-        return int((self.found == self.truth).sum())
+        return int(np.count_nonzero(self.right))
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class LinkResult:
         channel_uses: complex symbols of payload sent.
         symbols_on_air: used subcarriers of all OFDM symbols: preamble, header, pilots and payload.
         found: int64 (items,), the answers in the order of sending; -1 where there is none.
+        right: bool (items,), which of them are right.
         confusion: int64 (classes, classes + 1), items by true class and answer; the last column counts no answer.
     """
 
@@ -77,18 +87,21 @@ class LinkResult:
     channel_uses: int
     symbols_on_air: int
     found: np.ndarray
+    right: np.ndarray
     confusion: np.ndarray
 
     @classmethod
     def of(cls, outcomes: Sequence[FrameOutcome], classes: int) -> LinkResult:
         """Of all frames, one or more."""
-        truth, found = (np.concatenate([getattr(one, name) for one in outcomes]) for name in ("truth", "found"))
+        truth, found, right = (
+            np.concatenate([getattr(one, name) for one in outcomes]) for name in ("truth", "found", "right")
+        )
         confusion = np.zeros((classes, classes + 1), np.int64)
         np.add.at(confusion, (truth, np.where(found < 0, classes, found)), 1)
         estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
         return cls(
             items=len(truth),
-            correct=int((truth == found).sum()),
+            correct=int(np.count_nonzero(right)),
             lost=int((found < 0).sum()),
             frames=len(outcomes),
             frames_lost=len(outcomes) - len(estimates),
@@ -100,6 +113,7 @@ class LinkResult:
             channel_uses=sum(outcome.channel_uses for outcome in outcomes),
             symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
             found=found,
+            right=right,
             confusion=confusion,
         )
 
@@ -185,7 +199,8 @@ class Link:
                     found, snr_db = self._scheme.answer(transmission, received), received.snr_db
                 n, size = self._numerology, transmission.payload.size
                 on_air = n.frame_samples(size) // n.symbol_samples * n.used
-                yield FrameOutcome(of_frame, found, snr_db, transmission.channel_uses, on_air, others)
+                uses, task = transmission.channel_uses, self._scheme.task
+                yield FrameOutcome(of_frame, found, snr_db, uses, on_air, others, task)
 
     def _snr_db(self) -> float | None:
         """The SNR for the next frame, dB; None when nothing is known of the channel."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 
@@ -45,6 +46,11 @@ class Scheme(Protocol):
     @property
     def name(self) -> str:
         """What results call it."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What it answers, by which answers are scored; see `sdr_sc.semantic.tasks`."""
         ...
 
     @property
@@ -91,6 +97,7 @@ class BaseScheme:
     """What most schemes do alike."""
 
     name = "base"
+    task = CLASSIFICATION
     k_list: tuple[int, ...] | None = None
 
     def begin(self, channel: str) -> None:

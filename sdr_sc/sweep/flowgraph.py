@@ -23,6 +23,7 @@ from sdr_sc.simusrp.build import SimusrpError
 from sdr_sc.simusrp.taps import write_taps
 from sdr_sc.sweep.config import SweepConfig
 from sdr_sc.sweep.grid import Task
+from sdr_sc.sweep.items import test_set
 from sdr_sc.sweep.tally import PointResult, Tally
 
 SCHEME = "ours"
@@ -72,8 +73,8 @@ def measure_flowgraph(task: Task) -> PointResult:
             pair = _run(task, Path(scratch), patience_s)
             if answers_late(pair):
                 continue
-            tally = Tally(task)
-            for outcome in _outcomes(Path(scratch), Numerology()):
+            tally, labelled_for = Tally(task), test_set(task.config.data_set).tasks[0]
+            for outcome in _outcomes(Path(scratch), Numerology(), labelled_for):
                 tally.add(outcome)
                 tally.end_block()
         result = tally.result(time.monotonic() - begun)
@@ -143,8 +144,8 @@ def _channel(task: Task, numerology: Numerology, path: Path) -> tuple[str, float
     return ("", 1.0) if power is None else (f",taps={path}", power)
 
 
-def _outcomes(folder: Path, numerology: Numerology) -> list[FrameOutcome]:
-    """The frames that the receiver wrote down."""
+def _outcomes(folder: Path, numerology: Numerology, task: str) -> list[FrameOutcome]:
+    """The frames that the receiver wrote down, whose items were labelled for a task."""
     run = only_run(folder / "rx")
     frames, items = read_frames(run), read_items(run)
     places = {index: place for place, index in enumerate(frames["frame_index"].tolist())}
@@ -155,5 +156,5 @@ def _outcomes(folder: Path, numerology: Numerology) -> list[FrameOutcome]:
         on_air = numerology.frame_samples(uses) // numerology.symbol_samples * numerology.used
         estimate_db = float(frames["snr_est_db"][place])
         snr_db = None if math.isnan(estimate_db) else estimate_db
-        found.append(FrameOutcome(items["label"][rows], items["answer"][rows], snr_db, uses, on_air))
+        found.append(FrameOutcome(items["label"][rows], items["answer"][rows], snr_db, uses, on_air, task=task))
     return found

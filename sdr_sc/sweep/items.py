@@ -9,7 +9,7 @@ import numpy as np
 
 import sdr_sc
 from sdr_sc.data.catalogue import load_dataset
-from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import git_commit
 
@@ -21,7 +21,7 @@ def fingerprint(data_set: str = DEFAULT_DATA_SET) -> str:
 
 
 @lru_cache(maxsize=4)
-def test_set(data_set: str = DEFAULT_DATA_SET) -> ImageSet:
+def test_set(data_set: str = DEFAULT_DATA_SET) -> Dataset:
     """The test split of a data set; read once in a process."""
     return load_dataset(data_set, "test")
 

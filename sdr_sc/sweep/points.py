@@ -102,6 +102,6 @@ def _blocks(task: Task) -> Iterator[Iterator[FrameOutcome]]:
         scheme.begin(task.channel.models)
         link = Link(scheme, air, point.k, config.items_per_frame, numerology)
         chosen = order[first : first + step]
-        images, labels = data.images[chosen], data.labels[chosen]
+        images, labels = data.items(chosen), data.targets(scheme.task, chosen).astype(np.int64)
         link.sound(images, labels)
         yield link.send(images, labels)

@@ -146,22 +146,22 @@ def results_about(
         "has_k": {label: k_list is not None for label, k_list in k_lists.items()},
         "data_set": f"{test_set(config.data_set).name}, test",
         "data_set_sha256": test_set(config.data_set).sha256,
-        "class_names": list(test_set(config.data_set).class_names),
+        "class_names": list(test_set(config.data_set).names(test_set(config.data_set).tasks[0])),
         "git": git_commit(),
         "versions": versions,
         "machine": machine(),
     }
 
 
-def sweep_rows(results: dict[Point, PointResult]) -> list[Row]:
-    """Accuracy and channel uses at each operating point, over its seeds."""
+def sweep_rows(results: dict[Point, PointResult], data_set: str) -> list[Row]:
+    """Accuracy and channel uses at each operating point, over its seeds, which drew items of that data set."""
     together: dict[str, list[PointResult]] = {}
     for point, result in results.items():
         together.setdefault(title(point), []).append(result)
     rows = []
     for name, found in together.items():
         items, correct = sum(r.items for r in found), sum(r.correct for r in found)
-        low, high = pooled_interval(found, len(test_set()))
+        low, high = pooled_interval(found, len(test_set(data_set)))
         rows.append(Row(f"accuracy, {name}", 100 * correct / items, "%", n=items, ci95=(100 * low, 100 * high)))
         uses, on_air = sum(r.channel_uses for r in found), sum(r.symbols_on_air for r in found)
         rows.append(Row(f"channel uses per item, {name}", uses / items, "symbols", n=items))

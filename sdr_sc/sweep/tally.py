@@ -114,7 +114,7 @@ class Tally:
     def result(self, seconds: float) -> PointResult:
         """The point, with all frames so far."""
         data_set = self.task.config.data_set
-        whole = LinkResult.of(self.frames, len(test_set(data_set).class_names))
+        whole = LinkResult.of(self.frames, len(test_set(data_set).names(self.frames[0].task)))
         estimates_db = whole.snr_estimates_db
         correct_by_block, items_by_block = np.array(self.blocks, np.int32).T
         shown = min(STORED_ANSWERS, whole.items)

@@ -5,6 +5,7 @@ alone."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sdr_sc.bench.evaluate import Grid, evaluate
 from sdr_sc.capture import open_capture
 from sdr_sc.data.dataset import Split, register_dataset
 from sdr_sc.data.ragged import HEAD_BYTES, ItemBatch
@@ -40,6 +42,9 @@ from sdr_sc.semantic.networks.registry import register_encoder
 from sdr_sc.semantic.specs import TaskSpec
 from sdr_sc.semantic.tasks.base import Task, TaskAnswer, register_task
 from sdr_sc.semantic.tasks.classification import ranked
+from sdr_sc.sweep.config import load_config
+from sdr_sc.sweep.grid import make_tasks
+from sdr_sc.sweep.points import measure
 
 LONGEST, TONES = 24, 6
 LENGTHS = 14 + np.arange(300) % 11
@@ -186,6 +191,23 @@ def test_it_is_exported_and_answers_alike(model: Path) -> None:
     assert np.array_equal(*answers)
 
 
+def test_its_answers_are_scored_by_its_task_through_the_physical_layer(model: Path) -> None:
+    rows, results = evaluate(str(model), Tones("test"), Grid([20.0], [8, None]), 50, 1, 1, items=200)
+    assert results[20.0, 8].items == 200 and results[20.0, 8].correct > 100
+    assert np.trace(results[20.0, 8].confusion) < 50, "an answer that equals the target is wrong"
+    assert rows[0].value == results[20.0, 8].correct / 2
+
+
+def test_it_is_measured_in_a_sweep(model: Path, tmp_path: Path) -> None:
+    schemes = [{"scheme": "ours", "model": str(model)}]
+    study = {"schemes": schemes, "snr_db": [20], "k": [8], "items": 100, "data_set": "tones"}
+    (tmp_path / "study.yaml").write_text(json.dumps(study))
+    config = load_config(tmp_path / "study.yaml")
+    (point,) = make_tasks(config, {"ours": (4, 8)}, "none").values()
+    found = measure(point)
+    assert found.items == 100 and found.correct > 50 > np.trace(found.confusion)
+
+
 def test_it_crosses_the_loopback_into_a_report(model: Path, tmp_path: Path) -> None:
     result = run_demo(DemoConfig(60, 4, str(model), data_set="tones"), tmp_path, lambda tb: None)
     check_rows(rows_of(tmp_path), 60)
@@ -239,8 +261,6 @@ def test_what_nobody_registered_is_refused_in_one_sentence(model: Path) -> None:
 
 
 def unsealed_text(contract: ModelContract) -> str:
-    import json
-
     raw: dict[str, Any] = json.loads(contract.to_json())
     raw.pop("sha256")
     return json.dumps(raw)
