@@ -8,13 +8,16 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded
+from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import LAST_ITEM
+from sdr_sc.link.frames.frame_news import truth_meta
 
 ITEM_ID = pmt.intern("item_id")
-LABEL = pmt.intern("label")
+_TRUTH = pmt.intern("truth")
+_TOGETHER = 64  # items in a PDU
 _LAST_ITEM = pmt.intern(LAST_ITEM)
 
 
@@ -24,10 +27,12 @@ def image_order(images: int, seed: int) -> np.ndarray:
 
 
 class image_source(gr.sync_block):
-    """Emits the items of a data set, each with the stream tags ``item_id`` and ``label``.
+    """Emits the items of a data set, each with the stream tag ``item_id``, and publishes their truth.
 
     Output 0: uint8, the bytes of each item: of a grey image its rows, of an RGB image one colour after the other. The
-    tags are on an item's first byte; that of the last item also carries ``last_item``.
+    tag is on an item's first byte; that of the last item also carries ``last_item``.
+    Message output ``truth``: before items leave, PDUs of at most 64 of them: their bytes, with ``item_id`` and
+    ``label``, for the task sink; the transmitter knows nothing of it.
 
     Args:
         data_set: a name or a path, see `sdr_sc.data.catalogue.load_dataset`.
@@ -51,6 +56,7 @@ class image_source(gr.sync_block):
         data = load_dataset(data_set, split)  # type: ignore[arg-type]
         everything, task = np.arange(len(data)), data.tasks[0]
         self.class_names = data.names(task)
+        self._shown = data.modality, data.item_shape
         self.item_bytes = int(np.prod(data.item_shape))
         self._items = np.ascontiguousarray(data.items(everything), np.uint8).reshape(-1, self.item_bytes)
         self._labels = data.targets(task, everything)
@@ -58,6 +64,7 @@ class image_source(gr.sync_block):
         self._total = images
         self._sent = 0
         self.set_output_multiple(self.item_bytes)
+        self.message_port_register_out(_TRUTH)
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
@@ -67,12 +74,17 @@ class image_source(gr.sync_block):
         if count == 0:
             return -1
         chosen = self._order[np.arange(self._sent, self._sent + count) % len(self._order)]
-        output_items[0][: count * size] = self._items[chosen].ravel()
+        items = self._items[chosen]
+        for start in range(0, count, _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            meta = truth_meta(chosen[part], self._labels[chosen[part]], *self._shown)
+            self.message_port_pub(_TRUTH, make_pdu(meta, items[part].ravel()))
+        output_items[0][: count * size] = items.ravel()
         first = self.nitems_written(0)
         for i, index in enumerate(chosen):
             self.add_item_tag(0, first + i * size, ITEM_ID, pmt.from_long(int(index)))
-            self.add_item_tag(0, first + i * size, LABEL, pmt.from_long(int(self._labels[index])))
         self._sent += count
         if self._sent == self._total:
             self.add_item_tag(0, first + (count - 1) * size, _LAST_ITEM, pmt.PMT_T)
+            leave_listeners(self, "truth")  # they go on after this block
         return count * size

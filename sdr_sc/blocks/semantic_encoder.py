@@ -27,16 +27,18 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.0005
 _WARN_FRAMES = 4
+_NOTHING = np.empty(0, np.uint8)
 
 
 class semantic_encoder(gr.basic_block):
     """Turns items into feature symbols, as many as the fed-back SNR calls for.
 
-    Input 0: uint8, the bytes of the items one after the other; an item's first byte may carry the tags ``item_id``,
-    ``label`` and ``last_item``.
+    Input 0: uint8, the bytes of the items one after the other; an item's first byte may carry the tags ``item_id``
+    and ``last_item``.
     Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother.
     Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
-    Message output ``sent``: what was sent, for the task sink: PDUs of the items' bytes with ids, labels and ``k``.
+    Message output ``sent``: which items were sent in which frame, for the task sink: PDUs of ids and ``k``. The truth
+    of the items is their source's to publish.
 
     Args:
         model: weights file, ONNX file or pair, or name of a shipped model.
@@ -68,7 +70,6 @@ class semantic_encoder(gr.basic_block):
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self.item_bytes = int(np.prod(self.contract.item_shape))
-        self._item_shape = np.array(self.contract.item_shape, np.int32)
         self._task = task_of(self.contract.tasks[0].name).wire_id
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
@@ -231,28 +232,24 @@ class semantic_encoder(gr.basic_block):
             "model_id": self.contract.wire_id,
             "task": self._task,
         }
-        item_ids, labels = self._item_ids(len(items)), self._tags("label", len(items))
-        numbers = range(self.items_sent, self.items_sent + len(items))
+        item_ids, numbers = self._item_ids(len(items)), range(self.items_sent, self.items_sent + len(items))
         sent = {
             **meta,
             "feedback_snr_db": float("nan") if snr_db is None else snr_db,
             "item_id": np.array([item_ids.get(i, number) for i, number in enumerate(numbers)], np.int32),
-            "label": np.array([labels.get(i, -1) for i in range(len(items))], np.int32),
             "time_ns": time.monotonic_ns(),
-            "modality": self.contract.modality.name,
-            "item_shape": self._item_shape,
         }
         self.in_flight.sent(self.frames_sent, now)
         self._sent_time = now
         self.frames_sent += 1
         self.items_sent += len(items)
-        self.message_port_pub(pmt.intern("sent"), make_pdu(sent, items.ravel()))
+        self.message_port_pub(pmt.intern("sent"), make_pdu(sent, _NOTHING))
         self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
 
     def _finish(self, now: float) -> int:
         """Wait until every frame is answered or counts as lost, notify the blocks downstream, and end after them."""
         if self._end.tell(now, lambda: self.in_flight.settled_at_end(now)):
-            end = make_pdu(end_meta(self.frames_sent), np.empty(0, np.uint8))
+            end = make_pdu(end_meta(self.frames_sent), _NOTHING)
             self.message_port_pub(pmt.intern("sent"), end)
             self.message_port_pub(pmt.intern("frames"), end)
         elif self._end.told_for(now) > self._linger_s():

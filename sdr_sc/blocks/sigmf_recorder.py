@@ -23,7 +23,7 @@ from sdr_sc.capture import CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.datatype import FORMATS, warm_up
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import is_end
-from sdr_sc.link.frames.frame_news import check_truth, sent_record
+from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_record import Answer
 from sdr_sc.link.frames.recorded_frames import AnnotationLedger, reception_of
 from sdr_sc.link.parameters import require, require_number, require_text
@@ -46,8 +46,8 @@ class sigmf_recorder(gr.basic_block):
 
     Input 0: complex64 samples, the same that the receiver gets.
     Message inputs, all optional: ``frames`` (PDUs of the OFDM receiver), ``sent`` (of the semantic encoder),
-    ``answers`` (of the semantic decoder), ``truth`` (of the simulated channel). Frames are annotated where ``frames``
-    is connected.
+    ``answers`` (of the semantic decoder), ``truth`` (of the item source and of the simulated channel). Frames are
+    annotated where ``frames`` is connected.
 
     Args:
         file: path of the pair, with or without its ending.
@@ -208,10 +208,13 @@ class sigmf_recorder(gr.basic_block):
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
         """A frame was sent."""
+        self._take_news(message, "sent")
+
+    def _take_news(self, message: pmt.pmt_base, port: str) -> None:
         with self.refused.messages():
-            meta, items = read_pdu(message, "sent")
-            if not is_end(meta):
-                self._ledger.later("sent", sent_record(meta, items))
+            meta, data = read_pdu(message, port)
+            for kind, news in () if is_end(meta) and port == "sent" else read_news(meta, data, port):
+                self._ledger.later(kind, *news)
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
@@ -222,11 +225,8 @@ class sigmf_recorder(gr.basic_block):
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
-        """The channel set an SNR for a frame."""
-        with self.refused.messages():
-            meta, _ = read_pdu(message, "truth")
-            check_truth(meta)
-            self._ledger.later("snr_set", meta["frame_index"], float(meta["snr_db"]))
+        """The source published items, or the channel set an SNR for a frame."""
+        self._take_news(message, "truth")
 
     def _tags(self, count: int) -> list[tuple[int, DeviceTime | None, float | None]]:
         """Place, device time and frequency of the tags on the next samples, in their order."""

@@ -13,7 +13,7 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded, guarded_start
-from sdr_sc.blocks.runtime.pdu import make_pdu
+from sdr_sc.blocks.runtime.pdu import has_listener, make_pdu
 from sdr_sc.blocks.runtime.rx_time import RX_FREQ, RX_RATE, RX_TIME, DeviceTime, later_by, time_value
 from sdr_sc.capture import Capture, Segment, open_capture
 from sdr_sc.errors import BlockError
@@ -192,18 +192,15 @@ class sigmf_source(gr.basic_block):
             self._next_told = next(self._told, None)
         if not frames:
             return
-        if self._listened(_TOLD):
+        if has_listener(self, "told"):
             self.message_port_pub(_TOLD, make_pdu(many_meta(frames, time.monotonic_ns()), _NOTHING))
-        one_by_one = self._listened(_SENT), self._listened(_TRUTH)
+        one_by_one = has_listener(self, "sent"), has_listener(self, "truth")
         for record in frames if any(one_by_one) else ():
             record.time_ns = time.monotonic_ns()
             self.message_port_pub(_SENT, make_pdu(sent_meta(record), _NOTHING))
             if record.snr_set_db is not None:
                 truth = {"frame_index": record.frame_index, "snr_db": record.snr_set_db}
                 self.message_port_pub(_TRUTH, make_pdu(truth, _NOTHING))
-
-    def _listened(self, port: pmt.pmt_base) -> bool:
-        return not pmt.is_null(self.message_subscribers(port))
 
     def _tag(self, start: int, stop: int) -> None:
         """Tags of the segments that begin within a part, and of the one in which the first part begins."""

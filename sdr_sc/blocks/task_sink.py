@@ -13,13 +13,14 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
-from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.blocks.runtime.pdu import has_listener, make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
 from sdr_sc.link.end_of_stream import SinkEnd, is_end
-from sdr_sc.link.frames.frame_news import MANY, check_truth, many_records, sent_record
+from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
+from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
 from sdr_sc.link.parameters import require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
@@ -32,7 +33,8 @@ class task_sink(gr.basic_block):
 
     Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder,
     or ``told`` of the SigMF source, which are of many frames; may stay open with ``without_truth``.
-    Message input ``truth`` (optional): PDUs of the simulated channel.
+    Message input ``truth``: PDUs of the item source (items and their labels) and of the simulated channel (the SNR that
+    it set). From another host both come on one way, so either input takes what the other takes.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
     ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
     the latest frames, for plots.
@@ -110,42 +112,42 @@ class task_sink(gr.basic_block):
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
-        """Take note of a frame that was sent."""
-        records: list[FrameRecord] = []
+        """Take note of a frame that was sent, or of the end."""
+        self._take_news(message, "sent")
+
+    def _take_news(self, message: pmt.pmt_base, port: str) -> None:
+        found: list[tuple[str, tuple]] = []
         with self.refused.messages():
-            meta, items = read_pdu(message, "sent")
-            if is_end(meta):
+            meta, data = read_pdu(message, port)
+            if is_end(meta) and port == "sent":
                 self._end.begin()
-            elif MANY in meta:
-                records = list(many_records(meta))
             else:
-                records = [self._of_one_size(sent_record(meta, items))]
-        for record in records:
-            self._take_sent(record)
-            if record.item_shape:
-                self._item_shape, self._modality = record.item_shape, record.modality
-        if not records:
+                reported = read_news(meta, data, port)
+                for _, news in reported:
+                    self._note_items(news[0])
+                found = reported
+        for kind, news in found:
+            answered = getattr(self.record, kind)(*news)
+            if answered is not None:
+                self._publish(answered)
+        if not found:
             self._end.settle()
 
-    def _of_one_size(self, record: FrameRecord) -> FrameRecord:
-        size = record.items.shape[1]
-        if size != (self._item_bytes or size):
-            raise BlockError("port 'sent' got a frame whose items are of another size than those before.")
+    def _note_items(self, news: object) -> None:
+        """Note how items are shown; raise `BlockError` for those of another size than the ones before."""
+        if not isinstance(news, (FrameRecord, ItemTruth)):
+            return
+        size = news.items.shape[1]
+        if size and size != (self._item_bytes or size):
+            raise BlockError("port 'sent' or 'truth' got items of another size than those before.")
         self._item_bytes = self._item_bytes or size
-        return record
-
-    def _take_sent(self, record: FrameRecord) -> None:
-        answered = self.record.sent(record)
-        if answered is not None:
-            self._publish(answered)
+        if news.item_shape:
+            self._item_shape, self._modality = news.item_shape, news.modality
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:
-        """Take note of the SNR that the channel set for a frame."""
-        with self.refused.messages():
-            meta, _ = read_pdu(message, "truth")
-            check_truth(meta)
-            self.record.snr_set(meta["frame_index"], meta["snr_db"])
+        """Take note of items and their truth, or of the SNR that the channel set for a frame."""
+        self._take_news(message, "truth")
 
     @guarded_handler
     def handle_answers(self, message: pmt.pmt_base) -> None:
@@ -189,11 +191,21 @@ class task_sink(gr.basic_block):
             if not self._told:
                 self._told = True
                 self.logger.info(self.record.summary())
+                self._warn_without_truth()
             self._write_pictures()
         if self.refused.count and not self.record.frames_sent:
             reason = next(iter(self.refused.reasons))
             raise BlockError(f"no frame was reported as sent, and {self.refused.count} messages were refused: {reason}")
         return True
+
+    def _warn_without_truth(self) -> None:
+        record = self.record
+        if self._without_truth or not record.items_sent or record.items_labelled or record.items_published:
+            return
+        self.logger.warn(
+            f"the truth of none of {record.items_sent} items is known, so no answer counts as right or wrong: connect "
+            "port 'truth' of the item source to port 'truth' of the task sink."
+        )
 
     def _write_pictures(self) -> None:
         if self._folder is None or not self.record.pictures:
@@ -211,13 +223,10 @@ class task_sink(gr.basic_block):
 
     def _publish(self, record: FrameRecord) -> None:
         # Nobody listens as a rule, and the histories cost more than all the rest.
-        if self._listened(_RESULTS):
+        if has_listener(self, "results"):
             self._publish_result(record)
-        if self._listened(_SNR_HISTORY) or self._listened(_K_HISTORY):
+        if has_listener(self, "snr_history") or has_listener(self, "k_history"):
             self._publish_histories()
-
-    def _listened(self, port: pmt.pmt_base) -> bool:
-        return not pmt.is_null(self.message_subscribers(port))
 
     def _publish_result(self, record: FrameRecord) -> None:
         meta = {

@@ -12,11 +12,12 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
-from sdr_sc.link.end_of_stream import SOCKET_LINGER_MS
+from sdr_sc.link.end_of_stream import END, SOCKET_LINGER_MS
 from sdr_sc.link.network.connections import Connections
 from sdr_sc.link.network.listeners import Listeners
 from sdr_sc.link.network.zmq_sockets import DEFAULT_QUEUE, GREET_S, GREETING, check_address, keys_of, open_socket
 
+_END = pmt.intern(END)
 _POLL_MS = 50
 _FIRST_S = 0.01
 _OTHERS_S = 0.3
@@ -42,6 +43,9 @@ class zmq_pdu_sink(gr.basic_block):
             of ``allow_keys`` may connect.
         allow_keys: public keys of the other ends, or their files, separated by commas; where this end connects, one.
 
+    Attributes:
+        end_sent: whether the end PDU has been sent, or dropped.
+
     Raises:
         BlockError: the address is none; at the start: it cannot be used.
         SdrScError: a key cannot be used.
@@ -56,6 +60,7 @@ class zmq_pdu_sink(gr.basic_block):
         allow_keys: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_zmq_pdu_sink", in_sig=None, out_sig=None)
+        self.end_sent = False
         self.messages_sent = self.messages_dropped = self._refused_before = self._turned_away_before = 0
         check_address(address, queue)
         self.address, self._bind, self._queue = address, bind, queue
@@ -167,6 +172,8 @@ class zmq_pdu_sink(gr.basic_block):
             got, slow = (1, 0) if self._push(data) else (0, 1)
         self.messages_sent += int(got > 0)
         self.messages_dropped += slow if slow else int(not got)
+        if pmt.is_pair(message) and pmt.is_dict(pmt.car(message)):
+            self.end_sent |= pmt.dict_has_key(pmt.car(message), _END)
 
     @guarded_stop
     def stop(self) -> bool:

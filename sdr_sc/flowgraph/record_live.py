@@ -34,7 +34,7 @@ def attach_recorder(tb: Any, recorder: Any) -> None:
     for block, port, to in (
         (tb.receiver, "frames", "frames"),
         (tb.decoder, "answers", "answers"),
-        (tb.sent, "pdus", "sent"),
+        (tb.sent, "pdus", "sent"),  # the truth of the items as well
     ):
         tb.msg_connect((block, pmt.intern(port)), (recorder, pmt.intern(to)))
     stop = tb.stop

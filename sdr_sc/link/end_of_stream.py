@@ -5,7 +5,7 @@ GNU Radio ends a block that has done its work, and with it every block that list
 frame may still be on the air. So the end is a message of its own (the *end PDU*), each block stays until its last
 messages have been dealt with, and only then lets GNU Radio end it::
 
-    image source      RUNNING --last item sent, with the tag `last_item`--> done
+    image source      RUNNING --last item sent, with the tag `last_item`; leaves those that take its truth--> done
     encoder           RUNNING --the tag, or `finish`--> ENDING
     `SenderEnd`       ENDING --every frame answered or given up; at once if so asked--> TOLD, end PDU on frames and sent
                       TOLD --linger--> done

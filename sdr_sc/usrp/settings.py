@@ -144,8 +144,7 @@ def tell_end(tb: Any, encoder: Any, sent: Any) -> None:
     def tell_and_stop() -> None:
         encoder.finish(at_once=True)
         over = time.monotonic() + _TELL_LIMIT_S
-        # The news has left when the sink has dealt with a message for each frame, and with one more.
-        while not (encoder.end_told and sent.messages_sent + sent.messages_dropped > encoder.frames_sent):
+        while not sent.end_sent:
             if time.monotonic() > over:
                 break
             time.sleep(_POLL_S)

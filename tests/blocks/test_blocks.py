@@ -33,10 +33,11 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 
 
-def test_image_source_tags_every_image() -> None:
+def test_image_source_tags_every_image_and_publishes_the_truth() -> None:
     tb, source, sink = gr.top_block(), image_source(images=100, seed=7), blocks.vector_sink_b()
-    tb.source = source
+    tb.source, debug = source, blocks.message_debug()
     tb.connect(source, sink)
+    tb.msg_connect(source, "truth", debug, "store")
     run_flowgraph(tb, DEADLINE_S)
     data = fashion_mnist.load("test")
     images = np.array(sink.data(), np.uint8).reshape(100, 28, 28)
@@ -44,8 +45,15 @@ def test_image_source_tags_every_image() -> None:
     for i in range(100):
         index = tags[784 * i, "item_id"]
         assert np.array_equal(images[i], data.images[index])
-        assert tags[784 * i, "label"] == data.labels[index]
+    assert {key for _, key in tags} == {"item_id", "last_item"}
     assert [offset for offset, key in tags if key == "last_item"] == [784 * 99]
+    truths = [read_pdu(message, "truth") for message in messages(debug)]
+    ids = np.concatenate([meta["item_id"] for meta, _ in truths])
+    assert ids.tolist() == [tags[784 * i, "item_id"] for i in range(100)]
+    assert np.array_equal(np.concatenate([meta["label"] for meta, _ in truths]), data.labels[ids])
+    assert np.array_equal(np.concatenate([items for _, items in truths]), images.ravel())
+    assert all(len(meta["label"]) <= 64 for meta, _ in truths)
+    assert all(meta["modality"] == "image" and meta["item_shape"].tolist() == [28, 28] for meta, _ in truths)
 
 
 def run_channel(samples: np.ndarray, block: channel) -> np.ndarray:

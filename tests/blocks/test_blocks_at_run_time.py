@@ -13,7 +13,7 @@ from gnuradio import blocks, gr
 from phy_reference import demodulate, modulate
 
 from sdr_sc.blocks.channel import channel
-from sdr_sc.blocks.image_source import image_source
+from sdr_sc.blocks.image_source import image_order, image_source
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
@@ -25,6 +25,7 @@ from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.end_of_stream import END
+from sdr_sc.link.frames.item_truth import TRUTH_BYTES, TRUTH_ITEMS, ItemTruth, ItemTruths
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 from sdr_sc.phy.numerology import Numerology
 
@@ -86,11 +87,10 @@ def test_encoder_tags_and_the_last_frame():
     tb = encoder_bench(encoder, link, image_source(images=10, seed=2))
     run_flowgraph(tb, DEADLINE_S)
     sent = [(meta, items) for meta, items in out(tb.sent) if END not in meta]
-    data = fashion_mnist.load("test")
     assert [meta["n_items"] for meta, _ in sent] == [4, 4, 2]
-    for meta, items in sent:
-        assert np.array_equal(items.reshape(-1, 28, 28), data.images[meta["item_id"]])
-        assert np.array_equal(meta["label"], data.labels[meta["item_id"]])
+    ids = np.concatenate([meta["item_id"] for meta, _ in sent])
+    assert np.array_equal(ids, image_order(10_000, 2)[:10])
+    assert all("label" not in meta and not len(items) for meta, items in sent)  # the truth is the source's to publish
     assert tb.sent.num_messages() == 4
 
 
@@ -253,3 +253,79 @@ def test_chain_without_tags(surplus, in_flight, n):
         run_flowgraph(tb, DEADLINE_S)
     r = tb.sink.record
     assert (r.items_sent, r.items_answered, r.frames_lost) == (n, n, 0)
+
+
+def truth_pdu(ids: list[int], labels: list[int], size: int = ITEM_BYTES) -> pmt.pmt_base:
+    columns = {"item_id": np.array(ids, np.int32), "label": np.array(labels, np.int32)}
+    return make_pdu(columns, np.repeat(np.array(ids, np.uint8), size))
+
+
+def bare_pdu(index: int, ids: list[int]) -> pmt.pmt_base:
+    """What an encoder reports of a frame."""
+    meta = {"frame_num": index, "frame_index": index, "n_items": len(ids), "k": 8, "time_ns": 0}
+    return make_pdu({**meta, "item_id": np.array(ids, np.int32)}, np.empty(0, np.uint8))
+
+
+@pytest.mark.parametrize("order", ["truth first", "truth after the frame", "truth after the answer", "in two parts"])
+@pytest.mark.parametrize("port", ["truth", "sent"])
+def test_the_truth_of_the_source_is_joined_to_the_frames_of_the_encoder(order: str, port: str, tmp_path) -> None:
+    sink = task_sink(str(tmp_path))
+    whole, parts = [truth_pdu([7, 9], [3, 4])], [truth_pdu([9], [4]), truth_pdu([7], [3])]
+    truths = [(sink.handle_truth if port == "truth" else sink.handle_sent, pdu) for pdu in whole]
+    steps = [(sink.handle_sent, bare_pdu(0, [7, 9])), (sink.handle_answers, answers_pdu(0, (3, 5)))]
+    if order == "in two parts":
+        steps = [(sink.handle_sent, parts[0]), steps[0], (sink.handle_sent, parts[1]), steps[1]]
+    else:
+        place = ("truth first", "truth after the frame", "truth after the answer").index(order)
+        steps[place:place] = truths
+    for handle, pdu in steps:
+        handle(pdu)
+    sink.stop()
+    assert sink.refused.count == 0
+    assert (sink.record.items_correct, sink.record.items_labelled, sink.record.items_judged) == (1, 2, 2)
+    with np.load(tmp_path / "images.npz") as images:
+        assert images["item_id"].tolist() == [7] and (images["images"] == 7).all()
+
+
+def test_items_that_come_again_and_frames_that_are_lost_have_their_truth() -> None:
+    sink = task_sink()
+    for index in range(300):  # the same two images for ever
+        sink.handle_truth(truth_pdu([7, 9], [3, 4]))
+        sink.handle_sent(bare_pdu(index, [7, 9]))
+        if index % 3:
+            sink.handle_answers(answers_pdu(index, (3, 4)))
+    sink.stop()
+    record = sink.record
+    assert (record.items_labelled, record.items_correct, record.frames_lost) == (600, 400, 100)
+    assert not record._lacking and len(record._truths) == 2
+
+
+def test_the_truth_of_a_transmitter_of_the_version_before_is_still_taken() -> None:
+    sink = task_sink()
+    sink.handle_sent(sent_pdu(0))  # with labels and items
+    sink.handle_answers(answers_pdu(0))
+    sink.stop()
+    assert (sink.record.items_labelled, sink.refused.count) == (2, 0) and len(sink.record.pictures) == 1
+
+
+def test_a_sink_without_any_truth_says_so_once(capfd: pytest.CaptureFixture[str]) -> None:
+    sink = task_sink()
+    sink.handle_sent(bare_pdu(0, [7, 9]))
+    sink.handle_answers(answers_pdu(0))
+    for _ in range(2):
+        sink.stop()
+    output = "".join(capfd.readouterr())
+    assert output.count("connect port 'truth' of the item source to port 'truth' of the task sink") == 1
+    assert sink.record.items_labelled == 0
+
+
+def test_the_truths_that_are_kept_are_bounded() -> None:
+    truths = ItemTruths()
+    for first in range(0, 4 * TRUTH_ITEMS, 64):
+        ids = np.arange(first, first + 64)
+        truths.add(ItemTruth(ids, ids % 10, np.empty((64, 0), np.uint8)))
+    assert len(truths) == TRUTH_ITEMS
+    truths = ItemTruths()
+    for first in range(100):
+        truths.add(ItemTruth(np.array([first]), np.array([1]), np.zeros((1, TRUTH_BYTES // 10), np.uint8)))
+    assert len(truths) == 10

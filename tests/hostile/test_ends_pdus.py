@@ -44,8 +44,12 @@ def many(**fields: Any) -> pmt.pmt_base:
     return make_pdu({**many_meta(frames, 0), **fields}, np.empty(0, np.uint8))
 
 
+def truth(**fields: Any) -> pmt.pmt_base:
+    return make_pdu({"item_id": TWO, "label": TWO, **fields}, np.zeros(2 * 784, np.uint8))
+
+
 BAD = {
-    **{f"without {key}": without(key) for key in sent_meta(0)},
+    **{f"without {key}": without(key) for key in sent_meta(0) if key != "label"},
     "no PDU": pmt.intern("hello"),
     "nothing": pmt.PMT_NIL,
     "strange key": strange_key(),
@@ -66,6 +70,15 @@ BAD = {
     "a time as text": changed(time_ns="now"),
     "another picture": make_pdu(sent_meta(1), np.zeros(64 * 64, np.uint8)),
     "numbers as pictures": make_pdu(sent_meta(1), np.zeros(784, np.float32)),
+    "truth without labels": make_pdu({"item_id": TWO}, np.zeros(2 * 784, np.uint8)),
+    "truth with fewer labels": truth(label=TWO[:1]),
+    "truth with labels as text": truth(label="12"),
+    "truth with ids as fractions": truth(item_id=np.ones(2, np.float32)),
+    "truth of no item": truth(item_id=TWO[:0], label=TWO[:0]),
+    "truth with a key more": truth(evil=1),
+    "truth of other pictures": make_pdu({"item_id": TWO, "label": TWO}, np.zeros(2 * 64 * 64, np.uint8)),
+    "truth with bytes that do not divide": make_pdu({"item_id": TWO, "label": TWO}, np.zeros(2 * 784 + 1, np.uint8)),
+    "truth with numbers as pictures": make_pdu({"item_id": TWO, "label": TWO}, np.zeros(2 * 784, np.float32)),
     "many, a column short": many(ks=np.array([8], np.int32)),
     "many, labels short": many(label=TWO),
     "many, counts below 0": many(n_items=np.array([4, -1], np.int32)),
@@ -97,7 +110,18 @@ def test_a_bad_message_of_a_transmitter_does_not_end_a_receiver(kind: str, tmp_p
     assert len((tmp_path / "frames.csv").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("meta", [{}, {"frame_index": 1.5, "snr_db": 1.0}, {"frame_index": 1, "snr_db": "loud"}])
+@pytest.mark.parametrize("kind", [kind for kind in BAD if kind.startswith("truth")])
+def test_a_bad_truth_of_items_is_refused_at_either_port(kind: str) -> None:
+    with failures.watching():
+        sink = task_sink()
+        sink.handle_truth(truth())
+        sink.handle_truth(BAD[kind])
+        assert failure() is None and sink.refused.count == 1 and sink.record.items_published == 2
+
+
+@pytest.mark.parametrize(
+    "meta", [{}, {END: True}, {"frame_index": 1.5, "snr_db": 1.0}, {"frame_index": 1, "snr_db": "loud"}]
+)
 def test_a_bad_truth_is_refused(meta: dict[str, Any]) -> None:
     with failures.watching():
         sink = task_sink()
@@ -119,7 +143,7 @@ def test_the_recorder_refuses_as_the_sink_does(tmp_path: Path) -> None:
         recorder = sigmf_recorder(str(tmp_path / "r"))
         good = make_pdu({**sent_meta(0), "frame_num": 0}, PICTURE)
         recorder.handle_sent(good)
-        bad = [message for kind, message in BAD.items() if kind not in ("another picture", "numbers as pictures")]
+        bad = [message for kind, message in BAD.items() if kind not in ("another picture", "truth of other pictures")]
         for message in bad:
             recorder.handle_sent(message)
         recorder.handle_truth(make_pdu({"frame_index": "x", "snr_db": 1.0}, PICTURE))

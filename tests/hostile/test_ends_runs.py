@@ -70,6 +70,17 @@ def test_a_summary_is_kept_up_to_date_and_not_made_again_in_a_removed_folder(
     interim(counts)
 
 
+def test_a_flowgraph_whose_source_does_not_publish_the_truth_is_one_line(tmp_path: Path) -> None:
+    """As those of the version before."""
+    content = yaml.safe_load((ROOT / "flowgraphs" / "sim_loopback.grc").read_text())
+    content["connections"].remove(["source", "truth", "results", "truth"])
+    path = tmp_path / "sim_loopback.grc"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(FlowgraphError, match="truth") as error:
+        compile_flowgraph(path, tmp_path / "out")
+    assert "\n" not in str(error.value) and "source" in str(error.value).lower()
+
+
 @pytest.mark.parametrize("without_truth", [True, False])
 def test_the_news_of_what_was_sent_may_be_left_out_where_the_truth_is_not_known(
     without_truth: bool, tmp_path: Path

@@ -114,8 +114,15 @@ def test_right_ones_are_taken() -> None:
         meta, data = schema.read(messages.sent(4097))
         assert meta["frame_index"] == 4097 and meta["label"].tolist() == [0, 1, 2, 3] and len(data) == 4 * 784
         assert schema.read(messages.end())[0]["frames_sent"] == 9
-    largest = messages.sent(items=64)
-    assert sent_schema(784).read(largest)[0]["n_items"] == 64
+        meta, data = schema.read(messages.truth())
+        assert meta["item_id"].tolist() == meta["label"].tolist() == [0, 1, 2, 3] and len(data) == 4 * 784
+        bare = {key: value for key, value in messages.sent_meta().items() if key not in ("label", "item_shape")}
+        assert "label" not in schema.read(write_pdu(bare, np.empty(0, np.uint8)))[0]
+        assert len(schema.read(messages.truth(item_bytes=0))[1]) == 0
+    assert SCHEMAS["truth"].read(messages.truth())[0]["modality"] == "image"
+    largest = messages.sent(items=255)
+    assert sent_schema(784).read(largest)[0]["n_items"] == 255
+    assert len(sent_schema(784).read(messages.truth(items=255))[0]["label"]) == 255
     with pytest.raises(Refusal, match="too large"):
         sent_schema(784).read(largest + bytes(2000))
     truth = write_pdu({"frame_index": 3, "snr_db": 9.0, "cfo_hz": 1.0}, np.empty(0, np.uint8))

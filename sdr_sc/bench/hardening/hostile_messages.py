@@ -42,6 +42,13 @@ def sent(index: int = 5, items: int = 4, item_bytes: int = 784, **other: Any) ->
     return write_pdu({**sent_meta(index, items), **other}, np.zeros(items * item_bytes, np.uint8))
 
 
+def truth(items: int = 4, item_bytes: int = 784, **other: Any) -> bytes:
+    """What a source says of its items."""
+    shown = {"modality": "image", "item_shape": np.array([item_bytes or 1], np.int32)}
+    columns = {key: np.arange(items, dtype=np.int32) for key in ("item_id", "label")}
+    return write_pdu({**columns, **shown, **other}, np.zeros(items * item_bytes, np.uint8))
+
+
 def end(frames: int = 9) -> bytes:
     """What a transmitter says at its end."""
     return write_pdu({END: True, "frames_sent": frames}, _NOTHING)
@@ -111,7 +118,7 @@ def wrong_feedback() -> dict[str, bytes]:
 
 
 def wrong_sent() -> dict[str, bytes]:
-    """Well-formed PDUs that are no news of a frame, by what is wrong."""
+    """Well-formed PDUs that are no news of a frame or of items, by what is wrong."""
     few = np.arange(3, dtype=np.int32)
     others: dict[str, dict[str, Any]] = {
         "no items": {"n_items": 0}, "items and labels differ": {"n_items": 3}, "fewer labels": {"label": few},
@@ -128,13 +135,25 @@ def wrong_sent() -> dict[str, bytes]:
     }  # fmt: skip
     made = {name: sent(**other) for name, other in others.items()}
     for key in sent_meta():
-        if key not in ("model_id", "feedback_snr_db"):
+        if key not in ("model_id", "feedback_snr_db", "label"):
             meta = sent_meta()
             del meta[key]
             made[f"without {key}"] = write_pdu(meta, np.zeros(4 * 784, np.uint8))
     made["picture that does not divide"] = write_pdu(sent_meta(), np.zeros(4 * 784 + 1, np.uint8))
     made["picture of another size"] = sent(item_bytes=100)
     made["picture of complex values"] = write_pdu(sent_meta(), np.zeros(4 * 784, np.complex64))
+    wrong_truths: dict[str, dict[str, Any]] = {
+        "no item": {"items": 0}, "256 items": {"items": 256}, "fewer labels": {"label": few},
+        "fewer ids": {"item_id": few}, "modality as number": {"modality": 3},
+        "shape of other items": {"item_shape": np.array([28, 27], np.int32)}, "shape as number": {"item_shape": 784},
+        "label -7": {"label": np.full(4, -7, np.int32)}, "ids as doubles": {"item_id": np.ones(4)},
+        "ids below -1": {"item_id": np.full(4, -2, np.int32)}, "one label": {"label": 1}, "a key more": {"evil": 1},
+        "items of another size": {"item_bytes": 100}, "an SNR as well": {"snr_db": 3.0}, "and an end": {END: True},
+    }  # fmt: skip
+    made |= {f"truth: {name}": truth(**other) for name, other in wrong_truths.items()}
+    made["truth: no label"] = write_pdu({"item_id": few}, _NOTHING)
+    made["truth: bytes that do not divide"] = write_pdu({"item_id": few, "label": few}, np.zeros(4, np.uint8))
+    made["truth: complex values"] = write_pdu({"item_id": few, "label": few}, np.zeros(3 * 784, np.complex64))
     made["an end that is none"] = write_pdu({END: False}, _NOTHING)
     made["an end with data"] = write_pdu({END: True}, np.zeros(4, np.uint8))
     made["an end of -1 frames"] = write_pdu({END: True, "frames_sent": -1}, _NOTHING)

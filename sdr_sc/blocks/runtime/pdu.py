@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PDUs: a dictionary of metadata with a vector of data."""
+"""PDUs: a dictionary of metadata with a vector of data; and the blocks that take them."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def read_pdu(message: pmt.pmt_base, port: str) -> tuple[dict[str, Any], np.ndarr
         plain = from_vector(value) if pmt.is_uniform_vector(value) else pmt.to_python(value)
         meta[pmt.to_python(pmt.car(pair))] = plain
     return meta, from_vector(pmt.cdr(message))
+
+
+def has_listener(block: Any, port: str) -> bool:
+    """Whether a message output is connected: what nobody takes need not be made."""
+    return not pmt.is_null(block.message_subscribers(pmt.intern(port)))
+
+
+def leave_listeners(block: Any, port: str) -> None:
+    """Disconnect a message output: the end of the block does not end the blocks that took its messages."""
+    name = pmt.intern(port)
+    listeners = block.message_subscribers(name)
+    while not pmt.is_null(listeners):
+        block.gateway.message_port_unsub(name, pmt.car(listeners))
+        listeners = pmt.cdr(listeners)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""News of frames as PDUs: of one frame, or of many; checked before it is counted, as it may come from another host."""
+"""News of items and frames as PDUs, checked before it is counted, as it may come from another host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import BlockError
-from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
+from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.parameters import fits_shape, require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic.specs import LONGEST_NAME
@@ -18,64 +19,121 @@ MANY = "frame_indices"
 """Metadata key of a PDU with news of many frames."""
 
 MANY_KEYS = (MANY, "ks", "n_items", "item_id", "label", "snr_set_db", "time_ns")
-KEYS = ("frame_index", "k", "item_id", "label", "n_items", "time_ns")
+KEYS = ("frame_index", "k", "item_id", "n_items", "time_ns")
+TRUTH_KEYS = ("item_id", "label")
+_SHOWN_KEYS = ("modality", "item_shape")
 _INDEX_LIMIT = 1 << 48  # 10,000 frames a second for 800 years
 
 
+def read_news(meta: dict[str, Any], data: np.ndarray, port: str) -> list[tuple[str, tuple]]:
+    """What a PDU reports, other than the end: methods of `FrameLedger` by name, and their arguments.
+
+    Args:
+        meta, data: of the PDU.
+        port: where it came in, for messages.
+
+    Raises:
+        BlockError: it is no such PDU, or makes no sense.
+    """
+    if MANY in meta:
+        return [("sent", (record,)) for record in many_records(meta)]
+    if meta.keys() >= {*TRUTH_KEYS} and meta.keys() <= {*TRUTH_KEYS, *_SHOWN_KEYS}:
+        return [("items", (item_truth(meta, data, port),))]
+    if "snr_db" in meta and "item_id" not in meta:
+        check_truth(meta)
+        return [("snr_set", (meta["frame_index"], float(meta["snr_db"])))]
+    return [("sent", (sent_record(meta, data, port),))]
+
+
+def truth_meta(item_id: np.ndarray, label: np.ndarray, modality: str, item_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Metadata of the PDU that publishes the truth of some items, whose data are their bytes, or nothing.
+
+    Args:
+        item_id, label: int (n,), n from 1 to `MAX_ITEMS`; label `NOT_KNOWN` where there is none.
+        modality, item_shape: how the bytes of an item are shown.
+    """
+    columns = {"item_id": item_id.astype(np.int32), "label": label.astype(np.int32)}
+    return {**columns, "modality": modality, "item_shape": np.array(item_shape, np.int32)}
+
+
+def item_truth(meta: dict[str, Any], data: np.ndarray, port: str) -> ItemTruth:
+    """The truth of some items, of which there is the same number of bytes each, or none.
+
+    Raises:
+        BlockError: ids, labels and bytes do not fit each other.
+    """
+    require(meta, TRUTH_KEYS, port)
+    count = len(meta["item_id"]) if isinstance(meta["item_id"], np.ndarray) else -1
+    for key in TRUTH_KEYS:
+        _check_vector(meta, key, count)
+    items = _items_of(data, count, port)
+    return ItemTruth(meta["item_id"], meta["label"], items, *_shown_as(meta, items.shape[1], port))
+
+
+def _items_of(data: np.ndarray, count: int, port: str) -> np.ndarray:
+    if data.dtype != np.uint8:
+        raise BlockError(f"port {port!r} got a PDU whose data are not bytes.")
+    if count < 1 or len(data) % count:
+        raise BlockError(f"port {port!r} got items whose bytes are no whole number for each item.")
+    return data.reshape(count, len(data) // count)
+
+
 def sent_meta(record: FrameRecord, **more: Any) -> dict[str, Any]:
-    """Metadata of the PDU that reports a frame as sent, whose data are the items' bytes.
+    """Metadata of the PDU that reports a frame as sent; with its labels where one is known, as in a recording.
 
     Args:
         more: further keys.
     """
     return {
+        **({"label": record.label} if (record.label != NOT_KNOWN).any() else {}),
         **more,
         "frame_num": record.frame_index % FRAME_NUM_MODULO,
         "frame_index": record.frame_index,
         "n_items": len(record.item_id),
         "k": record.k,
         "item_id": record.item_id,
-        "label": record.label,
         "time_ns": record.time_ns,
     }
 
 
-def sent_record(meta: dict[str, Any], items: np.ndarray) -> FrameRecord:
-    """The frame that a PDU reports, with as many ids and labels as items.
+def sent_record(meta: dict[str, Any], data: np.ndarray, port: str = "sent") -> FrameRecord:
+    """The frame that a PDU reports, with as many ids as items.
+
+    Labels and the items' bytes may be there: those of a recording, or of a transmitter of the version before, whose
+    source does not publish them.
 
     Args:
-        meta, items: of the PDU.
+        meta, data: of the PDU.
+        port: where it came in, for messages.
 
     Raises:
         BlockError: the PDU is none of a frame.
     """
-    if items.dtype != np.uint8:
-        raise BlockError("port 'sent' got a PDU whose data are not bytes.")
-    require(meta, KEYS, "sent")
+    require(meta, KEYS, port)
     _check_whole(meta, "frame_index", 0, _INDEX_LIMIT)
     _check_whole(meta, "k", 1, MAX_K)
     _check_whole(meta, "n_items", 1, MAX_ITEMS)
     _check_whole(meta, "time_ns", -(2**63), 2**63)
-    for key in ("item_id", "label"):
-        _check_vector(meta, key, meta["n_items"])
-    if len(items) % meta["n_items"]:
-        raise BlockError("port 'sent' got a frame whose bytes are no whole number for each item.")
-    items = items.reshape(meta["n_items"], len(items) // meta["n_items"])
-    shape, name = _shown_as(meta, items.shape[1])
-    ids, label, time_ns = meta["item_id"], meta["label"], meta["time_ns"]
+    count = meta["n_items"]
+    label = meta.setdefault("label", np.full(count, NOT_KNOWN, np.int32))
+    for key in TRUTH_KEYS:
+        _check_vector(meta, key, count)
+    items = _items_of(data, count, port)
+    shape, name = _shown_as(meta, items.shape[1], port)
+    ids, time_ns = meta["item_id"], meta["time_ns"]
     return FrameRecord(meta["frame_index"], meta["k"], ids, label, items, time_ns, item_shape=shape, modality=name)
 
 
-def _shown_as(meta: dict[str, Any], item_bytes: int) -> tuple[tuple[int, ...], str]:
+def _shown_as(meta: dict[str, Any], item_bytes: int, port: str) -> tuple[tuple[int, ...], str]:
     """Shape and modality of items, as far as a PDU names them."""
     shape, name = meta.get("item_shape"), meta.get("modality", "")
     if shape is not None and item_bytes:
         is_whole = isinstance(shape, np.ndarray) and shape.ndim == 1 and shape.dtype.kind in "iu"
         if not (is_whole and fits_shape(shape, item_bytes)):
-            raise BlockError("port 'sent' got a PDU whose 'item_shape' is not that of its items.")
+            raise BlockError(f"port {port!r} got a PDU whose 'item_shape' is not that of its items.")
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
-        raise BlockError("port 'sent' got a PDU whose 'modality' is no name.")
-    return () if shape is None else tuple(map(int, shape)), name
+        raise BlockError(f"port {port!r} got a PDU whose 'modality' is no name.")
+    return () if shape is None or not item_bytes else tuple(map(int, shape)), name
 
 
 def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
@@ -144,4 +202,6 @@ def _check_whole(meta: dict[str, Any], key: str, low: int, high: int) -> None:
 def _check_vector(meta: dict[str, Any], key: str, length: int) -> None:
     value = meta[key]
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.shape != (length,):
-        raise BlockError(f"port 'sent' got a PDU whose {key!r} is not as long as it has items, or of another type.")
+        raise BlockError(
+            f"port 'sent' or 'truth' got a PDU whose {key!r} is not as long as it has items, or of another type."
+        )

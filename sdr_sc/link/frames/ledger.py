@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
+from sdr_sc.link.frames.item_truth import ItemTruth, ItemTruths, lacks_truth
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _EARLY_S = 5.0
@@ -43,14 +44,16 @@ def unwrap(number: int, near: int, modulo: int) -> int:
 class FrameLedger:
     """Joins reports on frames that come on different ways, in any order, and settles each frame once.
 
-    A frame is reported as *sent*, *received* (under a number that wraps) and *answered*. Frames keep their order on the
+    The source publishes the truth of each item; the transmitter reports a frame as *sent*, with the ids of its items;
+    the receiver as *received*, under a number that wraps; the decoder as *answered*. Frames keep their order on the
     air, and the reports of one kind come in that order. A frame settles when a later one was answered, or when too many
     were sent or received after it (`Patience`); without a reception it is lost then. Settled frames come out in the
     order in which they were sent, and received frames that nobody reported as sent between them, as they were received.
-    Memory holds the frames that have not settled. May be called from several threads.
+    Memory holds the frames that have not settled, and the latest truths (`ItemTruths`). May be called from several
+    threads.
 
     Attributes:
-        frames_sent, items_sent, frames_answered: so far.
+        items_published, frames_sent, items_sent, frames_answered: so far.
         answers_unknown: received frames that are none of those that were sent: another transmitter's, or false ones.
 
     >>> import numpy as np
@@ -67,6 +70,7 @@ class FrameLedger:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
+        self.items_published = 0
         self.frames_sent = self.items_sent = self.frames_answered = self.answers_unknown = 0
         self._lock = threading.RLock()
         self._open: OrderedDict[int, FrameRecord] = OrderedDict()
@@ -75,6 +79,8 @@ class FrameLedger:
         # Answers before their frames, with the count of receptions at that time: numbers come again.
         self._early: OrderedDict[int, tuple[int, Answer]] = OrderedDict()
         self._snr_set: OrderedDict[int, float] = OrderedDict()
+        self._truths = ItemTruths()
+        self._lacking: dict[int, FrameRecord] = {}  # the open ones that lack truth
         self._latest = -1
         self._receptions = 0
 
@@ -104,6 +110,8 @@ class FrameLedger:
             self.items_sent += len(record.item_id)
             record.snr_set_db = self._snr_set.pop(index, record.snr_set_db)
             self._open[index] = record
+            if lacks_truth(record) and not self._truths.fill(record):
+                self._lacking[index] = record
             self._settle_until(index - self._patience.sent)
             if self._unreported:
                 self._match_unreported(record)
@@ -118,6 +126,14 @@ class FrameLedger:
             if ahead <= 0 or now_s - one.since_s > _EARLY_S:  # reports come in order: that frame's never will
                 self._reject(one)
         self._give_rejected()
+
+    def items(self, truth: ItemTruth) -> None:
+        """The source publishes items and their truth: before they are sent, but the message may come later."""
+        with self._lock:
+            self.items_published += len(truth.item_id)
+            self._truths.add(truth)
+            for index in [index for index, record in self._lacking.items() if self._truths.fill(record)]:
+                del self._lacking[index]
 
     def snr_set(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""
@@ -237,6 +253,7 @@ class FrameLedger:
     def _settle_until(self, frame_index: int) -> None:
         while self._open and next(iter(self._open)) <= frame_index:
             record = self._open.popitem(last=False)[1]
+            self._lacking.pop(record.frame_index, None)
             if record.reception is not None:
                 self._release(record.reception)
                 record.reception.record = None  # no circle of references, which would keep the items for a while

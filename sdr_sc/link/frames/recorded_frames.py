@@ -69,7 +69,7 @@ class AnnotationLedger(FrameLedger):
         """Join news at the next turn but one.
 
         Args:
-            kind: ``sent``, ``received``, ``answered`` or ``snr_set``, as the methods of `FrameLedger`.
+            kind: ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the methods of `FrameLedger`.
             news: their arguments.
         """
         self._news[kind].append(news)
@@ -77,8 +77,10 @@ class AnnotationLedger(FrameLedger):
 
     def turn(self) -> None:
         """All messages that waited have been handled: join what was reported before the last turn."""
-        for truth in self._news.pop("snr_set", ()):
-            self.snr_set(*truth)
+        for truth in self._news.pop("items", ()):
+            self.items(*truth)
+        for set_db in self._news.pop("snr_set", ()):
+            self.snr_set(*set_db)
         before, self._news_before, self._news = self._news_before, self._news, defaultdict(list)
         for record in before["sent"]:
             self.sent(*record)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the PDUs between the two ends of a link hold, checked before a block sees them.
 
-``feedback`` is what `snr_smoother` says to `semantic_encoder`, ``sent`` what `semantic_encoder` says to
-`task_sink` and `sigmf_recorder` (a frame, or the end), ``truth`` what `channel` says to them, ``any`` a PDU of any
-keys within the bounds of `pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and
-what nobody reads is not a sign of that.
+``feedback`` is what `snr_smoother` says to `semantic_encoder`, ``sent`` what a transmitting host says to
+`task_sink` and `sigmf_recorder` (the truth of items, of `image_source`; a frame or the end, of `semantic_encoder`),
+``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys within the bounds of `pdu_wire`. Keys that
+a schema does not know are refused: both ends are of one version, and what nobody reads is not a sign of that.
 """
 
 from __future__ import annotations
@@ -137,11 +137,21 @@ class Form:
 
 def _one_frame(meta: dict[str, Any], data: np.ndarray) -> None:
     items = meta["n_items"]
-    if len(meta["item_id"]) != items or len(meta["label"]) != items or len(data) % items:
+    if len(meta["item_id"]) != items or len(meta.get("label", meta["item_id"])) != items or len(data) % items:
         raise Refusal(INCONSISTENT)
-    if len(data) and "item_shape" in meta and not fits_shape(meta["item_shape"], len(data) // items):
-        raise Refusal(INCONSISTENT)
+    _shape_fits(meta, data, items)
     if meta["frame_index"] % FRAME_NUM_MODULO != meta["frame_num"]:
+        raise Refusal(INCONSISTENT)
+
+
+def _one_label_an_item(meta: dict[str, Any], data: np.ndarray) -> None:
+    if len(meta["label"]) != len(meta["item_id"]) or len(data) % len(meta["item_id"]):
+        raise Refusal(INCONSISTENT)
+    _shape_fits(meta, data, len(meta["item_id"]))
+
+
+def _shape_fits(meta: dict[str, Any], data: np.ndarray, items: int) -> None:
+    if len(data) and "item_shape" in meta and not fits_shape(meta["item_shape"], len(data) // items):
         raise Refusal(INCONSISTENT)
 
 
@@ -164,6 +174,10 @@ def _flag(value: Any) -> bool:
 _FRAME_NUM = Whole(0, FRAME_NUM_MODULO - 1)
 _FRAME_INDEX = Whole(0, MOST_FRAMES)
 _HZ = Real(-1e12, 1e12)
+_MODALITY = Text(LONGEST_NAME)
+_ITEM_SHAPE = Column(1, LARGEST_ITEM)
+_ITEM_ID = Column(-1, 2**31 - 1)
+_LABEL = Column(-1, HIGHEST_LABEL)
 
 _FEEDBACK = Form(
     required={"snr_db": Real(*SNR_DB), "frame_num": _FRAME_NUM},
@@ -177,18 +191,23 @@ _FRAME = Form(
         "frame_index": _FRAME_INDEX,
         "n_items": Whole(1, MAX_ITEMS),
         "k": Whole(1, MAX_K),
-        "item_id": Column(-1, 2**31 - 1),
-        "label": Column(-1, HIGHEST_LABEL),
+        "item_id": _ITEM_ID,
         "time_ns": Whole(0, _INT64_MAX),
     },
     optional={
         "model_id": Whole(0, 0xFFFF),
         "task": Whole(0, 15),
         "feedback_snr_db": Real(*SNR_DB, or_nan=True),
-        "modality": Text(LONGEST_NAME),
-        "item_shape": Column(1, LARGEST_ITEM),
+        "modality": _MODALITY,
+        "item_shape": _ITEM_SHAPE,
+        "label": _LABEL,  # these three of a recording, or of a transmitter of the version before
     },
     agrees=_one_frame,
+)
+_ITEMS = Form(
+    required={"item_id": _ITEM_ID, "label": _LABEL},
+    optional={"modality": _MODALITY, "item_shape": _ITEM_SHAPE},
+    agrees=_one_label_an_item,
 )
 _THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)
 _TRUTH = Form(
@@ -203,11 +222,15 @@ def _feedback(meta: dict[str, Any], data: np.ndarray) -> Pdu:
 
 
 def _sent(meta: dict[str, Any], data: np.ndarray) -> Pdu:
-    return (_THE_END if END in meta else _FRAME).check(meta, data)
+    return (_THE_END if END in meta else _items_or(_FRAME, meta)).check(meta, data)
 
 
 def _truth(meta: dict[str, Any], data: np.ndarray) -> Pdu:
-    return (_THE_END if END in meta else _TRUTH).check(meta, data)
+    return (_THE_END if END in meta else _items_or(_TRUTH, meta)).check(meta, data)
+
+
+def _items_or(other: Form, meta: dict[str, Any]) -> Form:
+    return other if "frame_index" in meta or "label" not in meta else _ITEMS
 
 
 def _any(meta: dict[str, Any], data: np.ndarray) -> Pdu:
@@ -238,10 +261,10 @@ class Schema:
 SCHEMAS = {
     "feedback": Schema(_feedback, 1 << 10),
     "sent": Schema(_sent, 1 << 20),
-    "truth": Schema(_truth, 1 << 10),
+    "truth": Schema(_truth, 1 << 20),
     "any": Schema(_any, 1 << 20),
 }
-"""By name. A frame's news has at most `MAX_ITEMS` items of 16 kB here; `sent_schema` knows a model's."""
+"""By name. News has at most `MAX_ITEMS` items of 16 kB here; `sent_schema` knows a model's."""
 
 
 def sent_schema(item_bytes: int) -> Schema:
@@ -249,8 +272,8 @@ def sent_schema(item_bytes: int) -> Schema:
 
     def check(meta: dict[str, Any], data: np.ndarray) -> Pdu:
         meta, data = _sent(meta, data)
-        # News of a recording's frames comes without the items.
-        if END not in meta and len(data) not in (0, meta["n_items"] * item_bytes):
+        # News of frames, and of a recording's items, comes without their bytes.
+        if END not in meta and len(data) not in (0, len(meta["item_id"]) * item_bytes):
             raise Refusal(OTHER_ITEMS)
         return meta, data
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ground truth of items, as their source publishes it, until the frames are reported in which they were sent."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
+
+TRUTH_ITEMS = 8192
+"""Items whose truth is kept: the source is ahead of the frames by what fits into buffers, and ids may come again."""
+
+TRUTH_BYTES = 1 << 26
+"""The most that they may take, bytes."""
+
+
+@dataclass(frozen=True)
+class ItemTruth:
+    """What the source of some items knows of them.
+
+    Attributes:
+        item_id: int (n,).
+        label: int (n,): the true class; `NOT_KNOWN` where there is none.
+        items: uint8 (n, bytes); (n, 0) where only the labels are published.
+        item_shape, modality: how the bytes of an item are shown, where the source says so.
+    """
+
+    item_id: np.ndarray
+    label: np.ndarray
+    items: np.ndarray
+    item_shape: tuple[int, ...] = ()
+    modality: str = ""
+
+
+class ItemTruths:
+    """Truths by item id, the latest that fit into `TRUTH_ITEMS` and `TRUTH_BYTES`.
+
+    >>> truths, two = ItemTruths(), np.zeros((2, 4), np.uint8)
+    >>> truths.add(ItemTruth(np.array([7, 9]), np.array([1, 2]), two))
+    >>> record = FrameRecord(0, 8, np.array([9]), np.array([NOT_KNOWN]), np.empty((1, 0), np.uint8), time_ns=0)
+    >>> truths.fill(record), record.label.tolist(), record.items.shape
+    (True, [2], (1, 4))
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, truth: ItemTruth) -> None:
+        """Keep the truth of some items, and drop the oldest that there is no room for."""
+        for item_id, label, item in zip(truth.item_id.tolist(), truth.label.tolist(), truth.items, strict=True):
+            self._drop(item_id)
+            self._known[item_id] = label, item.copy()  # a view would keep all items of the PDU
+            self._bytes += item.nbytes
+        while len(self._known) > TRUTH_ITEMS or self._bytes > TRUTH_BYTES:
+            self._drop(next(iter(self._known)))
+
+    def _drop(self, item_id: int) -> None:
+        known = self._known.pop(item_id, None)
+        self._bytes -= 0 if known is None else known[1].nbytes
+
+    def fill(self, record: FrameRecord) -> bool:
+        """Enter labels and items that are known into a frame's record; whether nothing is missing then."""
+        if not self._known:
+            return False
+        found = [self._known.get(item_id) for item_id in record.item_id.tolist()]
+        labels = [known[0] if known else label for known, label in zip(found, record.label.tolist(), strict=True)]
+        record.label = np.array(labels, record.label.dtype)
+        items = [known[1] for known in found if known]
+        if len(items) < len(found):
+            return False
+        if len({len(item) for item in items}) == 1 and not record.items.size:
+            record.items = np.stack(items)
+        return True
+
+
+def lacks_truth(record: FrameRecord) -> bool:
+    """Whether a label of a frame is not known."""
+    return bool((record.label == NOT_KNOWN).any())
