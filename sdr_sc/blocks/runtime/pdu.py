@@ -48,9 +48,13 @@ def has_listener(block: Any, port: str) -> bool:
 
 
 def leave_listeners(block: Any, port: str) -> None:
-    """Disconnect a message output: the end of the block does not end the blocks that took its messages."""
+    """Disconnect a message output from blocks of ours: the end of this block does not end them, but that of others.
+
+    Blocks of other packages, such as GNU Radio's message debug, may have no other way to end.
+    """
     name = pmt.intern(port)
     listeners = block.message_subscribers(name)
     while not pmt.is_null(listeners):
-        block.gateway.message_port_unsub(name, pmt.car(listeners))
-        listeners = pmt.cdr(listeners)
+        listener, listeners = pmt.car(listeners), pmt.cdr(listeners)
+        if pmt.symbol_to_string(pmt.car(listener)).startswith("sdr_sc_"):
+            block.gateway.message_port_unsub(name, listener)
