@@ -13,6 +13,8 @@ from sdr_sc.blocks.answer_display import answer_display
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.semantic.modalities.image import ImageModality
 
+pytestmark = pytest.mark.gui
+
 
 @pytest.fixture(scope="module")
 def application() -> Iterator[QtWidgets.QApplication]:
