@@ -19,7 +19,7 @@ _ROWS_SHOWN = 12
 
 @click.command()
 @click.option("--images", default=1100, show_default=True, type=click.IntRange(22), help="Images to send.")
-@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
+@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 255), help="Images in a frame.")
 @model_option
 @data_set_option
 @click.option(

@@ -48,7 +48,7 @@ def _ks(_context: click.Context, _parameter: click.Parameter, value: str) -> lis
     "--k", "k_list", default="", callback=_ks, help="Feature symbols per item, 'cam' for the module's choice."
 )
 @click.option("--images", default=0, type=click.IntRange(0), help="Test images; 0 for all.")
-@click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 64), help="Items in a frame.")
+@click.option("--items-per-frame", default=50, show_default=True, type=click.IntRange(1, 255), help="Items in a frame.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
 @click.option("--threads", default=2, type=click.IntRange(1), show_default=True, help="CPU threads for the networks.")
 @click.option("--quick", is_flag=True, help=f"{QUICK_IMAGES} images, 0 and 20 dB, unless set otherwise.")

@@ -49,7 +49,7 @@ def command() -> None:
 @command.command("sim")
 @_file_options
 @click.option("--images", default=100, show_default=True, type=click.IntRange(1), help="Images to send.")
-@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
+@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 255), help="Images in a frame.")
 @click.option("-k", "--k", default=0, show_default=True, help="Feature symbols per image; 0 lets the CAM choose.")
 @click.option("--snr-db", default=20.0, show_default=True, help="Es/N0 on the occupied subcarriers, dB.")
 @click.option("--snr-schedule", default="", help="SNR from a frame on, such as 0:25,100:0.")

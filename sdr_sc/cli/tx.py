@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--period", "period_s", default=0.0, show_default=True, help="Bursts start at multiples of this, s; 0: any."
 )
 @click.option("--images", default=1000, show_default=True, type=click.IntRange(0), help="Images to send; 0: no end.")
-@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 64), help="Images in a frame.")
+@click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 255), help="Images in a frame.")
 @click.option("-k", "--k", default=0, show_default=True, help="Feature symbols per image; 0 lets the CAM choose.")
 @click.option("--frames-in-flight", "max_frames_in_flight", default=1, show_default=True, type=click.IntRange(0),
               help="Frames sent without feedback; 0: no limit.")  # fmt: skip

@@ -38,13 +38,13 @@ def answers_of(folder: Path) -> list[tuple[str, ...]]:
 def test_the_link_answers_as_with_torch(pair: Path, tmp_path: Path) -> None:
     settings = {"images": 60, "items_per_frame": 4, "snr_db": 8.0, "seed": 3}
     for name, model in (("torch", weights.DEFAULT_MODEL), ("onnx", pair)):
-        done = run_loopback(40, model=str(model), folder=str(tmp_path / name), **settings)
+        done = run_loopback(200, model=str(model), folder=str(tmp_path / name), **settings)
         assert done.discrepancies == [] and done.items_answered == 60
     generated = compile_flowgraph(LOOPBACK, tmp_path)
     parameters = {**settings, "model": str(pair), "folder": str(tmp_path / "mixed")}
     tb = build(top_block_class(load_module(generated), generated), parameters)
     tb.decoder.model = weights.DEFAULT_MODEL
-    watch_flowgraph(tb, 40)
+    watch_flowgraph(tb, 200)
     tb.results.stop()
     assert (account(tb).items_answered, account(tb).frames_refused) == (60, 0)
     assert answers_of(tmp_path / "torch") == answers_of(tmp_path / "onnx") == answers_of(tmp_path / "mixed")
@@ -57,7 +57,7 @@ def test_the_commands_take_a_pair_and_report_mistakes_in_one_line(pair: Path, tm
     assert done.returncode == 0, done.stderr
     half = pair.with_name("student.decoder.onnx")
     assert_one_line_error(sdr_sc("evaluate", "--model", half, *options), "where the encoder is needed")
-    assert_one_line_error(sdr_sc("run", LOOPBACK, "--model", half, "--timeout", 40), "where the encoder is needed")
+    assert_one_line_error(sdr_sc("run", LOOPBACK, "--model", half, "--timeout", 200), "where the encoder is needed")
     alone = copied(pair, tmp_path, "encoder")
     assert_one_line_error(sdr_sc("evaluate", "--model", alone, *options), "has no decoder here")
     assert_one_line_error(sdr_sc("evaluate", "--model", "none.onnx"), "neither a file nor a shipped model")

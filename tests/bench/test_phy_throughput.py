@@ -65,7 +65,7 @@ def test_frames_fill_their_symbols():
         n_items, k = throughput_frames.item_shape(payload_symbols, numerology)
         assert n_items * k == payload_symbols * numerology.data_subcarriers
     with pytest.raises(ValueError, match="no frame"):
-        throughput_frames.item_shape(1000, numerology)
+        throughput_frames.item_shape(1511, numerology)  # a prime, and more than the items of a frame
 
 
 def test_a_lost_frame_is_seen(tmp_path):

@@ -178,7 +178,7 @@ def test_frames_get_send_times() -> None:
     for number in range(3):
         transmitter.handle_frame(frame_pdu(number))
     transmitter.handle_frame(make_pdu({"end_of_items": True}, np.empty(0, np.uint8)))
-    run_flowgraph(tb, 10.0)
+    run_flowgraph(tb, 200)
     length = NUMEROLOGY.frame_samples(16) + 100
     tags = {pmt.symbol_to_string(t.key): [] for t in sink.tags()}
     for tag in sink.tags():
@@ -218,7 +218,7 @@ def test_a_gap_in_rx_time_is_reported_and_not_taken_for_data(missing: int) -> No
     got = blocks.message_debug()
     tb.connect(source, receiver)
     tb.msg_connect((receiver, "frames"), (got, "store"))
-    run_flowgraph(tb, 20.0)
+    run_flowgraph(tb, 200)
     assert (receiver.gaps, receiver.samples_missing) == ((1, missing) if missing else (0, 0))
     erased = [np.asarray(read_pdu(got.get_message(i), "store")[0]["erased"]) for i in range(got.num_messages())]
     assert len(erased) == 2 and not erased[1].any()

@@ -57,7 +57,7 @@ def record(file: Path, samples: np.ndarray, tags: list, **options: Any) -> sigmf
     tb.source = blocks.vector_source_c(samples.tolist(), False, 1, tags)
     tb.recorder = sigmf_recorder(str(file), **options)
     tb.connect(tb.source, tb.recorder)
-    run_flowgraph(tb, 20)
+    run_flowgraph(tb, 200)
     return tb.recorder
 
 
@@ -115,7 +115,7 @@ def test_a_gap_of_unknown_length_is_reported_and_a_repeat_is_one(tmp_path: Path)
     tb.source, tb.head = sigmf_source(str(tmp_path / "one"), repeat=True), blocks.head(8, 6000)
     tb.receiver = ofdm_rx()
     tb.connect(tb.source, tb.head, tb.receiver)
-    run_flowgraph(tb, 20)
+    run_flowgraph(tb, 200)
     assert tb.receiver.gaps == 3  # two in the recording, and its beginning again
 
 
@@ -153,7 +153,7 @@ def test_a_disk_that_fills_up_ends_the_flowgraph_with_one_line(tmp_path: Path) -
         tb.recorder = sigmf_recorder(str(tmp_path / "one"))
         tb.connect(tb.source, tb.recorder)
         with pytest.raises(BlockError, match="samples are kept"):
-            run_flowgraph(tb, 20)
+            run_flowgraph(tb, 200)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
@@ -196,7 +196,7 @@ def test_a_source_or_recorder_without_a_file_does_not_hang() -> None:
         ends = (block, blocks.null_sink(8)) if isinstance(block, sigmf_source) else (blocks.null_source(8), block)
         tb.connect(*ends)
         with pytest.raises(BlockError, match="file is ''"):
-            run_flowgraph(tb, 10)
+            run_flowgraph(tb, 200)
     assert rate_of("") == 1e6
 
 
@@ -223,7 +223,7 @@ def test_the_source_reports_what_was_sent_in_its_order(tmp_path: Path) -> None:
     for port, got in ports.items():
         setattr(tb, port, got)
         tb.msg_connect(tb.source, port, got, "store")
-    run_flowgraph(tb, 20)
+    run_flowgraph(tb, 200)
     metas, truths, many = (
         [read_pdu(got.get_message(i), port)[0] for i in range(got.num_messages())] for port, got in ports.items()
     )
@@ -245,7 +245,7 @@ def test_with_nothing_to_add_each_bit_passes_and_so_do_the_tags(tmp_path: Path) 
     tb.source = blocks.vector_source_c(samples.tolist(), False, 1, [at_time(0, 3, 0.5), at_time(777, 4, 0.5)])
     tb.worse, tb.sink = degrade(), blocks.vector_sink_c()
     tb.connect(tb.source, tb.worse, tb.sink)
-    run_flowgraph(tb, 20)
+    run_flowgraph(tb, 200)
     assert np.array(tb.sink.data(), np.complex64).tobytes() == samples.tobytes()
     assert [(t.offset, pmt.to_python(t.value)) for t in tb.sink.tags()] == [(0, (3, 0.5)), (777, (4, 0.5))]
 
@@ -256,7 +256,7 @@ def test_noise_has_its_power_and_is_not_that_of_a_recording_with_the_same_seed()
         tb = gr.top_block()
         tb.source, tb.block, tb.sink = blocks.vector_source_c([0j] * 100_000), block, blocks.vector_sink_c()
         tb.connect(tb.source, tb.block, tb.sink)
-        run_flowgraph(tb, 20)
+        run_flowgraph(tb, 200)
         made.append(np.array(tb.sink.data()))
     powers = [np.mean(np.abs(one) ** 2) for one in made]
     assert powers == pytest.approx([0.25, 0.25], rel=0.03)
@@ -288,7 +288,7 @@ def test_gaps_that_are_reported_have_the_time_after_them() -> None:
     tb.air = channel(snr_db=300.0, models="gaps(gap_samples=70, every_samples=5000, tagged=True)", seed=2)
     tb.sink = blocks.vector_sink_c()
     tb.connect(tb.source, tb.air, tb.sink)
-    run_flowgraph(tb, 20)
+    run_flowgraph(tb, 200)
     got = np.array(tb.sink.data()).real.round()
     tags = [(t.offset, pmt.to_python(t.value)) for t in tb.sink.tags()]
     jumps = np.flatnonzero(np.diff(got) > 1) + 1

@@ -32,7 +32,7 @@ def test_both_compile(tmp_path: Path) -> None:
 
 
 def test_every_image_is_answered_at_30_db(tmp_path: Path) -> None:
-    done = run_loopback(60, images=122, items_per_frame=4, snr_db=30.0, cfo_hz=-9000.0, folder=str(tmp_path))
+    done = run_loopback(200, images=122, items_per_frame=4, snr_db=30.0, cfo_hz=-9000.0, folder=str(tmp_path))
     assert (done.frames_sent, done.frames_lost, done.items_answered) == (31, 0, 122)
     assert done.discrepancies == []
     assert done.items_correct > 0.85 * 122
@@ -58,7 +58,7 @@ PATIENT = {"feedback_timeout_s": 20.0}  # a loaded machine must not make the enc
 
 
 def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
-    run_loopback(60, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path), **PATIENT)
+    run_loopback(200, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path), **PATIENT)
     k = [int(frame["k"]) for frame in frames_of(tmp_path)]
     assert set(k[1:26]) == {2}  # frame 25 was made before anyone could know of the fall
     assert min(k[28:50]) >= 16
@@ -66,7 +66,7 @@ def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_lost_frames_are_reported_as_lost(tmp_path: Path) -> None:
-    done = run_loopback(60, images=12, items_per_frame=4, snr_db=-25.0, folder=str(tmp_path))
+    done = run_loopback(200, images=12, items_per_frame=4, snr_db=-25.0, folder=str(tmp_path))
     assert (done.frames_sent, done.frames_lost, done.items_lost) == (3, 3, 12)
     assert done.discrepancies == []
     assert sum(done.lost_causes.values()) == 3
@@ -79,14 +79,14 @@ WALL_CLOCK = {"latency_ms", "answer_ms"}
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     runs = []
     for name in ("one", "two"):
-        run_loopback(60, images=60, items_per_frame=2, snr_db=3.0, seed=5, folder=str(tmp_path / name), **PATIENT)
+        run_loopback(200, images=60, items_per_frame=2, snr_db=3.0, seed=5, folder=str(tmp_path / name), **PATIENT)
         runs.append([{k: v for k, v in f.items() if k not in WALL_CLOCK} for f in frames_of(tmp_path / name)])
     assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize("models", ["multipath(taps=[1, 0, 0.3j])", "rayleigh_block()", "clock_offset(ppm=2)"])
 def test_other_channels_run(models: str) -> None:
-    done = run_loopback(60, images=80, snr_db=25.0, channel_models=models)
+    done = run_loopback(200, images=80, snr_db=25.0, channel_models=models)
     assert done.discrepancies == []
     assert done.items_correct > 0.7 * 80
 

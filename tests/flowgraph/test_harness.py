@@ -127,7 +127,7 @@ def test_a_flowgraph_that_ends():
     tb = gr.top_block()
     tb.source, tb.head, tb.sink = blocks.vector_source_f([1, 2, 3], True), blocks.head(4, 7), blocks.vector_sink_f()
     tb.connect(tb.source, tb.head, tb.sink)
-    run_flowgraph(tb, 10)
+    run_flowgraph(tb, 200)
     assert tb.sink.data() == [1, 2, 3, 1, 2, 3, 1]
 
 
@@ -135,7 +135,7 @@ def test_blocks_are_stopped():
     tb = gr.top_block()
     tb.source, tb.sink = counting_source(), blocks.null_sink(4)
     tb.connect(tb.source, tb.sink)
-    run_flowgraph(tb, 10)
+    run_flowgraph(tb, 200)
     assert tb.source.stopped
 
 
@@ -152,7 +152,7 @@ def test_raising_handler_is_named_and_ends_the_chain():
     block = raising_handler()
     tb = chain(block)
     with pytest.raises(BlockError, match=r"^block 'culprit' failed: KeyError: 'third'$"):
-        run_flowgraph(tb, 10)
+        run_flowgraph(tb, 200)
     assert block.calls == 3 and tb.store.num_messages() == 2
 
 

@@ -92,7 +92,7 @@ def test_a_replay_that_loses_by_what_it_adds_says_what_is_in_the_recording(
 
 
 def test_the_simulated_link_names_an_offset_beyond_the_range() -> None:
-    done = run_loopback(60, cfo_hz=60e3, images=40, feedback_timeout_s=0.05)
+    done = run_loopback(200, cfo_hz=60e3, images=40, feedback_timeout_s=0.05)
     assert done.frames_answered == 0 and "carrier offset is about +60 kHz (+3.8 subcarriers)" in done.hint
 
 
@@ -152,5 +152,5 @@ def test_a_receiver_without_a_frame_says_so_although_its_samples_do_not_show_why
         raise ValueError("no diagnosis")
 
     monkeypatch.setattr("sdr_sc.flowgraph.received_nothing.diagnose", fail)
-    done = run_loopback(60, snr_db=-30.0, images=8, feedback_timeout_s=0.05)
+    done = run_loopback(200, snr_db=-30.0, images=8, feedback_timeout_s=0.05)
     assert done.frames_answered == 0 and done.hint == UNKNOWN

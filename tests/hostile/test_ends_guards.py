@@ -153,7 +153,7 @@ def test_an_exception_of_anybodys_block_is_the_runs_error_and_the_others_end(mak
     tb.connect(tb.source, tb.head, tb.culprit)
     tb.connect(tb.head, other)
     with pytest.raises(BlockError, match=f"^block 'culprit' failed: .*{words}"):
-        run_flowgraph(tb, 60)
+        run_flowgraph(tb, 200)
     assert other.ended.wait(30)
 
 
