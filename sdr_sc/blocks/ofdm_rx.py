@@ -28,6 +28,7 @@ from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.receive.equalise import equalise
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver, warm_up
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR, ESTIMATORS
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, MOST_CFO_RANGE_SUBCARRIERS
 
 _CHUNK = 131_072
 _FRAMES = pmt.intern("frames")
@@ -54,6 +55,8 @@ class ofdm_rx(gr.basic_block):
         threshold: square root of the detection metric, 0.1..0.9; lower finds weaker frames at more cost.
         snr_estimator: name of one of `sdr_sc.phy.receive.snr.ESTIMATORS`.
         sample_rate_hz: of the stream; 0 for the numerology's.
+        cfo_range_subcarriers: largest carrier offset either way, 2 to 8 subcarriers; the price is in docs/receiver.md.
+        swap_iq: whether I and Q are exchanged, which inverts the spectrum.
 
     Attributes:
         level: of the samples against the full scale of 1.
@@ -72,12 +75,24 @@ class ofdm_rx(gr.basic_block):
         threshold: float = DEFAULT_THRESHOLD,
         snr_estimator: str = DEFAULT_ESTIMATOR,
         sample_rate_hz: float = 0.0,
+        cfo_range_subcarriers: float = CFO_RANGE_SUBCARRIERS,
+        swap_iq: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_rx", in_sig=[np.complex64], out_sig=None)
-        require_number("OFDM receiver", threshold=threshold, sample_rate_hz=sample_rate_hz)
+        require_number(
+            "OFDM receiver",
+            threshold=threshold,
+            sample_rate_hz=sample_rate_hz,
+            cfo_range_subcarriers=cfo_range_subcarriers,
+        )
         require_text("OFDM receiver", snr_estimator=snr_estimator)
         if not 0.1 <= threshold <= 0.9:
             raise BlockError(f"OFDM receiver: threshold is {threshold}; use 0.1 to 0.9.")
+        low, high = CFO_RANGE_SUBCARRIERS, MOST_CFO_RANGE_SUBCARRIERS
+        if not low <= cfo_range_subcarriers <= high:
+            raise BlockError(
+                f"OFDM receiver: cfo_range_subcarriers is {cfo_range_subcarriers}; use {low:g} to {high:g}."
+            )
         if sample_rate_hz < 0:
             raise BlockError(f"OFDM receiver: sample_rate_hz is {sample_rate_hz}; use 0 or more.")
         self.numerology = as_numerology(numerology)
@@ -92,7 +107,13 @@ class ofdm_rx(gr.basic_block):
         self.unheard = Strongest(LONGEST)
         self._delivered = self._deaf_samples = 0
         self._clock: DeviceClock | None = None
-        self.receiver = Receiver(self.numerology, threshold, snr_estimator)
+        self.receiver = Receiver(
+            self.numerology,
+            threshold,
+            snr_estimator,
+            cfo_range_subcarriers=cfo_range_subcarriers,
+            swap_iq=bool(swap_iq),
+        )
         # A call of a Python block costs 0.2 ms, so it should get many samples at once. Buffers are sized by this rate
         # before the blocks start; start() takes it back, since the scheduler would wait for that many samples.
         self.set_relative_rate(1, _CHUNK)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--channel", "channel_models", default="", help="Send it through channel models, such as 'tdl_c()'.")
 @click.option("--decimate", "decimation", default=1, show_default=True, type=click.IntRange(1, 64),
               help="Receive at so much lower a rate.")  # fmt: skip
+@click.option("--cfo-range", "cfo_range_subcarriers", default=2.0, show_default=True, type=click.FloatRange(2, 8),
+              help="Largest carrier offset, subcarriers; 8 for oscillators of 20 ppm, a little slower.")  # fmt: skip
+@click.option("--swap-iq", is_flag=True, help="Exchange I and Q: for a source whose spectrum is inverted.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of what is added.")
 @click.option("--chunk", default=262144, show_default=True, type=click.IntRange(1, 1 << 20),
               help="Most samples in one piece; the answers are the same with any.")  # fmt: skip

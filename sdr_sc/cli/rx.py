@@ -24,6 +24,9 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 @device_options
 @click.option("--gain", "rx_gain_db", default=-1.0, help="Receive gain, dB  [simulated device: 40]")
 @click.option("--antenna", "rx_antenna", default="RX2", show_default=True, help="Antenna port.")
+@click.option("--cfo-range", "cfo_range_subcarriers", default=2.0, show_default=True, type=click.FloatRange(2, 8),
+              help="Largest carrier offset, subcarriers; 8 for oscillators of 20 ppm, a little slower.")  # fmt: skip
+@click.option("--swap-iq", is_flag=True, help="Exchange I and Q: for a source whose spectrum is inverted.")
 @click.option("--smoothing", default=0.3, show_default=True, help="Weight of the past in the SNR that is fed back.")
 @click.option("--feedback", "feedback_address", default="tcp://127.0.0.1:52001", show_default=True,
               help="ZMQ address of the transmitter, for the SNR.")  # fmt: skip
@@ -74,7 +77,7 @@ def command(
     interim = InterimSummary(folder, "sdr-sc rx", details)
     with StopSignals() as signals:  # until all is written
         with kept_if_used(folder):
-            ours = {**parameters, "folder": str(folder)}
+            ours = {**parameters, "swap_iq": int(parameters["swap_iq"]), "folder": str(folder)}
             tb = run_live("rx", ours, seconds, console, _table, _warnings, prepare, interim, signals=signals)
         with lost_first(tb):
             whole = {**details(tb), "device": device_report(tb.usrp_source)}

@@ -9,6 +9,7 @@ from enum import Enum
 
 from sdr_sc.phy.diagnosis import Cause, Diagnosis
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, MOST_CFO_RANGE_SUBCARRIERS
 
 _WHOLE = 1e-3
 MAX_DECIMATION = 64
@@ -82,11 +83,15 @@ def _offset(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, str
     if where.freq_hz:
         share = f", {abs(offset_hz) / where.freq_hz * 1e6:.1f} ppm at {_hz(where.freq_hz, sign=False)}"
     subcarriers = offset_hz / n.subcarrier_spacing_hz
+    range_hz = _hz(CFO_RANGE_SUBCARRIERS * n.subcarrier_spacing_hz, sign=False)
     cause = (
         f"the carrier offset is about {_hz(offset_hz)} ({subcarriers:+.1f} subcarriers{share}), and the receiver's "
-        f"range is +-2 subcarriers ({_hz(2 * n.subcarrier_spacing_hz, sign=False)})"
+        f"range is +-{CFO_RANGE_SUBCARRIERS:g} subcarriers ({range_hz})"
     )
-    return cause, _tuning(offset_hz, where)
+    remedy = _tuning(offset_hz, where)
+    if where.verb in ("rx", "replay") and abs(subcarriers) < MOST_CFO_RANGE_SUBCARRIERS:
+        remedy += f"{' or' if remedy.startswith('give') else ', or give'} --cfo-range {MOST_CFO_RANGE_SUBCARRIERS:g}"
+    return cause, remedy
 
 
 def _tuning(offset_hz: float, where: Situation) -> str:
@@ -109,6 +114,8 @@ def _inverted(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, s
     cause = f"the spectrum is inverted (I and Q are exchanged, or one of them has the wrong sign){besides}"
     if where.source is Source.CHANNEL:
         return cause, _MODELS
+    if where.verb in ("rx", "replay"):
+        return cause, "give --swap-iq, or exchange I and Q where the samples come from"
     return cause, "exchange I and Q where the samples come from"
 
 

@@ -56,7 +56,7 @@ def replay(
                 name: getattr(config, name)
                 for name in (
                     *("pace", "start_sample", "stop_sample", "chunk", "noise_power", "cfo_hz", "channel_models"),
-                    *("decimation", "seed", "datatype", "rate_hz", "tune_hz"),
+                    *("decimation", "seed", "datatype", "rate_hz", "tune_hz", "cfo_range_subcarriers", "swap_iq"),
                 )
             },
         }

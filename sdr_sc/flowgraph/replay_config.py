@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS
 from sdr_sc.semantic import weights
 
 _BLOCK = 262_144
@@ -24,6 +25,7 @@ class ReplayConfig:
         chunk: the most samples in one piece.
         noise_power: of the noise that is added, mean power of a sample, full scale 1; 0 for none.
         cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
+        cfo_range_subcarriers, swap_iq: of the receiver.
         tune_hz: where a signal off the middle lies, Hz from the recording's centre; it is moved there first.
         seed: of what is added.
         datatype, rate_hz: of a plain file; '' and 0 for what the metadata says.
@@ -43,11 +45,14 @@ class ReplayConfig:
     datatype: str = ""
     rate_hz: float = 0.0
     tune_hz: float = 0.0
+    cfo_range_subcarriers: float = CFO_RANGE_SUBCARRIERS
+    swap_iq: bool = False
 
     @property
     def untouched(self) -> bool:
         """Whether the receiver gets the recorded samples as they are."""
-        return not (self.noise_power or self.cfo_hz or self.tune_hz or self.channel_models) and self.decimation == 1
+        changes = self.noise_power, self.cfo_hz, self.tune_hz, self.channel_models, self.swap_iq
+        return not any(changes) and self.decimation == 1
 
 
 @dataclass(frozen=True)

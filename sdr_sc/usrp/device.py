@@ -16,6 +16,7 @@ from sdr_sc.usrp.settings import UsrpSettings
 _RATE_TOLERANCE = 1e-9
 _GAIN_TOLERANCE_DB = 0.51  # devices have steps
 _FREQ_TOLERANCE_HZ = 10.0
+_LO_TOLERANCE_HZ = 1e4  # synthesisers have steps, which the digital mixer makes up for
 _LOCK_LIMIT_S = 5.0
 
 
@@ -27,6 +28,7 @@ def prepare_device(
     clock_source: str = "",
     time_source: str = "",
     subdev: str = "",
+    lo_offset_hz: float = 0.0,
 ) -> None:
     """Set frontend and clocks of a USRP sink or source that is not started yet, and refuse it unless it does what it
     was given.
@@ -34,6 +36,8 @@ def prepare_device(
     Args:
         clock_source, time_source: '' leaves what the device or its arguments say.
         subdev: frontend by UHD's specification, such as ``A:A`` or ``A:0``; '' for the device's first.
+        lo_offset_hz: how far beside the centre frequency the local oscillator is tuned; the device's digital mixer
+            makes up for it. Its leakage, a DC offset otherwise, then lies so far from the centre.
 
     Raises:
         SdrScError: rate, frequency or gain are not the device's, there is no such frontend or clock, or it does not
@@ -66,10 +70,31 @@ def prepare_device(
         usrp.set_center_freq(settings.freq_hz, 0)  # synthesisers may have lost their reference in between
         if clock_source != "internal":
             _wait_for_lock(usrp, clock_source, settings)
+    if lo_offset_hz:
+        _tune_beside(usrp, settings, lo_offset_hz)
     if abs(usrp.get_center_freq(0) - settings.freq_hz) > _FREQ_TOLERANCE_HZ:
         raise SdrScError(
             f"{settings.device_args!r} tunes to {usrp.get_center_freq(0):.10g} Hz where {settings.freq_hz:.10g} Hz was "
             "asked for; choose a frequency that it has."
+        )
+
+
+def _tune_beside(usrp: Any, settings: UsrpSettings, lo_offset_hz: float) -> None:
+    """Tune with the local oscillator beside the centre frequency; refused unless it then is where it was asked for."""
+    from gnuradio import uhd
+
+    try:
+        result = usrp.set_center_freq(uhd.tune_request(settings.freq_hz, lo_offset_hz), 0)
+    except (RuntimeError, ValueError) as error:
+        raise SdrScError(
+            f"{settings.device_args!r} cannot tune with --lo-offset {lo_offset_hz:.10g}: {_reason(error)}; "
+            "leave it out."
+        ) from error
+    found_hz = result.actual_rf_freq - settings.freq_hz
+    if abs(found_hz - lo_offset_hz) > _LO_TOLERANCE_HZ:
+        raise SdrScError(
+            f"{settings.device_args!r} tunes its oscillator {found_hz:.10g} Hz beside the centre where --lo-offset "
+            f"{lo_offset_hz:.10g} was asked for; give one that it has, or leave it out."
         )
 
 

@@ -300,6 +300,8 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
         (lambda: ofdm_tx(amplitude=0), "amplitude is 0"),
         (lambda: ofdm_rx(threshold=0.0), "threshold is 0.0"),
         (lambda: ofdm_rx(threshold="a"), "threshold is 'a'; use a finite number"),
+        (lambda: ofdm_rx(cfo_range_subcarriers=9), "cfo_range_subcarriers is 9; use 2 to 8"),
+        (lambda: ofdm_rx(cfo_range_subcarriers="b"), "cfo_range_subcarriers is 'b'"),
         (lambda: ofdm_rx(snr_estimator=[]), r"snr_estimator is \[\]; use text"),
         (lambda: channel(models="radio()"), "'radio' is unknown; use one of carrier_offset, clip"),
         (lambda: channel(models="multipath(taps=[])"), "taps"),

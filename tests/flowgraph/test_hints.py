@@ -75,6 +75,20 @@ def test_what_a_replay_is_reported_to_do_by_the_hint_gives_the_frames(recorded: 
     assert result.status["receiver"]["delivered"] == 12 and "nothing_received" not in result.status
 
 
+@pytest.mark.parametrize(
+    ("fault", "option", "value"), [("exchanged I and Q", "swap_iq", True), ("offset", "cfo_range_subcarriers", 8.0)]
+)
+def test_the_receivers_option_that_the_hint_names_gives_the_frames(
+    fault: str, option: str, value: float, recorded: np.ndarray, tmp_path: Path
+) -> None:
+    with CaptureWriter(tmp_path / "faulty", 1e6) as writer:
+        writer.write(FAULTS[fault][0](recorded))
+    (result,) = replay(ReplayConfig(str(tmp_path / "faulty")), deadline_s=60)
+    assert {"swap_iq": "--swap-iq", "cfo_range_subcarriers": "--cfo-range 8"}[option] in result.warnings[0]
+    (result,) = replay(ReplayConfig(str(tmp_path / "faulty"), **{option: value}), deadline_s=60)
+    assert result.status["receiver"]["delivered"] == 12 and "nothing_received" not in result.status
+
+
 def test_a_replay_that_loses_by_what_it_adds_says_what_is_in_the_recording(
     recorded: np.ndarray, tmp_path: Path
 ) -> None:

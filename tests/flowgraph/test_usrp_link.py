@@ -56,6 +56,16 @@ def test_two_processes_in_lock_step_give_the_same_however_loaded_the_machine_is(
     assert offset_hz == pytest.approx(-3.5e-6 * 915e6, abs=30)
 
 
+def test_the_oscillator_may_be_beside_the_centre_frequency(tmp_path: Path) -> None:
+    with Ends(tmp_path, "step") as ends:
+        rx = ends.start("rx", "--lo-offset", "250e3", "--cfo-range", "4", device=",path_loss_db=67,seed=5")
+        tx = ends.start("tx", "--images", 20, "--lo-offset", "-250e3", *PATIENT)
+        assert ends.wait(tx) == 0 and ends.wait(rx) == 0
+        frames = ends.frames()
+    assert [frame["status"] for frame in frames] == 5 * ["delivered"]
+    assert all(abs(float(frame["cfo_hz"])) < 30 for frame in frames)
+
+
 @pytest.mark.parametrize(
     ("tx_gain_db", "rx_gain_db", "path_loss_db"), [(60, 40, 62), (75, 40, 62), (60, 76, 60), (40, 60, 50)]
 )

@@ -13,6 +13,7 @@ from sdr_sc.phy.channels.noise import Awgn
 from sdr_sc.phy.channels.offsets import CarrierOffset
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.front_end import BLOCK, FrontEnd
@@ -186,6 +187,39 @@ def test_dc_offset_and_imbalance_together() -> None:
     received, payload_db = frames_of(faults, cfo_hz=5e3)
     assert len(received) == 80
     assert estimates(received)[0] == pytest.approx(30.0, abs=0.3) and payload_db == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.parametrize("mode", FrameMode)
+@pytest.mark.parametrize("subcarriers", [-8.0, -4.0, 1.9, 5.5, 8.0])
+def test_a_wide_range_finds_offsets_up_to_eight_subcarriers(subcarriers: float, mode: FrameMode) -> None:
+    features = np.exp(2j * np.pi * np.random.default_rng(3).random((4, 12))).astype(np.complex64)
+    frame = build_frame(features, Header(1, 12, 4, 5, mode=mode), N64)
+    quiet = np.zeros(1500, np.complex64)
+    samples = CarrierOffset(subcarriers * 15625.0, 1e6).process(np.concatenate((quiet, frame, quiet)))
+    samples = Awgn(15.0, 4).process(samples)
+    receiver = Receiver(N64, cfo_range_subcarriers=8.0)
+    (received,) = receiver.push(samples) + receiver.flush()
+    assert received.cfo_hz == pytest.approx(subcarriers * 15625.0, abs=60)
+    np.testing.assert_allclose(received.features * (1 + received.noise_variance), features, atol=0.8)
+    narrow = Receiver(N64)
+    assert len(narrow.push(samples) + narrow.flush()) == (abs(subcarriers) < 2)
+
+
+def test_exchanged_i_and_q_are_received_with_the_option_alone() -> None:
+    features = np.exp(2j * np.pi * np.random.default_rng(3).random((4, 12))).astype(np.complex64)
+    frame = np.concatenate((np.zeros(900, np.complex64), build_frame(features, Header(1, 12, 4, 5), N64)))
+    exchanged = (frame.imag + 1j * frame.real).astype(np.complex64)
+    for swap_iq in (False, True):
+        receiver = Receiver(N64, swap_iq=swap_iq)
+        received = receiver.push(exchanged) + receiver.flush()
+        assert len(received) == swap_iq
+    np.testing.assert_allclose(received[0].features, features, atol=0.01)
+
+
+@pytest.mark.parametrize("value", [1.9, 8.1, -3.0, float("nan")])
+def test_a_range_that_the_receiver_does_not_have_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="cfo_range_subcarriers is"):
+        Receiver(N64, cfo_range_subcarriers=value)
 
 
 def payload_of(

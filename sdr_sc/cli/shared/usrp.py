@@ -30,6 +30,13 @@ def device_options(function: Callable) -> Callable:
     for option in (
         click.option("--time-source", default="", help="internal, external, gpsdo  [the device's own choice]"),
         click.option("--clock-source", default="", help="The same for its clock."),
+        click.option(
+            "--lo-offset",
+            "lo_offset_hz",
+            default=0.0,
+            show_default=True,
+            help="Tune the local oscillator so far beside the centre, Hz; its leakage is then not in the middle.",
+        ),
         click.option("--subdev", default="", help="Frontend by UHD's specification, such as A:A  [the device's first]"),
         click.option(
             "--rate",

@@ -17,7 +17,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import Candidate, Detector, metric_at
 from sdr_sc.phy.receive.detect_long import LongDetector
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
-from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, Synchronisation, Synchroniser, samples_needed
 from sdr_sc.phy.receive.sync_robust import RobustSynchroniser
 
 # Of the normal training symbols: the short ones need not be tried.
@@ -96,10 +96,12 @@ class FrameSearch:
     Args:
         numerology: the sizes.
         threshold: of the normal detector.
+        cfo_range: largest carrier offset, subcarriers.
     """
 
     numerology: Numerology
     threshold: float
+    cfo_range: float = CFO_RANGE_SUBCARRIERS
     counters: SearchCounters = field(default_factory=SearchCounters)
 
     def __post_init__(self) -> None:
@@ -107,8 +109,9 @@ class FrameSearch:
         detector, long_detector = Detector(n, self.threshold), LongDetector(robust)
         self._normal, self._long = _Track(detector, 3 * detector.lag), _Track(long_detector, long_detector.window // 2)
         self._long_detector = long_detector
-        self._normal_training, self._short_training = Synchroniser(n), Synchroniser(n, FrameMode.SHORT)
-        self._robust = RobustSynchroniser(robust, long_detector.window)
+        modes = FrameMode.NORMAL, FrameMode.SHORT
+        self._normal_training, self._short_training = (Synchroniser(n, mode, self.cfo_range) for mode in modes)
+        self._robust = RobustSynchroniser(robust, long_detector.window, self.cfo_range)
         self._reach = 4 * n.fft_size
         self._lag, self._window = detector.lag, detector.window
         # After a normal frame's detection part, and ahead of the frame that may follow the shortest one.

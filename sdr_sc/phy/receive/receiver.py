@@ -18,6 +18,7 @@ from sdr_sc.phy.receive.front_end import FrontEnd
 from sdr_sc.phy.receive.image import ImageCanceller
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.snr import DEFAULT_ESTIMATOR
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, MOST_CFO_RANGE_SUBCARRIERS
 
 _CLEAR_COHERENCE = 0.5
 # Symbols. The pilots find the end of a cut payload within two symbols in 95 of 100 cases at 13 dB, whether noise or
@@ -113,6 +114,12 @@ class Receiver:
         numerology: sizes of the frames.
         threshold: square root of the detection metric that makes a candidate, 0..1.
         snr_estimator: name of one of `sdr_sc.phy.receive.snr.ESTIMATORS`.
+        cfo_range_subcarriers: largest carrier offset either way, 2 to 8 subcarriers; more than 2 costs speed and, at
+            the lowest SNRs, frames.
+        swap_iq: whether the samples are those of an inverted spectrum, I and Q exchanged.
+
+    Raises:
+        ValueError: a range that the receiver does not have.
 
     >>> from sdr_sc.phy.frame.framing import build_frame
     >>> rng = np.random.default_rng(1)
@@ -128,9 +135,13 @@ class Receiver:
     threshold: float = DEFAULT_THRESHOLD
     snr_estimator: str = DEFAULT_ESTIMATOR
     counters: ReceiverCounters = field(default_factory=ReceiverCounters)
+    cfo_range_subcarriers: float = CFO_RANGE_SUBCARRIERS
+    swap_iq: bool = False
 
     def __post_init__(self) -> None:
-        self._search = FrameSearch(self.numerology, self.threshold)
+        if not CFO_RANGE_SUBCARRIERS <= self.cfo_range_subcarriers <= MOST_CFO_RANGE_SUBCARRIERS:
+            raise ValueError(f"cfo_range_subcarriers is {self.cfo_range_subcarriers}; use 2 to 8")
+        self._search = FrameSearch(self.numerology, self.threshold, self.cfo_range_subcarriers)
         image = ImageCanceller()
         self._decoders = {
             mode: FrameDecoder(frame_layout(self.numerology, mode), self.snr_estimator, image) for mode in FrameMode
@@ -141,6 +152,8 @@ class Receiver:
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
         """Take the next samples, complex64 (n,); returns the frames that they complete."""
         self.counters.samples += len(samples)
+        if self.swap_iq:
+            samples = np.conj(samples)
         self.counters.not_finite += self._buffer.append(samples)
         self._front_end.process(self._buffer.samples[len(self._buffer.samples) - len(samples) :])
         return self._run(self._buffer.end, ended=False)

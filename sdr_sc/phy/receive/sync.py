@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,11 @@ from sdr_sc.phy.receive.detect import Candidate
 
 MIN_COHERENCE = 0.1  # with 64 points, 0.5 % of searches in noise alone reach it (measured: 0.094 in 1 %, 0.11 in 0.1 %)
 MIN_COHERENCE_SHORT = 0.15  # the short mode is for 5 dB and more, where the training symbols explain 0.7 of the power
+CFO_RANGE_SUBCARRIERS = 2.0
+"""Carrier offset, either way, that the detection part's period shows without ambiguity."""
+MOST_CFO_RANGE_SUBCARRIERS = 8.0
+"""Largest offset that can be asked for."""
+_RANGE_MARGIN = 0.5  # subcarriers by which noise may move an offset at the end of the range
 # Share of the strongest path's power from which an earlier path counts. The training symbol's own correlation reaches
 # 0.04 to 0.063 of its peak within a prefix before it, with FFTs of 32 to 1024 points: more than twice that.
 _FIRST_PATH = 0.15
@@ -54,10 +60,17 @@ class Synchroniser:
     Args:
         numerology: the sizes.
         mode: normal or short.
+        cfo_range: largest carrier offset, subcarriers.
     """
 
-    def __init__(self, numerology: Numerology, mode: FrameMode = FrameMode.NORMAL) -> None:
-        n = self.numerology = numerology
+    def __init__(
+        self,
+        numerology: Numerology,
+        mode: FrameMode = FrameMode.NORMAL,
+        cfo_range: float = CFO_RANGE_SUBCARRIERS,
+    ) -> None:
+        n, self._cfo_range = numerology, cfo_range
+        self.numerology = n
         layout = frame_layout(n, mode)
         self._symbol = training_symbol(n, mode)
         self._training = layout.preamble_samples - 2 * n.fft_size
@@ -86,7 +99,7 @@ class Synchroniser:
         if len(window) < 3 * n:
             return None
         best: tuple[float, int, float, float] = (0.0, 0, 0.0, 1.0)
-        for cycles in hypotheses(candidate.cycles_per_sample, numerology):
+        for cycles in hypotheses(candidate.cycles_per_sample, numerology, self._cfo_range):
             place, coherence, amplitude, left = self._place(window, cycles)
             if coherence > best[0]:
                 best = coherence, place, cycles + left, amplitude
@@ -112,9 +125,23 @@ class Synchroniser:
         return place, coherence / self._reference_energy, amplitude, left
 
 
-def hypotheses(cycles: float, numerology: Numerology) -> list[float]:
-    """The offset as measured, and one turn of the lag further where noise may have wrapped it."""
+def hypotheses(cycles: float, numerology: Numerology, cfo_range: float = CFO_RANGE_SUBCARRIERS) -> list[float]:
+    """The offset as measured, and one turn of the lag further where noise may have wrapped it; with a range beyond the
+    lag's own, all that the lag leaves open within it.
+
+    Args:
+        cycles: carrier offset over the sample rate, as measured.
+        numerology: the sizes.
+        cfo_range: largest offset, subcarriers.
+
+    >>> [round(64 * cycles, 1) for cycles in hypotheses(1.0 / 64, Numerology(), 8.0)]
+    [-7.0, -3.0, 1.0, 5.0]
+    """
     turn = 1.0 / detection_period(numerology)
+    if cfo_range > CFO_RANGE_SUBCARRIERS:
+        reach = (cfo_range + _RANGE_MARGIN) / numerology.fft_size
+        first, last = math.ceil((-reach - cycles) / turn), math.floor((reach - cycles) / turn)
+        return [cycles + number * turn for number in range(first, last + 1)]
     if abs(cycles) < 0.375 * turn:
         return [cycles]
     return [cycles, cycles - np.sign(cycles) * turn]

@@ -14,7 +14,7 @@ from scipy import fft
 from sdr_sc.phy.frame.modes import FrameLayout
 from sdr_sc.phy.frame.preamble import detection_period, training_symbol
 from sdr_sc.phy.receive.detect import Candidate
-from sdr_sc.phy.receive.sync import Synchronisation, hypotheses, turn_back
+from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, Synchronisation, hypotheses, turn_back
 
 # With four symbols of 64 points, noise at one place exceeds this with a chance of exp(-256 * 0.043) = 2e-5; a frame at
 # -8 dB has 0.115.
@@ -28,10 +28,11 @@ class RobustSynchroniser:
     Args:
         layout: of the robust mode.
         window: samples over which the detector correlates.
+        cfo_range: largest carrier offset, subcarriers.
     """
 
-    def __init__(self, layout: FrameLayout, window: int) -> None:
-        self.layout, self._window = layout, window
+    def __init__(self, layout: FrameLayout, window: int, cfo_range: float = CFO_RANGE_SUBCARRIERS) -> None:
+        self.layout, self._window, self._cfo_range = layout, window, cfo_range
         n = self.numerology = layout.numerology
         self._symbol = training_symbol(n, layout.mode)
         self._reference_energy = float(np.sum(np.abs(self._symbol.astype(np.complex128)) ** 2))
@@ -56,7 +57,7 @@ class RobustSynchroniser:
         if len(stretch) < self._starts[-1] + 2 * n.fft_size:
             return None
         best: tuple[float, int, float] = (0.0, 0, 0.0)
-        for cycles in hypotheses(candidate.cycles_per_sample, n):
+        for cycles in hypotheses(candidate.cycles_per_sample, n, self._cfo_range):
             refined = self._refine(samples, max(at, 0), self._window, cycles)
             place, coherence = self._place(stretch, refined)
             if coherence > best[0]:
