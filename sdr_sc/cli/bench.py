@@ -258,7 +258,7 @@ def diagnosis(seed: int, quick: bool, json_path: Path | None) -> None:
 @click.option("--quick", is_flag=True, help="The same rows on 60 frames a point, and shorter timed runs.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def front_end(seed: int, quick: bool, json_path: Path | None) -> None:
-    """Faults of a radio's front end: the SNR reported against the payload's, and the speed of the search.
+    """Faults of a radio's front end: the SNR reported against the payload's, the offset's range, and speed.
 
     Status 1 if a goal is missed.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdr_sc.bench.phy import front_end
+from sdr_sc.bench.phy import front_end, offset_range
 from sdr_sc.bench.phy.front_end import FAULTS, Fault, payload_rows, snr_rows
 
 
@@ -33,3 +33,8 @@ def test_every_row_has_its_goal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_end, "FAULTS", FAULTS[:1])
     rows = snr_rows(True, 1, lambda text: None) + payload_rows(True, 1, lambda text: None)
     assert [row.ok for row in rows if row.goal] == 8 * [True]
+
+
+def test_offsets_beyond_the_range_are_not_counted_as_received() -> None:
+    assert offset_range._right(10, 20.0, 8.0, 1) == 10
+    assert offset_range._right(10, -20.0, 8.0, 1) == 0

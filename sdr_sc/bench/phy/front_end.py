@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdr_sc.bench.phy.offset_range import offset_rows
 from sdr_sc.phy.channels import Awgn, CarrierOffset, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
@@ -83,6 +84,7 @@ def bench_front_end(quick: bool, seed: int, log: Log) -> list[Row]:
     return [
         *snr_rows(quick, seed, log),
         *payload_rows(quick, seed, log),
+        *offset_rows(quick, seed, log),
         *speed_rows(quick, seed, log),
     ]
 
