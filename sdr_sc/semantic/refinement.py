@@ -66,7 +66,7 @@ class RefinementPlan:
         return self.steps[self.row(snr_db)][0]
 
     def next_step(self, k: int, snr_db: float) -> int | None:
-        """The k of the round behind one of ``k`` symbols; None if that was the last."""
+        """The k of the round after one of ``k`` symbols; None if that was the last."""
         steps = self.steps[self.row(snr_db)]
         place = bisect.bisect_right(steps, k)
         return steps[place] if place < len(steps) else None
@@ -82,7 +82,7 @@ class RefinementPlan:
 
         Args:
             parts: where the parts end, rising, the last one at the k of the prefix.
-            snr_db: that the encoder was told.
+            snr_db: that the encoder was given.
 
         Returns:
             float32 (k,).

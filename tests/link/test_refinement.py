@@ -29,7 +29,7 @@ PLAN = RefinementPlan((0.0,), ((2, 4, 8, 16),), ((0.9, 0.9, 0.9),), (ENERGY,), 0
 
 class Sure:
     """A decoder that is sure of an item by its symbols: of item i from ``need[i]`` symbols on; the answer is the
-    item's number, which its first symbol tells."""
+    item's number, which its first symbol holds."""
 
     def __init__(self, need: dict[int, int]) -> None:
         self.need, self.prefixes = need, {}
@@ -45,7 +45,7 @@ class Sure:
 
 
 def items(numbers: list[int]) -> np.ndarray:
-    """Symbols of items whose number can be told from the first one: float32 (n, 2 K_MAX)."""
+    """Symbols of items whose number can be read from the first one: float32 (n, 2 K_MAX)."""
     rng = np.random.default_rng(numbers[0] if numbers else 0)
     symbols = np.exp(1j * rng.uniform(-3, 3, (len(numbers), K_MAX)))
     symbols[:, 0] = np.exp(1e-3j * np.array(numbers))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frame modes: their layout, and a receiver that finds them without being told."""
+"""Frame modes: their layout, and a receiver that finds them by itself."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames with refinements behind, or in place of, new items; and frames of the first protocol version."""
+"""Frames with refinements after, or in place of, new items; and frames of the first protocol version."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _fit_curve(log_odds: np.ndarray, right: np.ndarray) -> tuple[float, ...]:
     hits = np.array([right[part].sum() for part in parts], float)
     place = np.clip([log_odds[part].mean() for part in parts], knots[0], knots[-1])
     tents = np.stack([np.interp(place, knots, row) for row in np.eye(len(knots))], axis=1)
-    # The values are a first one and the rises behind it, which stay above their bounds.
+    # The values are a first one and the rises after it, which stay above their bounds.
     sums = np.tril(np.ones((len(knots), len(knots))))
     widths = np.diff(knots)
 

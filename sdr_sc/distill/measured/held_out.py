@@ -82,7 +82,7 @@ def load(model: str, data: Dataset, threads: int = 1) -> Model:
 
 
 def over_noise(features: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
-    """LMMSE estimates of unit-power symbols behind plain noise, with the channel estimated as training does it.
+    """LMMSE estimates of unit-power symbols after plain noise, with the channel estimated as training does it.
 
     Args:
         features: complex64 (n, k).

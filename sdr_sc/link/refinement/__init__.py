@@ -3,5 +3,5 @@
 
 The transmitter keeps the features of what it sent (`sender`), the receiver what arrived of them (`soft_buffer`) and how
 sure it is of each item (`receiver`). What it asks for goes back as a few bytes (`requests`); what is sent in return
-rides behind the new items of a later frame, whose header names the request.
+rides after the new items of a later frame, whose header names the request.
 """

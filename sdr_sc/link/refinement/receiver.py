@@ -129,7 +129,7 @@ class RefinementReceiver:
         plan: of the model.
         k_max: of the model.
         decoder: answers prefixes.
-        run: 32 bits that tell this start from others; None draws them.
+        run: 32 bits that distinguish this start from others; None draws them.
 
     Attributes:
         refused: refinements that are not used, by reason.

@@ -67,7 +67,7 @@ class Request:
 
     Attributes:
         number: 1..255, which the frame that answers it names.
-        run: 32 bits that tell one start of a receiver from another.
+        run: 32 bits that distinguish one start of a receiver from another.
         groups: of different items, in the order of the answer's symbols: group by group, item by item.
 
     Raises:

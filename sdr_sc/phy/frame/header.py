@@ -61,7 +61,7 @@ VERSIONS = tuple(sorted(INFO_BITS, reverse=True))
 class Header:
     """What the receiver has to know of a frame before it can read the payload.
 
-    The payload holds ``n_items * k`` feature symbols of new items, and behind them ``refined_symbols`` more of items
+    The payload holds ``n_items * k`` feature symbols of new items, and after them ``refined_symbols`` more of items
     that were sent before.
 
     Attributes:
