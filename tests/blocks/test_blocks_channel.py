@@ -21,7 +21,7 @@ from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.phy.channels import Awgn, Chain, parse_chain
 from sdr_sc.phy.numerology import Numerology
 
-DEADLINE_S = 30.0
+DEADLINE_S = 200.0
 
 
 def run(samples: np.ndarray, models: str, chunk: int = 0, tags: dict[int, int] | None = None, **more) -> tuple:

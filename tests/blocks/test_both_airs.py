@@ -22,7 +22,7 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.schemes.link import Link
 
-DEADLINE_S = 60.0
+DEADLINE_S = 200.0
 SNR_DB = (20, 20, 5, 5.2, 6, 7.5, 9, -30, 9, 12, -30, -30, 1, 3, 25, 25, 25, 4, 4, 18)
 """Of the air, frame by frame; no frame is received at -30 dB."""
 

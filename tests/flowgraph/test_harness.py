@@ -21,7 +21,7 @@ from sdr_sc.errors import BlockError, FlowgraphError
 from sdr_sc.flowgraph import harness
 from sdr_sc.flowgraph.harness import run_flowgraph
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(400)
 
 
 class raising_work(gr.sync_block):  # noqa: N801

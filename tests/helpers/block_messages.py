@@ -11,7 +11,7 @@ from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.semantic import weights
 
-DEADLINE_S = 30.0
+DEADLINE_S = 200.0
 WIRE_ID = weights.read_contract(weights.DEFAULT_MODEL).wire_id
 
 

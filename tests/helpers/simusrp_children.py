@@ -15,7 +15,7 @@ from typing import Any
 
 from sdr_sc.simusrp import build
 
-DEADLINE_S = 40.0
+DEADLINE_S = 200.0
 _numbers = itertools.count()
 
 

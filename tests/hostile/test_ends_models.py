@@ -29,7 +29,7 @@ from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers
 from sdr_sc.semantic.onnx_weights import real_weights
 from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER
 
-DEADLINE_S = 120.0
+DEADLINE_S = 200.0
 SHIPPED = weights.DEFAULT_MODEL
 
 

@@ -25,7 +25,7 @@ from simusrp_device import CONTINUOUS, UhdError, Usrp
 from sdr_sc.simusrp import airs, build, control, layout
 from sdr_sc.simusrp.build import SimusrpError
 
-DEADLINE_S = 60.0
+DEADLINE_S = 200.0
 
 
 @pytest.fixture(scope="module")

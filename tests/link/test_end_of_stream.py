@@ -8,7 +8,7 @@ import numpy as np
 from sdr_sc.link.end_of_stream import SenderEnd, SinkEnd, State, TransmitterEnd, end_meta, is_end
 from sdr_sc.link.network.pdu_schema import SCHEMAS
 
-DEADLINE_S = 30.0
+DEADLINE_S = 200.0
 NOTHING = np.empty(0, np.uint8)
 
 
