@@ -44,7 +44,7 @@ def receive(samples: np.ndarray, numerology: Numerology = N, chunk: int = 0) -> 
     return frames + receiver.flush(), receiver
 
 
-@pytest.mark.parametrize("mode, overhead", [(SHORT, 7), (NORMAL, 14), (ROBUST, 44)])
+@pytest.mark.parametrize("mode, overhead", [(SHORT, 8), (NORMAL, 14), (ROBUST, 44)])
 def test_a_frame_is_as_long_as_its_layout_says(mode: FrameMode, overhead: int) -> None:
     layout = frame_layout(N, mode)
     assert layout.overhead_symbols == overhead

@@ -12,7 +12,8 @@ import numpy as np
 from sdr_sc.phy.numerology import Numerology
 
 _BLOCK_SYMBOLS = 2  # symbol durations of a training block: a double cyclic prefix and two equal symbols
-_SHORT_HEADER_PLACES = 288  # coded bits of a header
+# A third more than the 288 coded bits: once it is read, the header is half of what the channel is estimated from.
+_SHORT_HEADER_PLACES = 384
 _ROBUST = 4  # times the normal mode's detection part
 _ROBUST_HEADER = 3  # times the normal mode's header
 
@@ -38,7 +39,7 @@ class FrameLayout:
         bits_per_value: of the header: 1 for BPSK, 2 for QPSK.
 
     >>> [frame_layout(Numerology(), mode).overhead_symbols for mode in FrameMode]
-    [7, 14, 44]
+    [8, 14, 44]
     """
 
     numerology: Numerology

@@ -76,7 +76,13 @@ def echoes_are_late(gains: np.ndarray, smoothed: np.ndarray, noise: float, outsi
 
 @njit(cache=True, nogil=True)
 def windows_fit(
-    windows: np.ndarray, weights: np.ndarray, times: np.ndarray, channel: np.ndarray, slope: float, noise: float
+    windows: np.ndarray,
+    weights: np.ndarray,
+    times: np.ndarray,
+    channel: np.ndarray,
+    slope: float,
+    noise: float,
+    own_error: float = 0.0,
 ) -> bool:
     """Whether windows of a repeating signal show a channel, up to noise.
 
@@ -87,6 +93,7 @@ def windows_fit(
         channel: complex64 (used,).
         slope: residual carrier offset, rad per symbol.
         noise: per subcarrier.
+        own_error: variance of the channel estimate over the noise.
     """
     error, expected = 0.0, 1e-30
     for w in range(len(windows)):
@@ -96,5 +103,5 @@ def windows_fit(
             if weight > 0.0:
                 missed = complex(windows[w, u]) * turn / weight - complex(channel[u])
                 error += weight * (missed.real**2 + missed.imag**2)
-                expected += noise
+                expected += noise * (1.0 + weight * own_error)
     return error <= _FITS * expected

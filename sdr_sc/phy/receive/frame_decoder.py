@@ -150,6 +150,8 @@ class FrameDecoder:
             known=known_pilots[symbols_of_header:],
         )[:]
         self._payload_starts = layout.payload_offset + useful + n.symbol_samples * np.arange(longest)
+        passed = float(np.sum(np.abs(smoother(n, np.ones(n.used))) ** 2))
+        self._channel_error = passed / (n.used * len(known_times))
         self._unsmoothed = float(np.sum(np.abs(np.eye(n.used) - smoother(n, np.ones(n.used))) ** 2))
         self._middle_sample = layout.preamble_samples + self._middle * n.symbol_samples
         window_middles = self._payload_starts + n.early_window + n.fft_size / 2
@@ -212,9 +214,8 @@ class FrameDecoder:
         """Whether the detection part shows the channel of the known symbols: not where the gain has settled or the
         sampling clock has moved since."""
         tables = HeaderTables(*self._header_tables)
-        return windows_fit(
-            first_look.detection, tables.detection_weights, tables.detection_times, channel, slope, noise
-        )
+        weights, times = tables.detection_weights, tables.detection_times
+        return windows_fit(first_look.detection, weights, times, channel, slope, noise, self._channel_error)
 
     def _header_bits(self, symbols: np.ndarray, soft: np.ndarray, first_look: PreambleEstimate) -> np.ndarray | None:
         """The header's bits; None if the check fails in every version."""
