@@ -142,6 +142,7 @@ def read_csv(
     kind: Kind = SdrScError,
     others: bool = True,
     torn: bool = False,
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with a header, one by one: line number, and text by column without spaces around it.
 
@@ -149,6 +150,7 @@ def read_csv(
         columns: that it has to have.
         others: whether columns beside these are given as well.
         torn: leave out a last line that has no end: of a program that was killed, or that still writes it.
+        optional: columns that are given where it has them.
         path, what, fix, kind: as for `read_json`.
 
     Raises:
@@ -166,7 +168,7 @@ def read_csv(
             missing = [column for column in columns if column not in header]
             if missing:
                 raise kind(f"{name} has no column {missing[0]!r}, and needs {', '.join(columns)}; {fix}.")
-            kept = [(i, column) for i, column in enumerate(header) if others or column in columns]
+            kept = [(i, column) for i, column in enumerate(header) if others or column in columns or column in optional]
             for cells in reader:
                 if not cells:
                     continue

@@ -22,6 +22,7 @@ from sdr_sc.link.parameters import require_number, require_text
 from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.link.timing.device_clock import DeviceClock
 from sdr_sc.phy.diagnosis import LONGEST, Strongest
+from sdr_sc.phy.frame.modes import frame_layout
 from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
@@ -194,7 +195,8 @@ class ofdm_rx(gr.basic_block):
         if self._clock is None or self._known_time is None:
             return None
         place, time = self._known_time
-        end = frame.start_sample + self.numerology.frame_samples(frame.header.feature_symbols)
+        layout = frame_layout(self.numerology, frame.header.mode)
+        end = frame.start_sample + layout.frame_samples(frame.header.feature_symbols)
         return 1e3 * (self._clock.now_s() - sum(time) - (end - place) / self.numerology.sample_rate_hz)
 
     def _publish(self, frame: ReceivedFrame) -> None:

@@ -18,12 +18,14 @@ from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import TRANSMITTER_LINGER_S, TransmitterEnd, is_end
 from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.mode_choice import fixed_mode
 from sdr_sc.link.parameters import require, require_number, require_whole
 from sdr_sc.link.timing.air_queue import AirQueue
 from sdr_sc.link.timing.burst_timing import BurstTiming
 from sdr_sc.link.timing.device_clock import DeviceClock
 from sdr_sc.phy.frame.framing import FrameBuilder, fill
-from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, PROTOCOL_VERSION, VERSIONS, Header
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology
 
@@ -40,7 +42,7 @@ class ofdm_tx(gr.basic_block):
 
     Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``; where
     ``refined_symbols`` is given, so many features of refinements follow those of the new items, and ``request`` says
-    which request of the receiver they answer.
+    which request of the receiver they answer. ``mode`` is the frame mode, normal where it is not given.
     Output 0: complex64 samples. The first sample of a frame carries the tags ``packet_len`` (samples up to the next
     frame, the gap included) and ``frame_index``; with ``lead_s`` also ``tx_time``, for a USRP sink.
 
@@ -53,6 +55,8 @@ class ofdm_tx(gr.basic_block):
         lead_s: how long before its send time a frame is handed over, s; 0 for no send times.
         period_s: frames start at multiples of this; 0 for as soon as they may.
         sample_rate_hz: of the device, for send times; 0 for the numerology's.
+        mode: frame mode of all frames: short, normal or robust; auto for the one that each PDU names.
+        protocol_version: of the headers; 1 for receivers of the version before: normal frames of up to 64 items.
 
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
@@ -71,6 +75,8 @@ class ofdm_tx(gr.basic_block):
         lead_s: float = 0.0,
         period_s: float = 0.0,
         sample_rate_hz: float = 0.0,
+        mode: str = "auto",
+        protocol_version: int = PROTOCOL_VERSION,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_ofdm_tx", in_sig=None, out_sig=[np.complex64])
         require_whole("OFDM transmitter", gap_samples=gap_samples)
@@ -83,6 +89,11 @@ class ofdm_tx(gr.basic_block):
         )
         if not 0 < amplitude <= 10:
             raise BlockError(f"OFDM transmitter: amplitude is {amplitude}; use a number above 0 up to 10.")
+        if protocol_version not in VERSIONS:
+            raise BlockError(f"OFDM transmitter: protocol_version is {protocol_version}; use one of {VERSIONS}.")
+        self._mode, self._version = fixed_mode("OFDM transmitter", mode), protocol_version
+        if protocol_version == 1:
+            self._mode = FrameMode.NORMAL
         self.numerology = as_numerology(numerology)
         self.gap_samples = gap_samples
         self.amplitude = amplitude
@@ -167,6 +178,8 @@ class ofdm_tx(gr.basic_block):
             frame_num=meta["frame_num"] % FRAME_NUM_MODULO,
             task=meta.get("task", 0),
             power_scale_db=meta.get("power_scale_db", 0.0),
+            version=self._version,
+            mode=FrameMode(meta.get("mode", FrameMode.NORMAL)) if self._mode is None else self._mode,
             request=meta.get("request", 0),
             refined_symbols=meta.get("refined_symbols", 0),
         )

@@ -17,6 +17,7 @@ from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation
 from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
 from sdr_sc.link.in_flight import InFlight
+from sdr_sc.link.mode_choice import fixed_mode
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
@@ -50,6 +51,7 @@ class semantic_encoder(gr.basic_block):
         hysteresis_db: of the CAM.
         max_loss_points: accuracy points that the CAM may give away; negative: those that the model's table is for.
         max_k: the most feature symbols that the CAM sends for an item; 0 for no limit.
+        mode: frame mode: short, normal or robust; auto lets the CAM choose.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -66,6 +68,7 @@ class semantic_encoder(gr.basic_block):
         hysteresis_db: float = 1.0,
         max_loss_points: float = -1.0,
         max_k: int = 0,
+        mode: str = "auto",
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
@@ -85,6 +88,7 @@ class semantic_encoder(gr.basic_block):
         self.items_per_frame = items_per_frame
         self.hysteresis_db = hysteresis_db
         self.set_k(k)
+        self.mode = fixed_mode("semantic encoder", mode)
         target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
         self.adaptation = LinkAdaptation(self.contract, hysteresis_db, target)
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
@@ -221,7 +225,7 @@ class semantic_encoder(gr.basic_block):
 
     def _send(self, items: np.ndarray, now: float) -> None:
         snr_db = self._feedback.snr_db(now, self.in_flight.given_up)
-        k, encoder_snr_db = self.adaptation.setting(snr_db, self.k or None)
+        k, encoder_snr_db, mode = self.adaptation.setting(snr_db, self.k or None, self.mode, len(items))
         assert self._encoder is not None
         features = self._encoder.encode(items.reshape(len(items), *self.contract.item_shape), encoder_snr_db, k)
         meta = {
@@ -231,6 +235,7 @@ class semantic_encoder(gr.basic_block):
             "k": k,
             "model_id": self.contract.wire_id,
             "task": self._task,
+            "mode": int(mode),
         }
         item_ids, numbers = self._item_ids(len(items)), range(self.items_sent, self.items_sent + len(items))
         sent = {

@@ -52,6 +52,23 @@ def phy(seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("frame")
+@click.option(
+    "--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of frames, images' air, noise."
+)
+@click.option("--quick", is_flag=True, help="The same rows on a tenth of the data.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def frame(seed: int, quick: bool, json_path: Path | None) -> None:
+    """Frame modes: headers and payload at the SNRs of each, false frames, and items with the shipped model.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.phy.frame_modes import frame_rows
+
+    configuration = {"seed": seed, "quick": quick}
+    measure_and_print(lambda log: frame_rows(quick, seed, log), json_path, configuration, goals_first=True)
+
+
 @command.command("mapping")
 @model_option
 @data_set_option

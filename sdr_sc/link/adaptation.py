@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Link adaptation: how the SNR that a receiver measures becomes the number of symbols that its transmitter sends.
+"""Link adaptation: how the SNR that a receiver measures becomes what its transmitter sends: how many symbols, in
+which frame mode.
 
 GNU Radio's blocks and the simulated link (`sdr_sc.schemes.link`) use the same three steps, so both airs agree::
 
     receiver     SnrSmoother       estimate of each frame -> smoothed SNR, which is fed back
     transmitter  FeedbackState     feedback -> SNR that still holds; None after a loss, or when it is too old
-    transmitter  LinkAdaptation    that SNR -> k, with hysteresis; the most robust setting without one
+    transmitter  LinkAdaptation    that SNR -> k and mode, with hysteresis; the most robust without one
 
 Times are seconds of any one clock that the caller reads.
 """
@@ -16,7 +17,10 @@ import math
 from typing import NamedTuple
 
 from sdr_sc.errors import BlockError
+from sdr_sc.link.mode_choice import ModeChoice
 from sdr_sc.link.network.pdu_schema import SNR_DB
+from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.cam import CamTarget, look_up, table_for
 from sdr_sc.semantic.contract import ModelContract
 
@@ -24,6 +28,7 @@ STALE_TIMEOUTS = 8
 """Time-outs of a frame after which feedback no longer holds, though no frame was lost since: a pause in sending."""
 
 _AS_TRAINED = CamTarget()
+_DEFAULT_NUMEROLOGY = Numerology()
 
 
 class SnrSmoother:
@@ -123,23 +128,28 @@ class Setting(NamedTuple):
     Attributes:
         k: feature symbols per item.
         snr_db: SNR that the encoder adapts the features to, dB.
+        mode: frame mode.
     """
 
     k: int
     snr_db: float
+    mode: FrameMode
 
 
 class LinkAdaptation:
-    """The channel-adaptive module (CAM): chooses k from a model's table, frame by frame.
+    """The channel-adaptive module (CAM): chooses k from a model's table and the frame mode, frame by frame.
 
-    It goes to a larger k at once, and to a smaller one only when the SNR is ``hysteresis_db`` above the place where
-    the table changes, so that an estimate that wavers around that place does not make k waver. Without an SNR it falls
-    back to the largest k that the target allows, at the lowest SNR of the model's training.
+    The mode is the one that costs the fewest OFDM symbols for each frame received, with the payload of that k, see
+    `ModeChoice`. It goes to a larger k or a more robust mode at once, and back only when the SNR is ``hysteresis_db``
+    above the place where the choice changes, so that an estimate that wavers around that place does not make the choice
+    waver. Without an SNR it falls back to the robust mode with the largest k that the target allows, at the lowest SNR
+    of the model's training.
 
     Args:
         contract: of the model in use.
         hysteresis_db: dB.
         target: what it aims at.
+        numerology: whose frames are sent.
 
     Attributes:
         table: what it looks k up in.
@@ -149,24 +159,48 @@ class LinkAdaptation:
         ContractError: the target cannot be met with this model.
     """
 
-    def __init__(self, contract: ModelContract, hysteresis_db: float = 1.0, target: CamTarget = _AS_TRAINED) -> None:
+    def __init__(
+        self,
+        contract: ModelContract,
+        hysteresis_db: float = 1.0,
+        target: CamTarget = _AS_TRAINED,
+        numerology: Numerology = _DEFAULT_NUMEROLOGY,
+    ) -> None:
         self.table = table_for(contract, target)
         allowed = [k for k in contract.k_list if target.max_k is None or k <= target.max_k]
-        self.fallback = Setting(max(allowed), contract.training_snr_db[0])
+        self.fallback = Setting(max(allowed), contract.training_snr_db[0], FrameMode.ROBUST)
         self._hysteresis_db = hysteresis_db
         self._k: int | None = None
+        self._modes = ModeChoice(hysteresis_db, numerology)
 
-    def setting(self, snr_db: float | None, k: int | None = None) -> Setting:
+    def setting(
+        self,
+        snr_db: float | None,
+        k: int | None = None,
+        mode: FrameMode | None = None,
+        n_items: int = 1,
+        refined_symbols: int = 0,
+    ) -> Setting:
         """The setting for the next frame.
 
         Args:
             snr_db: of `FeedbackState.snr_db`; None, or a number that is none, when nothing is known of the channel.
-            k: sends this one whatever the SNR is, and leaves the hysteresis as it is.
+            k: sends this one whatever the SNR is, and leaves its hysteresis as it is.
+            mode: the same for the frame mode.
+            n_items, refined_symbols: what the frame will hold.
         """
-        known_db = snr_db if snr_db is not None and math.isfinite(snr_db) else None
-        if k is None:
-            k = self._k = None if known_db is None else self._look_up(known_db)
-        return Setting(self.fallback.k if k is None else k, self.fallback.snr_db if known_db is None else known_db)
+        if snr_db is None or not math.isfinite(snr_db):
+            if k is None:
+                self._k = None
+            if mode is None:
+                mode = self._modes.choose(None, lambda _: 0)
+            return Setting(k or self.fallback.k, self.fallback.snr_db, mode)
+        if mode is None:
+            mode = self._modes.choose(snr_db, lambda db: n_items * (k or look_up(self.table, db)) + refined_symbols)
+        width = k
+        if width is None:
+            width = self._k = self._look_up(snr_db)
+        return Setting(width, snr_db, mode)
 
     def _look_up(self, snr_db: float) -> int:
         wanted = look_up(self.table, snr_db)

@@ -124,11 +124,13 @@ def _read_table(path: Path, columns: Mapping[str, Column], torn: bool, most_rows
         name: array("q" if column.whole else "b" if column.words else "d") for name, column in columns.items()
     }
     work = [(name, column, cells[name].append) for name, column in columns.items()]
-    for count, (line, row) in enumerate(read_csv(path, tuple(columns), "table", FIX, others=False, torn=torn)):
+    needed = tuple(name for name, column in columns.items() if not column.is_new)
+    rows = read_csv(path, needed, "table", FIX, others=False, torn=torn, optional=tuple(columns))
+    for count, (line, row) in enumerate(rows):
         if count == most_rows:
             raise SdrScError(f"{shown(path)} has more than {most_rows:,} rows; report on a shorter run.")
         for name, column, append in work:
-            text = row[name]
+            text = row.get(name, "") if column.is_new else row[name]
             if column.words:
                 if text not in column.words:
                     raise SdrScError(_no_word(path, line, name, text, column.words))

@@ -10,9 +10,11 @@ import numpy as np
 
 from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.link.adaptation import FeedbackState, SnrSmoother
+from sdr_sc.link.mode_choice import HYSTERESIS_DB, ModeChoice
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.scheme import Scheme, Transmission
@@ -149,6 +151,7 @@ class Link:
         k: payload symbols per item, None for the scheme's choice.
         items_per_frame: most items of a frame.
         smoothing: weight of the past in the SNR that is fed back, 0 to below 1.
+        mode: frame mode; None to choose it by the SNR that was fed back.
 
     Raises:
         BlockError: ``smoothing`` is out of range.
@@ -162,6 +165,7 @@ class Link:
         items_per_frame: int,
         numerology: Numerology,
         smoothing: float = SMOOTHING,
+        mode: FrameMode | None = FrameMode.NORMAL,
     ) -> None:
         self._scheme, self._air, self._k = scheme, air, k
         self._items_per_frame, self._numerology = items_per_frame, numerology
@@ -170,12 +174,13 @@ class Link:
         self._frames = self._frames_lost = 0
         self._now_s = 0.0
         self._smoother, self._feedback = SnrSmoother(smoothing), FeedbackState()
+        self._mode, self._choice = mode, ModeChoice(HYSTERESIS_DB, numerology)
 
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
         is measured is one that has been running."""
         transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
-        self._over_the_air(transmission)
+        self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
 
     def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
         """Send items; the scheme gets the SNR that was fed back for the frame before.
@@ -191,25 +196,31 @@ class Link:
             batch, truth = images[first : first + taken], labels[first : first + taken]
             first += taken
             for transmission in self._scheme.send(batch, truth, self._snr_db(), self._k):
-                received, others = self._over_the_air(transmission)
+                size = transmission.payload.size
+                mode = self._choose_mode(size)
+                received, others = self._over_the_air(transmission, mode)
                 of_frame = truth[transmission.items]
                 if received is None:
                     found, snr_db = np.full(len(of_frame), -1), None
                 else:
                     found, snr_db = self._scheme.answer(transmission, received), received.snr_db
-                n, size = self._numerology, transmission.payload.size
-                on_air = n.frame_samples(size) // n.symbol_samples * n.used
+                on_air = frame_layout(self._numerology, mode).frame_symbols(size) * self._numerology.used
                 uses, task = transmission.channel_uses, self._scheme.task
                 yield FrameOutcome(of_frame, found, snr_db, uses, on_air, others, task)
+
+    def _choose_mode(self, feature_symbols: int) -> FrameMode:
+        if self._mode is not None:
+            return self._mode
+        return self._choice.choose(self._snr_db(), lambda _: feature_symbols)
 
     def _snr_db(self) -> float | None:
         """The SNR for the next frame, dB; None when nothing is known of the channel."""
         return self._feedback.snr_db(self._now_s, self._frames_lost)
 
-    def _over_the_air(self, transmission: Transmission) -> tuple[ReceivedFrame | None, int]:
+    def _over_the_air(self, transmission: Transmission, mode: FrameMode) -> tuple[ReceivedFrame | None, int]:
         """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
         rows, width = transmission.payload.shape
-        header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO)
+        header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO, mode=mode)
         self._frames += 1
         samples = np.concatenate((build_frame(transmission.payload, header, self._numerology), self._gap))
         self._now_s += len(samples) / self._numerology.sample_rate_hz
@@ -236,6 +247,7 @@ def run_scheme(
     classes: int = 10,
     on_frame: Callable[[], None] = lambda: None,
     rounds: int = 1,
+    mode: FrameMode | None = FrameMode.NORMAL,
 ) -> LinkResult:
     """Send all images at one SNR over one `Link`.
 
@@ -250,10 +262,11 @@ def run_scheme(
         on_frame: called after each frame.
         rounds: items of lost frames are sent again until each was sent so often at most, and count each time; more than
             one is for schemes that send items in their order.
+        mode: frame mode; None to choose it by the SNR that was fed back.
     """
     air = noisy_channel(channel, snr_db, cfo_hz, seed, numerology)
     scheme.begin("" if channel is None else channel if isinstance(channel, str) else type(channel).__name__)
-    link = Link(scheme, air, k, items_per_frame, numerology)
+    link = Link(scheme, air, k, items_per_frame, numerology, mode=mode)
     outcomes: list[FrameOutcome] = []
     waiting = np.arange(len(labels))
     for _ in range(rounds):

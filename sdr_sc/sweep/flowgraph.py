@@ -13,6 +13,7 @@ from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import GRACE_S, PairResult, run_pair
 from sdr_sc.phy.channels import parse_chain
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.run_folder import only_run, read_frames, read_items, rows_by_frame
@@ -138,7 +139,8 @@ def _write_channel(path: Path, models: str, numerology: Numerology, seed: int, d
 def _channel(task: Task, numerology: Numerology, path: Path) -> tuple[str, float]:
     """Device arguments of the receiver for a channel, and the channel's mean power gain."""
     seed = int(np.random.SeedSequence((task.point.seed, 0)).generate_state(1, np.uint64)[0])
-    longest = numerology.frame_samples(task.config.items_per_frame * (task.point.k or 32)) / numerology.sample_rate_hz
+    layout = frame_layout(numerology, FrameMode.ROBUST)
+    longest = layout.frame_samples(task.config.items_per_frame * (task.point.k or 32)) / numerology.sample_rate_hz
     duration_s = _frames(task.config) * (longest + 2 * _STEP_IDLE_S) + 1.0
     power = _write_channel(path, task.channel.models, numerology, seed, duration_s)
     return ("", 1.0) if power is None else (f",taps={path}", power)
@@ -153,7 +155,9 @@ def _outcomes(folder: Path, numerology: Numerology, task: str) -> list[FrameOutc
     for index, rows in rows_by_frame(items).items():
         place = places[index]
         uses = int(frames["k"][place]) * int(frames["n_items"][place])
-        on_air = numerology.frame_samples(uses) // numerology.symbol_samples * numerology.used
+        mode = frames["mode"][place]  # NaN of receivers of the version before
+        layout = frame_layout(numerology, FrameMode.NORMAL if math.isnan(mode) else FrameMode(int(mode)))
+        on_air = layout.frame_symbols(uses) * numerology.used
         estimate_db = float(frames["snr_est_db"][place])
         snr_db = None if math.isnan(estimate_db) else estimate_db
         found.append(FrameOutcome(items["label"][rows], items["answer"][rows], snr_db, uses, on_air, task=task))

@@ -58,9 +58,9 @@ PATIENT = {"feedback_timeout_s": 20.0}  # a loaded machine must not make the enc
 
 
 def test_k_follows_the_snr_and_comes_back(tmp_path: Path) -> None:
-    run_loopback(200, images=75, items_per_frame=1, snr_schedule="0:25, 25:0, 50:25", folder=str(tmp_path), **PATIENT)
+    run_loopback(200, images=75, items_per_frame=1, snr_schedule="0:25, 25:-3, 50:25", folder=str(tmp_path), **PATIENT)
     k = [int(frame["k"]) for frame in frames_of(tmp_path)]
-    assert set(k[1:26]) == {2}  # frame 25 was made before anyone could know of the fall
+    assert set(k[1:26]) == {2}  # frame 25 was made before anyone could know of the fall, in the short mode, and is lost
     assert min(k[28:50]) >= 16
     assert set(k[53:]) == {2}
 

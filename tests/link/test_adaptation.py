@@ -10,11 +10,12 @@ import pytest
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import STALE_TIMEOUTS, FeedbackState, LinkAdaptation, Setting, SnrSmoother, bounded
 from sdr_sc.link.in_flight import InFlight
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
 
 CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)
-FALLBACK = Setting(32, CONTRACT.training_snr_db[0])
+FALLBACK = Setting(32, CONTRACT.training_snr_db[0], FrameMode.ROBUST)
 EDGE_DB = next(s for s, k in zip(CONTRACT.cam.snr_db, CONTRACT.cam.k, strict=True) if k == 8)
 TIMEOUT_S = 0.25
 
@@ -102,10 +103,10 @@ def test_feedback_that_comes_after_its_time_out_counts() -> None:
 def test_the_fallback_is_the_most_robust_setting() -> None:
     adaptation = LinkAdaptation(CONTRACT)
     assert adaptation.fallback == FALLBACK
-    assert adaptation.setting(25.0) == Setting(2, 25.0)
+    assert adaptation.setting(25.0) == Setting(2, 25.0, FrameMode.SHORT)
     for unknown in (None, math.nan, math.inf, -math.inf):
         assert adaptation.setting(unknown) == FALLBACK
-    assert LinkAdaptation(CONTRACT, target=CamTarget(max_k=8)).setting(None) == Setting(8, FALLBACK.snr_db)
+    assert LinkAdaptation(CONTRACT, target=CamTarget(max_k=8)).setting(None) == FALLBACK._replace(k=8)
 
 
 def test_hysteresis_is_downwards_only() -> None:
@@ -127,8 +128,8 @@ def test_hysteresis_forgets_with_the_feedback() -> None:
 def test_a_fixed_k_keeps_the_snr_for_the_encoder_and_leaves_the_hysteresis() -> None:
     adaptation = LinkAdaptation(CONTRACT, hysteresis_db=1.0)
     assert adaptation.setting(EDGE_DB - 0.2).k == 16
-    assert adaptation.setting(20.0, k=4) == Setting(4, 20.0)
-    assert adaptation.setting(None, k=4) == Setting(4, FALLBACK.snr_db)
+    assert adaptation.setting(20.0, k=4) == Setting(4, 20.0, FrameMode.SHORT)
+    assert adaptation.setting(None, k=4) == FALLBACK._replace(k=4)
     assert adaptation.setting(EDGE_DB + 0.2).k == 16
 
 

@@ -40,8 +40,8 @@ def test_what_a_link_writes_is_read_again(tmp_path: Path) -> None:
 
 def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
     lines = [",".join(FRAME_FIELDS)]
-    lines += [f"{i},,12.5000,100.0000,8,4,delivered,3,20.0000,1.5000,0.5000,0" for i in range(20_000)]
-    lines += ["20000,,,,32,4,lost,0,,,,0", "20001,,9.0,1.0,2,4,delivered,,1.0,,,0"]
+    lines += [f"{i},,12.5000,100.0000,8,4,delivered,3,20.0000,1.5000,0.5000,0,2" for i in range(20_000)]
+    lines += ["20000,,,,32,4,lost,0,,,,0,2", "20001,,9.0,1.0,2,4,delivered,,1.0,,,0,0"]
     (tmp_path / "frames.csv").write_text("\n".join(lines) + "\n")
     del lines
     tracemalloc.start()
@@ -54,11 +54,22 @@ def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
     assert columns["latency_ms"][0] == 20.0
 
 
+def test_frames_of_runs_before_the_modes_are_read(tmp_path: Path) -> None:
+    header = ",".join(FRAME_FIELDS[:-1])
+    assert FRAME_FIELDS[-1] == "mode" and "mode" not in header
+    (tmp_path / "frames.csv").write_text(f"{header}\n0,,12.5,,8,4,delivered,3,20,,,0\n")
+    frames = read_frames(tmp_path)
+    assert frames["k"].tolist() == [8] and np.isnan(frames["mode"]).all()
+    (tmp_path / "frames.csv").write_text(f"{header},mode\n0,,12.5,,8,4,delivered,3,20,,,0,3\n")
+    with pytest.raises(SdrScError, match="mode 3 is not within 0 to 2"):
+        read_frames(tmp_path)
+
+
 def test_a_line_that_is_still_written_is_left_out_only_where_it_may_be(tmp_path: Path) -> None:
-    whole = "0,,12.5,,8,4,delivered,3,20,,,0"
+    whole = "0,,12.5,,8,4,delivered,3,20,,,0,1"
     (tmp_path / "frames.csv").write_text(f"{','.join(FRAME_FIELDS)}\n{whole}\n1,,12.5,,8,4,delivered,3,2")
     assert read_frames(tmp_path, torn=True)["frame_index"].tolist() == [0]
-    with pytest.raises(SdrScError, match="line 3: 9 cells where the header has 12"):
+    with pytest.raises(SdrScError, match="line 3: 9 cells where the header has 13"):
         read_frames(tmp_path)
 
 
@@ -77,7 +88,7 @@ def test_a_line_that_is_still_written_is_left_out_only_where_it_may_be(tmp_path:
     ],
 )
 def test_a_cell_that_no_run_writes_is_one_sentence(tmp_path: Path, name: str, cell: str, complaint: str) -> None:
-    row = dict(zip(FRAME_FIELDS, "0,,12.5,,8,4,delivered,3,20,,,0".split(","), strict=True)) | {name: cell}
+    row = dict(zip(FRAME_FIELDS, "0,,12.5,,8,4,delivered,3,20,,,0,1".split(","), strict=True)) | {name: cell}
     (tmp_path / "frames.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
     with pytest.raises(SdrScError) as error:
         read_frames(tmp_path)

@@ -13,6 +13,7 @@ from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
 from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.parameters import fits_shape, require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.specs import LONGEST_NAME
 
 MANY = "frame_indices"
@@ -91,6 +92,7 @@ def sent_meta(record: FrameRecord, **more: Any) -> dict[str, Any]:
         "frame_index": record.frame_index,
         "n_items": len(record.item_id),
         "k": record.k,
+        "mode": int(record.mode),
         "item_id": record.item_id,
         "time_ns": record.time_ns,
     }
@@ -114,6 +116,8 @@ def sent_record(meta: dict[str, Any], data: np.ndarray, port: str = "sent") -> F
     _check_whole(meta, "k", 1, MAX_K)
     _check_whole(meta, "n_items", 1, MAX_ITEMS)
     _check_whole(meta, "time_ns", -(2**63), 2**63)
+    mode = meta.setdefault("mode", int(FrameMode.NORMAL))  # of a transmitter of the version before
+    _check_whole(meta, "mode", 0, max(FrameMode))
     count = meta["n_items"]
     label = meta.setdefault("label", np.full(count, NOT_KNOWN, np.int32))
     for key in TRUTH_KEYS:
@@ -121,7 +125,8 @@ def sent_record(meta: dict[str, Any], data: np.ndarray, port: str = "sent") -> F
     items = _items_of(data, count, port)
     shape, name = _shown_as(meta, items.shape[1], port)
     ids, time_ns = meta["item_id"], meta["time_ns"]
-    return FrameRecord(meta["frame_index"], meta["k"], ids, label, items, time_ns, item_shape=shape, modality=name)
+    index, k = meta["frame_index"], meta["k"]
+    return FrameRecord(index, k, ids, label, items, time_ns, mode=mode, item_shape=shape, modality=name)
 
 
 def _shown_as(meta: dict[str, Any], item_bytes: int, port: str) -> tuple[tuple[int, ...], str]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 
 LARGEST_COUNT = 1 << 53
@@ -27,12 +28,14 @@ class Column:
         low, high: bounds of a number.
         whole: a whole number in each row; otherwise a cell may be empty where nothing is known.
         words: the only texts that are allowed, instead of numbers.
+        is_new: files of earlier versions lack it: nothing is known of it then.
     """
 
     low: float = -math.inf
     high: float = math.inf
     whole: bool = False
     words: tuple[str, ...] = ()
+    is_new: bool = False
 
 
 FRAME_COLUMNS = {
@@ -48,6 +51,7 @@ FRAME_COLUMNS = {
     "air_ms": Column(-1e12, 1e12),
     "answer_ms": Column(-1e12, 1e12),
     "not_a_number": Column(0, 1 << 16, whole=True),
+    "mode": Column(0, 2, is_new=True),
 }
 """``frames.csv``: the columns in their order."""
 ITEM_COLUMNS = {
@@ -116,6 +120,7 @@ class FrameRecord:
         answer_ms: from there to the answer.
         answered_s: when it was answered, by the monotonic clock of this process.
         task: wire id of the task that was answered.
+        mode: frame mode, the value in the header.
         item_shape, modality: of the items, where the transmitter says so: how their bytes are shown.
         reception: None until it is received.
     """
@@ -136,6 +141,7 @@ class FrameRecord:
     answer_ms: float | None = None
     answered_s: float = 0.0
     task: int = 0
+    mode: int = FrameMode.NORMAL
     item_shape: tuple[int, ...] = ()
     modality: str = ""
     reception: Reception | None = None
@@ -159,7 +165,7 @@ def frame_row(record: FrameRecord, correct: np.ndarray, known: np.ndarray, fault
         + [record.k, len(correct), STATES[record.answer is not None]]
         + [np.count_nonzero(correct) if known.any() else ""]
         + _numbers([record.latency_ms, record.air_ms, record.answer_ms])
-        + [faulty]
+        + [faulty, int(record.mode)]
     )
 
 

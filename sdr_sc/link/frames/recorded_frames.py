@@ -13,6 +13,7 @@ import numpy as np
 from sdr_sc.capture import Capture, FrameNote, SentFrame
 from sdr_sc.link.frames.frame_record import FrameRecord, Reception
 from sdr_sc.link.frames.ledger import FrameLedger, Patience
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 
 WAIT_FRAMES = 128
@@ -110,7 +111,8 @@ class AnnotationLedger(FrameLedger):
 
     def _note(self, reception: Reception, record: FrameRecord | None = None) -> FrameNote:
         meta, answer = reception.meta, reception.answer
-        length = self._numerology.frame_samples(reception.n_items * meta["k"])
+        layout = frame_layout(self._numerology, FrameMode(meta.get("mode", FrameMode.NORMAL)))
+        length = layout.frame_samples(reception.n_items * meta["k"] + meta.get("refined_symbols", 0))
         first = int(meta["start_sample"])
         start = max(first, 0)  # the search may put it a little before the stream's first sample
         sent: dict[str, Any] = {}

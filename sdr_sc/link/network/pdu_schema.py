@@ -20,6 +20,7 @@ from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
 from sdr_sc.link.parameters import fits_shape
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
 SNR_DB = (-40.0, 80.0)
@@ -197,6 +198,7 @@ _FRAME = Form(
     optional={
         "model_id": Whole(0, 0xFFFF),
         "task": Whole(0, 15),
+        "mode": Whole(0, max(FrameMode)),
         "feedback_snr_db": Real(*SNR_DB, or_nan=True),
         "modality": _MODALITY,
         "item_shape": _ITEM_SHAPE,

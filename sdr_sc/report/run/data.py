@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms")
+FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms", "mode")
 ITEM_COLUMNS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence")
 
 
@@ -24,6 +24,7 @@ class Frames:
         n_items: int.
         delivered: bool.
         latency_ms: float; NaN for a lost frame.
+        mode: int, the frame mode; normal where the run did not write it.
     """
 
     index: np.ndarray
@@ -33,6 +34,7 @@ class Frames:
     n_items: np.ndarray
     delivered: np.ndarray
     latency_ms: np.ndarray
+    mode: np.ndarray
 
     def __len__(self) -> int:
         return len(self.index)

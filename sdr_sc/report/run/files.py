@@ -12,6 +12,7 @@ from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import is_file
 from sdr_sc.link.frames.frame_record import LARGEST_K
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.report.run.data import FRAME_COLUMNS, ITEM_COLUMNS, Frames, Items, Run
 from sdr_sc.results.rows import SUMMARY_NAME
 from sdr_sc.results.run_folder import read_frames, read_images, read_items
@@ -73,6 +74,7 @@ def _frames(folder: Path) -> Frames:
     found = read_frames(folder, FRAME_COLUMNS, most_rows=MOST_ROWS)
     order = np.argsort(found["frame_index"], kind="stable")
     columns = {name: values[order] for name, values in found.items()}
+    columns["mode"] = np.nan_to_num(columns["mode"], nan=float(FrameMode.NORMAL)).astype(int)
     return Frames(index=columns.pop("frame_index"), delivered=columns.pop("status"), **columns)
 
 

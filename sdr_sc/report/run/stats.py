@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from sdr_sc.errors import NumerologyError, SdrScError
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.report.run.data import Run
 from sdr_sc.results.rows import wilson_interval
@@ -83,7 +84,9 @@ def channel_uses_saved(run: Run) -> tuple[float, float]:
         return np.nan, np.nan
     numerology, largest = _numerology(run), run.k_list[-1]
     counts, ks = frames.n_items[known].tolist(), frames.k[known].astype(int).tolist()
-    sent = sum(numerology.frame_samples(n * k) for n, k in zip(counts, ks, strict=True))
-    fixed = sum(numerology.frame_samples(n * largest) for n in counts)
+    layouts = {mode: frame_layout(numerology, mode) for mode in FrameMode}
+    modes = [FrameMode(mode) for mode in frames.mode[known].astype(int).tolist()]
+    sent = sum(layouts[mode].frame_samples(n * k) for n, k, mode in zip(counts, ks, modes, strict=True))
+    fixed = sum(layouts[FrameMode.NORMAL].frame_samples(n * largest) for n in counts)
     features = sum(n * k for n, k in zip(counts, ks, strict=True))
     return 1 - sent / fixed, 1 - features / (largest * sum(counts))
