@@ -189,6 +189,18 @@ def test_dc_offset_and_imbalance_together() -> None:
     assert estimates(received)[0] == pytest.approx(30.0, abs=0.3) and payload_db == pytest.approx(30.0, abs=1.0)
 
 
+@pytest.mark.parametrize("noise_power", [0.1, 0.001])
+def test_preambles_back_to_back_are_refused_before_their_headers_are_read(noise_power: float) -> None:
+    count = 100 * N64.preamble_samples
+    samples = np.resize(preamble(N64), count) + noise(count, 9, noise_power)
+    features = np.exp(2j * np.pi * np.random.default_rng(3).random((4, 12))).astype(np.complex64)
+    frames = [build_frame(features, Header(1, 12, 4, 5, mode=mode), N64) for mode in FrameMode]
+    receiver = Receiver(N64)
+    received = receiver.push(np.concatenate((samples, *frames, samples))) + receiver.flush()
+    assert [frame.header.mode for frame in received] == list(FrameMode)
+    assert receiver.counters.header_failed < 10
+
+
 @pytest.mark.parametrize("mode", FrameMode)
 @pytest.mark.parametrize("subcarriers", [-8.0, -4.0, 1.9, 5.5, 8.0])
 def test_a_wide_range_finds_offsets_up_to_eight_subcarriers(subcarriers: float, mode: FrameMode) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.detect import Candidate, Detector
+from sdr_sc.phy.receive.detect import Candidate, Detector, least_metric, metric_at
 
 N64 = Numerology()
 WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
@@ -149,3 +149,15 @@ def test_a_weak_frame_after_a_strong_burst_is_found_where_it_is() -> None:
 def test_too_few_samples_settle_nothing() -> None:
     detector = Detector(N64)
     assert detector.search(np.ones(detector.window + detector.lag, np.complex64), 0) == (None, 0)
+
+
+def test_the_least_metric_is_the_lowest_of_its_windows() -> None:
+    rng = np.random.default_rng(3)
+    samples = np.tile(rng.standard_normal((16, 2)) @ [1, 1j], 40).astype(np.complex64)
+    samples[300:420] = rng.standard_normal((120, 2)) @ [1, 1j]
+    places = range(0, 400, 26)
+    metrics = [metric_at(samples, d, 16, 104) for d in places]
+    assert least_metric(samples, 0, 399, 16, 104, 26) == min(metrics) < 0.1
+    assert least_metric(samples, 0, 170, 16, 104, 26) == pytest.approx(1.0)
+    every = [metric_at(samples, d, 16, 104) for d in range(0, 521, 26)]  # no window goes beyond the samples
+    assert least_metric(samples, -26, 10_000, 16, 104, 26) == min(every)

@@ -100,6 +100,16 @@ def metric_at(r: np.ndarray, d: int, lag: int, window: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def least_metric(r: np.ndarray, first: int, last: int, lag: int, window: int, step: int) -> float:
+    """The lowest metric of windows that begin every ``step`` samples from ``first`` to ``last``."""
+    least, sums = 1.0, np.empty(5)
+    for d in range(max(first, 0), min(last, len(r) - window - lag) + 1, step):
+        _fill_sums(r, d, lag, window, sums)
+        least = min(least, (sums[0] ** 2 + sums[1] ** 2) / max(sums[2] * sums[3], 1e-300))
+    return least
+
+
+@njit(cache=True, nogil=True)
 def _fill_sums(r: np.ndarray, d: int, lag: int, window: int, sums: np.ndarray) -> None:
     """The sums at sample d, from scratch: correlation, energies of the two windows, and the larger of these."""
     sums[:] = 0.0
@@ -132,18 +142,21 @@ def _scan(
     """
     crossing, peak, best = -1, -1, 0.0
     sums = kept.copy()
-    is_known = sums[4] > 0.0
+    # Local numbers, not places of an array: the compiler keeps them in registers.
+    re, im, early, late, top = sums[0], sums[1], sums[2], sums[3], sums[4]
+    is_known = top > 0.0
     for d in range(first, last):
-        if not is_known or (origin + d) % _REFRESH == 0 or sums[2] + sums[3] < _WEAKER * sums[4]:
+        if not is_known or (origin + d) % _REFRESH == 0 or early + late < _WEAKER * top:
             _fill_sums(r, d, lag, window, sums)
+            re, im, early, late, top = sums[0], sums[1], sums[2], sums[3], sums[4]
             is_known = True
-        sums[4] = max(sums[4], sums[2], sums[3])
-        power = sums[0] * sums[0] + sums[1] * sums[1]
-        both = sums[2] * sums[3]
-        if both > (_ROUNDING * sums[4]) ** 2 and power >= threshold * both:
+        top = max(top, early, late)
+        power = re * re + im * im
+        both = early * late
+        if power >= threshold * both and both > (_ROUNDING * top) ** 2:
             if crossing < 0:
                 crossing = d
-                kept[:] = sums
+                kept[0], kept[1], kept[2], kept[3], kept[4] = re, im, early, late, top
             if power > best * both:
                 best, peak = power / both, d
         if crossing >= 0 and (d - peak >= span or d - crossing >= _LONGEST_SPANS * span):
@@ -151,15 +164,15 @@ def _scan(
             metric = (sums[0] ** 2 + sums[1] ** 2) / max(sums[2] * sums[3], 1e-300)
             return crossing, peak, metric, np.arctan2(sums[1], sums[0]), True
         a, b = r[d], r[d + lag]
-        sums[0] -= a.real * b.real + a.imag * b.imag
-        sums[1] -= a.real * b.imag - a.imag * b.real
-        sums[2] -= a.real * a.real + a.imag * a.imag
-        sums[3] -= b.real * b.real + b.imag * b.imag
+        re -= a.real * b.real + a.imag * b.imag
+        im -= a.real * b.imag - a.imag * b.real
+        early -= a.real * a.real + a.imag * a.imag
+        late -= b.real * b.real + b.imag * b.imag
         a, b = r[d + window], r[d + window + lag]
-        sums[0] += a.real * b.real + a.imag * b.imag
-        sums[1] += a.real * b.imag - a.imag * b.real
-        sums[2] += a.real * a.real + a.imag * a.imag
-        sums[3] += b.real * b.real + b.imag * b.imag
+        re += a.real * b.real + a.imag * b.imag
+        im += a.real * b.imag - a.imag * b.real
+        early += a.real * a.real + a.imag * a.imag
+        late += b.real * b.real + b.imag * b.imag
     if crossing < 0:
-        kept[:] = sums
+        kept[0], kept[1], kept[2], kept[3], kept[4] = re, im, early, late, top
     return crossing, peak, best, 0.0, False

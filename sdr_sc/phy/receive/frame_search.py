@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.detect import Candidate, Detector, metric_at
+from sdr_sc.phy.receive.detect import Candidate, Detector, least_metric, metric_at
 from sdr_sc.phy.receive.detect_long import LongDetector
 from sdr_sc.phy.receive.sample_buffer import SampleBuffer
 from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, Synchronisation, Synchroniser, samples_needed
@@ -24,6 +24,9 @@ from sdr_sc.phy.receive.sync_robust import RobustSynchroniser
 _CERTAIN_COHERENCE = 0.35
 # Something that still repeats so well where a normal frame's header would be is no such frame.
 _GOES_ON = 0.7
+# A robust frame repeats throughout its detection part; at this metric, that of 0 dB, windows of 104 samples hardly ever
+# fall below so much of it. Preambles of other modes in a row do in their training symbols.
+_CLEAR_METRIC, _BROKEN = 0.25, 0.25
 # The normal detector's window is twice as long as a short frame's detection part: at 3 dB its metric is 0.31^2 in the
 # middle of other frames and more beside noise.
 _LEAST_SHORT_METRIC = 0.25**2
@@ -114,6 +117,8 @@ class FrameSearch:
         self._robust = RobustSynchroniser(robust, long_detector.window, self.cfo_range)
         self._reach = 4 * n.fft_size
         self._lag, self._window = detector.lag, detector.window
+        # With the lag, three quarters of the training part: a quarter is the step at which windows are looked at.
+        self._short_window = 3 * n.symbol_samples // 2 - detector.lag
         # After a normal frame's detection part, and ahead of the frame that may follow the shortest one.
         self._check = 2 * n.fft_size
         shortest = frame_layout(n, FrameMode.SHORT).frame_samples(1)
@@ -145,8 +150,11 @@ class FrameSearch:
 
     def reject(self, lead: Lead, index: int = 0) -> None:
         """No frame came of a lead: its detector goes on after it, at ``index`` at least."""
-        track = self._long if lead.is_long else self._normal
-        track.next, track.found = max(lead.candidate + track.step, index), None
+        self._go_on(lead.is_long, lead.candidate, index)
+
+    def _go_on(self, is_long: bool, candidate: int, index: int) -> None:
+        track = self._long if is_long else self._normal
+        track.next, track.found = max(candidate + track.step, index), None
 
     def next_lead(self, buffer: SampleBuffer, end: int, ended: bool) -> Lead | None:
         """The next candidate with training symbols; None when more samples are needed.
@@ -166,14 +174,13 @@ class FrameSearch:
                     self._chosen = None
                 return None
             self._chosen = None
-            goes_on = not is_long and self._goes_on(buffer, candidate)
-            lead = Lead(candidate.start, is_long, [])
+            goes_on = self._is_broken(buffer, candidate) if is_long else self._goes_on(buffer, candidate)
             if not is_silence and not goes_on:
-                lead.matches = self._matches(buffer, candidate, is_long)
-            if lead.matches:
-                return lead
+                matches = self._matches(buffer, candidate, is_long)
+                if matches:
+                    return Lead(candidate.start, is_long, matches)
             self.counters.not_confirmed += 1
-            self.reject(lead, candidate.start + self._window if goes_on else 0)
+            self._go_on(is_long, candidate.start, candidate.start + self._window if goes_on and not is_long else 0)
         return None
 
     def _goes_on(self, buffer: SampleBuffer, candidate: Candidate) -> bool:
@@ -184,15 +191,27 @@ class FrameSearch:
         after = candidate.start - buffer.begin + self._check_at
         return metric_at(buffer.samples, after, self._lag, self._check) >= _GOES_ON * candidate.metric
 
+    def _is_broken(self, buffer: SampleBuffer, candidate: Candidate) -> bool:
+        """Whether a clear candidate of the long detector does not repeat throughout the detection part of a frame that
+        begins within reach of it."""
+        if candidate.metric < _CLEAR_METRIC:
+            return False
+        first = candidate.start - buffer.begin + self._reach
+        last = first + self._robust.layout.detection_samples - 2 * self._reach - self._short_window - self._lag
+        step = self._short_window // 4
+        return least_metric(buffer.samples, first, last, self._lag, self._short_window, step) < (
+            _BROKEN * candidate.metric
+        )
+
     def _choose(self, buffer: SampleBuffer) -> bool:
         """Take the candidate that was decided first; False if there is none yet."""
-        for track in (self._normal, self._long):
-            track.look(buffer)
-        found = [(track.found[0], track is self._long, track) for track in (self._normal, self._long) if track.found]
-        if not found:
+        normal, long = self._normal, self._long
+        normal.look(buffer)
+        long.look(buffer)
+        is_long = normal.found is None or (long.found is not None and long.found[0] < normal.found[0])
+        track = long if is_long else normal
+        if track.found is None:
             return False
-        _, is_long, track = min(found, key=lambda one: one[:2])
-        assert track.found is not None
         self._chosen, track.found = (is_long, track.found[1]), None
         self.counters.candidates += 1
         return True
