@@ -14,6 +14,7 @@ from sdr_sc.flowgraph.hint_words import Situation, Source, hint
 from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose, observe
 from sdr_sc.phy.diagnosis.own_preamble import Match
 from sdr_sc.phy.diagnosis.search import _without_header
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
 
@@ -48,6 +49,18 @@ def test_the_receiver_may_have_other_sizes_than_the_default() -> None:
     assert found.cause is Cause.RATE and found.ratio == pytest.approx(1.5, rel=1e-3)
     found = diagnose(noisy(frames(rng(8), OWN), 0.05, rng(9)), own)
     assert found.cause is Cause.NUMEROLOGY and found.numerology["fft_size"] == 64
+
+
+@pytest.mark.parametrize("mode", FrameMode)
+def test_an_offset_or_a_rate_is_found_in_frames_of_every_mode(mode: FrameMode) -> None:
+    sent = frames(rng(3), OWN, mode=mode)
+    offset = 3.6 / OWN.fft_size
+    found = diagnose(noisy(shifted(sent, offset), 0.05, rng(4)), OWN)
+    assert found.cause is Cause.OFFSET and found.proven and found.offset == pytest.approx(offset, abs=1e-4)
+    found = diagnose(noisy(resampled(sent, Fraction(2)), 0.05, rng(4)), OWN)
+    assert found.cause is Cause.RATE and found.proven and found.ratio == pytest.approx(2.0)
+    found = diagnose(noisy(sent.conj(), 0.05, rng(4)), OWN)
+    assert found.cause is Cause.INVERTED and found.proven
 
 
 def test_frames_that_the_receiver_gets_are_no_fault() -> None:

@@ -13,6 +13,7 @@ from scipy import signal
 from sdr_sc.phy.diagnosis import Cause, Diagnosis
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
 
 RATIOS = ("1/2", "2/3", "4/5", "5/6", "6/5", "5/4", "4/3", "3/2", "2", "12/5", "5/2", "3", "4", "5", "25/4", "8", "10")
@@ -47,13 +48,15 @@ class Faulty:
     truth: Diagnosis
 
 
-def frames(rng: np.random.Generator, numerology: Numerology, count: int = _FRAMES) -> np.ndarray:
+def frames(
+    rng: np.random.Generator, numerology: Numerology, count: int = _FRAMES, mode: FrameMode = FrameMode.NORMAL
+) -> np.ndarray:
     """complex64 (n,): frames of random features and sizes, with random silence in front of each and at the end."""
     parts = []
     for number in range(count):
         items, k = _SIZES[rng.integers(len(_SIZES))]
         features = rng.normal(size=(items, k)) + 1j * rng.normal(size=(items, k))
-        header = Header(model_id=int(rng.integers(1 << 16)), k=k, n_items=items, frame_num=number)
+        header = Header(model_id=int(rng.integers(1 << 16)), k=k, n_items=items, frame_num=number, mode=mode)
         parts.append(np.zeros(rng.integers(150, 1500), np.complex64))
         parts.append(build_frame((features / np.sqrt(2)).astype(np.complex64), header, numerology))
     return np.concatenate([*parts, np.zeros(300, np.complex64)])

@@ -124,8 +124,8 @@ def _false_frame_rows(quick: bool, seed: int, log: Log) -> list[Row]:
 
 
 def _item_rows(quick: bool, seed: int, log: Log) -> list[Row]:
-    """Items through the shipped model over AWGN: answered correctly in robust and normal frames at -5 dB, and symbols on
-    the air with the mode chosen, against normal frames."""
+    """Items through the shipped model over AWGN: answered correctly in robust and normal frames at -5 dB, and symbols
+    on the air with the mode chosen, against normal frames."""
     data, contract = load_dataset("fashion_mnist", "test"), weights.read_contract(weights.DEFAULT_MODEL)
     scheme = ModelScheme(SemanticEncoder(weights.DEFAULT_MODEL, 1), SemanticDecoder(weights.DEFAULT_MODEL, 1))
     items = 1000 if quick else len(data)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,10 +11,11 @@ import numpy as np
 
 from sdr_sc.phy.diagnosis.periods import Burst, Period
 from sdr_sc.phy.diagnosis.resample import Spectrum
+from sdr_sc.phy.frame.modes import FrameLayout, FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.detect import Candidate
-from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, samples_needed
+from sdr_sc.phy.receive.sync import Synchronisation, Synchroniser, search_radius
 
 SLOWEST, FASTEST = 0.45, 26.0
 """Samples per sample of the receiver's numerology for which a preamble is looked for."""
@@ -31,7 +33,9 @@ class Match:
     Attributes:
         ratio, offset, inverted: as of `Spectrum.seen`; the offset is exact.
         coherence: mean over the bursts of the share of the power that the training symbols explain, 0..1.
-        starts: for each burst in which they are clear, the index in the original samples of the first training symbol.
+        starts: for each burst in which they are clear, the index in the original samples of the first symbol of the
+            last training block.
+        mode: of the frames.
     """
 
     ratio: float
@@ -39,6 +43,7 @@ class Match:
     inverted: bool
     coherence: float
     starts: tuple[float, ...]
+    mode: FrameMode = FrameMode.NORMAL
 
 
 def least_coherence(numerology: Numerology) -> float:
@@ -58,7 +63,13 @@ def likely_ratios(period: Period, numerology: Numerology) -> list[float]:
     return [*sorted(near, key=lambda each: abs(each / measured - 1.0))[:3], measured]
 
 
-def best_match(samples: np.ndarray, period: Period, ratio: float, numerology: Numerology) -> Match | None:
+def best_match(
+    samples: np.ndarray,
+    period: Period,
+    ratio: float,
+    numerology: Numerology,
+    modes: Sequence[FrameMode] = (FrameMode.NORMAL,),
+) -> Match | None:
     """The offset and sense under which the training symbols follow the bursts, or None.
 
     Args:
@@ -66,9 +77,23 @@ def best_match(samples: np.ndarray, period: Period, ratio: float, numerology: Nu
         period: with its bursts.
         ratio: as of `Spectrum.seen`.
         numerology: whose preamble it may be.
+        modes: of the frames; that whose detection part is as long as the bursts is tried first.
     """
-    synchroniser = Synchroniser(numerology)
-    excerpts = [_excerpt(samples, burst, period.lag, ratio, numerology) for burst in period.bursts[:_BURSTS]]
+    layouts = sorted((frame_layout(numerology, mode) for mode in modes), key=lambda one: _misfit(one, period, ratio))
+    matches = (_best_match(samples, period, ratio, layout) for layout in layouts)
+    return next((match for match in matches if match is not None), None)
+
+
+def _misfit(layout: FrameLayout, period: Period, ratio: float) -> float:
+    """How unlike the bursts' length is to that of a mode's detection part."""
+    lasts = float(np.median([burst.stop - burst.start for burst in period.bursts])) if period.bursts else 0.0
+    return abs(float(np.log(max(lasts, 1.0) / (layout.detection_samples * ratio))))
+
+
+def _best_match(samples: np.ndarray, period: Period, ratio: float, layout: FrameLayout) -> Match | None:
+    numerology = layout.numerology
+    synchroniser = Synchroniser(numerology, layout.mode)
+    excerpts = [_excerpt(samples, burst, period.lag, ratio, layout) for burst in period.bursts[:_BURSTS]]
     hypotheses: dict[tuple[float, bool], list[Synchronisation | None]] = {}
     for shift in _shifts(excerpts, period, ratio, numerology):
         for inverted in (False, True):
@@ -91,20 +116,21 @@ def best_match(samples: np.ndarray, period: Period, ratio: float, numerology: Nu
     if coherence(syncs) < limit or not clear:
         return None
     left = float(np.median([sync.cycles_per_sample for sync, _ in clear])) / ratio
-    training = numerology.preamble_samples - 2 * numerology.fft_size
+    training = layout.preamble_samples - 2 * numerology.fft_size
     starts = tuple(first + (sync.start + training) * ratio for sync, first in clear)
-    return Match(ratio, shift - left if inverted else shift + left, inverted, coherence(syncs), starts)
+    return Match(ratio, shift - left if inverted else shift + left, inverted, coherence(syncs), starts, layout.mode)
 
 
 def _excerpt(
-    samples: np.ndarray, burst: Burst, lag: float, ratio: float, numerology: Numerology
+    samples: np.ndarray, burst: Burst, lag: float, ratio: float, layout: FrameLayout
 ) -> tuple[Spectrum, int, float]:
     """The spectrum of what a synchroniser needs around a burst, its first index, and the frame's place in it."""
     # The end of the repeating part is nearer to the training symbols than its beginning.
-    detection = numerology.detection_symbols * numerology.symbol_samples * ratio
-    begin = burst.stop - detection
+    n = layout.numerology
+    begin = burst.stop - layout.detection_samples * ratio
     first = max(int(begin - _MARGIN * lag), 0)
-    length = int((samples_needed(numerology) + 2 * numerology.fft_size) * ratio + begin - first)
+    needed = layout.preamble_samples + search_radius(n) + 2 * n.fft_size
+    length = int(needed * ratio + begin - first)
     length = round(round(length / ratio) * ratio)
     part = samples[first : first + length]
     if len(part) < length:

@@ -13,6 +13,7 @@ from sdr_sc.phy.diagnosis.own_preamble import SAME_RATE, Match, best_match, like
 from sdr_sc.phy.diagnosis.periods import Period, find_periods
 from sdr_sc.phy.diagnosis.resample import Spectrum
 from sdr_sc.phy.diagnosis.sizes import Sizes, other_sizes
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
@@ -108,19 +109,20 @@ def _ours(samples: np.ndarray, n: Numerology) -> Diagnosis | None:
     periods = find_periods(samples, detection_period(n))
     for period in periods:
         for ratio in likely_ratios(period, n):
-            match = best_match(samples, period, ratio, n)
+            match = best_match(samples, period, ratio, n, tuple(FrameMode))
             if match is None:
                 continue
             found = _proven(samples, match, n)
             if found is not None:
                 return found
-            if min(match.starts) + (n.payload_offset + n.symbol_samples) * match.ratio > len(samples):
+            rest = frame_layout(n, match.mode).header_symbols * n.symbol_samples + 2 * n.fft_size + n.symbol_samples
+            if min(match.starts) + rest * match.ratio > len(samples):
                 return Diagnosis(Cause.TOO_SHORT)
             unread.append((period, match))
     same = [(period, match) for period, match in unread if abs(match.ratio - 1.0) < SAME_RATE]
     likely: Diagnosis | None = None
     for period in periods:
-        own = next((match for each, match in same if each is period), None)
+        own = next((one for each, one in same if each is period and one.mode is FrameMode.NORMAL), None)
         sizes = other_sizes(samples, period, n, own)
         found = None if sizes is None else _with_sizes(sizes, n)
         if found is not None and found.frames:

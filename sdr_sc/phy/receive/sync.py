@@ -59,7 +59,7 @@ class Synchroniser:
 
     Args:
         numerology: the sizes.
-        mode: normal or short.
+        mode: of the frames; robust ones only where they are strong, and by their last training block.
         cfo_range: largest carrier offset, subcarriers.
     """
 
@@ -78,7 +78,7 @@ class Synchroniser:
         # all of that.
         spare = (n.detection_symbols - layout.detection_symbols) * n.symbol_samples
         slack, radius = n.fft_size // 2 + n.cyclic_prefix, search_radius(n)
-        self._reach = (slack, spare + slack) if spare else (radius, radius)
+        self._reach = (slack, spare + slack) if spare > 0 else (radius, radius)
         self._min_coherence = MIN_COHERENCE if mode is FrameMode.NORMAL else MIN_COHERENCE_SHORT
         self._reference_energy = float(np.sum(np.abs(self._symbol.astype(np.complex128)) ** 2))
         self._references: dict[int, np.ndarray] = {}
