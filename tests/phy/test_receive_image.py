@@ -60,4 +60,4 @@ def test_the_estimate_is_averaged_over_frames_and_follows_a_change() -> None:
 
 def test_the_first_frames_and_one_in_eight_are_examined() -> None:
     canceller = ImageCanceller()
-    assert [number for number in range(1, 33) if canceller.is_due()] == [*range(1, 9), 16, 24, 32]
+    assert [number for number in range(1, 97) if canceller.is_due()] == [*range(1, 9), 32, 64, 96]

@@ -55,6 +55,15 @@ INFO_BITS = {version: sum(width for _, width in layout) + _CRC_BITS for version,
 """Bits of a header, its check included, by protocol version: 72 and 96."""
 VERSIONS = tuple(sorted(INFO_BITS, reverse=True))
 """The protocol versions that can be read, the latest first."""
+_VERSION_OF = {length: version for version, length in INFO_BITS.items()}
+_MODES = {int(mode): mode for mode in FrameMode}
+_PLACES = {
+    version: tuple(
+        (sum(width for _, width in layout[place + 1 :]), (1 << layout[place][1]) - 1) for place in range(len(layout))
+    )
+    for version, layout in _LAYOUTS.items()
+}
+"""By how much to shift a header's fields, and the mask of each, by protocol version."""
 
 
 @dataclass(frozen=True)
@@ -150,27 +159,20 @@ def unpack(bits: np.ndarray) -> Header | None:
     >>> unpack(pack(header)) == header
     True
     """
-    if not is_intact(bits):
+    raw = np.packbits(bits).tobytes()
+    if binascii.crc_hqx(raw[:-2], 0xFFFF) != int.from_bytes(raw[-2:], "big"):
         return None
-    version = next(version for version, length in INFO_BITS.items() if length == len(bits))
-    word, values = int.from_bytes(np.packbits(bits).tobytes()[:-2], "big"), {}
-    for name, width in reversed(_LAYOUTS[version]):
-        values[name] = word & ((1 << width) - 1)
-        word >>= width
-    if values["version"] != version:
+    version, fields = _VERSION_OF[len(bits)], int.from_bytes(raw[:-2], "big")
+    values = [fields >> shift & mask for shift, mask in _PLACES[version]]
+    if values[0] != version:
         return None
-    try:
-        return Header(
-            model_id=values["model_id"],
-            k=values["k"] + 1,
-            n_items=values["n_items"] + (version == 1),
-            frame_num=values["frame_num"],
-            task=values["task"],
-            power_scale_db=(values["power"] - 64) * POWER_SCALE_STEP_DB,
-            version=version,
-            mode=FrameMode(values.get("mode", FrameMode.NORMAL)),
-            request=values.get("request", 0),
-            refined_symbols=values.get("refined_symbols", 0),
-        )
-    except ValueError:
+    mode, request, refined = int(FrameMode.NORMAL), 0, 0
+    if version == 1:
+        _, model_id, k, n_items, frame_num, task, power = values
+        n_items += 1
+    else:
+        _, mode, model_id, task, k, n_items, frame_num, power, request, refined = values
+    if mode not in _MODES or not (n_items or refined):
         return None
+    power_scale_db = (power - 64) * POWER_SCALE_STEP_DB
+    return Header(model_id, k + 1, n_items, frame_num, task, power_scale_db, version, _MODES[mode], request, refined)

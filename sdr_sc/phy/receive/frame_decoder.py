@@ -174,7 +174,8 @@ class FrameDecoder:
             What it says, or why it was refused.
         """
         n, preamble_windows = self.numerology, len(self._preamble.starts)
-        cycles, received, samples = sync.cycles_per_sample, samples, self._image.begin(samples)
+        received, cycles = samples[: self.layout.payload_offset], sync.cycles_per_sample
+        samples = self._image.begin(received)
         bins = spectra(samples, self._first_starts, n.fft_size, cycles, 1.0 / sync.amplitude)
         first_look = self._preamble.estimate(bins[:preamble_windows])
         symbols, soft = header_soft_values(bins[preamble_windows:], first_look[:], self._header_tables)

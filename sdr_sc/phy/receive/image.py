@@ -13,7 +13,10 @@ import numpy as np
 
 # An image's energy over the noise of its estimate. Noise alone exceeds it with a chance of exp(-20), 2e-9.
 _STANDS_OUT = 20.0
-_FIRST_FRAMES, _EVERY = 8, 8  # frames that are examined: the first ones, then one in so many
+_FIRST_FRAMES, _EVERY = (
+    8,
+    32,
+)  # frames that are examined: the first ones, then one in so many
 _MEMORY = 8
 _JUMPED = 0.25  # of the share's magnitude
 

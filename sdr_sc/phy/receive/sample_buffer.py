@@ -76,6 +76,8 @@ class SampleBuffer:
 
     def damaged_from(self, start: int) -> list[tuple[int, int]]:
         """Begin and end, counted from ``start``, of the damaged spans that end after it."""
+        if not len(self._damaged):
+            return []
         late = self._damaged[np.searchsorted(self._damaged[:, 1], start, "right") :]
         return [(begin, end) for begin, end in (late - start).tolist()]
 
