@@ -29,6 +29,9 @@ Kind = tuple[Callable[[], Run], Callable[[], Run]]
 """A warm-up run and the timed one."""
 GOAL_MSPS = 20.0
 RX_RATIO_GOAL, TX_RATIO_GOAL = 20.0, 3.0
+RX_LIKE_GOALS, TX_LIKE_GOALS = (12.0, 5.0), (1.5, 1.5)
+"""Of the ratios like for like by processor time, in the order of `OUR_SYMBOLS`."""
+THROUGH_BLOCKS_GOAL = 60.0
 FRAME_SYMBOLS = 100
 OUR_SYMBOLS = (24, FRAME_SYMBOLS)
 """OFDM symbols of our frames in all, 14 of them preamble and header; in the order of `throughput_runs.STOCK_BYTES`."""
@@ -61,8 +64,8 @@ def throughput_rows(
         log("throughput of the transmitters")
         transmitters = _transmitters(samples, stock_samples, seed, repeats)
     return [
-        *_rows("receiver", "ofdm_rx", receivers, RX_RATIO_GOAL),
-        *_rows("transmitter", "ofdm_tx", transmitters, TX_RATIO_GOAL),
+        *_rows("receiver", "ofdm_rx", receivers, RX_RATIO_GOAL, RX_LIKE_GOALS),
+        *_rows("transmitter", "ofdm_tx", transmitters, TX_RATIO_GOAL, TX_LIKE_GOALS),
     ]
 
 
@@ -94,7 +97,8 @@ def _receivers(folder: Path, samples: float, stock_samples: float, seed: int, re
         tile = partial(throughput_frames.our_tile, symbols)
         warm = _tiled(folder / f"our_warm{total}.cf32", tile, _SMALL, seed)
         full = _tiled(folder / f"ours{total}.cf32", tile, _count(samples, total), seed)
-        kinds[_ours(total)] = partial(runs.run_receiver, *warm, symbols), partial(runs.run_receiver, *full, symbols)
+        for name, ours in ((_ours(total), runs.run_receiver), (_alone(total), runs.run_receiver_alone)):
+            kinds[name] = partial(ours, *warm, symbols), partial(ours, *full, symbols)
     for total in runs.STOCK_BYTES:
         tile = partial(runs.stock_tile, total)
         warm = _tiled(folder / f"warm{total}.cf32", tile, _SMALL, seed)
@@ -111,6 +115,9 @@ def _transmitters(samples: float, stock_samples: float, seed: int, repeats: int)
         pdus = throughput_frames.frame_pdus(symbols, _count(samples, total), seed)
         run = runs.run_transmitter
         kinds[_ours(total)] = partial(run, pdus[:_SMALL], symbols), partial(run, pdus, symbols)
+        frames = [*throughput_frames.random_frames(symbols, _TILE, seed)]
+        alone = runs.run_transmitter_alone
+        kinds[_alone(total)] = partial(alone, frames, _SMALL), partial(alone, frames, len(pdus))
     for total in runs.STOCK_BYTES:
         count = _count(stock_samples, total)
         stock = runs.run_stock_transmitter
@@ -120,6 +127,10 @@ def _transmitters(samples: float, stock_samples: float, seed: int, repeats: int)
 
 def _ours(symbols: int) -> str:
     return f"frames of {symbols} symbols"
+
+
+def _alone(symbols: int) -> str:
+    return f"{_ours(symbols)}, without GNU Radio"
 
 
 def _stock(symbols: int) -> str:
@@ -174,7 +185,9 @@ def _ratio_row(title: str, ours: list[float], theirs: list[float], goal: float |
     return Row.at_least(title, value, "", goal, len(ratios), interval)
 
 
-def _rows(what: str, stock: str, taken: dict[str, list[Run]], ratio_goal: float) -> list[Row]:
+def _rows(
+    what: str, stock: str, taken: dict[str, list[Run]], ratio_goal: float, like_goals: tuple[float, ...]
+) -> list[Row]:
     wall = {kind: [run.msps for run in results] for kind, results in taken.items()}
     cpu = {kind: [run.cpu_msps for run in results] for kind, results in taken.items()}
     rows = []
@@ -189,6 +202,7 @@ def _rows(what: str, stock: str, taken: dict[str, list[Run]], ratio_goal: float)
             Row(f"{name}, best", max(wall[kind]), "MS/s", n=n),
             Row(f"{name}, per second of processor time, median", float(np.median(cpu[kind])), "MS/s", n=n),
             _received_row(name, taken[kind]),
+            _through_blocks_row(what, symbols, cpu),
         ]
     for symbols in runs.STOCK_BYTES:
         kind = _stock(symbols)
@@ -206,10 +220,18 @@ def _rows(what: str, stock: str, taken: dict[str, list[Run]], ratio_goal: float)
         _ratio_row(title, wall[long], wall[_stock(examples)], ratio_goal),
         _ratio_row(f"{title}, by processor time", cpu[long], cpu[_stock(examples)]),
     ]
-    for ours, theirs in zip(map(_ours, OUR_SYMBOLS), map(_stock, runs.STOCK_BYTES), strict=True):
+    for ours, theirs, goal in zip(map(_ours, OUR_SYMBOLS), map(_stock, runs.STOCK_BYTES), like_goals, strict=True):
         title = f"{what}, like for like: {ours} over digital.{stock} with {theirs}"
         rows += [
             _ratio_row(title, wall[ours], wall[theirs]),
-            _ratio_row(f"{title}, by processor time", cpu[ours], cpu[theirs]),
+            _ratio_row(f"{title}, by processor time", cpu[ours], cpu[theirs], goal),
         ]
     return rows
+
+
+def _through_blocks_row(what: str, symbols: int, cpu: dict[str, list[float]]) -> Row:
+    """Speed of the block in a flowgraph, as a share of that of the same code called directly; by processor time."""
+    shares = 100 * np.divide(cpu[_ours(symbols)], cpu[_alone(symbols)])
+    name = f"{what}, {_ours(symbols)}: speed through the blocks over the same code called directly"
+    interval = mean_interval(shares) if len(shares) > 1 else None
+    return Row.at_least(name, float(np.median(shares)), "%", THROUGH_BLOCKS_GOAL, len(shares), interval)

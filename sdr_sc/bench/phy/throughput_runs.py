@@ -21,7 +21,10 @@ from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.vectors import from_vector, to_vector
 from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.phy.frame.framing import FrameBuilder
+from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.receiver import Receiver
 
 CRC_BYTES = 4
 STOCK_BYTES = {11: 96 - CRC_BYTES, 100: 1160}
@@ -157,6 +160,31 @@ def run_receiver(path: Path, sent: int, payload_symbols: int) -> Run:
     times = _timed(tb, samples)
     whole = tb.counter.features // (payload_symbols * tb.rx.numerology.data_subcarriers)
     return Run(samples, *times, sent, min(tb.counter.frames, whole))
+
+
+def run_receiver_alone(path: Path, sent: int, payload_symbols: int) -> Run:
+    """The receiver by itself, without GNU Radio, on pieces as large as the block's."""
+    samples, receiver = np.fromfile(path, np.complex64), Receiver(Numerology())
+    frames = features = 0
+    began, began_cpu = time.perf_counter(), time.process_time()
+    for place in range(0, len(samples), _FILE_BUFFER):
+        for frame in receiver.push(samples[place : place + _FILE_BUFFER]):
+            frames += 1
+            features += frame.erased.size - int(frame.erased.sum())
+    times = time.perf_counter() - began, time.process_time() - began_cpu
+    whole = features // (payload_symbols * Numerology().data_subcarriers)
+    return Run(len(samples), *times, sent, min(frames, whole))
+
+
+def run_transmitter_alone(frames: list[tuple[Header, np.ndarray]], count: int) -> Run:
+    """The frame builder by itself, without GNU Radio: ``count`` frames of those in turn."""
+    builder, samples = FrameBuilder(Numerology()), 0
+    builder.build(frames[0][1], frames[0][0])
+    began, began_cpu = time.perf_counter(), time.process_time()
+    for number in range(count):
+        header, features = frames[number % len(frames)]
+        samples += len(builder.build(features, header))
+    return Run(samples, time.perf_counter() - began, time.process_time() - began_cpu, count, count)
 
 
 def run_stock_receiver(path: Path, sent: int, symbols: int) -> Run:
