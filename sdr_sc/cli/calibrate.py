@@ -27,7 +27,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 )
 @click.option(
     "--symbol-price",
-    default=0.2,
+    default=0.3,
     show_default=True,
     type=click.FloatRange(0.0, 100.0),
     help="Accuracy, in points, that one more symbol has to be worth in refinement.",

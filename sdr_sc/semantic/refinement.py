@@ -58,8 +58,10 @@ class RefinementPlan:
             raise ContractError("a refinement plan with a price of a symbol that is not 0 to 1")
 
     def row(self, snr_db: float) -> int:
-        """Place of the grid point at or below an SNR; the lowest one below the grid."""
-        return max(bisect.bisect_right(self.snr_db, snr_db) - 1, 0)
+        """Place of the grid point nearest to an SNR."""
+        above = bisect.bisect_left(self.snr_db, snr_db)
+        near = range(max(above - 1, 0), min(above + 1, len(self.snr_db)))
+        return min(near, key=lambda place: abs(self.snr_db[place] - snr_db))
 
     def first(self, snr_db: float) -> int:
         """Symbols of an item's first round."""

@@ -62,7 +62,7 @@ def measured_contract(
     grid = snr_grid(contract.training_snr_db, _BELOW_DB)
     where = f"{len(model.targets)} held-out training {contract.modality.name}s, AWGN, estimated channel"
     calibration, accuracy = fit_calibration(model, k_list, grid, rng, where, on_snr)
-    plan = plan_refinement(model, k_list, grid, accuracy, calibration, rng, where, symbol_price, on_snr)
+    plan = plan_refinement(model, k_list, grid, accuracy, calibration, seed, where, symbol_price, on_snr)
     inside = accuracy[_BELOW_DB:]
     cam = CamTable(
         snr_db=grid[_BELOW_DB:],

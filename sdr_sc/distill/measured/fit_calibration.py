@@ -11,7 +11,8 @@ from scipy.optimize import minimize, minimize_scalar
 from sdr_sc.distill.measured.held_out import Model, over_noise, prefix
 from sdr_sc.semantic.calibration import LEAST_SLOPE, Calibration, top_log_odds
 
-KNOTS = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 5.0, 7.0, 10.0)
+KNOTS = (-1.5, -1.0, -0.5, 0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1, 2.5, 3.0, 4.0, 5.5, 7.5, 10.0)
+"""Close together where half of the items are at low SNR."""
 _DRAWS = 2
 _NEIGHBOURS = 1
 _BINS = 300

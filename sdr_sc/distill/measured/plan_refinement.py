@@ -17,10 +17,12 @@ from sdr_sc.distill.measured.held_out import Model, energy_shares, over_noise, p
 from sdr_sc.semantic.calibration import Calibration
 from sdr_sc.semantic.refinement import RefinementPlan
 
-SYMBOL_PRICE = 0.002
+SYMBOL_PRICE = 0.003
 """Probability of a right answer that one more symbol has to be worth."""
-ROUND_PRICE = 0.5
+ROUND_PRICE = 0.1
 """Symbols that one more round has to be worth, for the time that it takes."""
+_SURE = 0.7
+"""Standard errors by which asking has to be worth more than it costs, lest the luck of a few items ask."""
 _DRAWS = 3
 _LEAST_ACCURACY = 0.5
 _NEAR_BEST = 0.002
@@ -41,7 +43,7 @@ def plan_refinement(
     grid: Sequence[float],
     accuracy: np.ndarray,
     calibration: Calibration,
-    rng: np.random.Generator,
+    seed: int,
     measured_on: str,
     symbol_price: float = SYMBOL_PRICE,
     on_snr: Callable[[], None] = lambda: None,
@@ -50,6 +52,7 @@ def plan_refinement(
 
     Args:
         accuracy: (SNR, k), 0 to 1, of `fit_calibration` on the same grid; decides which ladders are worth a try.
+        seed: of the noise, which is the same for all ladders.
     """
     chosen, energies = [], []
     for snr_db, reached in zip(grid, accuracy, strict=True):
@@ -57,7 +60,7 @@ def plan_refinement(
         energies.append(tuple(round(share, 6) for share in energy_shares(symbols)))
         whole = RefinementPlan((0.0,), ((k_list[-1],),), ((),), (energies[-1],), 0.0, "")
         tried = [
-            _try(model, symbols, steps, snr_db, calibration, whole, k_list, symbol_price, rng)
+            _try(model, symbols, steps, snr_db, calibration, whole, k_list, symbol_price, np.random.default_rng(seed))
             for steps in _ladders(k_list, reached)
         ]
         chosen.append(max(tried, key=lambda ladder: ladder.worth))
@@ -120,8 +123,8 @@ def _stop(steps: tuple[int, ...], confidence: np.ndarray, right: np.ndarray, sym
     Args:
         confidence, right: (rounds, items).
 
-    >>> sure = np.array([[0.2, 0.3, 0.9, 0.95], [0.9, 0.9, 0.9, 0.9]])
-    >>> hits = np.array([[0, 0, 1, 1], [1, 1, 1, 1]], float)
+    >>> sure = np.repeat([[0.2, 0.3, 0.9, 0.95], [0.9, 0.9, 0.9, 0.9]], 50, axis=1)
+    >>> hits = np.repeat([[0, 0, 1, 1], [1, 1, 1, 1]], 50, axis=1).astype(float)
     >>> _stop((2, 4), sure, hits, 0.01).accept
     (0.6,)
     """
@@ -130,7 +133,8 @@ def _stop(steps: tuple[int, ...], confidence: np.ndarray, right: np.ndarray, sym
         asking = worth - symbol_price * (steps[place + 1] - steps[place] + ROUND_PRICE)
         order = np.argsort(confidence[place], kind="stable")
         gains = np.concatenate(([0.0], np.cumsum((asking - right[place])[order])))
-        asked = int(gains.argmax())
+        spread = np.sqrt(np.concatenate(([0.0], np.cumsum(np.square(asking - right[place])[order]))))
+        asked = int((gains - _SURE * spread).argmax())
         limits = confidence[place][order]
         if asked == 0:
             least = 0.0
@@ -140,4 +144,6 @@ def _stop(steps: tuple[int, ...], confidence: np.ndarray, right: np.ndarray, sym
             least = float(limits[asked - 1] + limits[asked]) / 2
         accept.append(min(round(least, 6), 1.0))
         worth = np.where(confidence[place] < accept[-1], asking, right[place])
-    return _Ladder(steps, tuple(reversed(accept)), float(worth.mean()) - symbol_price * steps[0])
+    accept.reverse()
+    rounds = accept.index(0.0) + 1 if 0.0 in accept else len(steps)  # what is never asked for is no step
+    return _Ladder(steps[:rounds], tuple(accept[: rounds - 1]), float(worth.mean()) - symbol_price * steps[0])
