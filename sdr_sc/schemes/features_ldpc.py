@@ -83,7 +83,9 @@ class FeaturesScheme(CodedScheme):
         training, held = training[:TRAINING_IMAGES], held[:VALIDATION_IMAGES]
         all_samples, all_wanted = self._features(data.images[training]), self._features(data.images[held])
         found = []
-        for features in self._contract.k_list:
+        # Those that the student was trained for: a finer list makes the search longer, and its winner luckier.
+        trained = {*self._contract.training.get("k_list", self._contract.k_list)} & {*self._contract.k_list}
+        for features in sorted(trained):
             samples, wanted = _prefix(all_samples, features), _prefix(all_wanted, features)
             for bits in range(1, MOST_BITS + 1):
                 quantiser = Quantiser(samples, bits)

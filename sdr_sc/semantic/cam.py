@@ -76,3 +76,29 @@ def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
         )
     accuracy = np.array(cam.accuracy)[:, : len(allowed)]
     return replace(cam, k=choose_k(accuracy, allowed, loss), max_loss_points=loss)
+
+
+def first_rounds(contract: ModelContract, table: CamTable) -> CamTable:
+    """A table with k of the first round of refinement, where that is less than the table's, at the nearest SNR.
+
+    Raises:
+        ContractError: the model has no refinement plan.
+    """
+    plan = contract.refinement
+    if plan is None:
+        raise ContractError(
+            f"model {contract.name!r} has no rounds of refinement; run 'sdr-sc calibrate' on it, or leave refinement "
+            "out."
+        )
+    first = np.array([plan.first(snr_db) for snr_db in plan.snr_db])
+    never_rising = np.maximum.accumulate(first[::-1])[::-1]
+    between = [(a + b) / 2 for a, b in zip(plan.snr_db, plan.snr_db[1:], strict=False)]  # `look_up` looks downwards
+    # What the target allows at most, at these SNRs.
+    most = [look_up(table, snr_db) for snr_db in plan.snr_db]
+    return CamTable(
+        snr_db=(plan.snr_db[0], *between),
+        k=tuple(int(k) for k in np.minimum(never_rising, most)),
+        accuracy=(),
+        max_loss_points=table.max_loss_points,
+        measured_on=plan.measured_on,
+    )

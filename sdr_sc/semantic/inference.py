@@ -87,8 +87,12 @@ class SemanticEncoder:
             ContractError: an item's shape or type, or k, is not the model's.
             ModelFaultError: the model gives features that are no numbers.
         """
+        return self.first(self.symbols(items, snr_db), k)
+
+    def first(self, symbols: np.ndarray, k: int) -> np.ndarray:
+        """The first k of an item's `symbols`, as `encode` gives them; errors as there."""
         self.contract.check_k(k)
-        scaled, power = unit_power(self.symbols(items, snr_db)[:, : 2 * k])
+        scaled, power = unit_power(symbols[:, : 2 * k])
         if not np.isfinite(power).all():
             raise ModelFaultError(
                 f"the encoder of model {shown(self._model)!r} gives features that are no finite numbers; "

@@ -65,6 +65,8 @@ def other_model(
         model_id="0123456789abcdef",
         modality=ModalitySpec("image", shape, {"mean": 0.3, "std": 0.3}),
         k_list=k_list,
+        calibration=None,
+        refinement=None,
         tasks=(TaskSpec("classification", tuple(f"class {number}" for number in range(classes))),),
         architecture={"encoder": "of a test"},
         cam=CamTable((0.0, 10.0), (k_max, k_list[0]), ((0.5,) * len(k_list),) * 2, 0.5, "nothing"),

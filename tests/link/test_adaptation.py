@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,12 @@ from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import STALE_TIMEOUTS, FeedbackState, LinkAdaptation, Setting, SnrSmoother, bounded
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.phy.frame.modes import FrameMode
-from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
+from sdr_sc.semantic.contract_reading import read_contract_text
 
-CONTRACT = weights.read_contract(weights.DEFAULT_MODEL)
+CONTRACT = read_contract_text(
+    (Path(__file__).parents[1] / "semantic" / "contract_version_1.json").read_text(), "an earlier file"
+)
 FALLBACK = Setting(32, CONTRACT.training_snr_db[0], FrameMode.ROBUST)
 EDGE_DB = next(s for s, k in zip(CONTRACT.cam.snr_db, CONTRACT.cam.k, strict=True) if k == 8)
 TIMEOUT_S = 0.25

@@ -12,6 +12,7 @@ import pytest
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.calibration import Calibration, calibration_error, channel_snr_db, top_log_odds
+from sdr_sc.semantic.cam import first_rounds, look_up
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.contract_reading import read_contract_text
 from sdr_sc.semantic.inference import SemanticDecoder
@@ -127,10 +128,19 @@ def test_a_plan_that_does_not_fit_is_refused(changes: dict, sentence: str) -> No
 
 
 def test_steps_and_confidences_by_snr() -> None:
-    assert [PLAN.first(snr_db) for snr_db in (-9.0, 9.9, 10.0, 40.0)] == [4, 4, 2, 2]
-    assert [PLAN.next_step(k, 5.0) for k in (2, 4, 7, 8, 32)] == [4, 8, 8, 32, None]
-    assert [PLAN.least_confidence(k, 5.0) for k in (2, 4, 7, 8, 32)] == [0.9, 0.9, 0.9, 0.8, 0.0]
+    assert [PLAN.first(snr_db) for snr_db in (-9.0, 4.9, 5.1, 40.0)] == [4, 4, 2, 2]
+    assert [PLAN.next_step(k, 4.0) for k in (2, 4, 7, 8, 32)] == [4, 8, 8, 32, None]
+    assert [PLAN.least_confidence(k, 4.0) for k in (2, 4, 7, 8, 32)] == [0.9, 0.9, 0.9, 0.8, 0.0]
     assert PLAN.next_step(2, 12.0) is None and PLAN.least_confidence(2, 12.0) == 0.0
+
+
+def test_the_first_round_is_that_of_the_nearest_snr_and_no_more_than_the_table_allows() -> None:
+    contract = with_measured()
+    table = first_rounds(contract, contract.cam)
+    assert [look_up(table, snr_db) for snr_db in (-9.0, 4.9, 5.1, 40.0)] == [4, 4, 2, 2]
+    assert set(first_rounds(contract, replace(contract.cam, k=(2,) * len(contract.cam.k))).k) == {2}
+    with pytest.raises(ContractError, match="no rounds of refinement; run 'sdr-sc calibrate'"):
+        first_rounds(PLAIN, PLAIN.cam)
 
 
 def test_gains_put_unit_power_parts_together_to_a_prefix_of_unit_power() -> None:
