@@ -36,6 +36,22 @@ def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
     )
 
 
+@command.command("refinement")
+@model_option
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
+@click.option("--quick", is_flag=True, help="The same rows on less data, in under a minute.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def refinement(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Symbols that refinement saves against the finest fixed k, and how true the confidence is.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.refinement import bench_refinement
+
+    config = {"model": model, "seed": seed, "quick": quick}
+    measure_and_print(lambda log: bench_refinement(model, quick, seed, log), json_path, config, goals_first=True)
+
+
 @command.command("phy")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of frames, channels, noise.")
 @click.option("--quick", is_flag=True, help="The same rows on less data, in half a minute.")

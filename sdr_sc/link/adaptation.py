@@ -21,7 +21,7 @@ from sdr_sc.link.mode_choice import ModeChoice
 from sdr_sc.link.network.pdu_schema import SNR_DB
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.semantic.cam import CamTarget, look_up, table_for
+from sdr_sc.semantic.cam import CamTarget, first_rounds, look_up, table_for
 from sdr_sc.semantic.contract import ModelContract
 
 STALE_TIMEOUTS = 8
@@ -150,6 +150,8 @@ class LinkAdaptation:
         hysteresis_db: dB.
         target: what it aims at.
         numerology: whose frames are sent.
+        refine: send no more than the first round of refinement needs; without hysteresis, as a later round brings what
+            is missing.
 
     Attributes:
         table: what it looks k up in.
@@ -165,11 +167,13 @@ class LinkAdaptation:
         hysteresis_db: float = 1.0,
         target: CamTarget = _AS_TRAINED,
         numerology: Numerology = _DEFAULT_NUMEROLOGY,
+        refine: bool = False,
     ) -> None:
-        self.table = table_for(contract, target)
+        table = table_for(contract, target)
+        self.table = first_rounds(contract, table) if refine else table
         allowed = [k for k in contract.k_list if target.max_k is None or k <= target.max_k]
         self.fallback = Setting(max(allowed), contract.training_snr_db[0], FrameMode.ROBUST)
-        self._hysteresis_db = hysteresis_db
+        self._hysteresis_db = 0.0 if refine else hysteresis_db
         self._k: int | None = None
         self._modes = ModeChoice(hysteresis_db, numerology)
 

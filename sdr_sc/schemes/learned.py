@@ -68,7 +68,7 @@ class ModelScheme(BaseScheme):
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes; -1 for an item of which every symbol is erased."""
-        return self._decoder.answer(received.features, received.snr_db, received.erased).best
+        return self._decoder.answer(received.features, received.snr_db, received.erased, received.noise_variance).best
 
     def describe(self) -> dict[str, Any]:
         """Model, its id, and sizes."""

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
-from sdr_sc.schemes.scheme import Scheme, Transmission
+from sdr_sc.schemes.scheme import LaterAnswers, Scheme, Transmission
 from sdr_sc.semantic.tasks.base import task_of
 
 GAP_SAMPLES = 160
@@ -175,6 +176,7 @@ class Link:
         self._now_s = 0.0
         self._smoother, self._feedback = SnrSmoother(smoothing), FeedbackState()
         self._mode, self._choice = mode, ModeChoice(HYSTERESIS_DB, numerology)
+        self._open: deque[tuple[Transmission, FrameOutcome, np.ndarray | None]] = deque()
 
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
@@ -196,17 +198,40 @@ class Link:
             batch, truth = images[first : first + taken], labels[first : first + taken]
             first += taken
             for transmission in self._scheme.send(batch, truth, self._snr_db(), self._k):
-                size = transmission.payload.size
-                mode = self._choose_mode(size)
-                received, others = self._over_the_air(transmission, mode)
-                of_frame = truth[transmission.items]
-                if received is None:
-                    found, snr_db = np.full(len(of_frame), -1), None
-                else:
-                    found, snr_db = self._scheme.answer(transmission, received), received.snr_db
-                on_air = frame_layout(self._numerology, mode).frame_symbols(size) * self._numerology.used
-                uses, task = transmission.channel_uses, self._scheme.task
-                yield FrameOutcome(of_frame, found, snr_db, uses, on_air, others, task)
+                self._exchange(transmission, truth[transmission.items])
+                yield from self._answered()
+        later = self._scheme if isinstance(self._scheme, LaterAnswers) else None
+        while later is not None and (flushed := later.flush(self._snr_db())):
+            for transmission in flushed:
+                self._exchange(transmission, labels[:0])
+                yield from self._answered()
+        if later is not None:
+            later.close()
+        yield from self._answered()
+
+    def _exchange(self, transmission: Transmission, truth: np.ndarray) -> None:
+        """Send a frame, and note what came of it as far as that is known."""
+        size = transmission.channel_uses
+        mode = self._choose_mode(size)
+        received, others = self._over_the_air(transmission, mode)
+        on_air = frame_layout(self._numerology, mode).frame_symbols(size) * self._numerology.used
+        lost = np.full(len(truth), -1)
+        found: np.ndarray | None = lost if received is None else self._scheme.answer(transmission, received)
+        if received is not None and isinstance(self._scheme, LaterAnswers):
+            found = None if len(truth) else lost
+        snr_db = None if received is None else received.snr_db
+        outcome = FrameOutcome(truth, lost, snr_db, size, on_air, others, self._scheme.task)
+        self._open.append((transmission, outcome, found))
+
+    def _answered(self) -> Iterator[FrameOutcome]:
+        """Frames whose items are answered, in the order of sending."""
+        later = self._scheme.settled() if isinstance(self._scheme, LaterAnswers) else []
+        answers = {id(transmission): found for transmission, found in later}
+        self._open = deque(
+            (transmission, outcome, answers.get(id(transmission), found)) for transmission, outcome, found in self._open
+        )
+        while self._open and (found := self._open[0][2]) is not None:
+            yield replace(self._open.popleft()[1], found=found)
 
     def _choose_mode(self, feature_symbols: int) -> FrameMode:
         if self._mode is not None:
@@ -220,9 +245,18 @@ class Link:
     def _over_the_air(self, transmission: Transmission, mode: FrameMode) -> tuple[ReceivedFrame | None, int]:
         """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
         rows, width = transmission.payload.shape
-        header = Header(transmission.model_id, width, rows, self._frames % FRAME_NUM_MODULO, mode=mode)
+        header = Header(
+            transmission.model_id,
+            width,
+            rows,
+            self._frames % FRAME_NUM_MODULO,
+            mode=mode,
+            request=transmission.request,
+            refined_symbols=len(transmission.refinement),
+        )
         self._frames += 1
-        samples = np.concatenate((build_frame(transmission.payload, header, self._numerology), self._gap))
+        frame = build_frame(transmission.payload, header, self._numerology, transmission.refinement)
+        samples = np.concatenate((frame, self._gap))
         self._now_s += len(samples) / self._numerology.sample_rate_hz
         frames = self._receiver.push(self._air.process(samples))
         right = [frame for frame in frames if frame.header == header][:1]

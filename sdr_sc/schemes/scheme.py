@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,17 +27,21 @@ class Transmission:
         items: places of the frame's items among the images that `Scheme.send` was given.
         model_id: 16-bit id in the header.
         side: what the receiver knows by agreement or reads in the header, nothing that depends on the items.
+        refinement: complex64 (n,), mean power 1: more symbols of items that were sent before.
+        request: which request of the receiver they answer, for the header; 0 for none.
     """
 
     payload: np.ndarray
     items: slice
     model_id: int
     side: Any = None
+    refinement: np.ndarray = field(default_factory=lambda: np.empty(0, np.complex64))
+    request: int = 0
 
     @property
     def channel_uses(self) -> int:
         """Complex symbols of the payload, with those that only fill it up."""
-        return int(self.payload.size)
+        return int(self.payload.size + self.refinement.size)
 
 
 class Scheme(Protocol):
@@ -90,6 +94,27 @@ class Scheme(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """What it is, for people and for result files: plain values by name."""
+        ...
+
+
+@runtime_checkable
+class LaterAnswers(Protocol):
+    """What a scheme has beside `Scheme` whose answers may come after later frames: its ``answer`` is to be ignored."""
+
+    def settled(self) -> list[tuple[Transmission, np.ndarray]]:
+        """Transmissions that are answered now, in the order in which they were received, and their answers."""
+        ...
+
+    def flush(self, snr_db: float | None) -> list[Transmission]:
+        """Frames without new items, sent after the last ones; none where nothing is left to be said.
+
+        Args:
+            snr_db: as for `Scheme.send`.
+        """
+        ...
+
+    def close(self) -> None:
+        """No frame comes any more: settle everything."""
         ...
 
 

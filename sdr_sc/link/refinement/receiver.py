@@ -87,6 +87,7 @@ class Settled:
         confidence: float32 (n_items,).
         k: int (n_items,), symbols that arrived or were lost of each.
         rounds: int (n_items,), parts that arrived of each.
+        waited: frames received between its arrival and its answer.
     """
 
     frame_num: int
@@ -95,6 +96,7 @@ class Settled:
     confidence: np.ndarray
     k: np.ndarray
     rounds: np.ndarray
+    waited: int
 
 
 class _Frame:
@@ -301,5 +303,8 @@ class RefinementReceiver:
             frame = self._frames.popleft()
             unsure = (frame.confidence < self._settings.reject_below) & (frame.ids >= 0)
             ids = np.where(unsure, REJECTED, frame.ids)
-            settled.append(Settled(frame.frame_num, frame.note, ids, frame.confidence, frame.soft.k, frame.rounds))
+            waited = self._received - frame.arrived
+            settled.append(
+                Settled(frame.frame_num, frame.note, ids, frame.confidence, frame.soft.k, frame.rounds, waited)
+            )
         return settled

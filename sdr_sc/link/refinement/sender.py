@@ -74,6 +74,11 @@ class RefinementSender:
         """Requests that the next frames answer."""
         return len(self._waiting)
 
+    @property
+    def symbols_waiting(self) -> int:
+        """Symbols in answer to the first of them."""
+        return self._waiting[0].symbols if self._waiting else 0
+
     def sent(self, frame_num: int, symbols: np.ndarray, k: int) -> None:
         """A frame of new items leaves.
 
