@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,35 +12,55 @@ import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime import failures
-from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
-from sdr_sc.link.parameters import require
+from sdr_sc.link.end_of_stream import is_end
+from sdr_sc.link.network.pdu_schema import REQUEST, SNR_DB
+from sdr_sc.link.parameters import require, require_number
+from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.cam import first_rounds
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticDecoder
 
+_FRAMES, _SENT, _ANSWERS, _REQUESTS = (pmt.intern(port) for port in ("frames", "sent", "answers", "requests"))
+_SETTLE = pmt.intern("settle")
+"""To itself, behind the frames that wait."""
+_COPIED = ("frame_num", "k", "n_items", "task", "snr_db", "cfo_hz", "received_ns", "air_ms", "inference_ms")
+_TICK_S = 0.1
+IDLE_S = 1.0
+"""Without a frame, after which open items are answered as they are."""
+
 
 class semantic_decoder(gr.basic_block):
     """Answers the task for each item of a frame, by the model that the frame's header names.
 
-    Message input ``frames``: PDUs of the OFDM receiver.
+    Message input ``frames``: PDUs of the OFDM receiver. Message input ``sent`` (optional): PDUs of the semantic
+    encoder, of which only the end counts, for refinement.
     Message output ``answers``: PDUs of int32 ids among the task's names (of a classification the classes), -1 for a
     lost item, -2 where the model gives no number; with ``confidence`` (float32 vector), ``frame_num``, ``k``,
     ``n_items``, ``task``, ``snr_db``, ``cfo_hz`` and ``inference_ms``. A frame made for a model or a task that is not
     here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header. A model that
     gives no numbers makes the run an error, at its end.
 
+    With ``refine`` it asks for more symbols of the items that it is not sure of, by PDUs at its message output
+    ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, and answers a frame when all its items are
+    settled, in the frames' order; the answers then have ``rounds`` and ``k_items`` (int32 vectors), and -3 for an item
+    that is rejected. Without it, symbols of refinements are counted in ``refinements_ignored``, and not used.
+
     Args:
         model: weights file, ONNX file or pair, or name of a shipped model; several with commas between.
+        refine: ask for more.
+        reject_below: with ``refine`` the confidence below which an item is not answered after its last round, 0 to 1.
 
     Raises:
         ContractError: the model cannot be used; the message says why.
     """
 
-    def __init__(self, model: str = weights.DEFAULT_MODEL) -> None:
+    def __init__(self, model: str = weights.DEFAULT_MODEL, refine: bool = False, reject_below: float = 0.0) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.model = model
         contracts = [weights.read_contract(name, "decoder") for name in self._models()]
@@ -54,9 +75,21 @@ class semantic_decoder(gr.basic_block):
         self.frames_answered = 0
         self.frames_refused = 0
         self.items_not_a_number = 0
-        self.message_port_register_in(pmt.intern("frames"))
-        self.message_port_register_out(pmt.intern("answers"))
-        self.set_msg_handler(pmt.intern("frames"), self.handle_frame)
+        require_number("semantic decoder", reject_below=reject_below)
+        if not 0.0 <= reject_below <= 1.0:
+            raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")
+        self.refine, self._settings = bool(refine), Settings(reject_below=reject_below)
+        for contract in contracts if refine else ():
+            first_rounds(contract, contract.cam)  # refuses a model without rounds
+        self._receivers: dict[int, RefinementReceiver] = {}
+        self.refinements_ignored = 0
+        self._heard_s = time.monotonic()
+        self._stopped, self._watching = threading.Event(), False
+        for port, handler in ((_FRAMES, self.handle_frame), (_SENT, self.handle_sent)):
+            self.message_port_register_in(port)
+            self.set_msg_handler(port, handler)
+        for port in (_ANSWERS, _REQUESTS):
+            self.message_port_register_out(port)
 
     def _models(self) -> list[str]:
         return [name.strip() for name in self.model.split(",")]
@@ -70,14 +103,24 @@ class semantic_decoder(gr.basic_block):
                 loaded = SemanticDecoder(name)
                 loaded.contract.check_same_model(contract)
                 self._decoders[wire_id] = loaded
+                if self.refine and contract.refinement is not None:
+                    self._receivers[wire_id] = RefinementReceiver(
+                        contract.refinement, contract.k_max, loaded, self._settings
+                    )
 
     @guarded_start
     def start(self) -> bool:
         self.load()
+        self._stopped.clear()
+        if self._receivers and not self._watching:
+            self._watching = True
+            threading.Thread(target=self._watch, name="semantic_decoder", daemon=True).start()
         return True
 
     @guarded_stop
     def stop(self) -> bool:
+        self._stopped.set()
+        self._watching = False
         if self._faulty is not None and not self._fault_told:
             self._fault_told = True
             failures.report_fault(block_name(self), ModelFaultError(self._fault(self._faulty)))
@@ -89,6 +132,9 @@ class semantic_decoder(gr.basic_block):
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
         """Answer a frame's items."""
+        if pmt.eq(message, _SETTLE):
+            self._settle_all()
+            return
         began = time.perf_counter()
         meta, data = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
@@ -96,22 +142,71 @@ class semantic_decoder(gr.basic_block):
         if refusal:
             self._refuse(refusal)
             return
-        decoder, shape = self._decoders[meta["model_id"]], (meta["n_items"], meta["k"])
-        erased = np.asarray(meta["erased"], bool).reshape(shape) if "erased" in meta else None
-        found = decoder.answer(np.asarray(data, np.complex64).reshape(shape), meta["snr_db"], erased)
-        if found.best.min() == NOT_A_NUMBER:
-            self._note_fault(decoder, int((found.best == NOT_A_NUMBER).sum()))
+        decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
+        features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
+        variance = self._variance(meta, features)
+        part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))
+        found = None
+        if new:
+            shape = meta["n_items"], meta["k"]
+            part = ReceivedPart(part.features.reshape(shape), part.noise_variance.reshape(shape), snr_db)
+            found = decoder.answer(part.features, snr_db, np.isinf(part.noise_variance), part.noise_variance)
+            if found.best.min() == NOT_A_NUMBER:
+                self._note_fault(decoder, int((found.best == NOT_A_NUMBER).sum()))
+            meta["inference_ms"] = 1e3 * (time.perf_counter() - began)
+        receiver = self._receivers.get(meta["model_id"])
+        if receiver is None:
+            self.refinements_ignored += bool(len(more.features))
+            if found is not None:
+                self._publish(meta, found.best, found.confidence)
+            return
+        number, request = meta["frame_num"], meta.get("request", 0)
+        self._heard_s = time.monotonic()
+        self._publish_settled(receiver.frame(number, meta, part, found, request, more))
+        wanted = receiver.ask()
+        if wanted is not None:
+            raw = np.frombuffer(wanted.to_bytes(), np.uint8)
+            self.message_port_pub(_REQUESTS, make_pdu({REQUEST: wanted.number}, raw))
+
+    def _variance(self, meta: dict[str, Any], features: np.ndarray) -> np.ndarray:
+        """Noise variance of each feature, infinite where it is erased."""
+        plain = np.full(len(features), 10.0 ** (-float(np.clip(meta["snr_db"], *SNR_DB)) / 10.0), np.float32)
+        variance = np.asarray(meta.get("noise_variance", plain), np.float32)
+        erased = np.asarray(meta["erased"], bool) if "erased" in meta else ~np.isfinite(features)
+        return np.where(erased, np.float32(np.inf), variance)
+
+    def _publish(self, meta: dict[str, Any], ids: np.ndarray, confidence: np.ndarray, **more: np.ndarray) -> None:
         self.frames_answered += 1
-        copied = ("frame_num", "k", "n_items", "task", "snr_db", "cfo_hz", "received_ns", "air_ms")
-        out = {key: meta[key] for key in copied if key in meta}
-        out["confidence"] = found.confidence
-        out["inference_ms"] = 1e3 * (time.perf_counter() - began)
-        self.message_port_pub(pmt.intern("answers"), make_pdu(out, found.best.astype(np.int32)))
+        out = {key: meta[key] for key in _COPIED if key in meta}
+        self.message_port_pub(_ANSWERS, make_pdu({**out, "confidence": confidence, **more}, ids.astype(np.int32)))
+
+    def _publish_settled(self, frames: list[Settled]) -> None:
+        for frame in frames:
+            rounds = frame.rounds.astype(np.int32)
+            self._publish(frame.note, frame.ids, frame.confidence, rounds=rounds, k_items=frame.k.astype(np.int32))
+
+    @guarded_handler
+    def handle_sent(self, message: pmt.pmt_base) -> None:
+        """The encoder says that no more frames come: nothing more can be asked for, after those that wait here."""
+        meta, _ = read_pdu(message, "sent")
+        if is_end(meta):
+            self.to_basic_block()._post(_FRAMES, _SETTLE)
+
+    def _settle_all(self) -> None:
+        for receiver in self._receivers.values():
+            self._publish_settled(receiver.close())
+
+    @guarded_thread
+    def _watch(self) -> None:
+        while not self._stopped.wait(_TICK_S):
+            if time.monotonic() - self._heard_s > IDLE_S and any(one.items_open for one in self._receivers.values()):
+                self._heard_s = time.monotonic()
+                self.to_basic_block()._post(_FRAMES, _SETTLE)
 
     def _refusal(self, meta: dict[str, Any], data: np.ndarray) -> str:
         """Why a frame cannot be answered; '' if it can."""
         contract = self.contracts.get(meta["model_id"])
-        if contract is None or meta["k"] not in contract.k_list:
+        if contract is None or (meta["n_items"] and meta["k"] not in contract.k_list):
             here = " or ".join(f"{c.wire_id:04x} with k in {list(c.k_list)}" for c in self.contracts.values())
             return (
                 f"frame {meta['frame_num']} was made for model {meta['model_id']:04x} with k={meta['k']}, this decoder "
@@ -123,9 +218,14 @@ class semantic_decoder(gr.basic_block):
                 f"frame {meta['frame_num']} asks for task {meta['task']}, model {contract.name!r} answers "
                 f"{task.name}, which is task {task.wire_id}"
             )
-        symbols = meta["n_items"] * meta["k"]
-        if not len(data) == symbols == len(meta.get("erased", data)) or not symbols:
-            return f"a frame has {len(data)} features where its header says {meta['n_items']} items of {meta['k']}"
+        refined = meta.get("refined_symbols", 0)
+        symbols = meta["n_items"] * meta["k"] + refined
+        told = {len(data), len(meta.get("erased", data)), len(meta.get("noise_variance", data))}
+        if told != {symbols} or not symbols:
+            more = f" and {refined} of refinements" if refined else ""
+            return (
+                f"a frame has {len(data)} features where its header says {meta['n_items']} items of {meta['k']}{more}"
+            )
         return ""
 
     def _refuse(self, reason: str) -> None:

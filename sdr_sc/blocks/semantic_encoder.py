@@ -18,6 +18,8 @@ from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation
 from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mode_choice import fixed_mode
+from sdr_sc.link.network.pdu_schema import REQUEST
+from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
@@ -36,7 +38,8 @@ class semantic_encoder(gr.basic_block):
 
     Input 0: uint8, the bytes of the items one after the other; an item's first byte may carry the tags ``item_id``
     and ``last_item``.
-    Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother.
+    Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother, and requests of the semantic
+    decoder for more symbols of single items.
     Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
     Message output ``sent``: which items were sent in which frame, for the task sink: PDUs of ids and ``k``. The truth
     of the items is their source's to publish.
@@ -52,6 +55,8 @@ class semantic_encoder(gr.basic_block):
         max_loss_points: accuracy points that the CAM may give away; negative: those that the model's table is for.
         max_k: the most feature symbols that the CAM sends for an item; 0 for no limit.
         mode: frame mode: short, normal or robust; auto lets the CAM choose.
+        refine: send the first round of refinement, and answer the receiver's requests for more. Without it they are
+            counted and not answered.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -69,6 +74,7 @@ class semantic_encoder(gr.basic_block):
         max_loss_points: float = -1.0,
         max_k: int = 0,
         mode: str = "auto",
+        refine: bool = False,
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
@@ -90,7 +96,9 @@ class semantic_encoder(gr.basic_block):
         self.set_k(k)
         self.mode = fixed_mode("semantic encoder", mode)
         target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
-        self.adaptation = LinkAdaptation(self.contract, hysteresis_db, target)
+        self.adaptation = LinkAdaptation(self.contract, hysteresis_db, target, refine=bool(refine))
+        self.refinement = RefinementSender() if refine else None
+        self.requests_ignored = 0
         self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
         self.frames_sent = 0
         self.items_sent = 0
@@ -154,11 +162,14 @@ class semantic_encoder(gr.basic_block):
         """Feedback: the SNR for the next frames, and the news that a frame arrived."""
         # Any host may send PDUs here: one that is no feedback must not end the transmitter.
         try:
-            meta, _ = read_pdu(message, "snr")
+            meta, data = read_pdu(message, "snr")
         except BlockError:
             raise  # no PDU at all: a connection in the flowgraph that makes no sense
         except Exception:  # whatever PMT says to foreign content
-            meta = {}
+            meta, data = {}, np.empty(0, np.uint8)
+        if REQUEST in meta:
+            self._take_request(data)
+            return
         snr_db, number = meta.get("snr_db"), meta.get("frame_num")
         if not (isinstance(snr_db, (int, float)) and np.isfinite(snr_db) and isinstance(number, int)):
             self.feedback_unknown += 1
@@ -169,9 +180,16 @@ class semantic_encoder(gr.basic_block):
             return
         self._feedback.arrived(float(snr_db), now, self.in_flight.given_up)
 
+    def _take_request(self, data: np.ndarray) -> None:
+        if self.refinement is None:
+            self.requests_ignored += 1
+        else:
+            self.refinement.arrived(data.tobytes())
+
     def awaits(self, meta: dict) -> bool:
-        """Whether feedback of this metadata is for a frame that was sent lately; may be asked in any thread."""
-        return self.in_flight.is_recent(int(meta["frame_num"]))
+        """Whether feedback of this metadata is a request, or for a frame that was sent lately; may be asked in any
+        thread."""
+        return REQUEST in meta or self.in_flight.is_recent(int(meta["frame_num"]))
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self.item_bytes]
@@ -225,9 +243,11 @@ class semantic_encoder(gr.basic_block):
 
     def _send(self, items: np.ndarray, now: float) -> None:
         snr_db = self._feedback.snr_db(now, self.in_flight.given_up)
-        k, encoder_snr_db, mode = self.adaptation.setting(snr_db, self.k or None, self.mode, len(items))
+        refined = 0 if self.refinement is None else self.refinement.symbols_waiting
+        k, encoder_snr_db, mode = self.adaptation.setting(snr_db, self.k or None, self.mode, len(items), refined)
         assert self._encoder is not None
-        features = self._encoder.encode(items.reshape(len(items), *self.contract.item_shape), encoder_snr_db, k)
+        symbols = self._encoder.symbols(items.reshape(len(items), *self.contract.item_shape), encoder_snr_db)
+        features = self._encoder.first(symbols, k).ravel()
         meta = {
             "frame_num": self.frames_sent % FRAME_NUM_MODULO,
             "frame_index": self.frames_sent,
@@ -249,7 +269,20 @@ class semantic_encoder(gr.basic_block):
         self.frames_sent += 1
         self.items_sent += len(items)
         self.message_port_pub(pmt.intern("sent"), make_pdu(sent, _NOTHING))
-        self.message_port_pub(pmt.intern("frames"), make_pdu(meta, features.ravel()))
+        self.message_port_pub(pmt.intern("frames"), make_pdu(*self._refined(meta, symbols, features)))
+
+    def _refined(
+        self, meta: dict[str, Any], symbols: np.ndarray, features: np.ndarray
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        """A frame's metadata and features, with what the receiver asked for after those of the new items."""
+        if self.refinement is None:
+            return meta, features
+        self.refinement.sent(meta["frame_num"], symbols, meta["k"])
+        more = self.refinement.next()
+        if more is None:
+            return meta, features
+        meta = {**meta, "request": more.request, "refined_symbols": len(more.symbols)}
+        return meta, np.concatenate((features, more.symbols))
 
     def _finish(self, now: float) -> int:
         """Wait until every frame is answered or counts as lost, notify the blocks downstream, and end after them."""

@@ -221,7 +221,9 @@ class sigmf_recorder(gr.basic_block):
         """A frame was answered."""
         meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num",), "answers")
-        self._ledger.later("answered", meta["frame_num"], Answer(classes, meta.get("confidence"), 0))
+        self._ledger.later(
+            "answered", meta["frame_num"], Answer(classes, meta.get("confidence"), 0, rounds=meta.get("rounds"))
+        )
 
     @guarded_handler
     def handle_truth(self, message: pmt.pmt_base) -> None:

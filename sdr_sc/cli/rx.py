@@ -37,6 +37,8 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 @click.option("--record-datatype", type=click.Choice(("cf32_le", "ci16_le")), default="cf32_le", show_default=True,
               help="Format of the recording.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite a recording of that name.")
+@click.option("--refine", is_flag=True,
+              help="Ask for more symbols of images that it is not sure of; with 'sdr-sc tx --refine'.")  # fmt: skip
 @key_options
 @common_options
 def command(
@@ -55,6 +57,7 @@ def command(
     from sdr_sc.usrp import device_report, usrp_settings
 
     console = terminal()
+    parameters["refine"] = int(parameters["refine"])
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
     from sdr_sc.cli.shared.network import take_keys
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
               help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
 @click.option("--wait", "wait_s", default=30.0, show_default=True, type=click.FloatRange(0),
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
+@click.option("--refine", is_flag=True,
+              help="Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for.")  # fmt: skip
 @data_set_option
 @key_options
 @common_options
@@ -55,7 +57,8 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     from sdr_sc.usrp import device_report
 
     console = terminal()
-    parameters["transmit"] = int(parameters["transmit"])
+    for flag in ("transmit", "refine"):
+        parameters[flag] = int(parameters[flag])
     _check(parameters)
     take_keys(parameters, bind=True)
     opened = open_address_warning(parameters)

@@ -43,8 +43,11 @@ def replay(
     """
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
+        refined = any(note.rounds is not None for note in capture.frames())
+    refines: list[bool] = []
     for model in config.models:
-        weights.read_contract(model, "decoder")  # a mistake is reported before anything is compiled
+        # A mistake is reported before anything is compiled.
+        refines.append(refined and weights.read_contract(model, "decoder").refinement is not None)
     with failures.watching():
         module, cls = _flowgraph()
         parameters = {
@@ -52,6 +55,7 @@ def replay(
             "model": config.models[0],
             "folder": "" if folders[0] is None else str(folders[0]),
             "without_truth": int(not truth),
+            "refine": int(refines[0]),
             **{
                 name: getattr(config, name)
                 for name in (
@@ -62,7 +66,7 @@ def replay(
         }
         tb = build(cls, parameters)
         module.snippets_main_after_init(tb)
-        ends = [(tb.decoder, tb.results), *_more_ends(tb, config.models[1:], folders[1:], truth)]
+        ends = [(tb.decoder, tb.results), *_more_ends(tb, config.models[1:], refines[1:], folders[1:], truth)]
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
             decoder.load()
@@ -118,14 +122,16 @@ def tells_truth(capture: Capture) -> bool:
     return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
 
 
-def _more_ends(tb: Any, models: Sequence[str], folders: Sequence[Path | None], truth: bool) -> list[tuple[Any, Any]]:
+def _more_ends(
+    tb: Any, models: Sequence[str], refines: Sequence[bool], folders: Sequence[Path | None], truth: bool
+) -> list[tuple[Any, Any]]:
     """Further decoders and sinks on the same receiver."""
     from sdr_sc.blocks.semantic_decoder import semantic_decoder
     from sdr_sc.blocks.task_sink import task_sink
 
     ends = []
-    for number, (model, folder) in enumerate(zip(models, folders, strict=True), start=2):
-        decoder = semantic_decoder(model)
+    for number, (model, refine, folder) in enumerate(zip(models, refines, folders, strict=True), start=2):
+        decoder = semantic_decoder(model, refine)
         sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
         setattr(tb, f"decoder_{number}", decoder)
         setattr(tb, f"results_{number}", sink)

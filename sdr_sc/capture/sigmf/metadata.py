@@ -109,6 +109,9 @@ class FrameNote:
         confidence: of each answer, 0..1, kept to the precision of float32.
         snr_set_db: SNR that the channel was set to, where it was simulated.
         label_text: truth in words, where the task is not one of classes.
+        request: of the receiver, that the frame answers; 0 for none.
+        refined_symbols: feature symbols of earlier items, in answer to it.
+        rounds: of each item, how often symbols of it arrived before it was answered; None without refinement.
         other: keys of others, as they are.
     """
 
@@ -127,10 +130,13 @@ class FrameNote:
     confidence: tuple[float, ...] | None = None
     snr_set_db: float | None = None
     label_text: str = ""
+    request: int = 0
+    refined_symbols: int = 0
+    rounds: tuple[int, ...] | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("item_id", "label", "answer"):
+        for name in ("item_id", "label", "answer", "rounds"):
             given = getattr(self, name)
             if given is not None:
                 object.__setattr__(self, name, _ints(given))
@@ -179,6 +185,9 @@ class FrameNote:
             "sdr_sc:confidence": None if self.confidence is None else [_finite(value) for value in self.confidence],
             "sdr_sc:snr_set_db": _finite(self.snr_set_db),
             "sdr_sc:label_text": self.label_text or None,
+            "sdr_sc:request": int(self.request) or None,
+            "sdr_sc:refined_symbols": int(self.refined_symbols) or None,
+            "sdr_sc:rounds": self.rounds,
         }
         place = {"core:sample_start": int(self.sample_start), "core:sample_count": int(self.sample_count)}
         kept = {key: value for key, value in known.items() if value is not None}
@@ -211,6 +220,9 @@ class FrameNote:
             floats_of(raw, "sdr_sc:confidence", n_items),
             lenient(tell, number_of, raw, "sdr_sc:snr_set_db", None),
             lenient(tell, text_of, raw, "sdr_sc:label_text", ""),
+            int_of(raw, "sdr_sc:request", 0, lowest=0),
+            int_of(raw, "sdr_sc:refined_symbols", 0, lowest=0),
+            ints_of(raw, "sdr_sc:rounds", n_items),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 
@@ -228,7 +240,9 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-_FRAME_KEYS = frozenset(FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-").to_json((0.0, 0.0)))
+_FRAME_KEYS = frozenset(
+    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, ()).to_json((0.0, 0.0))
+)
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,14 @@ class Answer(NamedTuple):
         confidence: float (n_items,).
         time_ns: when, by the monotonic clock of this process.
         task: wire id of the task that was answered.
+        rounds: int (n_items,), how often symbols of each item arrived; None without refinement.
     """
 
     classes: np.ndarray
     confidence: np.ndarray | None
     time_ns: int
     task: int = 0
+    rounds: np.ndarray | None = None
 
 
 @dataclass(eq=False, slots=True)

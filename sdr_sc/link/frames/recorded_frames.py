@@ -112,7 +112,8 @@ class AnnotationLedger(FrameLedger):
     def _note(self, reception: Reception, record: FrameRecord | None = None) -> FrameNote:
         meta, answer = reception.meta, reception.answer
         layout = frame_layout(self._numerology, FrameMode(meta.get("mode", FrameMode.NORMAL)))
-        length = layout.frame_samples(reception.n_items * meta["k"] + meta.get("refined_symbols", 0))
+        refined = int(meta.get("refined_symbols", 0))
+        length = layout.frame_samples(reception.n_items * meta["k"] + refined)
         first = int(meta["start_sample"])
         start = max(first, 0)  # the search may put it a little before the stream's first sample
         sent: dict[str, Any] = {}
@@ -130,6 +131,9 @@ class AnnotationLedger(FrameLedger):
             model_id=int(meta["model_id"]),
             answer=None if answer is None else answer.classes,  # type: ignore[arg-type]
             confidence=None if answer is None else answer.confidence,  # type: ignore[arg-type]
+            request=int(meta.get("request", 0)),
+            refined_symbols=refined,
+            rounds=None if answer is None else answer.rounds,  # type: ignore[arg-type]
             **sent,
         )
 

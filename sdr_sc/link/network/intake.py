@@ -92,7 +92,7 @@ class Intake:
         if self.wanted is not None and not self.wanted(meta):
             self.unwanted += 1
             return True
-        key = meta.get("frame_num", self.received) if self._newest_wins else self.received
+        key: Any = meta.get("frame_num", (self.received,)) if self._newest_wins else self.received
         self.superseded += int(self._waiting.pop(key, None) is not None)
         self._waiting[key] = meta, data
         if self._newest_wins and len(self._waiting) > MOST_WAITING:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the PDUs between the two ends of a link hold, checked before a block sees them.
 
-``feedback`` is what `snr_smoother` says to `semantic_encoder`, ``sent`` what a transmitting host says to
-`task_sink` and `sigmf_recorder` (the truth of items, of `image_source`; a frame or the end, of `semantic_encoder`),
-``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys within the bounds of `pdu_wire`. Keys that
-a schema does not know are refused: both ends are of one version, and what nobody reads is not a sign of that.
+``feedback`` is what `snr_smoother` and `semantic_decoder` say to `semantic_encoder`, ``sent`` what a transmitting host
+says to `task_sink` and `sigmf_recorder` (the truth of items, of `image_source`; a frame or the end, of
+`semantic_encoder`), ``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys within the bounds of
+`pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and what nobody reads is not a
+sign of that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from sdr_sc.link.end_of_stream import END
 from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
 from sdr_sc.link.parameters import fits_shape
-from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.link.refinement.requests import LONGEST_BYTES, Request
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REQUEST
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
@@ -27,6 +29,9 @@ SNR_DB = (-40.0, 80.0)
 """What a receiver may report; no estimator of ours gives more, and a CAM has no use for it."""
 MOST_FRAMES = 1 << 40
 HIGHEST_LABEL = 65_535
+
+REQUEST = "request"
+"""Key of a request for more symbols of single items, whose bytes are the PDU's data (`sdr_sc.link.refinement`)."""
 
 UNKNOWN_KEY = "unknown key"
 MISSING_KEY = "missing key"
@@ -166,6 +171,11 @@ def _the_snr(meta: dict[str, Any], data: np.ndarray) -> None:
         raise Refusal(INCONSISTENT)
 
 
+def _a_request(meta: dict[str, Any], data: np.ndarray) -> None:
+    if Request.from_bytes(data.tobytes()).number != meta[REQUEST]:
+        raise Refusal(INCONSISTENT)
+
+
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
         raise Refusal(WRONG_TYPE)
@@ -186,6 +196,7 @@ _FEEDBACK = Form(
     data=np.float32,
     agrees=_the_snr,
 )
+_REQUEST = Form(required={REQUEST: Whole(1, MAX_REQUEST)}, agrees=_a_request)
 _FRAME = Form(
     required={
         "frame_num": _FRAME_NUM,
@@ -220,7 +231,7 @@ _TRUTH = Form(
 
 
 def _feedback(meta: dict[str, Any], data: np.ndarray) -> Pdu:
-    return _FEEDBACK.check(meta, data)
+    return (_REQUEST if REQUEST in meta else _FEEDBACK).check(meta, data)
 
 
 def _sent(meta: dict[str, Any], data: np.ndarray) -> Pdu:
@@ -261,7 +272,7 @@ class Schema:
 
 
 SCHEMAS = {
-    "feedback": Schema(_feedback, 1 << 10),
+    "feedback": Schema(_feedback, LONGEST_BYTES + 512),
     "sent": Schema(_sent, 1 << 20),
     "truth": Schema(_truth, 1 << 20),
     "any": Schema(_any, 1 << 20),

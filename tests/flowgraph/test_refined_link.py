@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Incremental refinement in flowgraphs: over the simulated channel, with ends that do not know it, and replayed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdr_sc.capture import open_capture
+from sdr_sc.flowgraph.loopback import Accounting, run_loopback
+from sdr_sc.flowgraph.record import record_loopback
+from sdr_sc.flowgraph.replay import replay
+from sdr_sc.flowgraph.replay_config import ReplayConfig
+from sdr_sc.results.run_folder import read_items
+
+DEADLINE_S = 300.0
+SETTINGS: dict[str, Any] = {"images": 240, "items_per_frame": 20, "snr_db": 0.0, "feedback_timeout_s": 20.0}
+
+
+def over_the_loopback(prepare: Any = lambda tb: None, **settings: Any) -> tuple[Any, Accounting]:
+    seen: list[Any] = []
+
+    def keep(tb: Any) -> None:
+        seen.append(tb)
+        prepare(tb)
+
+    accounting = run_loopback(DEADLINE_S, prepare=keep, **{**SETTINGS, **settings})
+    accounting.raise_if_faulty()
+    return seen[0], accounting
+
+
+def test_the_receiver_asks_and_every_item_is_answered_once() -> None:
+    tb, accounting = over_the_loopback(refine=1)
+    assert accounting.items_sent == accounting.items_answered == 240 and not accounting.discrepancies
+    assert accounting.items_correct > 200
+    (receiver,) = tb.decoder._receivers.values()
+    assert tb.encoder.refinement.answered > 0 and receiver.items_asked > 0 and not receiver.refused
+    assert not tb.encoder.refinement.refused and not tb.encoder.feedback_unknown and not receiver.items_open
+
+
+def test_a_transmitter_without_refinement_counts_requests_and_goes_on() -> None:
+    def forget(tb: Any) -> None:
+        tb.encoder.refinement = None
+
+    tb, accounting = over_the_loopback(forget, refine=1)
+    assert accounting.items_answered == 240 and not accounting.discrepancies
+    assert tb.encoder.requests_ignored > 0 and not tb.encoder.feedback_unknown
+
+
+def test_a_receiver_without_refinement_answers_after_the_first_round() -> None:
+    def forget(tb: Any) -> None:
+        tb.decoder.refine = False
+        tb.decoder._receivers.clear()  # where it was loaded before
+
+    tb, accounting = over_the_loopback(forget, refine=1)
+    assert accounting.items_answered == 240 and not accounting.discrepancies
+    assert tb.encoder.refinement.answered == 0 and not tb.decoder._receivers
+
+
+def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "refine": 1, "folder": str(tmp_path / "live")}
+    (tmp_path / "live").mkdir()
+    (tmp_path / "replay").mkdir()
+    _, accounting = record_loopback(tmp_path / "a", DEADLINE_S, **settings)
+    accounting.raise_if_faulty()
+    notes = list(open_capture(tmp_path / "a").frames())
+    rounds = np.concatenate([note.rounds for note in notes])
+    assert len(rounds) == 240 and rounds.min() == 1 < rounds.max()
+    assert any(note.request and note.refined_symbols for note in notes)
+    for note, later in zip(notes, notes[1:], strict=False):
+        assert note.sample_stop <= later.sample_start  # with the symbols of refinements
+    replay(ReplayConfig(str(tmp_path / "a")), [tmp_path / "replay"], DEADLINE_S)
+    live, again = (read_items(tmp_path / name) for name in ("live", "replay"))
+    for column in ("item_id", "answer", "confidence"):
+        assert np.array_equal(live[column], again[column]), column
+
+
+@pytest.mark.parametrize("reject_below", [-0.1, 1.5, float("nan")])
+def test_a_confidence_that_is_none_is_refused(reject_below: float) -> None:
+    from sdr_sc.blocks.semantic_decoder import semantic_decoder
+    from sdr_sc.errors import BlockError
+
+    with pytest.raises(BlockError, match="reject_below"):
+        semantic_decoder(refine=True, reject_below=reject_below)
