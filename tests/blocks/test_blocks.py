@@ -29,6 +29,7 @@ from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 
@@ -153,6 +154,31 @@ def test_transmitter_and_receiver_give_features_back(tmp_path) -> None:
     lengths = [pmt.to_long(t.value) for t in tb.probe.tags() if pmt.symbol_to_string(t.key) == "packet_len"]
     frame = Numerology.from_yaml(path).frame_samples(55) + 160
     assert lengths == [frame] * 20
+
+
+@pytest.mark.parametrize(
+    "fixed, version, expected",
+    [("auto", 2, [0, 1, 2, 1]), ("robust", 2, [2, 2, 2, 2]), ("auto", 1, [1, 1, 1, 1])],
+)
+def test_transmitter_sends_the_mode_that_the_frame_names_or_a_fixed_one(
+    fixed: str, version: int, expected: list[int]
+) -> None:
+    tb, debug = gr.top_block(), blocks.message_debug()
+    tb.tx, tb.rx = ofdm_tx(mode=fixed, protocol_version=version), ofdm_rx()
+    tb.probe = blocks.vector_sink_c()
+    tb.connect(tb.tx, tb.rx)
+    tb.connect(tb.tx, tb.probe)
+    tb.msg_connect(tb.rx, "frames", debug, "store")
+    for i, mode in enumerate((0, 1, 2, None)):
+        meta = {"frame_num": i, "frame_index": i, "k": 16, "n_items": 3, "model_id": 77}
+        meta.update({} if mode is None else {"mode": mode})
+        post(tb.tx, "frames", make_pdu(meta, np.ones(48, np.complex64)))
+    post(tb.tx, "frames", make_pdu({END: True}, np.empty(0, np.uint8)))
+    run_flowgraph(tb, DEADLINE_S)
+    received = [read_pdu(m, "frames")[0] for m in messages(debug)]
+    assert [meta["mode"] for meta in received] == expected
+    lengths = [pmt.to_long(t.value) for t in tb.probe.tags() if pmt.symbol_to_string(t.key) == "packet_len"]
+    assert lengths == [frame_layout(Numerology(), FrameMode(mode)).frame_samples(48) + 160 for mode in expected]
 
 
 def test_receiver_finds_frames_whatever_the_scheduler_does() -> None:
@@ -294,6 +320,9 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
         (lambda: channel(numerology=5), "numerology is 5; use a path"),
         (lambda: channel().set_snr_db("20"), "snr_db is '20'"),
         (lambda: semantic_encoder(items_per_frame=256), "use 1 to 255"),
+        (lambda: semantic_encoder(mode="long"), "mode is 'long'; use auto, short, normal, robust"),
+        (lambda: ofdm_tx(mode=""), "mode is ''; use auto"),
+        (lambda: ofdm_tx(protocol_version=3), "protocol_version is 3; use one of"),
         (lambda: ofdm_tx(gap_samples=-1), "gap_samples"),
         (lambda: ofdm_tx(gap_samples=1.5), "gap_samples is 1.5; use a whole number"),
         (lambda: ofdm_tx(amplitude="a"), "amplitude is 'a'; use a finite number"),
