@@ -21,7 +21,7 @@ def run(snr_db: float, mode: FrameMode | None) -> LinkResult:
     return run_scheme(scheme, data.images, data.labels, "", snr_db, K, Numerology(), PER_FRAME, seed=3, mode=mode)
 
 
-@pytest.mark.parametrize("mode, overhead", zip(FrameMode, (8, 14, 44), strict=True))
+@pytest.mark.parametrize("mode, overhead", list(zip(FrameMode, (8, 14, 44), strict=True)))
 def test_each_mode_arrives_and_counts_its_own_symbols(mode: FrameMode, overhead: int) -> None:
     result = run(20.0, mode)
     assert result.frames == 10 and result.frames_lost == result.frames_false == 0
