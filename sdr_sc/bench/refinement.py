@@ -12,6 +12,7 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.distill.measured.held_out import Model, over_noise, prefix
 from sdr_sc.errors import ContractError
+from sdr_sc.link.refinement.receiver import Settings
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, clustered_interval, mean_interval
 from sdr_sc.schemes.learned import ModelScheme
@@ -99,6 +100,8 @@ def _refinement_rows(
     items: int,
 ) -> list[Row]:
     refined, fixed = RefinedScheme(encoder, decoder), _any_k(encoder, decoder)
+    comparing = RefinedScheme(encoder, decoder, settings=Settings(compare=True))
+    compared: list[FrameOutcome] = []
     ours: list[Sent] = []
     others: dict[int, list[Sent]] = {k: [] for k in FIXED_K[snr_db]}
     waited, rounds, sure, frames = [], [], [], []
@@ -116,6 +119,7 @@ def _refinement_rows(
             each = np.concatenate([frame.k for frame in settled]).astype(float)
             every = each * every.sum() / each.sum()
         ours.append(Sent(right, every, sum(outcome.symbols_on_air for outcome in outcomes)))
+        compared += _over_a_link(comparing, images, labels, snr_db, None, seed)
         for k, found in others.items():
             outcomes = _over_a_link(fixed, images, labels, snr_db, k, seed)
             right = np.concatenate([outcome.found == outcome.truth for outcome in outcomes])
@@ -142,6 +146,10 @@ def _refinement_rows(
         Row(f"frames that an answer waits for, mean, {at}", float(np.mean(waited)), "frames", n=len(waited)),
         Row(f"answers with a confidence of {100 * SURE:g} % or more, {at}", 100 * float(accepted.mean()), "%", n=n),
         Row(f"errors among these, {at}", 100 * float((~is_right[accepted]).mean()), "%", n=int(accepted.sum())),
+        Row(f"accuracy, refinement with answers compared, {at}",
+            100 * sum(one.correct for one in compared) / n, "%", n=n),
+        Row(f"payload symbols an item, refinement with answers compared, {at}",
+            sum(one.channel_uses for one in compared) / n, "symbols", n=n),
         *(Row(f"accuracy, k={k}, {at}", 100 * float(one.right.mean()), "%", n=n) for k, one in theirs.items()),
     ]  # fmt: skip
 

@@ -84,9 +84,11 @@ def _pca(data_set: str, file: str = "", name: str = "pca") -> Scheme:
 
 
 @_scheme
-def _refined(data_set: str, model: str = DEFAULT_MODEL, name: str = "refined", reject_percent: int = 0) -> Scheme:
+def _refined(
+    data_set: str, model: str = DEFAULT_MODEL, name: str = "refined", reject_percent: int = 0, compare: int = 0
+) -> Scheme:
     """As ours, with more symbols for the items that the receiver is not sure of; `reject_percent` is the confidence
-    below which it does not answer."""
+    below which it does not answer; with `compare` 1 the transmitter confirms answers that are its own."""
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.link.refinement.receiver import Settings
     from sdr_sc.schemes.refined import RefinedScheme
@@ -94,7 +96,7 @@ def _refined(data_set: str, model: str = DEFAULT_MODEL, name: str = "refined", r
     contract_for_images(model, data_set)
     if not 0 <= reject_percent <= 100:
         raise SdrScError(f"parameter reject_percent of scheme refined is {reject_percent}; give 0 to 100.")
-    return RefinedScheme.load(model, name, settings=Settings(reject_below=reject_percent / 100))
+    return RefinedScheme.load(model, name, settings=Settings(reject_below=reject_percent / 100, compare=bool(compare)))
 
 
 def _student(data_set: str, model: str, name: str) -> Scheme:

@@ -15,7 +15,7 @@ from sdr_sc.link.network.pdu_wire import Refusal
 from sdr_sc.link.refinement import receiver as receiving
 from sdr_sc.link.refinement import sender as sending
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings
-from sdr_sc.link.refinement.requests import LONGEST_BYTES, Group, Request, groups_of
+from sdr_sc.link.refinement.requests import LONGEST_BYTES, NO_ANSWER, Group, Request, groups_of
 from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.link.refinement.soft_buffer import SoftItems
 from sdr_sc.phy.frame.header import MAX_REFINED_SYMBOLS
@@ -247,6 +247,63 @@ def test_a_frame_number_that_comes_again_ends_the_old_frame() -> None:
     assert ends.answers[:4] == [0, 1, 2, 3]
 
 
+class Only:
+    """A trigger that wants one answer."""
+
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+
+    def wanted(self, symbols: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        return answers == self.answer
+
+
+def test_answers_that_are_fed_back_are_confirmed_or_get_more() -> None:
+    ends = Ends({0: 99, 1: 8, 3: 99}, compare=True)
+    ends.sender = RefinementSender(trigger=Only(1))
+    exchange(ends, 4)
+    assert ends.answers[:4] == [0, 1, 2, 3] and ends.rounds[:4] == [1, 3, 1, 1]
+    assert ends.sender.items_confirmed == 2 and not ends.receiver.refused and not ends.sender.refused
+    assert ends.sender.symbols_sent == 3 + 2 + 1 + 4  # a symbol an item at 30 dB, and the parts of one item
+
+
+def test_a_transmitter_without_a_decoder_sends_all_that_is_asked_for() -> None:
+    ends = Ends({0: 4, 1: 8}, compare=True)
+    exchange(ends, 4)
+    assert ends.rounds[:4] == [2, 3, 1, 1] and not ends.receiver.refused and not ends.sender.items_confirmed
+
+
+def test_a_selection_that_does_not_fit_what_follows_is_refused() -> None:
+    ends = Ends({0: 8, 1: 8}, compare=True)
+    ends.sender.arrived(ends.receive(ends.send(4)) or b"")
+    sent = ends.send(4)
+    wrong = sent["refinement"].symbols.copy()
+    wrong[0] = -1.0  # says that nothing of the first item follows
+    ends.receive({**sent, "refinement": sending.Refinement(sent["refinement"].request, wrong)})
+    assert ends.receiver.refused == Counter({receiving.OTHER_SIZE: 1}) and ends.receiver.items_open
+    ends.keep(ends.receiver.close())
+    assert ends.answers == list(range(8))
+
+
+def test_noise_takes_more_symbols_to_say_what_follows() -> None:
+    receiver = RefinementReceiver(PLAN, K_MAX, Sure({0: 8}), Settings(compare=True), run=1)
+    features = items([0])[:, :4].view(np.complex64)
+    new = ReceivedPart(features / 2, np.ones(features.shape, np.float32), 0.0)
+    answer = TaskAnswer(np.array([[300]]), np.array([0.5], np.float32))
+    receiver.frame(0, None, new, answer)
+    request = receiver.ask()
+    assert request is not None and request.repeats == 10 and request.answers == (NO_ANSWER,)  # 300 is beyond a byte
+    assert Request.from_bytes(request.to_bytes()) == request and request.symbols == 10 + 2
+
+
+def test_answers_come_back_the_same_and_fit_the_items() -> None:
+    group = Group(3, 9, 2, 4, (0, 8))
+    request = Request(7, 1, (group,), answers=(3, NO_ANSWER), repeats=2)
+    assert Request.from_bytes(request.to_bytes()) == request and len(request.to_bytes()) == 6 + 1 + 5 + 2 + 2
+    for answers, repeats in (((3,), 2), ((3, 256), 2), ((3, 4), 0), ((3, 4), 33), (None, 1)):
+        with pytest.raises(Refusal):
+            Request(7, 1, (group,), answers=answers, repeats=repeats)
+
+
 @given(st.binary(max_size=80))
 @FUZZ
 def test_foreign_bytes_are_no_request_or_one_that_comes_back_the_same(raw: bytes) -> None:
@@ -316,10 +373,14 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.lists(st.sampled_from([2, 4, 8, 16, 99]), min_size=1, max_size=20))
+@given(EVENTS, st.lists(st.sampled_from([2, 4, 8, 16, 99]), min_size=1, max_size=20), st.booleans())
 @FUZZ
-def test_whatever_the_air_does_every_item_that_arrived_is_answered_once(events: list, need: list[int]) -> None:
-    ends = Ends({i: need[i % len(need)] for i in range(1000)}, patience_frames=2, most_frames=6)
+def test_whatever_the_air_does_every_item_that_arrived_is_answered_once(
+    events: list, need: list[int], compare: bool
+) -> None:
+    settings = {"patience_frames": 2, "most_frames": 6, "compare": compare}
+    ends = Ends({i: need[i % len(need)] for i in range(1000)}, **settings)
+    ends.sender = RefinementSender(trigger=Only(1))
     arrived: list[int] = []
     held_frames: list[tuple[dict, list[int]]] = []
     held_requests: list[bytes] = []

@@ -65,6 +65,13 @@ def test_doubtful_items_are_rejected_by_option() -> None:
     assert (other.found[~rejected] == result.found[~rejected]).all()
 
 
+def test_a_transmitter_that_compares_answers_confirms_its_own() -> None:
+    comparing = RefinedScheme.load(settings=Settings(compare=True))
+    result = run_scheme(comparing, IMAGES.images, IMAGES.labels, None, 5.0, None, Numerology(), 40, seed=2)
+    assert result.lost == 0 and result.correct > 200
+    assert comparing.sender.items_confirmed > 0 and not comparing.receiver.refused and not comparing.sender.refused
+
+
 def test_a_model_without_rounds_and_a_foreign_share_are_refused() -> None:
     encoder, decoder = SemanticEncoder(), SemanticDecoder()
     encoder.contract = replace(encoder.contract, refinement=None)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sdr_sc.link.refinement.requests import Request, groups_of
+from sdr_sc.link.refinement.requests import MOST_REPEATS, NO_ANSWER, Request, groups_of
 from sdr_sc.link.refinement.soft_buffer import SoftItems
 from sdr_sc.phy.frame.header import MAX_REFINED_SYMBOLS, MAX_REQUEST
 from sdr_sc.semantic.refinement import RefinementPlan
@@ -30,6 +30,8 @@ OTHER_SIZE = "refinement of another size than asked for"
 MOST_TRIES = 3
 """Requests for the same symbols of an item, of which none is answered, before it is answered as it is."""
 _OPEN, _ASKED, _SETTLED = range(3)
+_SELECTION_SNR_DB = 10.0
+"""Of the symbols that say which items follow, all repeats of one together: one in 130,000 is wrong."""
 
 
 class PrefixDecoder(Protocol):
@@ -51,6 +53,8 @@ class Settings:
         most_items: of which features are kept; the oldest frames are answered as they are.
         most_symbols: of refinements in one frame.
         reject_below: last confidence below which an item is answered with `REJECTED`; 0 answers all.
+        compare: feed the answers to these items back, for a transmitter that holds the decoder: it sends more only
+            where its own answer is another one, and says of each item whether it does.
     """
 
     most_rounds: int = 8
@@ -59,6 +63,7 @@ class Settings:
     most_items: int = 1024
     most_symbols: int = MAX_REFINED_SYMBOLS
     reject_below: float = 0.0
+    compare: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ class RefinementReceiver:
         self._outstanding: OrderedDict[int, _Outstanding] = OrderedDict()
         self._number = 0
         self._received = 0
+        self._latest_snr_db = 0.0
         self.refused: Counter[str] = Counter()
         self.requests = self.requests_lost = self.items_asked = 0
 
@@ -180,6 +186,8 @@ class RefinementReceiver:
             Frames that are answered now, in the order of their arrival.
         """
         self._received += 1
+        for part in (new, refinement):
+            self._latest_snr_db = self._latest_snr_db if part is None else part.snr_db
         if request or (refinement is not None and len(refinement.features)):
             self._refine(request, refinement)
         if new is not None and answer is not None and len(new.features):
@@ -206,10 +214,15 @@ class RefinementReceiver:
                 if step is not None:
                     wanted.append((frame.frame_num, len(frame.soft.k), int(item), int(frame.soft.k[item]), step))
                     places[frame.frame_num, int(item)] = frame
-        groups = groups_of(wanted, self._settings.most_symbols)
+        repeats = self._repeats() if self._settings.compare else 0
+        groups = groups_of(wanted, self._settings.most_symbols, repeats)
         if not groups:
             return None
-        request = Request(number, self._run, groups)
+        answers = None
+        if repeats:
+            ids = [int(places[group.frame_num, item].ids[item]) for group in groups for item in group.items]
+            answers = tuple(one if 0 <= one < NO_ANSWER else NO_ANSWER for one in ids)
+        request = Request(number, self._run, groups, answers, repeats)
         parts = tuple(
             (places[group.frame_num, item], item, group.k_from, group.k_to) for group in groups for item in group.items
         )
@@ -227,6 +240,11 @@ class RefinementReceiver:
             self._settle_all(frame)
         return self._answered()
 
+    def _repeats(self) -> int:
+        """Symbols for each item that say whether more of it follows."""
+        needed = 10.0 ** ((_SELECTION_SNR_DB - self._latest_snr_db) / 10.0)
+        return int(min(max(np.ceil(needed), 1), MOST_REPEATS))
+
     def _free_number(self) -> int | None:
         self._number = self._number % MAX_REQUEST + 1
         return None if self._number in self._outstanding else self._number
@@ -238,13 +256,19 @@ class RefinementReceiver:
             return
         for earlier in [one for one, other in self._outstanding.items() if other.sent < asked.sent]:
             self._lose(earlier)  # requests are answered in their order
-        if refinement is None or len(refinement.features) != asked.request.symbols:
+        chosen = None if refinement is None else _selected(asked.request, refinement)
+        sizes = np.array([end - first for _, _, first, end in asked.parts])
+        place = asked.request.selection_symbols
+        if refinement is None or chosen is None or len(refinement.features) != place + sizes[chosen].sum():
             self.refused[OTHER_SIZE] += 1
             self._reopen(asked)
             return
-        place = 0
         touched: dict[int, tuple[_Frame, list[int]]] = {}
-        for frame, item, first, end in asked.parts:
+        for (frame, item, first, end), is_sent in zip(asked.parts, chosen, strict=True):
+            if not is_sent:
+                if frame.state[item] == _ASKED:
+                    frame.state[item] = _SETTLED  # the transmitter has the same answer
+                continue
             part = slice(place, place + end - first)
             place += end - first
             if frame.state[item] == _ASKED:
@@ -308,3 +332,18 @@ class RefinementReceiver:
                 Settled(frame.frame_num, frame.note, ids, frame.confidence, frame.soft.k, frame.rounds, waited)
             )
         return settled
+
+
+def _selected(request: Request, refinement: ReceivedPart) -> np.ndarray | None:
+    """Which items of a request more symbols follow of: bool (items,); None where the answer is too short to say."""
+    items = sum(len(group.items) for group in request.groups)
+    if request.answers is None:
+        return np.ones(items, bool)
+    count = request.selection_symbols
+    if len(refinement.features) < count:
+        return None
+    features, variance = refinement.features[:count], refinement.noise_variance[:count]
+    known = np.isfinite(features) & np.isfinite(variance)
+    # The unbiased estimate over its variance is in proportion to the log-likelihood ratio.
+    soft = np.where(known, features.real * (1.0 + variance) / np.maximum(variance, 1e-9), 0.0)
+    return soft.reshape(items, -1).sum(axis=1) > 0.0

@@ -5,6 +5,11 @@ A request is 6 bytes, and 6 more with a bit for each item of every group that it
 
     number u8 (1..255) | run u32 | groups u8 | groups of: frame_num u16, n_items u8, k_from - 1 u8, k_to - 1 u8,
                                                           items: a bit each, the first in the highest place
+
+With 128 added to the number of groups it feeds answers back, too: behind that number stands ``repeats`` (u8), and
+behind each group's items a byte with the answer to each that it asks about, 255 for none. The frame that answers it
+then begins with a symbol for each item, ``repeats`` times: 1 for one of which more follows, -1 for one whose answer is
+the transmitter's own, of which nothing follows.
 """
 
 from __future__ import annotations
@@ -19,9 +24,13 @@ from sdr_sc.link.network.pdu_wire import Refusal
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REFINED_SYMBOLS, MAX_REQUEST
 
 MOST_GROUPS = 32
-LONGEST_BYTES = 6 + MOST_GROUPS * (6 + -(-MAX_ITEMS // 8))
+MOST_COMPARED = 512
+MOST_REPEATS = 32
+NO_ANSWER = 255
+LONGEST_BYTES = 7 + MOST_GROUPS * (6 + -(-MAX_ITEMS // 8)) + MOST_COMPARED
 UNREADABLE = "unreadable request"
 
+_WITH_ANSWERS = 128
 _HEAD, _GROUP = struct.Struct(">BIB"), struct.Struct(">HBBB")
 
 
@@ -69,6 +78,9 @@ class Request:
         number: 1..255, which the frame that answers it names.
         run: 32 bits that distinguish one start of a receiver from another.
         groups: of different items, in the order of the answer's symbols: group by group, item by item.
+        answers: to each item that it asks about, in the same order, 0..254, and 255 for none; None where the
+            transmitter is not to compare.
+        repeats: symbols that say of each item whether more follows; 0 without answers.
 
     Raises:
         Refusal: the values are out of range, or ask for an item twice.
@@ -81,6 +93,8 @@ class Request:
     number: int
     run: int
     groups: tuple[Group, ...]
+    answers: tuple[int, ...] | None = None
+    repeats: int = 0
 
     def __post_init__(self) -> None:
         items = [(group.frame_num, item) for group in self.groups for item in group.items]
@@ -91,22 +105,42 @@ class Request:
             and len({*items}) == len(items)
             and self.symbols <= MAX_REFINED_SYMBOLS
         )
+        if self.answers is None:
+            fits = fits and self.repeats == 0
+        else:
+            fits = (
+                fits
+                and len(self.answers) == len(items) <= MOST_COMPARED
+                and all(0 <= answer <= NO_ANSWER for answer in self.answers)
+                and 1 <= self.repeats <= MOST_REPEATS
+            )
         if not fits:
             raise Refusal(UNREADABLE)
 
     @property
+    def selection_symbols(self) -> int:
+        """Symbols that say of which items more follows."""
+        return self.repeats * sum(len(group.items) for group in self.groups)
+
+    @property
     def symbols(self) -> int:
-        """Complex symbols of the answer."""
-        return sum(group.symbols for group in self.groups)
+        """Complex symbols of the answer, at most."""
+        return sum(group.symbols for group in self.groups) + self.selection_symbols
 
     def to_bytes(self) -> bytes:
         """As it is fed back."""
-        parts = [_HEAD.pack(self.number, self.run, len(self.groups))]
+        compared, place = self.answers is not None, 0
+        parts = [_HEAD.pack(self.number, self.run, len(self.groups) + compared * _WITH_ANSWERS)]
+        if compared:
+            parts.append(bytes([self.repeats]))
         for group in self.groups:
             asked = np.zeros(group.n_items, np.uint8)
             asked[list(group.items)] = 1
             parts.append(_GROUP.pack(group.frame_num, group.n_items, group.k_from - 1, group.k_to - 1))
             parts.append(np.packbits(asked).tobytes())
+            if self.answers is not None:
+                parts.append(bytes(self.answers[place : place + len(group.items)]))
+                place += len(group.items)
         return b"".join(parts)
 
     @classmethod
@@ -119,7 +153,9 @@ class Request:
         if not _HEAD.size < len(raw) <= LONGEST_BYTES:
             raise Refusal(UNREADABLE)
         number, run, count = _HEAD.unpack_from(raw)
-        place, groups = _HEAD.size, []
+        compared, count = divmod(count, _WITH_ANSWERS)
+        repeats = raw[_HEAD.size] if compared else 0
+        place, groups, answers = _HEAD.size + compared, [], b""
         for _ in range(count):
             if len(raw) < place + _GROUP.size:
                 raise Refusal(UNREADABLE)
@@ -132,29 +168,36 @@ class Request:
             if place > len(raw):
                 raise Refusal(UNREADABLE)
             groups.append(Group(frame_num, n_items, k_from + 1, k_to + 1, items))
+            if compared:
+                answers += raw[place : place + len(items)]
+                place += len(items)
         if place != len(raw):
             raise Refusal(UNREADABLE)
-        return cls(number, run, tuple(groups))
+        return cls(number, run, tuple(groups), tuple(answers) if compared else None, repeats)
 
 
 def groups_of(
-    wanted: Iterable[tuple[int, int, int, int, int]], most_symbols: int = MAX_REFINED_SYMBOLS
+    wanted: Iterable[tuple[int, int, int, int, int]],
+    most_symbols: int = MAX_REFINED_SYMBOLS,
+    repeats: int = 0,
 ) -> tuple[Group, ...]:
     """Groups of as many items as fit, the first ones first.
 
     Args:
         wanted: frame_num, n_items, item, k_from, k_to of each.
         most_symbols: of them all.
+        repeats: further symbols of each item; with these no more than `MOST_COMPARED` items.
 
     >>> groups_of([(3, 4, 0, 2, 4), (3, 4, 2, 2, 4), (5, 4, 1, 4, 8)], most_symbols=6)
     (Group(frame_num=3, n_items=4, k_from=2, k_to=4, items=(0, 2)),)
     """
     chosen: dict[tuple[int, int, int, int], list[int]] = {}
-    symbols = 0
+    symbols = count = 0
     for frame_num, n_items, item, k_from, k_to in wanted:
-        key = frame_num, n_items, k_from, k_to
-        if symbols + k_to - k_from > most_symbols or (key not in chosen and len(chosen) == MOST_GROUPS):
+        key, more = (frame_num, n_items, k_from, k_to), k_to - k_from + repeats
+        full = symbols + more > most_symbols or (repeats > 0 and count == MOST_COMPARED)
+        if full or (key not in chosen and len(chosen) == MOST_GROUPS):
             continue
-        symbols += k_to - k_from
+        symbols, count = symbols + more, count + 1
         chosen.setdefault(key, []).append(item)
     return tuple(Group(*key, tuple(sorted(items))) for key, items in chosen.items())

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.link.network.pdu_wire import Refusal
-from sdr_sc.link.refinement.requests import UNREADABLE, Request
+from sdr_sc.link.refinement.requests import NO_ANSWER, UNREADABLE, Request
+from sdr_sc.link.refinement.triggers import AsAsked, Trigger
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 from sdr_sc.semantic.inference import unit_power
 
@@ -39,7 +40,8 @@ class Refinement:
 
     Attributes:
         request: its number, for the frame's header.
-        symbols: complex64 (refined_symbols,), each item's part at unit mean power.
+        symbols: complex64 (refined_symbols,), each item's part at unit mean power; where answers were fed back, first
+            those that say which items these are.
     """
 
     request: int
@@ -52,13 +54,16 @@ class RefinementSender:
     Args:
         most_items: whose symbols are kept; the oldest frames go first.
         most_waiting: requests that wait for a frame; more are refused.
+        trigger: decides on requests that feed answers back.
 
     Attributes:
         refused: requests that are not answered, by reason.
         answered, symbols_sent: requests, and symbols in answer to them.
+        items_confirmed: items of requests of which nothing was sent, since their answer is the transmitter's own.
     """
 
-    def __init__(self, most_items: int = 2048, most_waiting: int = 8) -> None:
+    def __init__(self, most_items: int = 2048, most_waiting: int = 8, trigger: Trigger | None = None) -> None:
+        self._trigger = trigger or AsAsked()
         self._most_items, self._most_waiting = most_items, most_waiting
         self._frames: OrderedDict[int, _Sent] = OrderedDict()
         self._items = 0
@@ -67,7 +72,7 @@ class RefinementSender:
         self._earlier_runs: deque[int] = deque(maxlen=_RUNS_KEPT)
         self._numbers: deque[int] = deque(maxlen=_NUMBERS_KEPT)
         self.refused: Counter[str] = Counter()
-        self.answered = self.symbols_sent = 0
+        self.answered = self.symbols_sent = self.items_confirmed = 0
 
     @property
     def waiting(self) -> int:
@@ -117,17 +122,31 @@ class RefinementSender:
             if reason:
                 self.refused[reason] += 1
                 continue
-            parts = []
-            for group in request.groups:
-                frame = self._frames[group.frame_num]
-                items = list(group.items)
-                part = np.ascontiguousarray(frame.symbols[items, 2 * group.k_from : 2 * group.k_to])
-                parts.append(unit_power(part)[0].view(np.complex64).ravel())
-                frame.sent[items] = np.maximum(frame.sent[items], group.k_to)
+            symbols = self._answer(request)
             self.answered += 1
-            self.symbols_sent += request.symbols
-            return Refinement(request.number, np.concatenate(parts))
+            self.symbols_sent += len(symbols)
+            return Refinement(request.number, symbols)
         return None
+
+    def _answer(self, request: Request) -> np.ndarray:
+        """The symbols in answer to a request."""
+        parts, selected, place = [], [], 0
+        for group in request.groups:
+            frame, items = self._frames[group.frame_num], np.array(group.items)
+            if request.answers is not None:
+                answers = np.array(request.answers[place : place + len(items)])
+                place += len(items)
+                wanted = self._trigger.wanted(frame.symbols[items], np.where(answers == NO_ANSWER, -1, answers))
+                selected.append(wanted)
+                items = items[wanted]
+            part = np.ascontiguousarray(frame.symbols[items, 2 * group.k_from : 2 * group.k_to])
+            parts.append(unit_power(part)[0].view(np.complex64).ravel())
+            frame.sent[items] = np.maximum(frame.sent[items], group.k_to)
+        if selected:
+            chosen = np.concatenate(selected)
+            self.items_confirmed += int((~chosen).sum())
+            parts.insert(0, np.repeat(np.where(chosen, 1.0, -1.0), request.repeats).astype(np.complex64))
+        return np.concatenate(parts)
 
     def _refusal(self, request: Request) -> str:
         if request.run != self._run:
