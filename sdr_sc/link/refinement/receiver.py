@@ -58,8 +58,8 @@ class Settings:
     """
 
     most_rounds: int = 8
-    most_frames: int = 24
-    patience_frames: int = 6
+    most_frames: int = 40
+    patience_frames: int = 12
     most_items: int = 1024
     most_symbols: int = MAX_REFINED_SYMBOLS
     reject_below: float = 0.0
