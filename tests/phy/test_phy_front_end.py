@@ -95,6 +95,15 @@ def test_a_line_that_moves_is_followed_and_one_that_ends_is_given_up() -> None:
     assert front_end.lines == []
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e14])
+def test_in_silence_a_line_that_ended_leaves_one_block(scale: float) -> None:
+    samples = np.float32(scale) * np.concatenate((tone(20 * BLOCK, 0.2, 0.0), np.zeros(5 * BLOCK, np.complex64)))
+    front_end = FrontEnd()
+    front_end.process(samples)
+    assert np.abs(samples[10 * BLOCK : 20 * BLOCK]).max() < 1e-3 * scale
+    assert front_end.lines == [] and not samples[21 * BLOCK :].any()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_how_the_stream_is_cut_changes_no_bit(seed: int) -> None:
     rng, count = np.random.default_rng(seed), 25 * BLOCK

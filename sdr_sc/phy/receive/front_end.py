@@ -34,6 +34,7 @@ _COHERENT = 0.5  # least share of a line's power that has to be found at one fre
 _MEMORY = 8  # blocks from which on the tracking forgets: its gains are then 0.42 for the phase, 0.08 for the frequency
 _JUMPED = 0.5  # of the amplitude, by which it has to be off to be taken as new
 _GONE, _GONE_ROUNDS = 12.0, 4  # times the noise of an estimate, below which a line is given up after so many blocks
+_ROUNDING = 1e-10  # of a line's power: single precision leaves some 1e-14 of it, in lines
 _RAMP = 64
 _HANN = np.hanning(_STRETCH + 1)[:-1].astype(np.float32)
 _LONG_HANN = np.hanning(BLOCK + 1)[:-1].astype(np.float32)
@@ -115,8 +116,12 @@ class FrontEnd:
     def _settle(self) -> None:
         begin, end = self._kept()
         if self.lines:
-            power = _mean_power(self._samples)
-            self.lines = [line for line in self.lines if self._follow(line, power)]
+            power, before = _mean_power(self._samples), self.lines
+            strongest = max(abs(line.amplitude) for line in before)
+            self.lines = [line for line in before if self._follow(line, power)]
+            if len(self.lines) < len(before) or power < _ROUNDING * strongest**2:
+                self._counts[:], self._suspects = 0, []  # what is left are the lines that were subtracted, or rounding
+                return
         if self._suspects:
             self._take_up()
         elif self._wait:
@@ -160,15 +165,18 @@ class FrontEnd:
         left = complex(_correlation(self._samples, line.cycles_per_sample, _RAMP))
         seen, cycles = line.amplitude + left, line.cycles_per_sample
         age = line.age = min(line.age + 1, _MEMORY)
+        stands_out = abs(seen) ** 2 >= _GONE * power / BLOCK
         if abs(left) > _JUMPED * abs(line.amplitude):
+            if not stands_out:
+                return False  # it has ended: what is left is what was subtracted
             line.amplitude, line.age = seen, 1
         else:
             advance = float(np.angle(seen * line.amplitude.conjugate())) / (2 * np.pi)
             line.amplitude += 2 * (2 * age - 1) / (age * (age + 1)) * left
             line.cycles_per_sample += 6 / (age * (age + 1)) * advance / BLOCK
         line.amplitude *= np.exp(1j * np.pi * (cycles + line.cycles_per_sample) * BLOCK)
-        line.doubt = line.doubt + 1 if abs(seen) ** 2 < _GONE * power / BLOCK else 0
-        return line.doubt < _GONE_ROUNDS and abs(seen) ** 2 > 1e-30
+        line.doubt = 0 if stands_out else line.doubt + 1
+        return line.doubt < _GONE_ROUNDS
 
 
 def _interpolated(spectrum: np.ndarray, peak: int) -> float:
