@@ -177,7 +177,7 @@ class ofdm_rx(gr.basic_block):
             return
         self._deaf_samples += len(samples)
         if not delivered or self._deaf_samples > _DEAF_S * self.numerology.sample_rate_hz:
-            self.unheard.add(samples)
+            self.unheard.add(samples.conj() if self.receiver.swap_iq else samples)
 
     def _note_time(self, time: DeviceTime) -> None:
         """The next sample was received at this device time."""

@@ -115,7 +115,7 @@ def _inverted(found: Diagnosis, n: Numerology, where: Situation) -> tuple[str, s
     if where.source is Source.CHANNEL:
         return cause, _MODELS
     if where.verb in ("rx", "replay"):
-        return cause, "give --swap-iq, or exchange I and Q where the samples come from"
+        return cause, "give --swap-iq, or leave it out where it was given"
     return cause, "exchange I and Q where the samples come from"
 
 

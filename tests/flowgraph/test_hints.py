@@ -89,6 +89,13 @@ def test_the_receivers_option_that_the_hint_names_gives_the_frames(
     assert result.status["receiver"]["delivered"] == 12 and "nothing_received" not in result.status
 
 
+def test_i_and_q_exchanged_without_need_are_named(recorded: np.ndarray, tmp_path: Path) -> None:
+    with CaptureWriter(tmp_path / "good", 1e6) as writer:
+        writer.write(recorded)
+    (result,) = replay(ReplayConfig(str(tmp_path / "good"), swap_iq=True), deadline_s=60)
+    assert "the spectrum is inverted" in result.warnings[0] and "leave it out where it was given" in result.warnings[0]
+
+
 def test_a_replay_that_loses_by_what_it_adds_says_what_is_in_the_recording(
     recorded: np.ndarray, tmp_path: Path
 ) -> None:

@@ -243,6 +243,32 @@ def test_a_range_that_the_receiver_does_not_have_is_refused(value: float) -> Non
         Receiver(N64, cfo_range_subcarriers=value)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_faulty_stream_gives_the_same_frames_however_it_is_cut(seed: int) -> None:
+    rng, parts = np.random.default_rng(seed), [np.zeros(6 * BLOCK, np.complex64)]
+    for number in range(30):
+        features = np.exp(2j * np.pi * rng.random((4, 12))).astype(np.complex64)
+        mode = FrameMode(number % 3)
+        parts += [build_frame(features, Header(1, 12, 4, number, mode=mode), N64), np.zeros(300, np.complex64)]
+    imbalance, offset = IqImbalance(gain_db=1.0, phase_deg=5.0), DcOffset(0.0, POWER)
+    samples = offset.process(imbalance.process(Awgn(20.0, seed).process(np.concatenate(parts))))
+    samples[len(samples) // 2 : len(samples) // 2 + 900 : 2] = np.nan
+
+    def received(most: int) -> tuple[list[tuple], dict[str, int]]:
+        receiver, place, frames = Receiver(N64), 0, []
+        while place < len(samples):
+            step = int(rng.integers(1, most))
+            frames += receiver.push(samples[place : place + step])
+            place += step
+        frames += receiver.flush()
+        values = [(f.start_sample, f.snr_db, f.features.tobytes(), f.noise_variance.tobytes()) for f in frames]
+        return values, receiver.counters.to_dict()
+
+    whole = received(1 << 20)
+    assert len(whole[0]) >= 28
+    assert received(700) == whole and received(20_000) == whole
+
+
 def payload_of(
     taps: Callable[[np.random.Generator], np.ndarray], items: int, k: int, snr_db: float
 ) -> tuple[np.ndarray, np.ndarray]:
