@@ -14,7 +14,7 @@ from sdr_sc.errors import BlockError
 from sdr_sc.link.parameters import require
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.modalities.base import modality_class
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_of
 
 _PICTURE_PIXELS = 96
 _RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"
@@ -110,7 +110,7 @@ class answer_display(gr.basic_block):
                 picture.setPixmap(QtGui.QPixmap.fromImage(_as_qimage(thumbnail)).scaledToWidth(_PICTURE_PIXELS))
             sent = self._names[label] if label >= 0 else "unlabelled"
             said = self._names[answer] if answer >= 0 else "lost"
-            said = "no number" if answer == NOT_A_NUMBER else said
+            said = {NOT_A_NUMBER: "no number", REJECTED: "not sure"}.get(answer, said)
             colour = _LOST if min(answer, label) < 0 else _RIGHT if is_right else _WRONG
             cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")
 

@@ -39,6 +39,8 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 @click.option("--force", is_flag=True, help="Overwrite a recording of that name.")
 @click.option("--refine", is_flag=True,
               help="Ask for more symbols of images that it is not sure of; with 'sdr-sc tx --refine'.")  # fmt: skip
+@click.option("--reject-below", default=0.0, show_default=True, type=click.FloatRange(0.0, 1.0),
+              help="With --refine: confidence below which an image is not answered after its last round.")  # fmt: skip
 @key_options
 @common_options
 def command(

@@ -30,6 +30,7 @@ class Accounting:
         frames_lost: sent and not answered, by cause in ``lost_causes``.
         answers_unknown: answers to nothing that was sent, or second answers.
         items_not_a_number: for which the model gave no number: neither answered nor lost.
+        items_rejected: that the receiver was not sure of: neither answered nor lost.
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
         receiver: the receiver's counters.
@@ -49,6 +50,7 @@ class Accounting:
     items_correct: int
     items_lost: int
     items_not_a_number: int = 0
+    items_rejected: int = 0
     items_labelled: int = 0
     faults: tuple[str, ...] = ()
     receiver: dict[str, int] = field(default_factory=dict)
@@ -79,7 +81,8 @@ class Accounting:
             ),
             (self.answers_unknown == 0, "there are answers to frames that were not sent"),
             (
-                self.items_answered + self.items_lost + self.items_not_a_number == self.items_sent,
+                self.items_answered + self.items_lost + self.items_not_a_number + self.items_rejected
+                == self.items_sent,
                 "items are neither answered nor lost",
             ),
         )
@@ -114,6 +117,7 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         items_correct=record.items_correct,
         items_lost=record.items_lost,
         items_not_a_number=record.items_not_a_number,
+        items_rejected=record.items_rejected,
         items_labelled=record.items_labelled,
         faults=tuple(faults),
         receiver=counters.to_dict(),

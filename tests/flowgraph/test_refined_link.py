@@ -14,7 +14,9 @@ from sdr_sc.flowgraph.loopback import Accounting, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
+from sdr_sc.link.refinement.receiver import Settings
 from sdr_sc.results.run_folder import read_items
+from sdr_sc.semantic.tasks.base import REJECTED
 
 DEADLINE_S = 300.0
 SETTINGS: dict[str, Any] = {"images": 240, "items_per_frame": 20, "snr_db": 0.0, "feedback_timeout_s": 20.0}
@@ -39,6 +41,18 @@ def test_the_receiver_asks_and_every_item_is_answered_once() -> None:
     (receiver,) = tb.decoder._receivers.values()
     assert tb.encoder.refinement.answered > 0 and receiver.items_asked > 0 and not receiver.refused
     assert not tb.encoder.refinement.refused and not tb.encoder.feedback_unknown and not receiver.items_open
+
+
+def test_items_that_it_is_not_sure_of_are_counted_apart(tmp_path: Path) -> None:
+    def reject(tb: Any) -> None:
+        tb.decoder._settings = Settings(reject_below=0.9)
+        tb.decoder._receivers.clear()
+        tb.decoder._decoders.clear()
+
+    _, accounting = over_the_loopback(reject, refine=1, folder=str(tmp_path))
+    assert 0 < accounting.items_rejected < 120 and not accounting.discrepancies
+    assert accounting.items_answered + accounting.items_rejected == 240 and accounting.items_lost == 0
+    assert (read_items(tmp_path)["answer"] == REJECTED).sum() == accounting.items_rejected
 
 
 def test_a_transmitter_without_refinement_counts_requests_and_goes_on() -> None:

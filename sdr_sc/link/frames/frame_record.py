@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sdr_sc.phy.frame.modes import FrameMode
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import REJECTED
 
 LARGEST_COUNT = 1 << 53
 LARGEST_K = 1 << 16
@@ -58,7 +58,7 @@ ITEM_COLUMNS = {
     "item_id": Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
     "frame_index": Column(0, LARGEST_COUNT, whole=True),
     "label": Column(NOT_KNOWN, LARGEST_COUNT, whole=True),
-    "answer": Column(NOT_A_NUMBER, LARGEST_COUNT, whole=True),
+    "answer": Column(REJECTED, LARGEST_COUNT, whole=True),
     "k": Column(0, LARGEST_K),
     "correct": Column(0, 1),
     "confidence": Column(0, 1),

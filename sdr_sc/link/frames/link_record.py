@@ -12,7 +12,7 @@ import sdr_sc.semantic.tasks.classification  # noqa: F401  # registers itself: f
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.ledger import FrameLedger, Patience
 from sdr_sc.link.frames.result_files import ResultFiles
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_by_wire_id
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_by_wire_id
 
 SETTLE_FRAMES = 16
 """A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
@@ -34,6 +34,7 @@ OPEN_FRAMES = 256
 _COUNTS = (
     *("frames_sent", "frames_answered", "frames_lost", "answers_unknown", "items_sent", "items_answered"),
     *("items_correct", "items_lost", "items_labelled", "items_judged", "items_not_a_number"),
+    "items_rejected",
 )
 
 
@@ -56,6 +57,8 @@ class LinkRecord(FrameLedger):
         items_labelled: settled items whose label is known, lost or answered; only these can be right or wrong.
         items_judged: those of them that were answered.
         items_not_a_number: items for which the model gave no number: neither lost nor answered.
+        items_rejected: items that the receiver was not sure of after the last round of refinement: neither lost nor
+            answered.
 
     Raises:
         OSError: the folder cannot be written.
@@ -71,7 +74,7 @@ class LinkRecord(FrameLedger):
         super().__init__(Patience(sent=open_frames, received=open_frames, answered=SETTLE_FRAMES))
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
-        self.items_labelled = self.items_judged = self.items_not_a_number = 0
+        self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures: list[tuple[int, np.ndarray]] = []
         self._keep_items, self._picture_stride = keep_items, 1
@@ -96,6 +99,8 @@ class LinkRecord(FrameLedger):
             parts.append(f"{self.items_answered - self.items_judged} answered whose label is not known")
         if self.items_not_a_number:
             parts.append(f"{self.items_not_a_number} for which the model gave no number")
+        if self.items_rejected:
+            parts.append(f"{self.items_rejected} that the receiver was not sure of")
         return f"{', '.join(parts)}; {self.frames_sent} frames sent, {self.frames_lost} lost"
 
     def counts(self) -> dict[str, int]:
@@ -132,7 +137,9 @@ class LinkRecord(FrameLedger):
         count = np.count_nonzero(answered)  # quicker than sum() for a few items
         faulty = 0 if count == len(answers) else np.count_nonzero(answers == NOT_A_NUMBER)
         self.frames_lost += record.answer is None
-        self.items_lost += len(answers) - count - faulty
+        rejected = 0 if count == len(answers) else np.count_nonzero(answers == REJECTED)
+        self.items_lost += len(answers) - count - faulty - rejected
+        self.items_rejected += rejected
         self.items_not_a_number += faulty
         self.items_answered += count
         self.items_labelled += np.count_nonzero(known)

@@ -18,7 +18,7 @@ from sdr_sc.report.run.files import load_run
 from sdr_sc.report.run.stats import channel_uses_saved
 from sdr_sc.report.words import facts, number_text, words
 from sdr_sc.results.rows import format_value, mean_interval, wilson_interval
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED
 from sdr_sc.shown import utf8
 
 _log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _strip(run: Run) -> list[dict[str, Any]]:
                 "label": label,
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
-                "without": "No number" if answer == NOT_A_NUMBER else "Lost",
+                "without": {NOT_A_NUMBER: "No number", REJECTED: "Not sure"}.get(int(answer), "Lost"),
                 "confidence": f"{100 * confidence:.0f}\u00a0%" if answer >= 0 and np.isfinite(confidence) else None,
                 "link": f"{number_text(snr[row], 0)} dB, k = {number_text(run.items.k[row], 0)}",
             }
