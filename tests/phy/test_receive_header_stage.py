@@ -12,6 +12,7 @@ from sdr_sc.phy.receive.channel_estimate import smoother
 from sdr_sc.phy.receive.header_stage import (
     HeaderTables,
     full_channel,
+    full_slope,
     header_soft_values,
     known_symbol_gains,
     refined_soft_values,
@@ -148,6 +149,7 @@ def test_without_noise_the_channel_of_everything_known_is_the_channel(carrier: f
     gains, channel, slope = known_symbol_gains(case.symbols, case.bits, case.first_look, case.tables)
     full = full_channel(gains, slope, case.first_look, case.tables)
     assert slope == pytest.approx(carrier, abs=2e-3)
+    assert full_slope(case.symbols, case.bits, case.first_look, case.tables) == pytest.approx(carrier, abs=2e-3)
     np.testing.assert_allclose(full, channel, atol=0.02)
     soft = refined_soft_values(case.symbols, full, slope, case.tables)
     np.testing.assert_allclose(soft, case.bits * np.abs(case.channel[N.data_index]) ** 2, atol=0.05)

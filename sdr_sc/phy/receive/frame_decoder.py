@@ -21,6 +21,7 @@ from sdr_sc.phy.receive.channel_estimate import echoes_are_late, smoother, windo
 from sdr_sc.phy.receive.header_stage import (
     HeaderTables,
     full_channel,
+    full_slope,
     header_soft_values,
     known_symbol_gains,
     refined_soft_values,
@@ -195,6 +196,8 @@ class FrameDecoder:
             mirrored = spectra(samples.conj(), starts, n.fft_size, cycles, 1.0 / sync.amplitude)[:, n.bins]
             if self._image.learn(symbols, gains[-len(symbols) :], mirrored * self._unramp.conj()):
                 return self.decode_header(received, sync)
+        if self.layout.mode is FrameMode.SHORT:  # its training and header are too short to tell the offset well
+            slope = full_slope(symbols, sent, first_look[:], self._header_tables)
         power, channel = repeated_symbols(gains, phases_removed=True), smoothed
         if header.version > 1 and self._detection_fits(first_look, smoothed, slope, power.noise):
             channel = full_channel(gains, slope, first_look[:], self._header_tables)

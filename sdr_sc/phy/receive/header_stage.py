@@ -138,6 +138,25 @@ def known_symbol_gains(
 
 
 @njit(cache=True, nogil=True)
+def full_slope(symbols: np.ndarray, data: np.ndarray, first_look: tuple, tables: tuple) -> float:
+    """The residual carrier offset from all that is known ahead of the payload, rad per symbol; arguments as of
+    `known_symbol_gains`, which takes training and header alone."""
+    tables, first_look = HeaderTables(*tables), PreambleEstimate(*first_look)
+    data_index, pilot_index, channel = tables.data_index, tables.pilot_index, first_look.channel
+    windows, count = len(first_look.phasors), len(symbols)
+    phasors = np.empty((windows + count, 1), np.complex64)
+    phasors[:windows, 0] = first_look.phasors
+    for s in range(count):
+        total = np.complex64(0)
+        for d in range(len(data_index)):
+            total += symbols[s, data_index[d]] * np.conj(data[s, d] * channel[data_index[d]])
+        for p in range(len(pilot_index)):
+            total += symbols[s, pilot_index[p]] * tables.pilots[s, p] * np.conj(channel[pilot_index[p]])
+        phasors[windows + s, 0] = total
+    return phase_slope(phasors, tables.slope_times, _REACH)
+
+
+@njit(cache=True, nogil=True)
 def full_channel(gains: np.ndarray, slope: float, first_look: tuple, tables: tuple) -> np.ndarray:
     """The channel from all that is known ahead of the payload: training, header, and detection part.
 
