@@ -169,3 +169,22 @@ def test_claims_that_do_not_hold_have_not_come_back(words: str) -> None:
     texts = [ROOT / name for name in ("README.md", "CITATION.cff", "pyproject.toml", "sdr_sc/__init__.py")]
     texts += [*(ROOT / "docs").glob("*.md"), *BENCHMARKS.glob("*/README.md")]
     assert [text for text in texts if words in text.read_text(encoding="utf-8")] == []
+
+
+RECEIVER = (ROOT / "docs" / "receiver.md").read_text(encoding="utf-8")
+
+
+def test_the_front_ends_figures_are_those_of_its_bench() -> None:
+    found = stored("front_end")
+    speeds = {name.rpartition("alone, ")[2]: value for name, value in found.items() if name.startswith("speed over")}
+    table = rows_of(RECEIVER, "search speed, processor time, over that in noise alone")
+    assert {name: measured for name, measured, _ in table} == {name: f"{value:.2f}" for name, value in speeds.items()}
+    faults = {"DC": "DC offset", "I/Q": "I/Q", "gain": "gain step", "carrier": "carrier "}
+    for name, reported, _ in rows_of(RECEIVER, "fault"):
+        start = faults[name.split()[0]]
+        values = [value for row, value in found.items() if row.startswith(start) and "reported less" in row]
+        assert reported == f"{max(values, key=abs):.2f} dB"
+    wide = dict((row[0], row[1:]) for row in rows_of(RECEIVER, "offset within"))
+    title = "offset anywhere within {} subcarriers, -3 dB: frames received and right"
+    assert wide["frames received and right at -3 dB"] == [f"{found[title.format(r)]:.1f} %" for r in (2, 8)]
+    assert wide["speed of the search in noise"][1] == f"{found['speed in noise alone, 8 over 2 subcarriers']:.2f}"
