@@ -151,12 +151,15 @@ def test_a_transmitters_frames_are_known_by_their_images() -> None:
         assert images.sends(2, (index + 2500, key[1]))  # all images were sent by then
 
 
-def bound_sink(address: str) -> zmq_pdu_sink:
-    """A sink at an address that another one of this process may not have left yet: ZMQ leaves it in its own thread."""
+def heard_sink(address: str) -> zmq_pdu_sink:
+    """A sink with a listener, at an address that an earlier one of this process may not have left yet: ZMQ leaves it in a
+    thread of its own."""
     over = time.monotonic() + 200
     while True:
+        sink = zmq_pdu_sink(address, bind=True)
         try:
-            return zmq_pdu_sink(address, bind=True)
+            assert sink.wait_for_listener(200.0)
+            return sink
         except SdrScError:
             if time.monotonic() > over:
                 raise
@@ -170,8 +173,7 @@ def test_the_observer_hears_all_of_each_transmitter_that_waits_for_it() -> None:
     observer = Observer(address)
     try:
         for life in range(3):
-            sink = bound_sink(address)
-            assert sink.wait_for_listener(200.0)
+            sink = heard_sink(address)
             for index in range(5):
                 sink.handle_pdu(make_pdu({**sent_meta(index), "item_id": np.array([life])}, np.zeros(4, np.uint8)))
             over = time.monotonic() + 200
