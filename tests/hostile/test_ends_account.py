@@ -152,8 +152,8 @@ def test_a_transmitters_frames_are_known_by_their_images() -> None:
 
 
 def heard_sink(address: str) -> zmq_pdu_sink:
-    """A sink with a listener, at an address that an earlier one of this process may not have left yet: ZMQ leaves it in a
-    thread of its own."""
+    """A sink with a listener, at an address that an earlier one of this process may not have left yet: ZMQ leaves it in
+    a thread of its own."""
     over = time.monotonic() + 200
     while True:
         sink = zmq_pdu_sink(address, bind=True)
