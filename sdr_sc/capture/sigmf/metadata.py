@@ -94,6 +94,10 @@ def _index_of(raw: Mapping[str, Any], key: str, default: Any) -> Any:
 _SEGMENT_KEYS = frozenset(Segment(0, 0.0, "-", (0, 0.0), "-", 0).to_json()) | {"core:header_bytes"}
 
 
+NORMAL_MODE, MOST_MODE = 1, 2
+"""Frame modes as the header numbers them; recordings of earlier programs hold normal frames alone."""
+
+
 @dataclass(frozen=True)
 class FrameNote:
     """A frame that was received, and what is known of it: one of SigMF's annotations.
@@ -112,6 +116,7 @@ class FrameNote:
         request: of the receiver, that the frame answers; 0 for none.
         refined_symbols: feature symbols of earlier items, in answer to it.
         rounds: of each item, how often symbols of it arrived before it was answered; None without refinement.
+        mode: frame mode, the value in the header: 0 short, 1 normal, 2 robust.
         other: keys of others, as they are.
     """
 
@@ -133,6 +138,7 @@ class FrameNote:
     request: int = 0
     refined_symbols: int = 0
     rounds: tuple[int, ...] | None = None
+    mode: int = NORMAL_MODE
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -188,6 +194,7 @@ class FrameNote:
             "sdr_sc:request": int(self.request) or None,
             "sdr_sc:refined_symbols": int(self.refined_symbols) or None,
             "sdr_sc:rounds": self.rounds,
+            "sdr_sc:mode": None if self.mode == NORMAL_MODE else int(self.mode),
         }
         place = {"core:sample_start": int(self.sample_start), "core:sample_count": int(self.sample_count)}
         kept = {key: value for key, value in known.items() if value is not None}
@@ -223,11 +230,19 @@ class FrameNote:
             int_of(raw, "sdr_sc:request", 0, lowest=0),
             int_of(raw, "sdr_sc:refined_symbols", 0, lowest=0),
             ints_of(raw, "sdr_sc:rounds", n_items),
+            _mode_of(raw, "sdr_sc:mode"),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 
 
 EDGES = ("core:freq_lower_edge", "core:freq_upper_edge")
+
+
+def _mode_of(raw: Mapping[str, Any], key: str) -> int:
+    mode = int_of(raw, key, NORMAL_MODE, lowest=0)
+    if mode > MOST_MODE:
+        raise BadValue(f"{key} is {mode}, which is no frame mode")
+    return mode
 
 
 def _ints(given: Any) -> tuple[int, ...]:
@@ -241,7 +256,7 @@ def _finite(value: float | None) -> float | None:
 
 
 _FRAME_KEYS = frozenset(
-    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, ()).to_json((0.0, 0.0))
+    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0).to_json((0.0, 0.0))
 )
 
 
@@ -254,6 +269,7 @@ class SentFrame:
         k: feature symbols an item.
         item_id, label: of each item: its number, its true class.
         snr_set_db: SNR that the channel was set to, where it was simulated.
+        mode: frame mode, as of `FrameNote`.
     """
 
     frame_index: int
@@ -261,6 +277,7 @@ class SentFrame:
     item_id: tuple[int, ...]
     label: tuple[int, ...]
     snr_set_db: float | None = None
+    mode: int = NORMAL_MODE
 
     def __post_init__(self) -> None:
         for name in ("item_id", "label"):
@@ -268,7 +285,9 @@ class SentFrame:
 
     def to_json(self) -> dict[str, Any]:
         """The members of an element of ``sdr_sc:not_received``."""
-        known = {} if _finite(self.snr_set_db) is None else {"snr_set_db": _finite(self.snr_set_db)}
+        known: dict[str, Any] = {} if _finite(self.snr_set_db) is None else {"snr_set_db": _finite(self.snr_set_db)}
+        if self.mode != NORMAL_MODE:
+            known["mode"] = int(self.mode)
         return {
             "frame_index": int(self.frame_index),
             "k": int(self.k),
@@ -289,4 +308,4 @@ class SentFrame:
         if item_id is None or label is None or len(item_id) != len(label):
             raise BadValue("item_id and label have to be lists of one length")
         index, k = int_of(raw, "frame_index", lowest=0), int_of(raw, "k", lowest=1)
-        return cls(index, k, item_id, label, number_of(raw, "snr_set_db", None))
+        return cls(index, k, item_id, label, number_of(raw, "snr_set_db", None), _mode_of(raw, "mode"))

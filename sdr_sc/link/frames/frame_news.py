@@ -19,7 +19,7 @@ from sdr_sc.semantic.specs import LONGEST_NAME
 MANY = "frame_indices"
 """Metadata key of a PDU with news of many frames."""
 
-MANY_KEYS = (MANY, "ks", "n_items", "item_id", "label", "snr_set_db", "time_ns")
+MANY_KEYS = (MANY, "ks", "modes", "n_items", "item_id", "label", "snr_set_db", "time_ns")
 KEYS = ("frame_index", "k", "item_id", "n_items", "time_ns")
 TRUTH_KEYS = ("item_id", "label")
 _SHOWN_KEYS = ("modality", "item_shape")
@@ -154,6 +154,7 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
         # PMT knows no vectors of 64 bits that are as quick: these travel as bytes.
         MANY: np.array([record.frame_index for record in records], np.int64).view(np.uint8),
         "ks": np.array([record.k for record in records], np.int32),
+        "modes": np.array([record.mode for record in records], np.int32),
         "n_items": np.array([len(record.item_id) for record in records], np.int32),
         "item_id": np.concatenate([record.item_id for record in records]),
         "label": np.concatenate([record.label for record in records]),
@@ -171,7 +172,7 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
     require(meta, MANY_KEYS, "sent")
     _check_whole(meta, "time_ns", -(2**63), 2**63)
     frames = len(meta["ks"]) if isinstance(meta["ks"], np.ndarray) else -1
-    for key in ("ks", "n_items"):
+    for key in ("ks", "modes", "n_items"):
         _check_vector(meta, key, frames)
     items = int(meta["n_items"].sum())
     for key in ("item_id", "label"):
@@ -179,15 +180,17 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
     for key in (MANY, "snr_set_db"):
         _check_vector(meta, key, 8 * frames)  # as bytes
     whole = (meta["n_items"] >= 0).all() and (meta["n_items"] <= MAX_ITEMS).all() and (meta["ks"] >= 0).all()
+    whole = whole and (meta["modes"] >= 0).all() and (meta["modes"] <= max(FrameMode)).all()
     if not (whole and (meta[MANY].view(np.int64) >= 0).all()):
         raise BlockError("port 'sent' got frames with a number that is out of range.")
-    columns = (meta[MANY].view(np.int64), meta["ks"], meta["n_items"], meta["snr_set_db"].view(np.float64))
+    set_snrs_db = meta["snr_set_db"].view(np.float64)
+    columns = (meta[MANY].view(np.int64), meta["ks"], meta["modes"], meta["n_items"], set_snrs_db)
     stop = 0
-    for index, k, count, snr_db in zip(*(column.tolist() for column in columns), strict=True):
+    for index, k, mode, count, snr_db in zip(*(column.tolist() for column in columns), strict=True):
         start, stop = stop, stop + count
         set_db = None if snr_db != snr_db else snr_db
         ids, label, none = meta["item_id"][start:stop], meta["label"][start:stop], np.empty((count, 0), np.uint8)
-        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db)
+        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db, mode=mode)
 
 
 def check_truth(meta: dict[str, Any]) -> None:

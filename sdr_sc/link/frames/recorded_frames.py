@@ -103,7 +103,8 @@ class AnnotationLedger(FrameLedger):
             self._give_received(self._note(record.reception, record))
         else:
             index, k, set_db = record.frame_index, record.k, record.snr_set_db
-            self._give_missed(SentFrame(index, k, record.item_id, record.label, set_db))  # type: ignore[arg-type]
+            missed = SentFrame(index, k, record.item_id, record.label, set_db, int(record.mode))  # type: ignore[arg-type]
+            self._give_missed(missed)
 
     def not_sent(self, reception: Reception) -> None:
         """Give out a frame of which nobody reported that it was sent."""
@@ -133,6 +134,7 @@ class AnnotationLedger(FrameLedger):
             confidence=None if answer is None else answer.confidence,  # type: ignore[arg-type]
             request=int(meta.get("request", 0)),
             refined_symbols=refined,
+            mode=int(meta.get("mode", FrameMode.NORMAL)),
             rounds=None if answer is None else answer.rounds,  # type: ignore[arg-type]
             **sent,
         )
@@ -179,7 +181,7 @@ def _record(frame: Any, n_items: int = 0) -> FrameRecord:
         for one in (frame.item_id, frame.label)
     )
     none = np.empty((len(ids), 0), np.uint8)
-    return FrameRecord(frame.frame_index, frame.k, ids, labels, none, 0, frame.snr_set_db)
+    return FrameRecord(frame.frame_index, frame.k, ids, labels, none, 0, frame.snr_set_db, mode=frame.mode)
 
 
 def _key(sent: tuple[int, Any]) -> tuple[int, int]:
