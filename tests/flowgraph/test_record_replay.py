@@ -53,7 +53,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
         channel_models=GAPS,
         cfo_hz=-2500.0,
         seed=5,
-        feedback_timeout_s=2.0,  # a busy machine may be late, and each frame without feedback is followed by a longer one
+        feedback_timeout_s=2.0,  # late feedback makes the next frame a longer one
         folder=str(folder / "results"),
     )
     assert accounting.frames_lost > 0 and recorded.gaps > 2
