@@ -107,3 +107,12 @@ def test_sixteen_subcarriers_carry_frames(fft_size: int, cyclic_prefix: int, pil
 
 def test_fewer_subcarriers_are_refused() -> None:
     refuse({"data_subcarriers": 12, "pilot_subcarriers": 2, "header_symbols": 18})
+
+
+@pytest.mark.parametrize("detection_symbols", [4, 8, 16])
+def test_a_detection_part_may_be_longer_than_a_whole_short_frame(detection_symbols: int) -> None:
+    numerology = Numerology(
+        fft_size=128, data_subcarriers=64, pilot_subcarriers=2, detection_symbols=detection_symbols, header_symbols=4,
+        early_window=0,
+    )  # fmt: skip
+    assert_frames_pass(numerology, 1, 1, 0)

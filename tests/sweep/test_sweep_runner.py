@@ -65,7 +65,7 @@ def test_a_sweep_that_was_killed_or_interrupted_goes_on_and_gives_the_same(
     config.write_text(yaml.safe_dump(content))
     for end in (signal.SIGKILL, signal.SIGINT):
         process = started(config, "--workers", 1)
-        wait_for_points(tmp_path / "s.parquet.journal", 1 if end == signal.SIGKILL else 3, process)
+        wait_for_points(tmp_path / "s.parquet.journal", 1 if end == signal.SIGKILL else 5, process)
         os.killpg(process.pid, end)
         told, _ = process.communicate(timeout=200)
         if end == signal.SIGINT:

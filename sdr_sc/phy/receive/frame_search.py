@@ -123,6 +123,8 @@ class FrameSearch:
         self._check = 2 * n.fft_size
         shortest = frame_layout(n, FrameMode.SHORT).frame_samples(1)
         self._check_at = min(n.preamble_samples, shortest - self._check - detector.lag - n.cyclic_prefix)
+        # Where a whole short frame fits into a normal detection part, there is no such place: nothing is checked.
+        self._has_check = self._check_at >= n.detection_symbols * n.symbol_samples
         needed = max(samples_needed(n), n.preamble_samples + self._check + detector.lag)
         self._needed = needed, robust.preamble_samples + self._reach  # from a candidate's start
         self.kept = robust.preamble_samples + self._reach
@@ -186,7 +188,7 @@ class FrameSearch:
     def _goes_on(self, buffer: SampleBuffer, candidate: Candidate) -> bool:
         """Whether what repeats is longer than a normal preamble: a robust frame's detection part, or a carrier. Clear
         candidates alone are asked."""
-        if candidate.metric < _LEAST_SHORT_METRIC:
+        if not self._has_check or candidate.metric < _LEAST_SHORT_METRIC:
             return False
         after = candidate.start - buffer.begin + self._check_at
         return metric_at(buffer.samples, after, self._lag, self._check) >= _GOES_ON * candidate.metric
