@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from command import ROOT
 
 from sdr_sc.bench.phy.frame_modes import HEADER_GOALS, _header_rows, _loss_db, _loss_rows, _symbol_rows
 from sdr_sc.bench.phy.trials import Outcome, Trial
@@ -65,3 +68,22 @@ def test_symbols_on_the_air() -> None:
     assert rows["OFDM symbols ahead of the payload, short"] == 8
     assert rows["symbols on air an item, short, 50 items of 2"] == (8 + 3) * 52 / 50
     assert rows["symbols on air an item, robust, 4 items of 4"] == 45 * 52 / 4
+
+
+def test_the_documents_figures_are_those_measured() -> None:
+    rows = {row["name"]: row for row in json.loads((ROOT / "benchmarks" / "frame.json").read_text())["rows"]}
+    page = (ROOT / "docs" / "receiver.md").read_text()
+    table = page[page.index("### Frame modes") : page.index("## The payload")]
+    for name, text in (
+        ("header right, robust, -8 dB", "| header right, robust, -8 dB | {:.1f} % |"),
+        ("header right, robust, -5 dB", "| header right, robust, -5 dB | {:.2f} % |"),
+        ("header right, normal, -3 dB", "| header right, normal, -3 dB | {:.1f} % |"),
+        ("the same, short frames more than normal ones, 5 dB", "below that of normal ones, 5 dB | {:.2f} dB |"),
+        ("items answered correctly, robust, -5 dB, k=32", "k=32, robust frames of 50 | {:.1f} % |"),
+        ("items answered correctly, normal, -5 dB, k=32", "| the same, normal frames | {:.1f} % |"),
+        ("symbols on air an item, CAM, mode chosen, 5 dB", "{:.1f} against 21.9 at 5 dB"),
+        ("symbols on air an item, CAM, mode chosen, 10 dB", "{:.1f} against 19.9 at 10 dB"),
+        ("symbols on air an item, CAM, mode chosen, 20 dB", "{:.1f} against 17.8 at"),
+    ):
+        assert text.format(rows[name]["value"]) in table.replace("\n", " "), name
+    assert all(row["ok"] is not False for row in rows.values())
