@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FRAMES, _SENT, _ANSWERS, _REQUESTS = (pmt.intern(port) for port in ("frames", "sent", "answers", "requests"))
 _SETTLE = pmt.intern("settle")
-"""To itself, behind the frames that wait."""
+"""To itself, after the frames that wait."""
 _COPIED = ("frame_num", "k", "n_items", "task", "snr_db", "cfo_hz", "received_ns", "air_ms", "inference_ms")
 _TICK_S = 0.1
 IDLE_S = 1.0

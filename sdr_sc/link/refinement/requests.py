@@ -6,8 +6,8 @@ A request is 6 bytes, and 6 more with a bit for each item of every group that it
     number u8 (1..255) | run u32 | groups u8 | groups of: frame_num u16, n_items u8, k_from - 1 u8, k_to - 1 u8,
                                                           items: a bit each, the first in the highest place
 
-With 128 added to the number of groups it feeds answers back, too: behind that number stands ``repeats`` (u8), and
-behind each group's items a byte with the answer to each that it asks about, 255 for none. The frame that answers it
+With 128 added to the number of groups it feeds answers back, too: after that number stands ``repeats`` (u8), and
+after each group's items a byte with the answer to each that it asks about, 255 for none. The frame that answers it
 then begins with a symbol for each item, ``repeats`` times: 1 for one of which more follows, -1 for one whose answer is
 the transmitter's own, of which nothing follows.
 """

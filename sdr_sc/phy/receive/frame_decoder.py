@@ -45,7 +45,7 @@ from sdr_sc.phy.receive.windows import early_window_ramp, spectra
 
 _ALL = slice(None)
 # A payload of so few symbols that seems to come of clocks so many standard deviations apart is not what the header
-# announced: four pilots a symbol cannot tell a hole of two symbols from such clocks (found by the fuzz of `bench phy`).
+# announced: four pilots a symbol take a hole of two symbols for such clocks (found by the fuzz of `bench phy`).
 _SHORT, _IMPLAUSIBLE = 8, 6.0
 _ROUNDS = 3  # of decoding a header of the latest version again with the channel that it shows
 
@@ -196,7 +196,7 @@ class FrameDecoder:
             mirrored = spectra(samples.conj(), starts, n.fft_size, cycles, 1.0 / sync.amplitude)[:, n.bins]
             if self._image.learn(symbols, gains[-len(symbols) :], mirrored * self._unramp.conj()):
                 return self.decode_header(received, sync)
-        if self.layout.mode is FrameMode.SHORT:  # its training and header are too short to tell the offset well
+        if self.layout.mode is FrameMode.SHORT:  # its training and header are too short for a good offset
             slope = full_slope(symbols, sent, first_look[:], self._header_tables)
         power, channel = repeated_symbols(gains, phases_removed=True), smoothed
         if header.version > 1 and self._detection_fits(first_look, smoothed, slope, power.noise):
