@@ -103,6 +103,22 @@ def mapping(model: str, data_set: str, seed: int, quick: bool, json_path: Path |
     measure_and_print(lambda log: mapping_rows(model, data, quick, seed, log), json_path, configuration)
 
 
+@command.command("snr-range")
+@model_option
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
+@click.option("--quick", is_flag=True, help="Fewer items, one seed.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def snr_range(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Adaptation of frame mode and k against the best fixed pair, where the SNR is anywhere in a range.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.phy.snr_range import snr_range_rows
+
+    configuration = {"model": model, "seed": seed, "quick": quick}
+    measure_and_print(lambda log: snr_range_rows(model, quick, seed, log), json_path, configuration)
+
+
 @command.command("throughput")
 @click.option(
     "--frames",
