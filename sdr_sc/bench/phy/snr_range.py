@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What adaptation of frame mode and k gains over the best fixed pair of both, where the SNR lies anywhere in a range.
 
-Air is counted whole: preamble, header, pilots and payload. Items of lost frames are wrong. The best fixed pair of a range
-is the one with the least air whose mean accuracy over it is at most `MAX_LOSS_POINTS` below that of the adaptation; where
-no pair is so good, the most accurate one, and the row says by how much it is worse. At each SNR the adaptation begins
+Air is counted whole: preamble, header, pilots and payload. Items of lost frames are wrong. The best fixed pair of a
+range is the one with the least air whose mean accuracy over it is at most `MAX_LOSS_POINTS` below that of the
+adaptation; where no pair is so good, the most accurate one, and the row says by how much it is worse. At each SNR the adaptation begins
 without feedback: its first frame is a robust one at the largest k, and counts.
 """
 
