@@ -3,8 +3,8 @@
 
 Air is counted whole: preamble, header, pilots and payload. Items of lost frames are wrong. The best fixed pair of a
 range is the one with the least air whose mean accuracy over it is at most `MAX_LOSS_POINTS` below that of the
-adaptation; where no pair is so good, the most accurate one, and the row says by how much it is worse. At each SNR the adaptation begins
-without feedback: its first frame is a robust one at the largest k, and counts.
+adaptation; where no pair is so good, the most accurate one, and the row says by how much it is worse. At each SNR
+the adaptation begins without feedback: its first frame is a robust one at the largest k, and counts.
 """
 
 from __future__ import annotations
