@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from scipy import fft
 
+from sdr_sc.phy.frame import header as header_format
 from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, Header
 from sdr_sc.phy.frame.interleave import FeatureMapping, feature_mapping
@@ -56,6 +57,8 @@ class FrameBuilder:
         longest = frame_layout(n, FrameMode.ROBUST).header_symbols + n.payload_symbols(MAX_FEATURE_SYMBOLS)
         self._tables = SymbolTables(n.bins[n.data_index], n.bins[n.pilot_index], pilot_values(longest, n))[:]
         self._preambles = {mode: preamble(n, mode) for mode in FrameMode}
+        # Looked up by number: to hash a numerology takes longer than the rest of a header.
+        self._layouts = {int(mode): frame_layout(n, mode) for mode in FrameMode}
 
     def build(
         self,
@@ -90,10 +93,10 @@ class FrameBuilder:
             flat = np.concatenate((flat, refinement.astype(np.complex64)))
         if not _is_finite(flat):
             raise ValueError("features hold a value that is not finite")
-        symbols, layout = n.payload_symbols(len(flat)), frame_layout(n, header.mode)
+        symbols, layout = n.payload_symbols(len(flat)), self._layouts[header.mode]
         bins = fill(
             np.zeros((layout.header_symbols + symbols, n.fft_size), np.complex64),
-            header_symbols.encode(header, n),
+            header_symbols.encode_bits(header_format.pack(header), layout),
             flat,
             filler_values(symbols * n.data_subcarriers - len(flat)),
             feature_mapping(len(flat), header.power_scale_db)[:],
