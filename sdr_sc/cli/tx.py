@@ -41,6 +41,8 @@ if TYPE_CHECKING:
               help="ZMQ address where receivers learn what was sent, to count what is right.")  # fmt: skip
 @click.option("--wait", "wait_s", default=30.0, show_default=True, type=click.FloatRange(0),
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
+@click.option("--mode", default="auto", show_default=True, type=click.Choice(["auto", "short", "normal", "robust"]),
+              help="Frame mode; auto chooses it with k.")  # fmt: skip
 @click.option("--refine", is_flag=True,
               help="Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for.")  # fmt: skip
 @data_set_option

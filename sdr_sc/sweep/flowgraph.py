@@ -99,6 +99,7 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
     config, point, numerology = task.config, task.point, Numerology()
     model = task.scheme.parameters.get("model", DEFAULT_MODEL)
     tx = ["--images", str(config.items), "--items-per-frame", str(config.items_per_frame), "--seed", str(point.seed)]
+    tx += ["--mode", "normal"]  # as the physical layer's points
     tx += ["-k", str(point.k or 0), "--feedback-timeout", str(patience_s), "--amplitude", str(_AMPLITUDE)]
     device, power = _channel(task, numerology, folder / "channel.taps")
     rms_dbfs = 20 * math.log10(_AMPLITUDE) + 10 * math.log10(numerology.mean_sample_power * power)

@@ -22,6 +22,7 @@ from sdr_sc.distill.targets.prestored import open_prestored
 from sdr_sc.distill.teachers.base import TeacherAnswer, fingerprint
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2, TeacherCard, load, save
 from sdr_sc.files import write_whole
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.report.run.data import FRAME_COLUMNS, ITEM_COLUMNS
 from sdr_sc.report.run.files import load_run
 from sdr_sc.results.rows import Row, read_measurements, write_json, write_summary
@@ -161,9 +162,10 @@ def _run_folder(folder: Path, rng: np.random.Generator) -> Kind:
     for index in range(_FRAMES):
         snr_db = 20.0 - index
         latency_ms = float(rng.uniform(5, 9))
-        frames.append(
-            [index, snr_db, f"{snr_db + rng.normal(0, 0.2):.4f}", 4, _ITEMS, "delivered", f"{latency_ms:.4f}"]
-        )
+        estimate_db = f"{snr_db + rng.normal(0, 0.2):.4f}"
+        known = {"frame_index": index, "snr_set_db": snr_db, "snr_est_db": estimate_db, "k": 4, "n_items": _ITEMS}
+        known |= {"status": "delivered", "latency_ms": f"{latency_ms:.4f}", "mode": int(FrameMode.NORMAL)}
+        frames.append([known.get(name, "") for name in FRAME_COLUMNS])
         for place in range(_ITEMS):
             label = int(rng.integers(_CLASSES))
             items.append([index * _ITEMS + place, index, label, label, 4, 1, f"{rng.uniform(0.5, 1):.4f}"])
