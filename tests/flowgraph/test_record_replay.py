@@ -215,7 +215,7 @@ def test_a_recording_ends_in_good_order_with_ctrl_c(tmp_path: Path) -> None:
     while not (data.exists() and data.stat().st_size > 1_000_000) and time.monotonic() < over:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=200)
     assert process.returncode == 0 and "recorded:" in out
     capture = open_capture(tmp_path / "one")
     assert capture.problems == [] and capture.info.sha512 is not None

@@ -170,7 +170,7 @@ def test_what_a_container_uses_or_left_is_not_taken_for_dead(temporary) -> None:
             assert in_a_container(clean, env=environment()).wait(60) == 0
             assert mine.is_dir() and folder.is_dir()
     finally:
-        inside.communicate("", timeout=30)
+        inside.communicate("", timeout=200)
     assert not folder.exists()
 
 

@@ -141,7 +141,7 @@ def test_a_recording_goes_on_and_reports_what_it_left_out(tmp_path: Path) -> Non
             assert until(data.parent.exists)
             time.sleep(2.0)
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=200)
         finally:
             process.kill()
     assert process.returncode == 1, out
