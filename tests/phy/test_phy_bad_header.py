@@ -10,6 +10,7 @@ import pytest
 
 from sdr_sc.phy.frame import header_code, header_symbols
 from sdr_sc.phy.frame.header import INFO_BITS, VERSIONS, FrameMode, Header, pack, unpack
+from sdr_sc.phy.frame.modes import frame_layout
 from sdr_sc.phy.numerology import Numerology
 
 HEADERS = [
@@ -55,7 +56,7 @@ def test_every_one_and_two_wrong_coded_bits_are_corrected(header: Header) -> Non
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_wrong_values_on_the_air_are_corrected(header: Header) -> None:
-    sent = header_symbols.encode(header, Numerology())
+    sent = header_symbols.encode_bits(pack(header), frame_layout(Numerology(), header.mode))
     rng = np.random.default_rng(1)
     for count in range(1, 8):
         for _ in range(100):
@@ -67,18 +68,18 @@ def test_wrong_values_on_the_air_are_corrected(header: Header) -> None:
 def test_values_at_random_are_refused() -> None:
     # Two checks of 16 bits with the version let one of 2^18 pass: of 5,000 one in fifty runs would.
     rng = np.random.default_rng(2)
-    shape = header_symbols.encode(HEADERS[0], Numerology()).shape
+    shape = header_symbols.encode_bits(pack(HEADERS[0]), frame_layout(Numerology(), HEADERS[0].mode)).shape
     assert all(read(rng.standard_normal(shape).astype(np.float32)) is None for _ in range(5000))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-20, 1e20, 1e30])
 def test_soft_values_of_any_size(scale: float) -> None:
     header = HEADERS[1]
-    soft = header_symbols.encode(header, Numerology()) * np.float32(scale)
+    soft = header_symbols.encode_bits(pack(header), frame_layout(Numerology(), header.mode)) * np.float32(scale)
     assert read(soft) == (header if scale else None)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_soft_values_that_are_no_numbers_are_refused(value: float) -> None:
-    shape = header_symbols.encode(HEADERS[1], Numerology()).shape
+    shape = header_symbols.encode_bits(pack(HEADERS[1]), frame_layout(Numerology(), HEADERS[1].mode)).shape
     assert read(np.full(shape, value, np.float32)) is None

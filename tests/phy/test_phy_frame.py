@@ -16,6 +16,7 @@ from sdr_sc.phy.frame import header_code, header_symbols
 from sdr_sc.phy.frame.framing import FrameBuilder, build_frame, filler_values, pilot_values
 from sdr_sc.phy.frame.header import INFO_BITS, FrameMode, Header, is_intact, pack, unpack
 from sdr_sc.phy.frame.interleave import permutation
+from sdr_sc.phy.frame.modes import frame_layout
 from sdr_sc.phy.frame.preamble import detection_period, preamble
 from sdr_sc.phy.numerology import Numerology
 
@@ -216,7 +217,9 @@ def test_a_frame_is_what_its_parts_make(numerology: Numerology) -> None:
     first, symbols = numerology.header_symbols, numerology.payload_symbols(115)
     grid = np.empty((first + symbols, numerology.used), np.complex64)
     grid[:, numerology.pilot_index] = pilot_values(first + symbols, numerology)
-    grid[:first, numerology.data_index] = header_symbols.encode(header, numerology)
+    grid[:first, numerology.data_index] = header_symbols.encode_bits(
+        pack(header), frame_layout(numerology, header.mode)
+    )
     filler = filler_values(symbols * numerology.data_subcarriers - 115)
     payload = np.concatenate((interleave(features.ravel()), filler)).reshape(symbols, -1)
     grid[first:, numerology.data_index] = 10 ** (3.0 / 20) * payload

@@ -135,7 +135,7 @@ def fill(
 
     Args:
         bins: complex64 (symbols, fft_size), written: header and payload symbols.
-        header: complex64 (header_symbols, data), see `header.encode`.
+        header: complex64 (header_symbols, data), see `header_symbols.encode_bits`.
         features: complex64 (count,).
         filler: float32, values for the places that the features leave in the last symbol.
         mapping, tables: fields of `FeatureMapping` and `SymbolTables`; as plain tuples, see

@@ -9,11 +9,10 @@ import numpy as np
 from numba import njit
 
 from sdr_sc.phy.frame import header_code
-from sdr_sc.phy.frame.header import INFO_BITS, Header, pack
+from sdr_sc.phy.frame.header import INFO_BITS
 from sdr_sc.phy.frame.interleave import permutation
-from sdr_sc.phy.frame.modes import FrameLayout, frame_layout
+from sdr_sc.phy.frame.modes import FrameLayout
 from sdr_sc.phy.frame.sequences import pn_signs
-from sdr_sc.phy.numerology import Numerology
 
 
 @lru_cache(maxsize=32)
@@ -26,13 +25,9 @@ def _mapping(places: int, coded_bits: int) -> tuple[np.ndarray, np.ndarray]:
     return coded, pn_signs(places, seed=0x2C5B)
 
 
-def encode(header: Header, numerology: Numerology) -> np.ndarray:
-    """complex64 (header_symbols, data_subcarriers) of magnitude 1: +1 and -1, or QPSK in the short mode."""
-    return encode_bits(pack(header), frame_layout(numerology, header.mode))
-
-
 def encode_bits(bits: np.ndarray, layout: FrameLayout) -> np.ndarray:
-    """As `encode`, from the bits that `pack` makes."""
+    """The bits that `pack` makes on the air: complex64 (header_symbols, data_subcarriers) of magnitude 1, +1 and -1, or
+    QPSK in the short mode."""
     out = np.zeros((layout.header_symbols, layout.numerology.data_subcarriers), np.complex64)
     coded, signs = _mapping(out.size * layout.bits_per_value, 3 * len(bits))
     _place(header_code.encode(bits), coded, signs, out.reshape(-1).view(np.float32), layout.bits_per_value)
