@@ -23,8 +23,8 @@ _HANDSHAKE_MS = 2000
 _HANDSHAKE_BYTES = 512
 _BEYOND_BYTES = 64 << 10
 _WAITING_BYTES = 512 << 10
-_LEAST_WAITING = 4
-_LEAST_BUFFER = 16 << 10
+_LEAST_WAITING = 2
+_LEAST_BUFFER, _MOST_BUFFER = 16 << 10, 64 << 10
 _NOTE_QUEUE = 8
 _domains = itertools.count()
 _lock = threading.Lock()
@@ -86,7 +86,7 @@ def open_socket(
         kind: PUSH and PULL, for messages from many to one; ROUTER and DEALER, for messages from one to all who greet.
         most_bytes: of a message that comes in; ZMQ ends the connection of who sends much more than that.
         keys: for encrypted connections with these peers alone; None lets everybody in.
-        waiting_bytes: that may wait of a peer, if all its messages are as long as they may be; four wait in any case.
+        waiting_bytes: that may wait of a peer, if all its messages are as long as they may be; two wait in any case.
 
     Raises:
         BlockError: the address is unknown, or is taken.
@@ -104,7 +104,7 @@ def open_socket(
     socket.setsockopt(zmq.RCVHWM, waiting)
     if longest <= _WAITING_BYTES:
         # What the kernel holds of a connection still comes once it is cut off.
-        socket.setsockopt(zmq.RCVBUF, max(_LEAST_BUFFER, longest))
+        socket.setsockopt(zmq.RCVBUF, min(_MOST_BUFFER, max(_LEAST_BUFFER, longest)))
     socket.ipv6 = "[" in address
     socket.setsockopt(zmq.IMMEDIATE, 1)  # queue for a peer that is there, not for one that may come
     if kind == "ROUTER":
