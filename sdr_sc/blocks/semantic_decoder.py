@@ -108,6 +108,12 @@ class semantic_decoder(gr.basic_block):
                         contract.refinement, contract.k_max, loaded, self._settings
                     )
 
+    @property
+    def refinement_counts(self) -> dict[str, Any]:
+        """What was asked for, and what became of it, by name; of the first model that refines."""
+        counts = next((one.counts() for one in self._receivers.values()), {})
+        return {**counts, "refinements_ignored": self.refinements_ignored}
+
     @guarded_start
     def start(self) -> bool:
         self.load()

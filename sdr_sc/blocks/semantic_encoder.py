@@ -180,6 +180,12 @@ class semantic_encoder(gr.basic_block):
             return
         self._feedback.arrived(float(snr_db), now, self.in_flight.given_up)
 
+    @property
+    def refinement_counts(self) -> dict[str, Any]:
+        """What became of the receiver's requests, by name."""
+        counts = {} if self.refinement is None else self.refinement.counts()
+        return {**counts, "requests_ignored": self.requests_ignored}
+
     def _take_request(self, data: np.ndarray) -> None:
         if self.refinement is None:
             self.requests_ignored += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.capture import Capture, Finding, open_capture
-from sdr_sc.errors import FlowgraphError
+from sdr_sc.errors import CaptureError, FlowgraphError
 from sdr_sc.flowgraph.compile import compile_flowgraph
 from sdr_sc.flowgraph.generated import build, load_module, top_block_class
 from sdr_sc.flowgraph.harness import raise_first_failure, watch_flowgraph
@@ -21,6 +21,7 @@ from sdr_sc.flowgraph.replay_hint import replay_hint
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
+from sdr_sc.shown import shown
 
 REPLAY = FLOWGRAPHS / "replay.grc"
 OPEN_FRAMES = 2000  # as in replay.grc
@@ -43,7 +44,7 @@ def replay(
     """
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
-        refined = any(note.rounds is not None for note in capture.frames())
+        refined, reject_below = refined_frames(capture), rejected_below(capture)
     refines: list[bool] = []
     for model in config.models:
         # A mistake is reported before anything is compiled.
@@ -56,6 +57,7 @@ def replay(
             "folder": "" if folders[0] is None else str(folders[0]),
             "without_truth": int(not truth),
             "refine": int(refines[0]),
+            "reject_below": reject_below,
             **{
                 name: getattr(config, name)
                 for name in (
@@ -66,7 +68,8 @@ def replay(
         }
         tb = build(cls, parameters)
         module.snippets_main_after_init(tb)
-        ends = [(tb.decoder, tb.results), *_more_ends(tb, config.models[1:], refines[1:], folders[1:], truth)]
+        more = _more_ends(tb, config.models[1:], refines[1:], reject_below, folders[1:], truth)
+        ends = [(tb.decoder, tb.results), *more]
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
             decoder.load()
@@ -122,8 +125,33 @@ def tells_truth(capture: Capture) -> bool:
     return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
 
 
+def refined_frames(capture: Capture) -> bool:
+    """Whether the receiver of a recording asked for more symbols of single items."""
+    return any(note.rounds is not None for note in capture.frames())
+
+
+def rejected_below(capture: Capture) -> float:
+    """The confidence below which the receiver of a recording did not answer, 0 to 1; 0 where it answered everything.
+
+    Raises:
+        CaptureError: what the recording says of it is no such confidence.
+    """
+    value = capture.info.config.get("reject_below", 0.0)
+    if type(value) not in (int, float) or not 0.0 <= value <= 1.0:
+        raise CaptureError(
+            f"the recording says that its receiver rejected below a confidence of {shown(repr(value))}, which is none; "
+            "correct 'reject_below' in 'sdr_sc:config' of its metadata: 0 to 1."
+        )
+    return float(value)
+
+
 def _more_ends(
-    tb: Any, models: Sequence[str], refines: Sequence[bool], folders: Sequence[Path | None], truth: bool
+    tb: Any,
+    models: Sequence[str],
+    refines: Sequence[bool],
+    reject_below: float,
+    folders: Sequence[Path | None],
+    truth: bool,
 ) -> list[tuple[Any, Any]]:
     """Further decoders and sinks on the same receiver."""
     from sdr_sc.blocks.semantic_decoder import semantic_decoder
@@ -131,7 +159,7 @@ def _more_ends(
 
     ends = []
     for number, (model, refine, folder) in enumerate(zip(models, refines, folders, strict=True), start=2):
-        decoder = semantic_decoder(model, refine)
+        decoder = semantic_decoder(model, refine, reject_below)
         sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
         setattr(tb, f"decoder_{number}", decoder)
         setattr(tb, f"results_{number}", sink)

@@ -146,6 +146,7 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
         "bursts_acknowledged": tb.tx_monitor.counts["burst_ack"],
         "faults": tb.tx_monitor.faults,
         "level": level.to_dict(),
+        "refinement": encoder.refinement_counts,
     }
     if hasattr(tb, "feedback"):
         status["feedback_received"] = tb.feedback.messages_received
@@ -205,6 +206,7 @@ def receiver_status(tb: Any) -> dict[str, Any]:
         "faults": tb.rx_monitor.faults,
         "level": receiver.level.to_dict(),
         "receiver": receiver.receiver.counters.to_dict(),
+        "refinement": tb.decoder.refinement_counts,
     }
     if hasattr(tb, "sent") and hasattr(tb.sent, "messages_refused"):
         status["sent_received"] = tb.sent.messages_received

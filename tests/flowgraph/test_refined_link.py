@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pmt
 import pytest
+from gnuradio import blocks
 
 from sdr_sc.capture import open_capture
+from sdr_sc.errors import CaptureError
 from sdr_sc.flowgraph.loopback import Accounting, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
-from sdr_sc.flowgraph.replay import replay
+from sdr_sc.flowgraph.replay import rejected_below, replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
 from sdr_sc.link.refinement.receiver import Settings
 from sdr_sc.results.run_folder import read_items
@@ -35,8 +39,16 @@ def over_the_loopback(prepare: Any = lambda tb: None, **settings: Any) -> tuple[
 
 
 def test_the_receiver_asks_and_every_item_is_answered_once() -> None:
-    tb, accounting = over_the_loopback(refine=1)
+    messages = blocks.message_debug()
+
+    def listen(tb: Any) -> None:
+        tb.msg_connect((tb.decoder, "answers"), (messages, "store"))
+
+    tb, accounting = over_the_loopback(listen, refine=1)
     assert accounting.items_sent == accounting.items_answered == 240 and not accounting.discrepancies
+    answers = [pmt.to_python(pmt.car(messages.get_message(i))) for i in range(messages.num_messages())]
+    assert [one["frame_num"] for one in answers] == list(range(12))  # in the order of the items
+    assert max(one["rounds"].max() for one in answers) > 1
     assert accounting.items_correct > 200
     (receiver,) = tb.decoder._receivers.values()
     assert tb.encoder.refinement.answered > 0 and receiver.items_asked > 0 and not receiver.refused
@@ -99,3 +111,12 @@ def test_a_confidence_that_is_none_is_refused(reject_below: float) -> None:
 
     with pytest.raises(BlockError, match="reject_below"):
         semantic_decoder(refine=True, reject_below=reject_below)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "0.5", True, [0.5], None])
+def test_a_recording_that_rejects_below_no_confidence_is_refused(value: object) -> None:
+    recording: Any = SimpleNamespace(info=SimpleNamespace(config={"reject_below": value}))
+    with pytest.raises(CaptureError, match="'reject_below' in 'sdr_sc:config'"):
+        rejected_below(recording)
+    recording.info.config.clear()
+    assert rejected_below(recording) == 0.0

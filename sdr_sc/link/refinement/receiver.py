@@ -168,6 +168,15 @@ class RefinementReceiver:
         """Items whose answer is still to come."""
         return sum(int((frame.state != _SETTLED).sum()) for frame in self._frames)
 
+    def counts(self) -> dict[str, Any]:
+        """What was asked for, and what became of it, by name."""
+        return {
+            "requests": self.requests,
+            "requests_lost": self.requests_lost,
+            "items_asked": self.items_asked,
+            "refinements_refused": dict(self.refused),
+        }
+
     def frame(
         self, frame_num: int, note: Any, new: ReceivedPart | None, answer: TaskAnswer | None, request: int = 0,
         refinement: ReceivedPart | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,15 @@ class RefinementSender:
     def waiting(self) -> int:
         """Requests that the next frames answer."""
         return len(self._waiting)
+
+    def counts(self) -> dict[str, Any]:
+        """What became of the requests, by name."""
+        return {
+            "requests_answered": self.answered,
+            "requests_refused": dict(self.refused),
+            "symbols_sent": self.symbols_sent,
+            "items_confirmed": self.items_confirmed,
+        }
 
     @property
     def symbols_waiting(self) -> int:
