@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sdr_sc.data.dataset import CLASSIFICATION
-from sdr_sc.link.adaptation import FeedbackState, SnrSmoother
+from sdr_sc.link.adaptation import SnrSmoother
 from sdr_sc.link.mode_choice import HYSTERESIS_DB, ModeChoice
+from sdr_sc.link.return_path import PERFECT, ReturnPath, TransmitterView
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
@@ -144,7 +145,8 @@ def noisy_channel(
 class Link:
     """One end-to-end link: a scheme, an air with its state, a receiver, and the feedback (`sdr_sc.link.adaptation`).
 
-    Its clock is the air's: samples sent. Feedback is there before the next frame, and a lost frame has none.
+    Its clock is the air's: samples sent. Feedback is there before the next frame, unless ``feedback`` says otherwise; a
+    lost frame has none.
 
     Args:
         scheme: whose ``begin`` was called.
@@ -153,6 +155,8 @@ class Link:
         items_per_frame: most items of a frame.
         smoothing: weight of the past in the SNR that is fed back, 0 to below 1.
         mode: frame mode; None to choose it by the SNR that was fed back.
+        feedback: the way back.
+        seed: of the feedback's losses.
 
     Raises:
         BlockError: ``smoothing`` is out of range.
@@ -167,22 +171,26 @@ class Link:
         numerology: Numerology,
         smoothing: float = SMOOTHING,
         mode: FrameMode | None = FrameMode.NORMAL,
+        feedback: ReturnPath = PERFECT,
+        seed: int = 0,
     ) -> None:
         self._scheme, self._air, self._k = scheme, air, k
         self._items_per_frame, self._numerology = items_per_frame, numerology
         self._receiver = Receiver(numerology)
         self._gap = np.zeros(GAP_SAMPLES, np.complex64)
-        self._frames = self._frames_lost = 0
+        self._frames = 0
         self._now_s = 0.0
-        self._smoother, self._feedback = SnrSmoother(smoothing), FeedbackState()
+        self._smoother, self._feedback = SnrSmoother(smoothing), TransmitterView(feedback, seed)
+        self._soundings = 1 + feedback.delay_frames
         self._mode, self._choice = mode, ModeChoice(HYSTERESIS_DB, numerology)
         self._open: deque[tuple[Transmission, FrameOutcome, np.ndarray | None]] = deque()
 
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Send one frame with one item that nobody counts, so that the transmitter knows the channel's SNR: a link that
-        is measured is one that has been running."""
-        transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
-        self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
+        """Send one frame with one item that nobody counts, and more where feedback is late, so that the transmitter
+        knows the channel's SNR: a link that is measured is one that has been running."""
+        for _ in range(self._soundings):
+            transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
+            self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
 
     def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
         """Send items; the scheme gets the SNR that was fed back for the frame before.
@@ -240,7 +248,7 @@ class Link:
 
     def _snr_db(self) -> float | None:
         """The SNR for the next frame, dB; None when nothing is known of the channel."""
-        return self._feedback.snr_db(self._now_s, self._frames_lost)
+        return self._feedback.snr_db(self._now_s)
 
     def _over_the_air(self, transmission: Transmission, mode: FrameMode) -> tuple[ReceivedFrame | None, int]:
         """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
@@ -260,10 +268,7 @@ class Link:
         self._now_s += len(samples) / self._numerology.sample_rate_hz
         frames = self._receiver.push(self._air.process(samples))
         right = [frame for frame in frames if frame.header == header][:1]
-        if right:
-            self._feedback.arrived(self._smoother.smooth(right[0].snr_db), self._now_s, self._frames_lost)
-        else:
-            self._frames_lost += 1
+        self._feedback.sent(self._smoother.smooth(right[0].snr_db) if right else None, self._now_s)
         return (right[0] if right else None), len(frames) - len(right)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.documents import read_yaml
 from sdr_sc.errors import SdrScError
+from sdr_sc.link.network.pdu_schema import SNR_DB
+from sdr_sc.link.return_path import MOST_DELAY_FRAMES, PERFECT, ReturnPath
 from sdr_sc.phy.frame.header import MAX_ITEMS
 from sdr_sc.shown import shown
 
@@ -63,11 +65,23 @@ class ChannelEntry:
         label: its name in results.
         models: as `sdr_sc.phy.channels.parse_chain` reads them; '' is noise alone.
         realisation_items: items after which the channel is redrawn; 0 for one realisation that goes on.
+        feedback: the way back from the receiver to the transmitter.
     """
 
     label: str
     models: str
     realisation_items: int
+    feedback: ReturnPath = PERFECT
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What its name stands for, in results; feedback only where it is not perfect, as in earlier files."""
+        imperfect = self.feedback != PERFECT
+        return {
+            "models": self.models,
+            "realisation_items": self.realisation_items,
+            **({"feedback": asdict(self.feedback)} if imperfect else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -256,15 +270,29 @@ class _Reader:
                 self.fail("channels", f"has the name {label!r}, which is no text; write names in quotes")
             key = f"channels.{label}"
             spec = {"models": one or ""} if one is None or isinstance(one, str) else one
-            spec = self.mapping(key, spec, ("models", "realisation_items"), ("models",))
+            spec = self.mapping(key, spec, ("models", "realisation_items", "feedback"), ("models",))
             models = spec["models"]
             if not isinstance(models, str):
                 self.fail(f"{key}.models", f"is {models!r}; use text such as tdl_c(delay_spread_ns=300, doppler_hz=5)")
             # Noise alone has nothing to draw again, and the flowgraph's air goes on.
             usual = items_per_frame if models.strip() and air == "phy" else 0
             renew = self.whole(f"{key}.realisation_items", spec.get("realisation_items", usual), 0, 10_000_000)
-            found.append(ChannelEntry(label, models, renew))
+            found.append(ChannelEntry(label, models, renew, self.feedback(f"{key}.feedback", spec.get("feedback"))))
         return tuple(found)
+
+    def feedback(self, key: str, value: Any) -> ReturnPath:
+        if value is None:
+            return PERFECT
+        spec = self.mapping(key, value, tuple(field.name for field in fields(ReturnPath)))
+        if "assumed_db" in spec and len(spec) > 1:
+            self.fail(key, "has assumed_db, which means that there is no feedback; leave its other keys out")
+        assumed = spec.get("assumed_db")
+        return ReturnPath(
+            error_db=self.number(f"{key}.error_db", spec.get("error_db", 0), -40, 40),
+            delay_frames=self.whole(f"{key}.delay_frames", spec.get("delay_frames", 0), 0, MOST_DELAY_FRAMES),
+            loss=self.number(f"{key}.loss", spec.get("loss", 0), 0, 1),
+            assumed_db=None if assumed is None else self.number(f"{key}.assumed_db", assumed, *SNR_DB),
+        )
 
     def stop(self, value: Any, key: str = "stop") -> StopRule:
         spec = self.mapping(key, value, ("interval_points", "minimum_items"), ("interval_points",))

@@ -12,6 +12,7 @@ import numpy as np
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import GRACE_S, PairResult, run_pair
+from sdr_sc.link.return_path import PERFECT
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
@@ -48,6 +49,10 @@ def check_flowgraph(config: SweepConfig) -> None:
     for channel in config.channels:
         if channel.realisation_items:
             raise SdrScError(f"channel {channel.label!r} is redrawn, which the flowgraph's air is not; use air: phy.")
+        if channel.feedback != PERFECT:
+            raise SdrScError(
+                f"channel {channel.label!r} has feedback of its own, which a flowgraph has not; use air: phy."
+            )
     if config.stop is not None or any(entry.stop for entry in config.schemes):
         raise SdrScError("a flowgraph sends all its items; leave 'stop' out, or use air: phy.")
     numerology = Numerology()

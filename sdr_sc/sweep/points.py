@@ -100,7 +100,8 @@ def _blocks(task: Task) -> Iterator[Iterator[FrameOutcome]]:
         seed = int(np.random.SeedSequence((point.seed, number)).generate_state(1, np.uint64)[0])
         air = noisy_channel(task.channel.models, point.snr_db, config.carrier_offset_hz, seed, numerology)
         scheme.begin(task.channel.models)
-        link = Link(scheme, air, point.k, config.items_per_frame, numerology)
+        way_back = task.channel.feedback
+        link = Link(scheme, air, point.k, config.items_per_frame, numerology, feedback=way_back, seed=seed)
         chosen = order[first : first + step]
         images, labels = data.items(chosen), data.targets(scheme.task, chosen).astype(np.int64)
         link.sound(images, labels)

@@ -139,10 +139,7 @@ def results_about(
             }
             for entry in config.schemes
         },
-        "channels": {
-            entry.label: {"models": entry.models, "realisation_items": entry.realisation_items}
-            for entry in config.channels
-        },
+        "channels": {entry.label: entry.described for entry in config.channels},
         "has_k": {label: k_list is not None for label, k_list in k_lists.items()},
         "data_set": f"{test_set(config.data_set).name}, test",
         "data_set_sha256": test_set(config.data_set).sha256,

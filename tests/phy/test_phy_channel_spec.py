@@ -44,6 +44,9 @@ MODELS = {
     "iq_imbalance": "iq_imbalance(gain_db=1, phase_deg=-3)",
     "dc_offset": "dc_offset(relative_db=-20)",
     "tone": "tone(relative_db=-20, frequency_hz=1e5)",
+    "impulses": "impulses(every_samples=90, relative_db=-25, length_samples=7)",
+    "ofdm_interference": "ofdm_interference(relative_db=-20, frequency_hz=1e5, on_samples=300, off_samples=77)",
+    "shadowing": "shadowing(spread_db=2, coherence_s=1e-3)",
     "gain_step": "gain_step(step_db=6, settle_samples=20)",
     "clip": "clip(backoff_db=1)",
     "quantise": "quantise(bits=6)",
@@ -106,7 +109,7 @@ def test_mean_power_is_what_is_measured(name: str) -> None:
     spectrum = np.zeros(64, complex)
     spectrum[N64.bins] = np.exp(2j * np.pi * rng.random(52))
     probe = np.tile(np.fft.ifft(spectrum, norm="ortho").astype(np.complex64), 3)
-    seeds = 700 if "rayleigh" in name or "tdl" in name or name == "rician" else 20
+    seeds = 700 if "rayleigh" in name or "tdl" in name or name in ("rician", "shadowing") else 20
     powers, parsed = [], parse("")
     for seed in range(seeds):
         parsed = parse(MODELS[name], seed)

@@ -84,6 +84,9 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"schemes": ["ours", {"scheme": "ours"}]}, "schemes has 'ours' twice; give each a name of its own"),
         ({"channels": ["awgn"]}, "channels have to be names with models"),
         ({"channels": {"a": {"model": "x"}}}, "in channels.a the key 'model' is unknown; use models"),
+        ({"channels": {"a": {"models": "", "feedback": {"error": 3}}}}, "in channels.a.feedback the key 'error'"),
+        ({"channels": {"a": {"models": "", "feedback": {"loss": 2}}}}, "channels.a.feedback.loss is 2; use a number"),
+        ({"channels": {"a": {"models": "", "feedback": {"assumed_db": 5, "loss": 0.1}}}}, "channels.a.feedback has"),
         ({"channels": {"a": 5}}, "channels.a has to be keys with values"),
         ({"channels": {5: "", "5": "rayleigh()"}}, "channels has the name 5, which is no text; write names in quotes"),
         ({"channels": {True: ""}}, "channels has the name True, which is no text"),
@@ -117,6 +120,7 @@ def test_a_k_that_a_scheme_has_not_is_reported_with_its_list() -> None:
     [
         ({"schemes": ["label_ldpc"]}, "scheme 'label_ldpc' has no flowgraph"),
         ({"channels": {"r": {"models": "rayleigh()", "realisation_items": 50}}}, "'r' is redrawn"),
+        ({"channels": {"r": {"models": "", "feedback": {"error_db": 3}}}}, "'r' has feedback of its own"),
         ({"stop": {"interval_points": 1}}, "leave 'stop' out"),
         (
             {"channels": {"awgn": "", "q": "quantise(bits=8)"}},

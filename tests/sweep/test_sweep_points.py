@@ -50,6 +50,19 @@ def test_lost_frames_are_wrong_and_reported() -> None:
     assert result.confusion[:, 10].sum() == 100
 
 
+def test_feedback_decides_what_is_sent_and_not_how_it_is_received() -> None:
+    def told(**feedback: float) -> PointResult:
+        return measure(one_task(channels={"c": {"models": "", "feedback": feedback}}, k=["cam"], snr_db=[5], items=500))
+
+    right, low, high = measure(one_task(k=["cam"], snr_db=[5], items=500)), told(error_db=-6), told(error_db=6)
+    assert high.channel_uses < right.channel_uses < low.channel_uses and high.correct < low.correct
+    assert abs((right.snr_est_mean_db or 0) - (high.snr_est_mean_db or 0)) < 0.3
+    assert told(assumed_db=20).channel_uses == 2 * 500
+    lost = told(loss=1.0)
+    assert lost.channel_uses == 32 * 500 and lost.frames_lost == 0
+    assert same(told(delay_frames=3), told(delay_frames=3)) and told(delay_frames=3).items == 500
+
+
 def test_a_point_is_what_the_link_alone_gives() -> None:
     """Another way through the same link: no sounding frame, another draw of the noise."""
     task = one_task(items=1000, snr_db=[0])

@@ -11,6 +11,7 @@
 
 from sdr_sc.phy.channels.bank import power_gains
 from sdr_sc.phy.channels.base import Chain, ChannelModel
+from sdr_sc.phy.channels.disturbances import Impulses, OfdmInterference, Shadowing
 from sdr_sc.phy.channels.fading import Rayleigh, Rician
 from sdr_sc.phy.channels.frontend import Clip, DcOffset, IqImbalance, Quantise
 from sdr_sc.phy.channels.gaps import SampleGaps
@@ -35,10 +36,12 @@ __all__ = [
     "Clip",
     "DcOffset",
     "GainStep",
+    "Impulses",
     "IqImbalance",
     "Measured",
     "MeasuredTaps",
     "Multipath",
+    "OfdmInterference",
     "ParsedChain",
     "PathChannel",
     "PhaseNoise",
@@ -47,6 +50,7 @@ __all__ = [
     "RayleighBlockFading",
     "Rician",
     "SampleGaps",
+    "Shadowing",
     "Tdl",
     "Tone",
     "delay",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdr_sc.phy.channels.base import ChannelModel
+from sdr_sc.phy.channels.disturbances import Impulses, OfdmInterference, Shadowing
 from sdr_sc.phy.channels.fading import Rayleigh, Rician
 from sdr_sc.phy.channels.frontend import Clip, DcOffset, IqImbalance, Quantise
 from sdr_sc.phy.channels.gaps import SampleGaps
@@ -122,6 +123,24 @@ def _dc_offset(c: Context, relative_db: float) -> ChannelModel:
 @_model
 def _tone(c: Context, relative_db: float, frequency_hz: float) -> ChannelModel:
     return Tone(relative_db, frequency_hz, c.sample_rate_hz, c.numerology.mean_sample_power)
+
+
+@_model
+def _impulses(c: Context, every_samples: float, relative_db: float = 20.0, length_samples: int = 1) -> ChannelModel:
+    return Impulses(every_samples, relative_db, length_samples, c.numerology.mean_sample_power, c.seed)
+
+
+@_model
+def _ofdm_interference(
+    c: Context, relative_db: float, frequency_hz: float = 0.0, on_samples: int = 0, off_samples: int = 0
+) -> ChannelModel:
+    power = c.numerology.mean_sample_power
+    return OfdmInterference(relative_db, c.sample_rate_hz, frequency_hz, on_samples, off_samples, power, c.seed)
+
+
+@_model
+def _shadowing(c: Context, spread_db: float = 6.0, coherence_s: float = 0.1) -> ChannelModel:
+    return Shadowing(c.sample_rate_hz, spread_db, coherence_s, c.seed)
 
 
 @_model

@@ -101,6 +101,9 @@ def _curve(view: View, number: int, channel: str) -> dict[str, Any]:
     spec = view.study.channels[channel]
     renewed = spec.get("realisation_items")
     models = spec.get("models") or "noise alone"
+    feedback = spec.get("feedback")
+    if isinstance(feedback, dict):
+        models += f", feedback: {', '.join(f'{key} {value}' for key, value in feedback.items() if value)}"
     by_snr = plot(lambda v, w: accuracy_figure(v, channel, w), view, FULL_WIDTHS,
                   f"Accuracy over measured SNR, channel {channel}", f"accuracy-{number}")  # fmt: skip
     by_uses = plot(lambda v, w: uses_figure(v, channel, w), view, FULL_WIDTHS,

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import yaml
 
+from sdr_sc.link.return_path import PERFECT
 from sdr_sc.sweep.config import CAM, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 
 
@@ -58,6 +60,10 @@ def _stop(rule: StopRule) -> dict[str, float | int]:
 
 def _channel(entry: ChannelEntry, config: SweepConfig) -> str | dict[str, Any]:
     usual = config.items_per_frame if entry.models.strip() and config.air == "phy" else 0
-    if entry.realisation_items == usual:
+    if entry.realisation_items == usual and entry.feedback == PERFECT:
         return entry.models
-    return {"models": entry.models, "realisation_items": entry.realisation_items}
+    told = entry.described
+    if "feedback" in told:
+        usual_values = asdict(PERFECT)
+        told["feedback"] = {key: value for key, value in told["feedback"].items() if value != usual_values[key]}
+    return told

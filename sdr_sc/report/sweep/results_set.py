@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sdr_sc.documents import real_number, whole_number
-from sdr_sc.errors import SdrScError
+from sdr_sc.errors import BlockError, SdrScError
+from sdr_sc.link.return_path import ReturnPath
 from sdr_sc.shown import reason_of
 from sdr_sc.sweep.config import AIRS, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 from sdr_sc.sweep.grid import MOST_POINTS, Point
@@ -133,7 +134,7 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         for key in ("snr_db", "k", "seeds"):
             kept[key] = tuple(kept[key])
         kept["schemes"] = tuple(_scheme_entry(entry) for entry in kept["schemes"])
-        kept["channels"] = tuple(ChannelEntry(**entry) for entry in kept["channels"])
+        kept["channels"] = tuple(_channel_entry(entry) for entry in kept["channels"])
         kept["stop"] = None if kept["stop"] is None else StopRule(**kept["stop"])
         config = SweepConfig(**kept)
         if not _is_possible(config):
@@ -142,7 +143,7 @@ def _config(about: Mapping[str, Any], path: Path) -> SweepConfig:
         if len(config.seeds) * len(config.channels) * len(config.snr_db) * ks > MOST_POINTS:
             raise ValueError(f"a grid of more than {MOST_POINTS} points")
         return config
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, BlockError) as error:
         reason = reason_of(error)
         raise SdrScError(f"{path} does not hold its configuration ({reason}); measure it again.") from error
 
@@ -170,6 +171,15 @@ def _is_possible(config: SweepConfig) -> bool:
 def _scheme_entry(kept: Mapping[str, Any]) -> SchemeEntry:
     stop = kept.get("stop")
     return SchemeEntry(**{**kept, "k": tuple(kept["k"]), "stop": None if stop is None else StopRule(**stop)})
+
+
+def _channel_entry(kept: Mapping[str, Any]) -> ChannelEntry:
+    """Of files of earlier versions, too, which know no feedback."""
+    told = kept.get("feedback") or {}
+    numbers = {key: None if value is None else real_number(value) for key, value in told.items()}
+    if any(numbers[key] is None for key in told if told[key] is not None):
+        raise ValueError("a feedback that is no number")
+    return ChannelEntry(**{**kept, "feedback": ReturnPath(**told)})
 
 
 def _missing(

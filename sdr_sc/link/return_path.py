@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A way back that is not perfect: wrong, late, lost, or none at all, for links that are measured without GNU Radio."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.errors import BlockError
+from sdr_sc.link.adaptation import FeedbackState, bounded
+from sdr_sc.link.network.pdu_schema import SNR_DB
+
+MOST_DELAY_FRAMES = 1000
+
+
+@dataclass(frozen=True)
+class ReturnPath:
+    """How the SNR that a receiver measures reaches its transmitter.
+
+    Attributes:
+        error_db: added to each estimate.
+        delay_frames: a frame is sent by what is known of the one so many frames before the last; 0 for the last one.
+        loss: share of the frames whose feedback never arrives, drawn independently. The transmitter cannot tell them
+            from lost frames.
+        assumed_db: there is no feedback, and the transmitter always takes this for the SNR; None for feedback.
+
+    Raises:
+        BlockError: a value is out of range.
+    """
+
+    error_db: float = 0.0
+    delay_frames: int = 0
+    loss: float = 0.0
+    assumed_db: float | None = None
+
+    def __post_init__(self) -> None:
+        if not -40 <= self.error_db <= 40:
+            raise BlockError(f"feedback: error_db is {self.error_db}; use -40 to 40 dB.")
+        if not 0 <= self.delay_frames <= MOST_DELAY_FRAMES:
+            raise BlockError(f"feedback: delay_frames is {self.delay_frames}; use 0 to {MOST_DELAY_FRAMES}.")
+        if not 0 <= self.loss <= 1:
+            raise BlockError(f"feedback: loss is {self.loss}; use 0 to 1.")
+        if self.assumed_db is not None and not SNR_DB[0] <= self.assumed_db <= SNR_DB[1]:
+            raise BlockError(f"feedback: assumed_db is {self.assumed_db}; use {SNR_DB[0]:g} to {SNR_DB[1]:g} dB.")
+
+
+PERFECT = ReturnPath()
+
+
+class TransmitterView:
+    """What a transmitter knows of the channel at the other end of a `ReturnPath`.
+
+    Args:
+        path: the way back.
+        seed: of its losses.
+
+    >>> view = TransmitterView(ReturnPath(error_db=3.0, delay_frames=1))
+    >>> view.sent(10.0, 0.1); view.snr_db(0.1)
+    >>> view.sent(20.0, 0.2); view.snr_db(0.2)
+    13.0
+    """
+
+    def __init__(self, path: ReturnPath, seed: int = 0) -> None:
+        self._path = path
+        self._rng = np.random.default_rng(seed)
+        self._under_way: deque[float | None] = deque()
+        self._frames_lost = 0
+        self._state = FeedbackState()
+
+    def sent(self, snr_db: float | None, now_s: float) -> None:
+        """A frame went out.
+
+        Args:
+            snr_db: what its receiver feeds back, dB; None where it was lost.
+            now_s: end of the frame, s.
+        """
+        is_lost = self._path.loss > 0 and self._rng.random() < self._path.loss
+        self._under_way.append(None if is_lost else snr_db)
+        if len(self._under_way) <= self._path.delay_frames:
+            return
+        arrived = self._under_way.popleft()
+        if arrived is None:
+            self._frames_lost += 1
+        else:
+            self._state.arrived(bounded(arrived + self._path.error_db), now_s, self._frames_lost)
+
+    def snr_db(self, now_s: float) -> float | None:
+        """The SNR to send the next frame for, dB; None when nothing is known."""
+        if self._path.assumed_db is not None:
+            return self._path.assumed_db
+        return self._state.snr_db(now_s, self._frames_lost)
