@@ -19,6 +19,7 @@ HEADERS = [
     Header(0xBEEF, 16, 4, 1234, 5, -1.5, version=1),
     Header(0xFFFF, 256, 255, 4095, 15, 31.5, 2, FrameMode.NORMAL, 255, 4095),
     Header(0xBEEF, 16, 0, 1234, 5, -1.5, 2, FrameMode.NORMAL, 7, 99),
+    Header(0xBEEF, 16, 9, 1234, 5, -1.5, 2, FrameMode.NORMAL, report_age=63, report_check=0xABC),
 ]
 
 

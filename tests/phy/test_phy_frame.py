@@ -34,6 +34,14 @@ headers = st.one_of(
     st.builds(Header, n_items=st.integers(1, 64), version=st.just(1), **common),
     st.builds(Header, n_items=st.integers(1, 255), refined_symbols=st.integers(0, 4095), **latest),
     st.builds(Header, n_items=st.just(0), refined_symbols=st.integers(1, 4095), **latest),
+    st.builds(
+        Header,
+        n_items=st.integers(1, 255),
+        mode=st.sampled_from(FrameMode),
+        report_age=st.integers(1, 63),
+        report_check=st.integers(0, 4095),
+        **common,
+    ),
 )
 
 
@@ -56,11 +64,17 @@ def test_header_with_one_or_two_wrong_bits_is_refused(header: Header, data: st.D
     [(version, *pair) for version in (1, 2) for pair in (("k", 0), ("k", 257), ("n_items", 0), ("power_scale_db", 0.3))]
     + [(1, "n_items", 65), (1, "refined_symbols", 1), (1, "request", 1), (1, "mode", FrameMode.SHORT)]
     + [(2, "n_items", 256), (2, "refined_symbols", 4096), (2, "request", 256), (2, "mode", 1)]
-    + [(2, "version", 0), (2, "version", 3)],
+    + [(2, "version", 0), (2, "version", 3), (1, "report_age", 1), (2, "report_age", 64), (2, "report_check", 1)],
 )
 def test_header_refuses_values_that_do_not_fit(version: int, field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
         Header(**{"model_id": 1, "k": 4, "n_items": 1, "frame_num": 0, "version": version, field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("more", [{"request": 1}, {"refined_symbols": 1}, {"report_check": 4096}])
+def test_a_frame_that_is_mapped_by_a_report_has_no_refinements(more: dict) -> None:
+    with pytest.raises(ValueError, match="report_"):
+        Header(1, 4, 1, 0, report_age=1, **more)
 
 
 def with_bits(bits: np.ndarray, place: int, width: int, value: int) -> np.ndarray:
@@ -69,6 +83,14 @@ def with_bits(bits: np.ndarray, place: int, width: int, value: int) -> np.ndarra
     changed[place : place + width] = [value >> i & 1 for i in reversed(range(width))]
     crc = binascii.crc_hqx(np.packbits(changed).tobytes(), 0xFFFF)
     return np.concatenate((changed, np.unpackbits(np.frombuffer(crc.to_bytes(2, "big"), np.uint8))))
+
+
+def test_a_mapped_header_of_an_unknown_mode_or_of_its_own_channel_is_none() -> None:
+    bits = pack(Header(1, 4, 1, 0, mode=FrameMode.ROBUST, report_age=5, report_check=9))
+    assert unpack(with_bits(bits, 60, 2, 1)) == Header(1, 4, 1, 0, report_age=5, report_check=9)
+    for place, width, value in ((60, 2, 3), (62, 6, 0), (33, 8, 0)):
+        other = with_bits(bits, place, width, value)
+        assert is_intact(other) and unpack(other) is None
 
 
 @pytest.mark.parametrize("place, width, known, unknown", [(0, 3, 2, 3), (0, 3, 2, 1), (3, 2, 1, 3), (33, 8, 1, 0)])
@@ -88,6 +110,9 @@ def test_the_two_versions_lie_on_the_air_as_documented() -> None:
     fields = f"{2:03b}{2:02b}{0xBEEF:016b}{5:04b}{15:08b}{200:08b}{1234:012b}{61:07b}{9:08b}{4000:012b}"
     header = Header(0xBEEF, 16, 200, 1234, 5, -1.5, 2, FrameMode.ROBUST, 9, 4000)
     assert "".join(map(str, pack(header)[:-16])) == fields
+    fields = f"{2:03b}{3:02b}{0xBEEF:016b}{5:04b}{15:08b}{200:08b}{3:012b}{61:07b}{2:02b}{9:06b}{4000:012b}"
+    header = Header(0xBEEF, 16, 200, 3, 5, -1.5, 2, FrameMode.ROBUST, report_age=9, report_check=4000)
+    assert "".join(map(str, pack(header)[:-16])) == fields and header.report_frame == 4090
 
 
 def test_header_code_corrects_what_its_free_distance_allows() -> None:

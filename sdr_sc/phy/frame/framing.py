@@ -13,6 +13,7 @@ from scipy import fft
 from sdr_sc.phy.frame import header as header_format
 from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, Header
+from sdr_sc.phy.frame.importance import fits, importance_mapping, report_check
 from sdr_sc.phy.frame.interleave import FeatureMapping, feature_mapping
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import preamble
@@ -67,6 +68,7 @@ class FrameBuilder:
         amplitude: float = 1.0,
         gap_samples: int = 0,
         refinement: np.ndarray = _NONE,
+        report: np.ndarray | None = None,
     ) -> np.ndarray:
         """The samples of one frame.
 
@@ -76,13 +78,14 @@ class FrameBuilder:
             amplitude: factor on all samples.
             gap_samples: silence after the frame.
             refinement: complex64 (refined_symbols,), mean power 1: more features of items that were sent before.
+            report: uint8 (used / 2,), the channel report that a header with ``report_age`` names.
 
         Returns:
             complex64 (frame_samples + gap_samples,), the frame's mean power ``amplitude**2`` times
             `Numerology.mean_sample_power`.
 
         Raises:
-            ValueError: a shape does not agree with the header, or a feature is not finite.
+            ValueError: a shape or the report does not agree with the header, or a feature is not finite.
         """
         if features.shape != (header.n_items, header.k):
             raise ValueError(f"features have shape {features.shape}, the header says {(header.n_items, header.k)}")
@@ -93,21 +96,38 @@ class FrameBuilder:
             flat = np.concatenate((flat, refinement.astype(np.complex64)))
         if not _is_finite(flat):
             raise ValueError("features hold a value that is not finite")
-        symbols, layout = n.payload_symbols(len(flat)), self._layouts[header.mode]
+        count, symbols, layout = len(flat), n.payload_symbols(len(flat)), self._layouts[header.mode]
+        filler = filler_values(symbols * n.data_subcarriers - count)
+        if header.report_age or report is not None:
+            mapping = self._mapping_by(report, header)
+            # The filler goes where it hurts least: as further features, with the sign that takes scrambling out.
+            flat = np.concatenate((flat, filler * mapping.signs[mapping.places[count:]]))
+            filler = filler_values(0)
+        else:
+            mapping = feature_mapping(count, header.power_scale_db)
         bins = fill(
             np.zeros((layout.header_symbols + symbols, n.fft_size), np.complex64),
             header_symbols.encode_bits(header_format.pack(header), layout),
             flat,
-            filler_values(symbols * n.data_subcarriers - len(flat)),
-            feature_mapping(len(flat), header.power_scale_db)[:],
+            filler,
+            mapping[:],
             self._tables,
         )
         first = layout.preamble_samples
-        out = np.zeros(layout.frame_samples(len(flat)) + gap_samples, np.complex64)
+        out = np.zeros(layout.frame_samples(count) + gap_samples, np.complex64)
         np.multiply(self._preambles[header.mode], np.float32(amplitude), out=out[:first])
         useful = fft.ifft(bins, norm="ortho", overwrite_x=True)
         _extend(useful, n.cyclic_prefix, amplitude, out[first:])
         return out
+
+    def _mapping_by(self, report: np.ndarray | None, header: Header) -> FeatureMapping:
+        """Of a frame whose features are mapped by importance."""
+        n = self.numerology
+        if report is None or not header.report_age or not fits(report, n):
+            raise ValueError("a channel report and a header with report_age belong together, for the same numerology")
+        if header.report_check != report_check(header.report_frame, report):
+            raise ValueError(f"the channel report is not the one of frame {header.report_frame} that the header names")
+        return importance_mapping(report, n, header.n_items, header.k, header.power_scale_db)
 
 
 @lru_cache(maxsize=8)
@@ -116,10 +136,14 @@ def _builder(numerology: Numerology) -> FrameBuilder:
 
 
 def build_frame(
-    features: np.ndarray, header: Header, numerology: Numerology, refinement: np.ndarray = _NONE
+    features: np.ndarray,
+    header: Header,
+    numerology: Numerology,
+    refinement: np.ndarray = _NONE,
+    report: np.ndarray | None = None,
 ) -> np.ndarray:
     """The samples of one frame; see `FrameBuilder.build`."""
-    return _builder(numerology).build(features, header, refinement=refinement)
+    return _builder(numerology).build(features, header, refinement=refinement, report=report)
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdr_sc.phy.frame.importance import CHECK_BITS, MOST_AGE
 from sdr_sc.phy.frame.modes import FrameMode
 
 PROTOCOL_VERSION = 2
@@ -37,6 +38,11 @@ _LAYOUTS = {
     ),
 }
 _CRC_BITS = 16
+_MAPPED = 3
+"""In place of the mode, of a frame that is mapped by importance: its last two fields hold, from the highest bit on, the
+mode (2 bits), ``report_age`` (6) and ``report_check`` (12). Receivers without that option refuse it, as any mode that
+they do not know."""
+_AGE_BITS = 6
 _BOUNDS = {
     version: (
         ("model_id", 0, 0xFFFF),
@@ -47,6 +53,8 @@ _BOUNDS = {
         ("power_scale_db", -32.0, 31.5),
         ("request", 0, MAX_REQUEST),
         ("refined_symbols", 0, MAX_REFINED_SYMBOLS),
+        ("report_age", 0, MOST_AGE),
+        ("report_check", 0, (1 << CHECK_BITS) - 1),
     )
     for version, most_items in ((1, 64), (2, MAX_ITEMS))
 }
@@ -84,6 +92,9 @@ class Header:
         mode: frame mode; in version 1 always normal.
         request: which request of the receiver the frame answers, 1..255; 0 for none, as always in version 1.
         refined_symbols: feature symbols of refinements, 0..4095; 0 in version 1.
+        report_age: how many frames before this one the receiver saw the channel by which features are mapped, 1..63;
+            0 where they are interleaved, as always in version 1 and in frames with a request or refinements.
+        report_check: of that channel's report, see `sdr_sc.phy.frame.importance`; 0 without one.
 
     Raises:
         ValueError: a field out of range, or one that the version does not have.
@@ -99,6 +110,8 @@ class Header:
     mode: FrameMode = FrameMode.NORMAL
     request: int = 0
     refined_symbols: int = 0
+    report_age: int = 0
+    report_check: int = 0
 
     def __post_init__(self) -> None:
         if self.version not in _LAYOUTS:
@@ -113,9 +126,13 @@ class Header:
         if not self.feature_symbols:
             raise ValueError("header field n_items is 0 in a frame without refinements; use 1 or more")
         if self.version == 1:
-            for name, only in (("mode", FrameMode.NORMAL), ("request", 0), ("refined_symbols", 0)):
+            for name, only in (("mode", FrameMode.NORMAL), ("request", 0), ("refined_symbols", 0), ("report_age", 0)):
                 if getattr(self, name) != only:
                     raise ValueError(f"header field {name} is {getattr(self, name)}, which version 1 does not have")
+        if self.report_age and (self.request or self.refined_symbols):
+            raise ValueError("header field report_age is for frames without a request and refinements alone")
+        if self.report_check and not self.report_age:
+            raise ValueError("header field report_check is for frames with a report_age alone")
 
     @property
     def new_symbols(self) -> int:
@@ -127,6 +144,11 @@ class Header:
         """Complex feature symbols in the payload: of new items, and of refinements."""
         return self.new_symbols + self.refined_symbols
 
+    @property
+    def report_frame(self) -> int:
+        """Number of the frame whose channel the features are mapped by; the frame's own where they are interleaved."""
+        return (self.frame_num - self.report_age) % FRAME_NUM_MODULO
+
 
 def pack(header: Header) -> np.ndarray:
     """uint8 (`INFO_BITS`,): the fields' bits and the CRC-16-CCITT over them."""
@@ -135,8 +157,10 @@ def pack(header: Header) -> np.ndarray:
     if header.version == 1:
         values = (1, header.model_id, k, header.n_items - 1, header.frame_num, header.task, power)
     else:
-        values = (header.version, header.mode, header.model_id, header.task, k, header.n_items, header.frame_num, power,
-                  header.request, header.refined_symbols)  # fmt: skip
+        mode, last = int(header.mode), (header.request, header.refined_symbols)
+        if header.report_age:
+            mode, last = _MAPPED, (mode << _AGE_BITS | header.report_age, header.report_check)
+        values = (header.version, mode, header.model_id, header.task, k, header.n_items, header.frame_num, power, *last)
     word = 0
     for value, (_, width) in zip(values, _LAYOUTS[header.version], strict=True):
         word = (word << width) | value
@@ -166,13 +190,19 @@ def unpack(bits: np.ndarray) -> Header | None:
     values = [fields >> shift & mask for shift, mask in _PLACES[version]]
     if values[0] != version:
         return None
-    mode, request, refined = int(FrameMode.NORMAL), 0, 0
+    mode, request, refined, age, check = int(FrameMode.NORMAL), 0, 0, 0, 0
     if version == 1:
         _, model_id, k, n_items, frame_num, task, power = values
         n_items += 1
     else:
         _, mode, model_id, task, k, n_items, frame_num, power, request, refined = values
+        if mode == _MAPPED:
+            (mode, age), check, request, refined = divmod(request, MOST_AGE + 1), refined, 0, 0
+            if not age:
+                return None
     if mode not in _MODES or not (n_items or refined):
         return None
     power_scale_db = (power - 64) * POWER_SCALE_STEP_DB
-    return Header(model_id, k + 1, n_items, frame_num, task, power_scale_db, version, _MODES[mode], request, refined)
+    return Header(
+        model_id, k + 1, n_items, frame_num, task, power_scale_db, version, _MODES[mode], request, refined, age, check
+    )

@@ -14,7 +14,8 @@ import numpy as np
 from sdr_sc.phy.frame import header_symbols
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.frame.header import MAX_FEATURE_SYMBOLS, PROTOCOL_VERSION, VERSIONS, Header, is_intact, unpack
-from sdr_sc.phy.frame.interleave import feature_mapping, permutation
+from sdr_sc.phy.frame.importance import importance_mapping
+from sdr_sc.phy.frame.interleave import feature_mapping
 from sdr_sc.phy.frame.modes import FrameLayout, FrameMode
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
 from sdr_sc.phy.receive.channel_estimate import echoes_are_late, smoother, windows_fit
@@ -250,6 +251,7 @@ class FrameDecoder:
         sync: Synchronisation,
         result: HeaderResult,
         damaged: Sequence[tuple[int, int]] = (),
+        report: np.ndarray | None = None,
     ) -> PayloadResult:
         """Equalise the payload.
 
@@ -258,6 +260,7 @@ class FrameDecoder:
             sync: as for `decode_header`.
             result: what `decode_header` returned.
             damaged: begin and end of spans of samples that are known to be worthless; their features are erased.
+            report: the channel report that the header names; without it, the features of such a frame are erased.
         """
         n, header, samples = self.numerology, result.header, self._image.correct(samples)
         count = header.feature_symbols
@@ -282,6 +285,11 @@ class FrameDecoder:
         complete = arrived == n.payload_symbols(count)
         if not complete:
             _erase(features, variance)
+        if report is None:
+            mapping = feature_mapping(count, header.power_scale_db)
+        else:
+            mapping = importance_mapping(report, n, header.n_items, header.k, header.power_scale_db)
+            mapping = mapping._replace(places=mapping.places[:count])  # without the filler
         pilots = np.empty((arrived, n.pilot_subcarriers) if self._needs_pilots else (0, 0), np.complex64)
         there, is_whole, slope = receive_payload(
             bins,
@@ -291,7 +299,7 @@ class FrameDecoder:
             self._payload_times[:arrived],
             usable,
             Prior(noise, self._slope_per_offset * CLOCK_OFFSET_STD, self._known_weight, spread)[:],
-            feature_mapping(count, header.power_scale_db)[:],
+            mapping[:],
             Estimates(features, variance, pilots)[:],
         )
         observation = result.observation
@@ -299,19 +307,16 @@ class FrameDecoder:
             observation = observation._replace(pilots=pilots[np.isfinite(pilots).all(axis=1)])
         erased = np.zeros(count, np.bool_)
         if not (complete and is_whole):
-            if there < arrived:
-                self._erase_behind(there, features, variance)
+            if there < arrived:  # what rides on later symbols
+                _erase(features, variance, mapping.places >= there * n.data_subcarriers)
             erased = np.isnan(features)
             _erase(features, variance, erased)
         clock_offset = -slope / self._slope_per_offset
-        if header.version > 1 and arrived <= _SHORT and abs(clock_offset) > _IMPLAUSIBLE * CLOCK_OFFSET_STD:
+        is_implausible = arrived <= _SHORT and abs(clock_offset) > _IMPLAUSIBLE * CLOCK_OFFSET_STD
+        if header.version > 1 and (is_implausible or (header.report_age and report is None)):
             _erase(features, variance)
             erased = np.ones(count, np.bool_)
         return PayloadResult(features, variance, erased, there, self._power(result, observation), 1e6 * clock_offset)
-
-    def _erase_behind(self, symbols: int, features: np.ndarray, variance: np.ndarray) -> None:
-        """Erase the features that ride on payload symbols from ``symbols`` on."""
-        _erase(features, variance, permutation(features.size) >= symbols * self.numerology.data_subcarriers)
 
     def _fitted_noise(
         self, fit: PreambleFit, samples: np.ndarray, cycles_per_sample: float, sync: Synchronisation

@@ -11,6 +11,7 @@ from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.frame.modes import FrameLayout, FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.channel_memory import ChannelMemory
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderFault, HeaderResult
 from sdr_sc.phy.receive.frame_search import FrameSearch, Lead
@@ -43,6 +44,7 @@ class ReceivedFrame:
         clock_offset_ppm: sampling clock offset, see `PayloadResult`.
         channel: complex64 (used,), gain of each occupied subcarrier.
         start_sample: index of its first sample since the receiver was made.
+        report_unknown: whether its features are erased because they are mapped by a channel report that is not known.
     """
 
     header: Header
@@ -57,6 +59,7 @@ class ReceivedFrame:
     clock_offset_ppm: float
     channel: np.ndarray
     start_sample: int
+    report_unknown: bool = False
 
     @property
     def is_cut(self) -> bool:
@@ -76,6 +79,8 @@ class ReceiverCounters:
         header_refused: the check was right, but the protocol version or the frame mode is none that is known here.
         delivered: frames given out.
         truncated: of those, frames with erased features: the stream ended, lost samples, or faded within the frame.
+        report_unknown: of those, frames that are mapped by a channel report which is not known here: their features are
+            erased, and they are not among the truncated.
         cut_in_header: candidates that the end of the stream cut before their payload.
         abandoned: frames that were there at the end, when nobody took frames any more.
         not_finite: samples that were NaN, infinite or beyond 1e15, and were taken as 0.
@@ -88,6 +93,7 @@ class ReceiverCounters:
     header_refused: int = 0
     delivered: int = 0
     truncated: int = 0
+    report_unknown: int = 0
     cut_in_header: int = 0
     abandoned: int = 0
     not_finite: int = 0
@@ -146,7 +152,7 @@ class Receiver:
         self._decoders = {
             mode: FrameDecoder(frame_layout(self.numerology, mode), self.snr_estimator, image) for mode in FrameMode
         }
-        self._buffer, self._front_end = SampleBuffer(), FrontEnd()
+        self._buffer, self._front_end, self._memory = SampleBuffer(), FrontEnd(), ChannelMemory()
         self._locked: _Locked | None = None
 
     def push(self, samples: np.ndarray) -> list[ReceivedFrame]:
@@ -174,8 +180,8 @@ class Receiver:
         """The stream has ended and nobody takes frames any more: count what `flush` would give out."""
         frames = self.flush()
         self.counters.abandoned += len(frames)
-        self.counters.delivered -= len(frames)
-        self.counters.truncated -= sum(frame.is_cut for frame in frames)
+        for frame in frames:
+            self._count(frame, -1)
 
     def _run(self, end: int, ended: bool) -> list[ReceivedFrame]:
         """Go on with the samples up to stream index ``end``; after it there is only silence."""
@@ -226,9 +232,8 @@ class Receiver:
         if end - start < length and not ended:
             return None, False
         arrived = samples[: min(end - start, length)]
-        payload = decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start))
-        self.counters.delivered += 1
-        self.counters.truncated += int(payload.erased.any())
+        report = self._memory.report(result.header) if result.header.report_age else None
+        payload = decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start), report)
         self._locked = None
         self._search.resume(max(start + _settled_samples(layout, payload.symbols, length), locked.lead.candidate))
         shape, new = (result.header.n_items, result.header.k), result.header.new_symbols
@@ -245,8 +250,17 @@ class Receiver:
             clock_offset_ppm=payload.clock_offset_ppm,
             channel=result.channel * np.complex64(sync.amplitude),
             start_sample=start,
+            report_unknown=result.header.report_age > 0 and report is None,
         )
+        self._memory.keep(frame.header.frame_num, frame.channel)
+        self._count(frame, 1)
         return frame, True
+
+    def _count(self, frame: ReceivedFrame, change: int) -> None:
+        """Count a frame that is given out, or take it back with a change of -1."""
+        self.counters.delivered += change
+        self.counters.report_unknown += change * frame.report_unknown
+        self.counters.truncated += change * (frame.is_cut and not frame.report_unknown)
 
     def _try_next(self, locked: _Locked) -> tuple[None, bool]:
         """The header of a locked frame failed: try the next mode that it may have, or give it up."""
