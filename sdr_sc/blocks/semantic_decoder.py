@@ -16,7 +16,7 @@ from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_sta
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
 from sdr_sc.link.end_of_stream import is_end
-from sdr_sc.link.network.pdu_schema import REQUEST, SNR_DB
+from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER, SNR_DB
 from sdr_sc.link.parameters import require, require_number
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
 from sdr_sc.semantic import weights
@@ -30,6 +30,7 @@ _FRAMES, _SENT, _ANSWERS, _REQUESTS = (pmt.intern(port) for port in ("frames", "
 _SETTLE = pmt.intern("settle")
 """To itself, after the frames that wait."""
 _COPIED = ("frame_num", "k", "n_items", "task", "snr_db", "cfo_hz", "received_ns", "air_ms", "inference_ms")
+_NOTHING = np.empty(0, np.uint8)
 _TICK_S = 0.1
 IDLE_S = 1.0
 """Without a frame, after which open items are answered as they are."""
@@ -47,7 +48,8 @@ class semantic_decoder(gr.basic_block):
     gives no numbers makes the run an error, at its end.
 
     With ``refine`` it asks for more symbols of the items that it is not sure of, by PDUs at its message output
-    ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, and answers a frame when all its items are
+    ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame it
+    wants nothing more, and answers a frame when all its items are
     settled, in the frames' order; the answers then have ``rounds`` and ``k_items`` (int32 vectors), and -3 for an item
     that is rejected. Without it, symbols of refinements are counted in ``refinements_ignored``, and not used.
 
@@ -74,6 +76,7 @@ class semantic_decoder(gr.basic_block):
         self._fault_told = False
         self.frames_answered = 0
         self.frames_refused = 0
+        self.frames_without_items = 0
         self.items_not_a_number = 0
         require_number("semantic decoder", reject_below=reject_below)
         if not 0.0 <= reject_below <= 1.0:
@@ -112,7 +115,13 @@ class semantic_decoder(gr.basic_block):
     def refinement_counts(self) -> dict[str, Any]:
         """What was asked for, and what became of it, by name; of the first model that refines."""
         counts = next((one.counts() for one in self._receivers.values()), {})
-        return {**counts, "refinements_ignored": self.refinements_ignored}
+        own = {"refinements_ignored": self.refinements_ignored, "frames_without_items": self.frames_without_items}
+        return {**counts, **own}
+
+    @property
+    def frames_handled(self) -> int:
+        """Received frames that it is done with: answered, refused, or without items to answer."""
+        return self.frames_answered + self.frames_refused + self.frames_without_items
 
     @guarded_start
     def start(self) -> bool:
@@ -149,6 +158,7 @@ class semantic_decoder(gr.basic_block):
             self._refuse(refusal)
             return
         decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
+        self.frames_without_items += int(new == 0)
         features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
         variance = self._variance(meta, features)
         part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))
@@ -173,6 +183,8 @@ class semantic_decoder(gr.basic_block):
         if wanted is not None:
             raw = np.frombuffer(wanted.to_bytes(), np.uint8)
             self.message_port_pub(_REQUESTS, make_pdu({REQUEST: wanted.number}, raw))
+        elif not receiver.items_open:
+            self.message_port_pub(_REQUESTS, make_pdu({SETTLED_AFTER: number}, _NOTHING))
 
     def _variance(self, meta: dict[str, Any], features: np.ndarray) -> np.ndarray:
         """Noise variance of each feature, infinite where it is erased."""

@@ -14,11 +14,11 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
-from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation
+from sdr_sc.link.adaptation import LinkAdaptation
 from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
+from sdr_sc.link.frame_sender import FrameSender
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mode_choice import fixed_mode
-from sdr_sc.link.network.pdu_schema import REQUEST
 from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.0005
 _WARN_FRAMES = 4
+_STALL_S = 0.25  # without new items, after which what was asked for leaves without them
 _NOTHING = np.empty(0, np.uint8)
+_SNR, _FRAMES, _SENT = (pmt.intern(port) for port in ("snr", "frames", "sent"))
+_REPORTED = ("frame_num", "frame_index", "n_items", "k", "model_id", "task", "mode")
 
 
 class semantic_encoder(gr.basic_block):
@@ -58,6 +61,9 @@ class semantic_encoder(gr.basic_block):
         refine: send the first round of refinement, and answer the receiver's requests for more. Without it they are
             counted and not answered.
 
+    Attributes:
+        sender: how frames are sent, and what came back.
+
     Raises:
         BlockError: a parameter makes no sense.
         ContractError: the model does not fit, or ``k`` is not in its list.
@@ -79,7 +85,6 @@ class semantic_encoder(gr.basic_block):
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self.item_bytes = int(np.prod(self.contract.item_shape))
-        self._task = task_of(self.contract.tasks[0].name).wire_id
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
         if self.contract.k_max > MAX_K:
@@ -94,28 +99,36 @@ class semantic_encoder(gr.basic_block):
         self.items_per_frame = items_per_frame
         self.hysteresis_db = hysteresis_db
         self.set_k(k)
-        self.mode = fixed_mode("semantic encoder", mode)
         target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
-        self.adaptation = LinkAdaptation(self.contract, hysteresis_db, target, refine=bool(refine))
-        self.refinement = RefinementSender() if refine else None
-        self.requests_ignored = 0
-        self.in_flight = InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO)
-        self.frames_sent = 0
-        self.items_sent = 0
+        self.sender = FrameSender(
+            self.contract,
+            LinkAdaptation(self.contract, hysteresis_db, target, refine=bool(refine)),
+            InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO),
+            task_of(self.contract.tasks[0].name).wire_id,
+            fixed_mode("semantic encoder", mode),
+            RefinementSender() if refine else None,
+        )
         self._latest_id: int | None = None
         self._seen_bytes = 0
-        self.feedback_unknown = 0
-        self._feedback = FeedbackState(feedback_timeout_s)
         self._warned = False
         self._end = SenderEnd()
         self._is_full: Callable[[int], bool] = lambda frames_made: False
         self._held = 0
-        self._sent_time = -np.inf
         self._waiting, self._waiting_since = 0, 0.0
-        self.message_port_register_in(pmt.intern("snr"))
-        self.message_port_register_out(pmt.intern("frames"))
-        self.message_port_register_out(pmt.intern("sent"))
-        self.set_msg_handler(pmt.intern("snr"), self.handle_snr)
+        self.message_port_register_in(_SNR)
+        self.message_port_register_out(_FRAMES)
+        self.message_port_register_out(_SENT)
+        self.set_msg_handler(_SNR, self.handle_snr)
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames so far, with those of refinements alone."""
+        return self.sender.frames_sent
+
+    @property
+    def items_sent(self) -> int:
+        """Items so far."""
+        return self.sender.items_sent
 
     def set_k(self, k: int) -> None:
         """Fix k, or give the choice to the CAM with 0; may be called while the flowgraph runs."""
@@ -136,8 +149,8 @@ class semantic_encoder(gr.basic_block):
 
     def latest_feedback(self) -> tuple[float, float] | None:
         """The SNR that was fed back last, dB, and its age, s; None before the first."""
-        latest = self._feedback.latest
-        return None if latest is None else (latest.snr_db, time.monotonic() - latest.time_s)
+        latest = self.sender.latest_feedback
+        return None if latest is None else (latest[0], time.monotonic() - latest[1])
 
     def set_brake(self, is_full: Callable[[int], bool]) -> None:
         """Make no frame while ``is_full`` says so, which is asked with the number of frames made so far."""
@@ -167,43 +180,21 @@ class semantic_encoder(gr.basic_block):
             raise  # no PDU at all: a connection in the flowgraph that makes no sense
         except Exception:  # whatever PMT says to foreign content
             meta, data = {}, np.empty(0, np.uint8)
-        if REQUEST in meta:
-            self._take_request(data)
-            return
-        snr_db, number = meta.get("snr_db"), meta.get("frame_num")
-        if not (isinstance(snr_db, (int, float)) and np.isfinite(snr_db) and isinstance(number, int)):
-            self.feedback_unknown += 1
-            return
-        now = time.monotonic()
-        if not self.in_flight.acknowledge(number, now):
-            self.feedback_unknown += 1
-            return
-        self._feedback.arrived(float(snr_db), now, self.in_flight.given_up)
-
-    @property
-    def refinement_counts(self) -> dict[str, Any]:
-        """What became of the receiver's requests, by name."""
-        counts = {} if self.refinement is None else self.refinement.counts()
-        return {**counts, "requests_ignored": self.requests_ignored}
-
-    def _take_request(self, data: np.ndarray) -> None:
-        if self.refinement is None:
-            self.requests_ignored += 1
-        else:
-            self.refinement.arrived(data.tobytes())
+        self.sender.take(meta, data, time.monotonic())
 
     def awaits(self, meta: dict) -> bool:
         """Whether feedback of this metadata is a request, or for a frame that was sent lately; may be asked in any
         thread."""
-        return REQUEST in meta or self.in_flight.is_recent(int(meta["frame_num"]))
+        return self.sender.awaits(meta)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self.item_bytes]
 
     def _warn_without_feedback(self) -> None:
         """Say once that every frame waits for feedback of which none has ever come."""
-        flight = self.in_flight
-        if self._warned or self._feedback.latest is not None or flight.limit == 0 or flight.given_up < _WARN_FRAMES:
+        flight = self.sender.in_flight
+        heard = self.sender.latest_feedback is not None
+        if self._warned or heard or flight.limit == 0 or flight.given_up < _WARN_FRAMES:
             return
         self._warned = True
         self.logger.warn(
@@ -227,14 +218,16 @@ class semantic_encoder(gr.basic_block):
         if len(waiting) != self._waiting:
             self._waiting, self._waiting_since = len(waiting), now
         last = self._tags(LAST_ITEM, len(waiting))
-        stalled = len(waiting) > 0 and now - self._waiting_since > self.in_flight.timeout_s
+        flight = self.sender.in_flight
+        stalled = len(waiting) > 0 and now - self._waiting_since > flight.timeout_s
         ready = len(waiting) >= self.items_per_frame or last or stalled
-        if not (self.in_flight.may_send(now) and ready) or self._is_full(self.frames_sent):
+        if not (flight.may_send(now) and ready) or self._is_full(self.sender.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
-            latest = self._feedback.latest
-            active = self._sent_time if latest is None else max(latest.time_s, self._sent_time)
-            quiet = now - active > max(ENCODER_LINGER_S, self.in_flight.patience_s)
-            if self._held and self.in_flight.settled(now) and (len(waiting) > 0 or quiet):
+            idle_s = now - self.sender.active_s
+            if len(waiting) == 0 and idle_s > min(_STALL_S, flight.timeout_s) and self._serve(now):
+                return 0
+            quiet = idle_s > max(ENCODER_LINGER_S, flight.patience_s)
+            if self._held and flight.settled(now) and (len(waiting) > 0 or quiet):
                 self.consume(0, self._held * self.item_bytes)
                 self._held = 0
             time.sleep(_POLL_S)
@@ -248,54 +241,41 @@ class semantic_encoder(gr.basic_block):
         return 0
 
     def _send(self, items: np.ndarray, now: float) -> None:
-        snr_db = self._feedback.snr_db(now, self.in_flight.given_up)
-        refined = 0 if self.refinement is None else self.refinement.symbols_waiting
-        k, encoder_snr_db, mode = self.adaptation.setting(snr_db, self.k or None, self.mode, len(items), refined)
+        setting, snr_db = self.sender.setting(now, len(items), self.k or None)
         assert self._encoder is not None
-        symbols = self._encoder.symbols(items.reshape(len(items), *self.contract.item_shape), encoder_snr_db)
-        features = self._encoder.first(symbols, k).ravel()
-        meta = {
-            "frame_num": self.frames_sent % FRAME_NUM_MODULO,
-            "frame_index": self.frames_sent,
-            "n_items": len(items),
-            "k": k,
-            "model_id": self.contract.wire_id,
-            "task": self._task,
-            "mode": int(mode),
-        }
+        symbols = self._encoder.symbols(items.reshape(len(items), *self.contract.item_shape), setting.snr_db)
+        first = self._encoder.first(symbols, setting.k)
         item_ids, numbers = self._item_ids(len(items)), range(self.items_sent, self.items_sent + len(items))
+        meta, features = self.sender.frame(symbols, first, setting, now)
         sent = {
-            **meta,
+            **{key: meta[key] for key in _REPORTED},
             "feedback_snr_db": float("nan") if snr_db is None else snr_db,
             "item_id": np.array([item_ids.get(i, number) for i, number in enumerate(numbers)], np.int32),
             "time_ns": time.monotonic_ns(),
         }
-        self.in_flight.sent(self.frames_sent, now)
-        self._sent_time = now
-        self.frames_sent += 1
-        self.items_sent += len(items)
-        self.message_port_pub(pmt.intern("sent"), make_pdu(sent, _NOTHING))
-        self.message_port_pub(pmt.intern("frames"), make_pdu(*self._refined(meta, symbols, features)))
+        self.message_port_pub(_SENT, make_pdu(sent, _NOTHING))
+        self.message_port_pub(_FRAMES, make_pdu(meta, features))
 
-    def _refined(
-        self, meta: dict[str, Any], symbols: np.ndarray, features: np.ndarray
-    ) -> tuple[dict[str, Any], np.ndarray]:
-        """A frame's metadata and features, with what the receiver asked for after those of the new items."""
-        if self.refinement is None:
-            return meta, features
-        self.refinement.sent(meta["frame_num"], symbols, meta["k"])
-        more = self.refinement.next()
-        if more is None:
-            return meta, features
-        meta = {**meta, "request": more.request, "refined_symbols": len(more.symbols)}
-        return meta, np.concatenate((features, more.symbols))
+    def _serve(self, now: float) -> bool:
+        """Send what the receiver asked for in a frame without new items; whether one left."""
+        if self._is_full(self.sender.frames_sent):
+            return False
+        frame = self.sender.refining_frame(now)
+        if frame is None:
+            return False
+        self.message_port_pub(_FRAMES, make_pdu(*frame))
+        return True
 
     def _finish(self, now: float) -> int:
-        """Wait until every frame is answered or counts as lost, notify the blocks downstream, and end after them."""
-        if self._end.tell(now, lambda: self.in_flight.settled_at_end(now)):
+        """Serve the receiver's last requests, wait until every frame is answered or counts as lost, notify the blocks
+        downstream, and end after them."""
+        serves = self._end.state is State.ENDING and not self._end.at_once
+        if serves and self.sender.serves(now, self._linger_s()):
+            self._serve(now)
+        elif self._end.tell(now, lambda: self.sender.in_flight.settled_at_end(now)):
             end = make_pdu(end_meta(self.frames_sent), _NOTHING)
-            self.message_port_pub(pmt.intern("sent"), end)
-            self.message_port_pub(pmt.intern("frames"), end)
+            self.message_port_pub(_SENT, end)
+            self.message_port_pub(_FRAMES, end)
         elif self._end.told_for(now) > self._linger_s():
             return -1
         time.sleep(_POLL_S)
@@ -303,9 +283,9 @@ class semantic_encoder(gr.basic_block):
 
     def _linger_s(self) -> float:
         """For which the blocks downstream may still need this one: longer on a machine where feedback was slow."""
-        if self._end.at_once or self._feedback.latest is None:
+        if self._end.at_once or self.sender.latest_feedback is None:
             return ENCODER_LINGER_S
-        return max(ENCODER_LINGER_S, self.in_flight.patience_s)
+        return max(ENCODER_LINGER_S, self.sender.in_flight.patience_s)
 
     def _item_ids(self, count: int) -> dict[int, int]:
         """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""

@@ -133,7 +133,7 @@ def _table(tb: Any) -> Table:
     table = Table(title=f"{encoder.items_sent} images in {encoder.frames_sent} frames sent", show_header=False)
     table.add_row("bursts acknowledged", str(tb.tx_monitor.counts["burst_ack"]))
     table.add_row("SNR fed back", "none yet" if feedback is None else aged(f"{feedback[0]:.1f} dB", feedback[1]))
-    table.add_row("frames without feedback", str(encoder.in_flight.given_up))
+    table.add_row("frames without feedback", str(encoder.sender.in_flight.given_up))
     table.add_row("level", level_text(tb.transmitter.level))
     table.add_row("faults", faults_text(tb.tx_monitor.faults))
     add_strangers(table, tb.feedback)

@@ -30,6 +30,7 @@ class Accounting:
         frames_lost: sent and not answered, by cause in ``lost_causes``.
         answers_unknown: answers to nothing that was sent, or second answers.
         items_not_a_number: for which the model gave no number: neither answered nor lost.
+        frames_without_items: sent, with refinements alone; refinements_delivered: received of these.
         items_rejected: that the receiver was not sure of: neither answered nor lost.
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
@@ -51,6 +52,8 @@ class Accounting:
     items_lost: int
     items_not_a_number: int = 0
     items_rejected: int = 0
+    frames_without_items: int = 0
+    refinements_delivered: int = 0
     items_labelled: int = 0
     faults: tuple[str, ...] = ()
     receiver: dict[str, int] = field(default_factory=dict)
@@ -74,9 +77,13 @@ class Accounting:
         checks = (
             (self.frames_on_air == self.frames_sent, "the transmitter sent other frames than the encoder made"),
             (self.frames_through_channel == self.frames_on_air, "the channel saw other frames than were sent"),
-            (self.frames_answered + self.frames_lost == self.frames_sent, "frames are neither answered nor lost"),
             (
-                self.frames_delivered == self.frames_answered + self.answers_unknown + self.frames_refused,
+                self.frames_answered + self.frames_lost == self.frames_sent - self.frames_without_items,
+                "frames are neither answered nor lost",
+            ),
+            (
+                self.frames_delivered
+                == self.frames_answered + self.answers_unknown + self.frames_refused + self.refinements_delivered,
                 "the receiver delivered frames that were not answered",
             ),
             (self.answers_unknown == 0, "there are answers to frames that were not sent"),
@@ -119,6 +126,8 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         items_not_a_number=record.items_not_a_number,
         items_rejected=record.items_rejected,
         items_labelled=record.items_labelled,
+        frames_without_items=tb.encoder.sender.frames_without_items,
+        refinements_delivered=tb.decoder.frames_without_items,
         faults=tuple(faults),
         receiver=counters.to_dict(),
         hint=" ".join(hint.text for hint in hints_of(tb)),

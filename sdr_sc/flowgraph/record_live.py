@@ -61,7 +61,7 @@ def settle(tb: Any, limit_s: float) -> bool:
         delivered, decoder = tb.receiver.receiver.counters.delivered, tb.decoder
         answered = decoder.frames_answered
         return (
-            answered + decoder.frames_refused >= delivered
+            decoder.frames_handled >= delivered
             and tb.results.answers_taken >= answered
             and tb.recorder.frames_told >= delivered
             and tb.recorder.answers_told >= answered

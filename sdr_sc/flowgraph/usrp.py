@@ -141,12 +141,12 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
     status = {
         "frames_sent": encoder.frames_sent,
         "items_sent": encoder.items_sent,
-        "frames_without_feedback": encoder.in_flight.given_up,
-        "feedback_unknown": encoder.feedback_unknown,
+        "frames_without_feedback": encoder.sender.in_flight.given_up,
+        "feedback_unknown": encoder.sender.feedback_unknown,
         "bursts_acknowledged": tb.tx_monitor.counts["burst_ack"],
         "faults": tb.tx_monitor.faults,
         "level": level.to_dict(),
-        "refinement": encoder.refinement_counts,
+        "refinement": encoder.sender.counts(),
     }
     if hasattr(tb, "feedback"):
         status["feedback_received"] = tb.feedback.messages_received

@@ -7,19 +7,23 @@ messages have been dealt with, and only then lets GNU Radio end it::
 
     image source      RUNNING --last item sent, with the tag `last_item`; leaves those that take its truth--> done
     encoder           RUNNING --the tag, or `finish`--> ENDING
+    `LastRounds`      ENDING, with refinement: frames without new items answer what the receiver still asks for, until
+                      it wants nothing, or is silent, or 64 frames or 20 s have passed; not if at once
     `SenderEnd`       ENDING --every frame answered or given up; at once if so asked--> TOLD, end PDU on frames and sent
                       TOLD --linger--> done
     OFDM transmitter  RUNNING --end PDU, or the encoder is done--> ENDING
     `TransmitterEnd`  ENDING --nothing queued, the last burst off the air; linger--> `finished`, done
+    decoder           with refinement: end PDU on sent--> answers open items as they are, after the frames that wait
     task sink         RUNNING --end PDU on sent--> ENDING
     `SinkEnd`         ENDING --no frame open, or no answer for a while--> `finished`; done with the flowgraph
     SigMF source      RUNNING --last sample--> TOLD, end PDU on sent and `told`
     `SenderEnd`       TOLD --the blocks that it follows have dealt with all; else linger--> done
 
 A source without the tag ends by being done: the encoder keeps its last frame's items unconsumed until that is answered,
-so that GNU Radio does not end it, and announces no end. Without send times the transmitter appends silence to it,
-which pushes it out of filters and detectors downstream. At a block's port ``system`` GNU Radio says that the block
-before it is done; transmitter and recorder do not end by that.
+so that GNU Radio does not end it, and announces no end; what the receiver asks for meanwhile leaves in frames without
+new items, of which there are 64 at most one after the other (`sdr_sc.link.refinement.last_rounds`). Without send times
+the transmitter appends silence to the last frame, which pushes it out of filters and detectors downstream. At a block's
+port ``system`` GNU Radio says that the block before it is done; transmitter and recorder do not end by that.
 
 The end PDU crosses the network as any other, and sockets give the last messages `SOCKET_LINGER_MS` to leave. The SigMF
 recorder ignores it, as it ends with its samples (`sdr_sc.link.sample_limit`). Where a flowgraph has blocks that

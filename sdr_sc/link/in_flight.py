@@ -21,12 +21,17 @@ class InFlight:
         limit: frames on their way before `may_send` says no; 0 for no limit.
         timeout_s: after which a frame is given up.
         modulo: at which frame numbers wrap.
+
+    Attributes:
+        given_up: frames that counted as lost.
+        acknowledged: index of the latest frame that feedback came for; -1 before the first.
     """
 
     def __init__(self, limit: int, timeout_s: float, modulo: int) -> None:
         self.limit = limit
         self.timeout_s = timeout_s
         self.given_up = 0
+        self.acknowledged = -1
         self._modulo = modulo
         self._sent_at: OrderedDict[int, float] = OrderedDict()
         self._latest = -1  # nothing sent
@@ -42,9 +47,10 @@ class InFlight:
 
         Returns False, and does nothing, if no such frame was sent lately: another transmitter's.
         """
-        if not self.is_recent(frame_num):
+        index = self.index_of(frame_num)
+        if index is None:
             return False
-        index = unwrap(frame_num, self._latest, self._modulo)
+        self.acknowledged = max(self.acknowledged, index)
         while self._sent_at and next(iter(self._sent_at)) <= index:
             oldest, sent_s = self._sent_at.popitem(last=False)
             self.given_up += int(oldest != index)
@@ -54,12 +60,24 @@ class InFlight:
 
     def is_recent(self, frame_num: int) -> bool:
         """Whether such a frame was sent lately; may be asked in any thread."""
+        return self.index_of(frame_num) is not None
+
+    def index_of(self, frame_num: int) -> int | None:
+        """Index of the frame of this number, None if none was sent lately; may be asked in any thread."""
         latest = self._latest
-        return latest >= 0 and 0 <= latest - unwrap(frame_num, latest, self._modulo) <= _RECENT_FRAMES
+        if latest < 0:
+            return None
+        index = unwrap(frame_num, latest, self._modulo)
+        return index if 0 <= latest - index <= _RECENT_FRAMES and index >= 0 else None
 
     def may_send(self, now: float) -> bool:
         """Whether another frame may leave."""
         self._give_up(now)
+        return self.limit == 0 or len(self._sent_at) < self.limit
+
+    def may_send_at_end(self, now: float) -> bool:
+        """The same at the end of a stream, where frames get `patience_s`."""
+        self._give_up(now, max(self.timeout_s, self.patience_s))
         return self.limit == 0 or len(self._sent_at) < self.limit
 
     def settled(self, now: float) -> bool:

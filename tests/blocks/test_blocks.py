@@ -244,7 +244,7 @@ def test_encoder_without_feedback_sends_the_most_robust_setting() -> None:
     encoder, frames = run_encoder(6, tagged=True, items_per_frame=2)
     assert [frame["k"] for frame in frames if "k" in frame] == [32, 32, 32]
     assert END in frames[-1]
-    assert encoder.in_flight.given_up == 3
+    assert encoder.sender.in_flight.given_up == 3
 
 
 def test_encoder_says_once_that_no_feedback_ever_arrives(capfd: pytest.CaptureFixture[str]) -> None:
@@ -417,7 +417,7 @@ def test_schedule_text_round_trip() -> None:
 
 
 def test_the_cam_of_the_encoder_keeps_to_its_target() -> None:
-    adaptation = semantic_encoder(max_k=8).adaptation
+    adaptation = semantic_encoder(max_k=8).sender.adaptation
     assert adaptation.setting(None).k == 8 and adaptation.setting(-5.0).k == 8
-    strict, usual, lax = (semantic_encoder(max_loss_points=loss).adaptation.table for loss in (0.1, -1.0, 10.0))
+    strict, usual, lax = (semantic_encoder(max_loss_points=loss).sender.adaptation.table for loss in (0.1, -1.0, 10.0))
     assert sum(strict.k) > sum(usual.k) > sum(lax.k)

@@ -51,8 +51,9 @@ def test_the_receiver_asks_and_every_item_is_answered_once() -> None:
     assert max(one["rounds"].max() for one in answers) > 1
     assert accounting.items_correct > 200
     (receiver,) = tb.decoder._receivers.values()
-    assert tb.encoder.refinement.answered > 0 and receiver.items_asked > 0 and not receiver.refused
-    assert not tb.encoder.refinement.refused and not tb.encoder.feedback_unknown and not receiver.items_open
+    sender = tb.encoder.sender
+    assert sender.refinement.answered > 0 and receiver.items_asked > 0 and not receiver.refused
+    assert not sender.refinement.refused and not sender.feedback_unknown and not receiver.items_open
 
 
 def test_items_that_it_is_not_sure_of_are_counted_apart(tmp_path: Path) -> None:
@@ -69,11 +70,11 @@ def test_items_that_it_is_not_sure_of_are_counted_apart(tmp_path: Path) -> None:
 
 def test_a_transmitter_without_refinement_counts_requests_and_goes_on() -> None:
     def forget(tb: Any) -> None:
-        tb.encoder.refinement = None
+        tb.encoder.sender.refinement = None
 
     tb, accounting = over_the_loopback(forget, refine=1)
     assert accounting.items_answered == 240 and not accounting.discrepancies
-    assert tb.encoder.requests_ignored > 0 and not tb.encoder.feedback_unknown
+    assert tb.encoder.sender.requests_ignored > 0 and not tb.encoder.sender.feedback_unknown
 
 
 def test_a_receiver_without_refinement_answers_after_the_first_round() -> None:
@@ -83,7 +84,7 @@ def test_a_receiver_without_refinement_answers_after_the_first_round() -> None:
 
     tb, accounting = over_the_loopback(forget, refine=1)
     assert accounting.items_answered == 240 and not accounting.discrepancies
-    assert tb.encoder.refinement.answered == 0 and not tb.decoder._receivers
+    assert tb.encoder.sender.refinement.answered == 0 and not tb.decoder._receivers
 
 
 def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(tmp_
     _, accounting = record_loopback(tmp_path / "a", DEADLINE_S, **settings)
     accounting.raise_if_faulty()
     notes = list(open_capture(tmp_path / "a").frames())
-    rounds = np.concatenate([note.rounds for note in notes])
+    rounds = np.concatenate([note.rounds for note in notes if note.n_items])
     assert len(rounds) == 240 and rounds.min() == 1 < rounds.max()
     assert any(note.request and note.refined_symbols for note in notes)
     for note, later in zip(notes, notes[1:], strict=False):
@@ -120,3 +121,14 @@ def test_a_recording_that_rejects_below_no_confidence_is_refused(value: object) 
         rejected_below(recording)
     recording.info.config.clear()
     assert rejected_below(recording) == 0.0
+
+
+def test_what_the_last_frames_lack_comes_in_frames_without_new_items() -> None:
+    # Two frames: the second one's doubtful items can be refined only after the items are used up.
+    tb, accounting = over_the_loopback(refine=1, images=40, snr_db=0.0)
+    assert accounting.items_answered == 40 and not accounting.discrepancies
+    (receiver,) = tb.decoder._receivers.values()
+    sender = tb.encoder.sender
+    assert accounting.frames_without_items == accounting.refinements_delivered >= 2
+    assert receiver.requests == sender.refinement.answered > 0 and not receiver.requests_lost
+    assert not receiver.refused and not sender.refinement.refused and not receiver.items_open

@@ -167,7 +167,7 @@ def test_pdus_that_are_no_feedback_are_dropped_and_counted() -> None:
         encoder.handle_snr(make_pdu(meta, one))
     strange = pmt.dict_add(pmt.make_dict(), pmt.make_vector(1, pmt.PMT_T), pmt.PMT_T)
     encoder.handle_snr(pmt.cons(strange, pmt.init_f32vector(1, [0.0])))
-    assert getattr(encoder, "error", None) is None and encoder.feedback_unknown == 6
+    assert getattr(encoder, "error", None) is None and encoder.sender.feedback_unknown == 6
 
 
 def test_each_receiver_gets_all_that_was_sent() -> None:

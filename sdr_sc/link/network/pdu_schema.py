@@ -33,6 +33,9 @@ HIGHEST_LABEL = 65_535
 REQUEST = "request"
 """Key of a request for more symbols of single items, whose bytes are the PDU's data (`sdr_sc.link.refinement`)."""
 
+SETTLED_AFTER = "settled_after"
+"""Key of the word that a receiver with refinement wants nothing more after the frame of that number."""
+
 UNKNOWN_KEY = "unknown key"
 MISSING_KEY = "missing key"
 WRONG_TYPE = "wrong type"
@@ -197,6 +200,7 @@ _FEEDBACK = Form(
     agrees=_the_snr,
 )
 _REQUEST = Form(required={REQUEST: Whole(1, MAX_REQUEST)}, agrees=_a_request)
+_SETTLED = Form(required={SETTLED_AFTER: _FRAME_NUM}, agrees=_no_data)
 _FRAME = Form(
     required={
         "frame_num": _FRAME_NUM,
@@ -231,7 +235,8 @@ _TRUTH = Form(
 
 
 def _feedback(meta: dict[str, Any], data: np.ndarray) -> Pdu:
-    return (_REQUEST if REQUEST in meta else _FEEDBACK).check(meta, data)
+    form = _REQUEST if REQUEST in meta else _SETTLED if SETTLED_AFTER in meta else _FEEDBACK
+    return form.check(meta, data)
 
 
 def _sent(meta: dict[str, Any], data: np.ndarray) -> Pdu:

@@ -56,7 +56,7 @@ class Followed:
     def waiting(self) -> int:
         """Frames that the slowest decoder has before it."""
         delivered = self._receiver.receiver.counters.delivered
-        return max((delivered - _handled(decoder) for decoder, _ in self._ends), default=0)
+        return max((delivered - decoder.frames_handled for decoder, _ in self._ends), default=0)
 
     def wait_for_room(self) -> bool:
         """Wait a moment while too many frames wait; whether there is room."""
@@ -78,6 +78,3 @@ class Followed:
             return False
         return all(sink is None or sink.answers_taken >= decoder.frames_answered for decoder, sink in self._ends)
 
-
-def _handled(decoder: Any) -> int:
-    return decoder.frames_answered + decoder.frames_refused
