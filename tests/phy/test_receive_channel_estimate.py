@@ -9,7 +9,7 @@ import pytest
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.channel_estimate import echoes_are_late, multiply, smoother, windows_fit
+from sdr_sc.phy.receive.channel_estimate import echoes_are_late, multiply, planes, smoother, windows_fit
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate, PreambleEstimator
 from sdr_sc.phy.receive.preamble_fit import PreambleFit, cached_fit
 
@@ -72,7 +72,7 @@ def test_multiply_is_the_matrix_product() -> None:
     rng = np.random.default_rng(2)
     matrix = (rng.standard_normal((7, 5, 2)) @ [1, 1j]).astype(np.complex64)
     vector = (rng.standard_normal((5, 2)) @ [1, 1j]).astype(np.complex64)
-    np.testing.assert_allclose(multiply(matrix, vector), matrix @ vector, rtol=1e-5)
+    np.testing.assert_allclose(multiply(planes(matrix), vector), matrix @ vector, rtol=1e-5)
 
 
 @pytest.mark.parametrize("numerology", [N64, WIDE], ids=["64", "256"])
@@ -147,7 +147,7 @@ def test_an_echo_after_the_cyclic_prefix_counts_as_late_once_it_stands_out(noise
         echo: [
             echoes_are_late(
                 gains := (response(N64, {**TAPS, 30: echo}) + noisy((10, 52), noise, seed)).astype(np.complex64),
-                multiply(smooth, gains.mean(axis=0)),
+                multiply(planes(smooth), gains.mean(axis=0)),
                 noise,
                 outside,
             )

@@ -8,15 +8,9 @@ import pytest
 
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.channel_estimate import smoother
-from sdr_sc.phy.receive.header_stage import (
-    HeaderTables,
-    full_channel,
-    full_slope,
-    header_soft_values,
-    known_symbol_gains,
-    refined_soft_values,
-)
+from sdr_sc.phy.receive.channel_estimate import planes, smoother
+from sdr_sc.phy.receive.header_channel import full_channel, full_slope, known_symbol_gains
+from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, refined_soft_values
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
 N = Numerology()
@@ -68,10 +62,10 @@ class Case:
             pilots=PILOTS,
             slope_times=times,
             known_times=times - times.mean(),
-            smoother=smoother(N, np.ones(N.used)),
+            smoother=planes(smoother(N, np.ones(N.used))),
             detection_times=DETECTION_TIMES - times.mean(),
             detection_weights=(4 * POWER).astype(np.float32),
-            full_smoother=smoother(N, 2 + N.header_symbols + 4 * POWER),
+            full_smoother=planes(smoother(N, 2 + N.header_symbols + 4 * POWER)),
         )
 
     def soft(self) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
         weights: float (used,), inverse noise variance of each gain up to a factor.
 
     Returns:
-        complex64 (used, used).
+        complex64 (used, used); for `multiply`, its `planes`.
 
     >>> flat = smoother(Numerology(), np.ones(52)) @ np.ones(52, np.complex64)
     >>> bool(np.allclose(flat, 1, atol=5e-3))
@@ -40,17 +40,41 @@ def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(matmul(basis, solve_positive(gram, weighted)).astype(np.complex64))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+def planes(matrix: np.ndarray) -> np.ndarray:
+    """A complex matrix (rows, columns) as `multiply` takes it: float32 (2, columns, rows), real and imaginary parts."""
+    return np.ascontiguousarray(np.stack((matrix.real.T, matrix.imag.T)).astype(np.float32))
+
+
+@njit(cache=True, nogil=True)
 def multiply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Matrix times vector, complex64 (rows, columns) and (columns,), without the start-up cost and the threads of a
-    BLAS call."""
-    out = np.empty(matrix.shape[0], np.complex64)
-    for i in range(matrix.shape[0]):
-        total = np.complex64(0)
-        for j in range(matrix.shape[1]):
-            total += matrix[i, j] * vector[j]
-        out[i] = total
+    """Matrix times vector, without the start-up cost and the threads of a BLAS call.
+
+    SIMD runs along the rows of the result, never along a sum: the same bits on every machine.
+
+    Args:
+        matrix: float32 (2, columns, rows), its `planes`.
+        vector: complex64 (columns,).
+
+    Returns:
+        complex64 (rows,).
+    """
+    rows = matrix.shape[2]
+    re, im = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+    for j in range(matrix.shape[1]):
+        add_product(re, im, matrix[0, j], matrix[1, j], vector[j])
+    out = np.empty(rows, np.complex64)
+    for i in range(rows):
+        out[i] = complex(re[i], im[i])
     return out
+
+
+@njit(cache=True, nogil=True)
+def add_product(re: np.ndarray, im: np.ndarray, a_re: np.ndarray, a_im: np.ndarray, factor: complex) -> None:
+    """``a * factor`` added to a vector in place; both as real and imaginary parts, float32."""
+    x, y = np.float32(factor.real), np.float32(factor.imag)
+    for i in range(len(re)):
+        re[i] += a_re[i] * x - a_im[i] * y
+        im[i] += a_re[i] * y + a_im[i] * x
 
 
 @njit(cache=True, nogil=True)

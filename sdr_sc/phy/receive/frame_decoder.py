@@ -18,15 +18,9 @@ from sdr_sc.phy.frame.importance import importance_mapping
 from sdr_sc.phy.frame.interleave import feature_mapping
 from sdr_sc.phy.frame.modes import FrameLayout, FrameMode
 from sdr_sc.phy.receive.bundles import Carriers, Estimates, Pilots, Prior
-from sdr_sc.phy.receive.channel_estimate import echoes_are_late, smoother, windows_fit
-from sdr_sc.phy.receive.header_stage import (
-    HeaderTables,
-    full_channel,
-    full_slope,
-    header_soft_values,
-    known_symbol_gains,
-    refined_soft_values,
-)
+from sdr_sc.phy.receive.channel_estimate import planes, smoother
+from sdr_sc.phy.receive.header_channel import full_channel, known_symbol_gains, learn_from_header
+from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, refined_soft_values
 from sdr_sc.phy.receive.image import ImageCanceller
 from sdr_sc.phy.receive.payload_stage import receive_payload
 from sdr_sc.phy.receive.pilot_tracking import CLOCK_OFFSET_STD
@@ -142,10 +136,10 @@ class FrameDecoder:
             pilots=known_pilots[:symbols_of_header],
             slope_times=np.concatenate((self._preamble.times, header_times)),
             known_times=known_times - self._middle,
-            smoother=smoother(n, np.ones(n.used)),
+            smoother=planes(smoother(n, np.ones(n.used))),
             detection_times=self._preamble.times[: -self._training] - self._middle,
             detection_weights=self._preamble.detection_weights,
-            full_smoother=smoother(n, len(known_times) + self._preamble.detection_weights),
+            full_smoother=planes(smoother(n, len(known_times) + self._preamble.detection_weights)),
         )[:]
         self._data = Carriers(n.bins[n.data_index], n.data_index, n.positions[n.data_index])[:]
         self._pilots = Pilots(
@@ -191,17 +185,22 @@ class FrameDecoder:
         if header is None or header.mode is not self.layout.mode:
             return HeaderFault.UNKNOWN
         sent = header_symbols.encode_bits(bits, self.layout)
-        gains, smoothed, slope = known_symbol_gains(symbols, sent, first_look[:], self._header_tables)
+        gains, channel, slope, signal, noise, is_late = learn_from_header(
+            symbols,
+            sent,
+            first_look[:],
+            self._header_tables,
+            self.layout.mode is FrameMode.SHORT,
+            header.version > 1,
+            self._channel_error,
+            self._unsmoothed,
+        )
         if self._image.is_due():
             starts = self._first_starts[preamble_windows:]
             mirrored = spectra(samples.conj(), starts, n.fft_size, cycles, 1.0 / sync.amplitude)[:, n.bins]
             if self._image.learn(symbols, gains[-len(symbols) :], mirrored * self._unramp.conj()):
                 return self.decode_header(received, sync)
-        if self.layout.mode is FrameMode.SHORT:  # its training and header are too short for a good offset
-            slope = full_slope(symbols, sent, first_look[:], self._header_tables)
-        power, channel = repeated_symbols(gains, phases_removed=True), smoothed
-        if header.version > 1 and self._detection_fits(first_look, smoothed, slope, power.noise):
-            channel = full_channel(gains, slope, first_look[:], self._header_tables)
+        power = PowerEstimate(signal, noise)
         refined = cycles + slope / (2 * np.pi * n.symbol_samples)
         observation = SnrObservation(
             training=first_look.training,
@@ -211,19 +210,12 @@ class FrameDecoder:
             pilots=np.empty((0, n.pilot_subcarriers), np.complex64),
             fitted_noise=None if self._fit is None else self._fitted_noise(self._fit, samples, refined, sync),
             version=header.version,
+            powers=power,
         )
-        if header.version > 1 and echoes_are_late(gains, smoothed, power.noise, self._unsmoothed):
-            channel = gains.mean(axis=0)
+        if is_late:
             # Late echoes of the training symbols do not interfere, as these repeat; those of the header do.
             power = replace(power, noise=repeated_symbols(gains[self._training :], phases_removed=True).noise)
         return HeaderResult(header, channel, refined, power, observation)
-
-    def _detection_fits(self, first_look: PreambleEstimate, channel: np.ndarray, slope: float, noise: float) -> bool:
-        """Whether the detection part shows the channel of the known symbols: not where the gain has settled or the
-        sampling clock has moved since."""
-        tables = HeaderTables(*self._header_tables)
-        weights, times = tables.detection_weights, tables.detection_times
-        return windows_fit(first_look.detection, weights, times, channel, slope, noise, self._channel_error)
 
     def _header_bits(self, symbols: np.ndarray, soft: np.ndarray, first_look: PreambleEstimate) -> np.ndarray | None:
         """The header's bits; None if the check fails in every version."""

@@ -14,7 +14,7 @@ from numba import njit
 
 from sdr_sc.phy.frame.modes import FrameLayout
 from sdr_sc.phy.frame.preamble import detection_subcarriers, training_subcarriers
-from sdr_sc.phy.receive.channel_estimate import multiply, smoother
+from sdr_sc.phy.receive.channel_estimate import multiply, planes, smoother
 from sdr_sc.phy.receive.phase_slope import phase_slope
 from sdr_sc.phy.receive.windows import early_window_ramp
 
@@ -68,7 +68,7 @@ class PreambleEstimator:
         power = float(np.abs(detection_subcarriers(n)[self._occupied[0]]) ** 2)
         self._weights[self._occupied] += np.float32(self._count * power)
         self.detection_weights = self._weights - training
-        self._smoother = smoother(n, self._weights)
+        self._smoother = planes(smoother(n, self._weights))
 
     def estimate(self, spectra: np.ndarray) -> PreambleEstimate:
         """The estimate from the spectra, complex64 (windows, fft_size), of the windows that `starts` lists."""

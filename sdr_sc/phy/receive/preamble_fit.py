@@ -18,7 +18,7 @@ from scipy import fft
 from sdr_sc.phy.frame.modes import FrameLayout
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.linear import energy, matmul, solve_positive
-from sdr_sc.phy.receive.channel_estimate import multiply
+from sdr_sc.phy.receive.channel_estimate import add_product, multiply, planes
 from sdr_sc.phy.receive.windows import cut
 
 _PRECURSORS = 6
@@ -28,7 +28,7 @@ _WINDOWS = 6
 
 
 class PreambleFit:
-    """Makes its matrices once."""
+    """Makes its tables once."""
 
     def __init__(self, layout: FrameLayout) -> None:
         n = layout.numerology
@@ -43,9 +43,14 @@ class PreambleFit:
         sent = samples[rows[:, np.newaxis] - np.arange(-_PRECURSORS, taps - _PRECURSORS)]
         ridge = _RIDGE * energy(samples) / taps
         adjoint = np.ascontiguousarray(sent.conj().T)
-        inverse = solve_positive(matmul(adjoint, sent) + ridge * np.eye(taps), adjoint)
-        self._sent = np.ascontiguousarray(sent.astype(np.complex64))
-        self._inverse = np.ascontiguousarray(inverse.astype(np.complex64))
+        solve = solve_positive(matmul(adjoint, sent) + ridge * np.eye(taps), np.eye(taps, dtype=np.complex128))
+        inverse = matmul(solve, adjoint)
+        # Row i of the matrix of sent samples is a piece of the preamble, backwards: products with it need the preamble
+        # alone, and a frame's way through the receiver does not push them out of the processor's cache.
+        known = samples[first + _PRECURSORS - taps + 1 : first + _PRECURSORS + windows * n.fft_size]
+        self._sent = np.ascontiguousarray(np.stack((known.real, known.imag)).astype(np.float32))
+        self._backwards = np.ascontiguousarray(np.stack((known[::-1].real, -known[::-1].imag)).astype(np.float32))
+        self._solve = planes(solve)
         self._size, self._bins = n.fft_size, n.bins
         # White noise of unit power leaves tr(F (I - A) (I - A)^H F^H) after the fit, with A = sent inverse and F the
         # windows' FFTs on the occupied subcarriers.
@@ -68,16 +73,55 @@ class PreambleFit:
             cycles_per_sample: carrier offset over the sample rate.
             scale: factor on all samples.
         """
-        received = cut(samples, self._starts, self._size, cycles_per_sample, scale).reshape(-1)
-        received -= multiply(self._sent, multiply(self._inverse, received))
-        spectra = fft.fft(received.reshape(-1, self._size), norm="ortho")
-        return _energy(spectra, self._bins) / self._left
+        left = _residual(
+            samples, self._starts, self._size, cycles_per_sample, scale, self._sent, self._backwards, self._solve
+        )
+        return _energy(fft.fft(left, norm="ortho", overwrite_x=True), self._bins) / self._left
 
 
 @lru_cache(maxsize=24)
 def cached_fit(layout: FrameLayout) -> PreambleFit | None:
     """The fit for a layout; None where its FFT is so large that the fit would cost too much."""
     return PreambleFit(layout) if layout.numerology.fft_size <= _LARGEST_FFT else None
+
+
+@njit(cache=True, nogil=True)
+def _residual(
+    samples: np.ndarray,
+    starts: np.ndarray,
+    size: int,
+    cycles: float,
+    scale: float,
+    sent: np.ndarray,
+    backwards: np.ndarray,
+    solve: np.ndarray,
+) -> np.ndarray:
+    """What the fitted channel does not explain, complex64 (windows, size).
+
+    Args:
+        samples, starts, size, cycles, scale: as of `cut`.
+        sent: float32 (2, size - 1 + windows * size), real and imaginary parts of the preamble's samples.
+        backwards: float32, as ``sent``, their conjugates from the last to the first.
+        solve: float32 (2, size, size), planes of the inverse of the taps' normal equations.
+    """
+    out = cut(samples, starts, size, cycles, scale)
+    received = out.reshape(-1)
+    count, taps = len(received), size
+    re, im = np.zeros(taps, np.float32), np.zeros(taps, np.float32)
+    for i in range(count):
+        begin = count - 1 - i
+        add_product(re, im, backwards[0, begin : begin + taps], backwards[1, begin : begin + taps], received[i])
+    correlation = np.empty(taps, np.complex64)
+    for j in range(taps):
+        correlation[j] = complex(re[j], im[j])
+    channel = multiply(solve, correlation)
+    re, im = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    for j in range(taps):
+        begin = taps - 1 - j
+        add_product(re, im, sent[0, begin : begin + count], sent[1, begin : begin + count], channel[j])
+    for i in range(count):
+        received[i] -= np.complex64(complex(re[i], im[i]))
+    return out
 
 
 @njit(cache=True, nogil=True)

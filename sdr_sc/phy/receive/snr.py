@@ -46,6 +46,7 @@ class SnrObservation(NamedTuple):
             and the common gain removed; (0, pilots) where no payload arrived.
         fitted_noise: computes the noise power by `PreambleFit`; None where the FFT is too large for it.
         version: protocol version of the header. Estimates for version 1 stay what its recordings note.
+        powers: what `known_symbols` gives, where it is there already.
     """
 
     training: np.ndarray
@@ -55,6 +56,7 @@ class SnrObservation(NamedTuple):
     pilots: np.ndarray
     fitted_noise: Callable[[], float] | None
     version: int = PROTOCOL_VERSION
+    powers: PowerEstimate | None = None
 
 
 _STANDS_OUT = 0.15  # two standard deviations of the difference, with the default numerology
@@ -82,11 +84,7 @@ def repeated_symbols(gains: np.ndarray, phases_removed: bool = False) -> PowerEs
     >>> round(repeated_symbols(2 + noise).snr_db, 1)
     6.0
     """
-    symbols, used = gains.shape
-    freedom = (symbols - 1) * used - (0.5 * (symbols - 1) if phases_removed else 0.0)
-    spread, mean = _energies(np.ascontiguousarray(gains, np.complex64))
-    noise = spread / freedom
-    return PowerEstimate(max(mean / used - noise / symbols, 0.0), noise)
+    return PowerEstimate(*repeated_powers(np.ascontiguousarray(gains, np.complex64), phases_removed))
 
 
 def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
@@ -99,7 +97,7 @@ def repeated_preamble(observation: SnrObservation) -> PowerEstimate:
 
 def known_symbols(observation: SnrObservation) -> PowerEstimate:
     """From training and header symbols, which are known once the header's check has passed."""
-    return repeated_symbols(observation.known, phases_removed=True)
+    return observation.powers or repeated_symbols(observation.known, phases_removed=True)
 
 
 def empty_subcarriers(observation: SnrObservation) -> PowerEstimate:
@@ -153,8 +151,8 @@ DEFAULT_ESTIMATOR = "preamble_fit"
 
 
 @njit(cache=True, nogil=True)
-def _energies(gains: np.ndarray) -> tuple[float, float]:
-    """Energy around the mean over the rows, and energy of that mean."""
+def repeated_powers(gains: np.ndarray, phases_removed: bool) -> tuple[float, float]:
+    """Signal and noise power of `repeated_symbols`."""
     symbols, used = gains.shape
     spread = total = 0.0
     for u in range(used):
@@ -165,7 +163,9 @@ def _energies(gains: np.ndarray) -> tuple[float, float]:
             error = gains[s, u] - mean
             spread += error.real**2 + error.imag**2
         total += mean.real**2 + mean.imag**2
-    return spread, total
+    freedom = (symbols - 1) * used - (0.5 * (symbols - 1) if phases_removed else 0.0)
+    noise = spread / freedom
+    return max(total / used - noise / symbols, 0.0), noise
 
 
 def _energy(values: np.ndarray) -> float:
