@@ -19,6 +19,7 @@ from sdr_sc.link.end_of_stream import is_end
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER, SNR_DB
 from sdr_sc.link.parameters import require, require_number
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
+from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import first_rounds
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
@@ -47,22 +48,25 @@ class semantic_decoder(gr.basic_block):
     here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header. A model that
     gives no numbers makes the run an error, at its end.
 
-    With ``refine`` it asks for more symbols of the items that it is not sure of, by PDUs at its message output
-    ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame it
-    wants nothing more, and answers a frame when all its items are
-    settled, in the frames' order; the answers then have ``rounds`` and ``k_items`` (int32 vectors), and -3 for an item
-    that is rejected. Without it, symbols of refinements are counted in ``refinements_ignored``, and not used.
+    Unless ``refine`` is none it asks for more symbols of the items that it is not sure of, by PDUs at its message
+    output ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame
+    it wants nothing more, and answers a frame when all its items are settled, in the frames' order; the answers then
+    have ``rounds`` and ``k_items`` (int32 vectors), and -3 for an item that is rejected. Without it, symbols of
+    refinements are counted in ``refinements_ignored``, and not used.
 
     Args:
         model: weights file, ONNX file or pair, or name of a shipped model; several with commas between.
-        refine: ask for more.
-        reject_below: with ``refine`` the confidence below which an item is not answered after its last round, 0 to 1.
+        refine: what decides on refinement: ``none``; ``confidence``, its own; ``compare``, which feeds the answers to
+            these items back, for an encoder that compares them with its own.
+        reject_below: with refinement the confidence below which an item is not answered after its last round, 0 to 1.
 
     Raises:
         ContractError: the model cannot be used; the message says why.
     """
 
-    def __init__(self, model: str = weights.DEFAULT_MODEL, refine: bool = False, reject_below: float = 0.0) -> None:
+    def __init__(
+        self, model: str = weights.DEFAULT_MODEL, refine: str = TRIGGERS[0], reject_below: float = 0.0
+    ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.model = model
         contracts = [weights.read_contract(name, "decoder") for name in self._models()]
@@ -81,8 +85,10 @@ class semantic_decoder(gr.basic_block):
         require_number("semantic decoder", reject_below=reject_below)
         if not 0.0 <= reject_below <= 1.0:
             raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")
-        self.refine, self._settings = bool(refine), Settings(reject_below=reject_below)
-        for contract in contracts if refine else ():
+        trigger = check_trigger("semantic decoder", refine)
+        self.refine = trigger != TRIGGERS[0]
+        self._settings = Settings(reject_below=reject_below, compare=trigger == "compare")
+        for contract in contracts if self.refine else ():
             first_rounds(contract, contract.cam)  # refuses a model without rounds
         self._receivers: dict[int, RefinementReceiver] = {}
         self.refinements_ignored = 0

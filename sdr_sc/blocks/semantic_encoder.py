@@ -20,6 +20,7 @@ from sdr_sc.link.frame_sender import FrameSender
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mode_choice import fixed_mode
 from sdr_sc.link.refinement.sender import RefinementSender
+from sdr_sc.link.refinement.triggers import TRIGGERS, AnswerCompared, check_trigger
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.cam import CamTarget
@@ -58,8 +59,9 @@ class semantic_encoder(gr.basic_block):
         max_loss_points: accuracy points that the CAM may give away; negative: those that the model's table is for.
         max_k: the most feature symbols that the CAM sends for an item; 0 for no limit.
         mode: frame mode: short, normal or robust; auto lets the CAM choose.
-        refine: send the first round of refinement, and answer the receiver's requests for more. Without it they are
-            counted and not answered.
+        refine: what decides on refinement. With ``none`` requests are counted and not answered; with ``confidence`` the
+            first round is sent, and what the receiver asks for; with ``compare`` more follows only of items whose
+            answer, which the receiver feeds back, is not the model's own at this end.
 
     Attributes:
         sender: how frames are sent, and what came back.
@@ -80,7 +82,7 @@ class semantic_encoder(gr.basic_block):
         max_loss_points: float = -1.0,
         max_k: int = 0,
         mode: str = "auto",
-        refine: bool = False,
+        refine: str = TRIGGERS[0],
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
@@ -98,15 +100,18 @@ class semantic_encoder(gr.basic_block):
         self._encoder: SemanticEncoder | None = None
         self.items_per_frame = items_per_frame
         self.hysteresis_db = hysteresis_db
+        self.refine = check_trigger("semantic encoder", refine)
+        if self.refine == "compare":
+            weights.read_contract(model, "decoder")  # which compares
         self.set_k(k)
         target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
         self.sender = FrameSender(
             self.contract,
-            LinkAdaptation(self.contract, hysteresis_db, target, refine=bool(refine)),
+            LinkAdaptation(self.contract, hysteresis_db, target, refine=self.refine != TRIGGERS[0]),
             InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO),
             task_of(self.contract.tasks[0].name).wire_id,
             fixed_mode("semantic encoder", mode),
-            RefinementSender() if refine else None,
+            RefinementSender() if self.refine != TRIGGERS[0] else None,
         )
         self._latest_id: int | None = None
         self._seen_bytes = 0
@@ -158,11 +163,15 @@ class semantic_encoder(gr.basic_block):
 
     def load(self) -> None:
         """Load the model, which takes seconds: before the start where a device would not wait for it."""
-        from sdr_sc.semantic.inference import SemanticEncoder
+        from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
         if self._encoder is None:
             loaded = SemanticEncoder(self.model)
             loaded.contract.check_same_model(self.contract)
+            if self.sender.refinement is not None and self.refine == "compare":
+                decoder = SemanticDecoder(self.model)
+                decoder.contract.check_same_model(self.contract)
+                self.sender.refinement.set_trigger(AnswerCompared.of(loaded, decoder), len(self.contract.class_names))
             self._encoder = loaded
 
     @guarded_start

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
+from sdr_sc.cli.shared.options import refine_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 @click.option("--record-datatype", type=click.Choice(("cf32_le", "ci16_le")), default="cf32_le", show_default=True,
               help="Format of the recording.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite a recording of that name.")
-@click.option("--refine", is_flag=True,
-              help="Ask for more symbols of images that it is not sure of; with 'sdr-sc tx --refine'.")  # fmt: skip
+@refine_option(
+    "Ask for more symbols of images that it is not sure of, with 'sdr-sc tx --refine'; with compare, say also which "
+    "answers it has, for 'sdr-sc tx --refine compare'."
+)
 @click.option("--reject-below", default=0.0, show_default=True, type=click.FloatRange(0.0, 1.0),
               help="With --refine: confidence below which an image is not answered after its last round.")  # fmt: skip
 @key_options
@@ -59,7 +62,6 @@ def command(
     from sdr_sc.usrp import device_report, usrp_settings
 
     console = terminal()
-    parameters["refine"] = int(parameters["refine"])
     usrp_settings(parameters["device_args"], parameters["freq_hz"], rx_gain_db=parameters["rx_gain_db"])
     from sdr_sc.cli.shared.network import take_keys
 

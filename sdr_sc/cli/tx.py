@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import data_set_option
+from sdr_sc.cli.shared.options import data_set_option, refine_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
 @click.option("--mode", default="auto", show_default=True, type=click.Choice(["auto", "short", "normal", "robust"]),
               help="Frame mode; auto chooses it with k.")  # fmt: skip
-@click.option("--refine", is_flag=True,
-              help="Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for.")  # fmt: skip
+@refine_option(
+    "Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for; with compare, of those alone "
+    "whose answer at the receiver is not the one here."
+)
 @data_set_option
 @key_options
 @common_options
@@ -59,8 +61,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
     from sdr_sc.usrp import device_report
 
     console = terminal()
-    for flag in ("transmit", "refine"):
-        parameters[flag] = int(parameters[flag])
+    parameters["transmit"] = int(parameters["transmit"])
     _check(parameters)
     take_keys(parameters, bind=True)
     opened = open_address_warning(parameters)

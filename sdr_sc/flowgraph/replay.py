@@ -18,6 +18,7 @@ from sdr_sc.flowgraph.loopback import FLOWGRAPHS
 from sdr_sc.flowgraph.received_nothing import Hint
 from sdr_sc.flowgraph.replay_config import ReplayConfig, ReplayResult
 from sdr_sc.flowgraph.replay_hint import replay_hint
+from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
@@ -44,11 +45,12 @@ def replay(
     """
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
-        refined, reject_below = refined_frames(capture), rejected_below(capture)
-    refines: list[bool] = []
+        trigger, reject_below = recorded_trigger(capture), rejected_below(capture)
+    refines: list[str] = []
     for model in config.models:
         # A mistake is reported before anything is compiled.
-        refines.append(refined and weights.read_contract(model, "decoder").refinement is not None)
+        has_rounds = weights.read_contract(model, "decoder").refinement is not None
+        refines.append(trigger if has_rounds else TRIGGERS[0])
     with failures.watching():
         module, cls = _flowgraph()
         parameters = {
@@ -56,7 +58,7 @@ def replay(
             "model": config.models[0],
             "folder": "" if folders[0] is None else str(folders[0]),
             "without_truth": int(not truth),
-            "refine": int(refines[0]),
+            "refine": refines[0],
             "reject_below": reject_below,
             **{
                 name: getattr(config, name)
@@ -125,9 +127,11 @@ def tells_truth(capture: Capture) -> bool:
     return bool(capture.not_received) or any(note.frame_index is not None for note in capture.frames())
 
 
-def refined_frames(capture: Capture) -> bool:
-    """Whether the receiver of a recording asked for more symbols of single items."""
-    return any(note.rounds is not None for note in capture.frames())
+def recorded_trigger(capture: Capture) -> str:
+    """What decided on refinement at the receiver of a recording, one of `TRIGGERS`."""
+    if all(note.rounds is None for note in capture.frames()):
+        return TRIGGERS[0]
+    return "compare" if capture.info.config.get("refine") == "compare" else "confidence"
 
 
 def rejected_below(capture: Capture) -> float:
@@ -148,7 +152,7 @@ def rejected_below(capture: Capture) -> float:
 def _more_ends(
     tb: Any,
     models: Sequence[str],
-    refines: Sequence[bool],
+    refines: Sequence[str],
     reject_below: float,
     folders: Sequence[Path | None],
     truth: bool,

@@ -74,18 +74,12 @@ class RefinedScheme(ModelScheme):
         contract = self._encoder.contract
         assert contract.refinement is not None
         self._adaptation = LinkAdaptation(contract, refine=True)
-        trigger = AnswerCompared(self._own_answers) if self._settings.compare else None
+        trigger = AnswerCompared.of(self._encoder, self._decoder) if self._settings.compare else None
         self.sender = RefinementSender(trigger=trigger)
         self.receiver = RefinementReceiver(contract.refinement, contract.k_max, self._decoder, self._settings, run=1)
         self._frames = self._flushes = 0
         self._new: list[Settled] = []
         self.answered: deque[Settled] = deque()
-
-    def _own_answers(self, symbols: np.ndarray) -> np.ndarray:
-        """What the transmitter's decoder says without a channel."""
-        contract = self._encoder.contract
-        best_db = contract.training_snr_db[1]
-        return self._decoder.answer(self._encoder.first(symbols, contract.k_max), best_db).best
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of new items, and what was asked for of earlier ones; k None is the first step of the plan."""

@@ -19,10 +19,12 @@ from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import rejected_below, replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
 from sdr_sc.link.refinement.receiver import Settings
+from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.results.run_folder import read_items
 from sdr_sc.semantic.tasks.base import REJECTED
 
 DEADLINE_S = 300.0
+CONFIDENCE, COMPARE = TRIGGERS[1:]
 SETTINGS: dict[str, Any] = {"images": 240, "items_per_frame": 20, "snr_db": 0.0, "feedback_timeout_s": 20.0}
 
 
@@ -44,7 +46,7 @@ def test_the_receiver_asks_and_every_item_is_answered_once() -> None:
     def listen(tb: Any) -> None:
         tb.msg_connect((tb.decoder, "answers"), (messages, "store"))
 
-    tb, accounting = over_the_loopback(listen, refine=1)
+    tb, accounting = over_the_loopback(listen, refine=CONFIDENCE)
     assert accounting.items_sent == accounting.items_answered == 240 and not accounting.discrepancies
     answers = [pmt.to_python(pmt.car(messages.get_message(i))) for i in range(messages.num_messages())]
     assert [one["frame_num"] for one in answers] == list(range(12))  # in the order of the items
@@ -62,7 +64,7 @@ def test_items_that_it_is_not_sure_of_are_counted_apart(tmp_path: Path) -> None:
         tb.decoder._receivers.clear()
         tb.decoder._decoders.clear()
 
-    _, accounting = over_the_loopback(reject, refine=1, folder=str(tmp_path))
+    _, accounting = over_the_loopback(reject, refine=CONFIDENCE, folder=str(tmp_path))
     assert 0 < accounting.items_rejected < 120 and not accounting.discrepancies
     assert accounting.items_answered + accounting.items_rejected == 240 and accounting.items_lost == 0
     assert (read_items(tmp_path)["answer"] == REJECTED).sum() == accounting.items_rejected
@@ -72,7 +74,7 @@ def test_a_transmitter_without_refinement_counts_requests_and_goes_on() -> None:
     def forget(tb: Any) -> None:
         tb.encoder.sender.refinement = None
 
-    tb, accounting = over_the_loopback(forget, refine=1)
+    tb, accounting = over_the_loopback(forget, refine=CONFIDENCE)
     assert accounting.items_answered == 240 and not accounting.discrepancies
     assert tb.encoder.sender.requests_ignored > 0 and not tb.encoder.sender.feedback_unknown
 
@@ -82,13 +84,14 @@ def test_a_receiver_without_refinement_answers_after_the_first_round() -> None:
         tb.decoder.refine = False
         tb.decoder._receivers.clear()  # where it was loaded before
 
-    tb, accounting = over_the_loopback(forget, refine=1)
+    tb, accounting = over_the_loopback(forget, refine=CONFIDENCE)
     assert accounting.items_answered == 240 and not accounting.discrepancies
     assert tb.encoder.sender.refinement.answered == 0 and not tb.decoder._receivers
 
 
-def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(tmp_path: Path) -> None:
-    settings = {**SETTINGS, "refine": 1, "folder": str(tmp_path / "live")}
+@pytest.mark.parametrize("refine", [CONFIDENCE, COMPARE])
+def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(refine: str, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "refine": refine, "folder": str(tmp_path / "live")}
     (tmp_path / "live").mkdir()
     (tmp_path / "replay").mkdir()
     _, accounting = record_loopback(tmp_path / "a", DEADLINE_S, **settings)
@@ -111,7 +114,7 @@ def test_a_confidence_that_is_none_is_refused(reject_below: float) -> None:
     from sdr_sc.errors import BlockError
 
     with pytest.raises(BlockError, match="reject_below"):
-        semantic_decoder(refine=True, reject_below=reject_below)
+        semantic_decoder(refine=CONFIDENCE, reject_below=reject_below)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "0.5", True, [0.5], None])
@@ -125,10 +128,44 @@ def test_a_recording_that_rejects_below_no_confidence_is_refused(value: object) 
 
 def test_what_the_last_frames_lack_comes_in_frames_without_new_items() -> None:
     # Two frames: the second one's doubtful items can be refined only after the items are used up.
-    tb, accounting = over_the_loopback(refine=1, images=40, snr_db=0.0)
+    tb, accounting = over_the_loopback(refine=CONFIDENCE, images=40, snr_db=0.0)
     assert accounting.items_answered == 40 and not accounting.discrepancies
     (receiver,) = tb.decoder._receivers.values()
     sender = tb.encoder.sender
     assert accounting.frames_without_items == accounting.refinements_delivered >= 2
     assert receiver.requests == sender.refinement.answered > 0 and not receiver.requests_lost
     assert not receiver.refused and not sender.refinement.refused and not receiver.items_open
+
+
+@pytest.mark.parametrize(
+    ("at_sender", "at_receiver"), [(COMPARE, COMPARE), (CONFIDENCE, COMPARE), (COMPARE, CONFIDENCE)]
+)
+def test_answers_are_compared_where_both_ends_do_and_refined_as_asked_otherwise(
+    at_sender: str, at_receiver: str
+) -> None:
+    def receive_by(tb: Any) -> None:
+        tb.decoder._settings = Settings(compare=at_receiver == COMPARE)
+        tb.decoder._receivers.clear()
+        tb.decoder._decoders.clear()
+
+    tb, accounting = over_the_loopback(receive_by, refine=at_sender, snr_db=5.0, images=120)
+    assert accounting.items_sent == accounting.items_answered == 120 and not accounting.discrepancies
+    assert accounting.items_correct > 100
+    (receiver,) = tb.decoder._receivers.values()
+    refinement = tb.encoder.sender.refinement
+    assert refinement.answered > 0 and not refinement.refused and not receiver.refused and not receiver.items_open
+    compared = at_sender == at_receiver
+    assert (refinement.items_confirmed > 0) == compared
+    if compared:  # most doubtful items are right, and no symbol of them is sent
+        assert receiver.items_asked // 3 < refinement.items_confirmed < receiver.items_asked
+
+
+def test_a_trigger_that_is_none_is_refused() -> None:
+    from sdr_sc.blocks.semantic_decoder import semantic_decoder
+    from sdr_sc.blocks.semantic_encoder import semantic_encoder
+    from sdr_sc.errors import BlockError
+
+    for block in (semantic_encoder, semantic_decoder):
+        for refine in ("answers", 2, None, 0.5):
+            with pytest.raises(BlockError, match="refine is .*; use one of none, confidence, compare"):
+                block(refine=refine)

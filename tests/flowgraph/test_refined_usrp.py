@@ -50,12 +50,14 @@ def assert_each_item_is_counted_once(folder: Path, found: dict[str, Any]) -> np.
     return items["answer"]
 
 
-@pytest.fixture(scope="module")
-def refined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+@pytest.fixture(scope="module", params=[("--refine",), ("--refine", "compare")])
+def refined(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     """A run of both ends with refinement, which is recorded, and its counts."""
     folder = tmp_path_factory.mktemp("refined")
-    rx = ("--refine", "--reject-below", 0.7, "--record", folder / "air")
-    return (folder, *run_ends(folder, ("--refine",), rx))
+    rx = ("--reject-below", 0.7, "--record", folder / "air", *request.param)
+    return (folder, *run_ends(folder, request.param, rx))
 
 
 def test_items_are_asked_for_and_each_ends_answered_rejected_or_lost(refined: tuple) -> None:
@@ -66,6 +68,7 @@ def test_items_are_asked_for_and_each_ends_answered_rejected_or_lost(refined: tu
     assert asked["items_asked"] > IMAGES // 10 and asked["requests"] >= answered["requests_answered"] > 3
     assert answered["symbols_sent"] > asked["items_asked"] // 2
     assert not asked["refinements_refused"] and not answered["requests_refused"] and not answered["requests_ignored"]
+    assert (answered["items_confirmed"] > 0) == (open_capture(folder / "air").info.config["refine"] == "compare")
 
 
 def test_its_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(refined: tuple, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 model_option: Callable[[Any], Any] = click.option(
@@ -20,6 +21,19 @@ data_set_option: Callable[[Any], Any] = click.option(
     show_default=True,
     help="Name, or path of your own images: class folders, .npz, CIFAR's archive; 'PATH,size=32' scales them.",
 )
+
+
+def refine_option(text: str) -> Callable[[Any], Any]:
+    """``--refine``, which takes one of the triggers, or nothing for the receiver's confidence."""
+    return click.option(
+        "--refine",
+        type=click.Choice(TRIGGERS),
+        default=TRIGGERS[0],
+        is_flag=False,
+        flag_value=TRIGGERS[1],
+        metavar="[TRIGGER]",
+        help=f"{text} TRIGGER is confidence where it is left out, compare, or none.",
+    )
 
 
 def file_stem(data_set: str) -> str:

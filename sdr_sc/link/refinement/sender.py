@@ -56,6 +56,7 @@ class RefinementSender:
         most_items: whose symbols are kept; the oldest frames go first.
         most_waiting: requests that wait for a frame; more are refused.
         trigger: decides on requests that feed answers back.
+        answers: that the model has: a request with another one contradicts it; 0 where it is not known.
 
     Attributes:
         refused: requests that are not answered, by reason.
@@ -63,8 +64,10 @@ class RefinementSender:
         items_confirmed: items of requests of which nothing was sent, since their answer is the transmitter's own.
     """
 
-    def __init__(self, most_items: int = 2048, most_waiting: int = 8, trigger: Trigger | None = None) -> None:
-        self._trigger = trigger or AsAsked()
+    def __init__(
+        self, most_items: int = 2048, most_waiting: int = 8, trigger: Trigger | None = None, answers: int = 0
+    ) -> None:
+        self._trigger, self._answers = trigger or AsAsked(), answers
         self._most_items, self._most_waiting = most_items, most_waiting
         self._frames: OrderedDict[int, _Sent] = OrderedDict()
         self._items = 0
@@ -74,6 +77,10 @@ class RefinementSender:
         self._numbers: deque[int] = deque(maxlen=_NUMBERS_KEPT)
         self.refused: Counter[str] = Counter()
         self.answered = self.symbols_sent = self.items_confirmed = 0
+
+    def set_trigger(self, trigger: Trigger, answers: int) -> None:
+        """Decide by another trigger from now on; arguments as above."""
+        self._trigger, self._answers = trigger, answers
 
     @property
     def waiting(self) -> int:
@@ -175,6 +182,8 @@ class RefinementSender:
         return QUEUE_FULL if len(self._waiting) >= self._most_waiting else ""
 
     def _contradiction(self, request: Request) -> str:
+        if self._answers and any(self._answers <= one < NO_ANSWER for one in request.answers or ()):
+            return CONTRADICTORY
         for group in request.groups:
             frame = self._frames.get(group.frame_num)
             if frame is None:

@@ -77,4 +77,3 @@ class Followed:
         if self._receiver.sample_limit.done < samples or self.waiting > 0:
             return False
         return all(sink is None or sink.answers_taken >= decoder.frames_answered for decoder, sink in self._ends)
-
