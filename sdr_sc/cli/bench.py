@@ -150,6 +150,17 @@ def throughput(
     )
 
 
+@command.command("profile")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of features and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on less data.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def profile(seed: int, quick: bool, json_path: Path | None) -> None:
+    """Where a frame's time goes between input and output of the receiver's and the transmitter's block."""
+    from sdr_sc.bench.phy.profile import profile_rows
+
+    measure_and_print(lambda log: profile_rows(quick, seed, log), json_path, {"seed": seed, "quick": quick})
+
+
 @command.command("usrp")
 @click.option("--seconds", default=600.0, show_default=True, help="Of the long run at 1 MS/s.")
 @click.option("--quick", is_flag=True, help="The same rows on runs of a few seconds each.")

@@ -14,8 +14,8 @@ import pytest
 from command import sdr_sc
 from gnuradio import blocks, gr
 
+from sdr_sc.bench.phy import profile, throughput_frames, throughput_runs
 from sdr_sc.bench.phy import throughput as phy_throughput
-from sdr_sc.bench.phy import throughput_frames, throughput_runs
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.phy.numerology import Numerology
 
@@ -136,3 +136,14 @@ def test_a_transmitter_whose_start_takes_long_is_fed_only_once_it_runs(monkeypat
     )
     run = throughput_runs.run_transmitter(throughput_frames.frame_pdus(10, 20, 1), 10)
     assert run.received == 20 and asked and all(asked)
+
+
+def test_the_profile_has_every_stage_and_its_parts_add_up() -> None:
+    rows = {row.name: row.value for row in profile.profile_rows(True, 1, ignore)}
+    for total in phy_throughput.OUR_SYMBOLS:
+        part = {name.partition(": ")[2]: value for name, value in rows.items() if f" {total} symbols" in name}
+        stages = [part[name] for name in ("search", "preamble and header", "payload and SNR")]
+        assert min(stages) > 0
+        assert sum(stages) + part["remainder: between the stages"] == pytest.approx(part["receiver as a whole"])
+        block = part["receiver as a whole"] + part["remainder: GNU Radio, PMT and tags at the receiver"]
+        assert block == pytest.approx(part["block ofdm_rx in a flowgraph"])
