@@ -147,14 +147,37 @@ class FeaturesScheme(CodedScheme):
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes, or -1 for all where the codeword cannot be decoded."""
+        features = self._received(transmission, received)
+        if features is None:
+            return np.full((received.header.model_id & 0x3F) + 1, -1, np.int64)
+        return answers(self._decoder.decode(features, transmission.side[1].snr_db))[0]
+
+    def probabilities(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The student decoder's, calibrated for the noise of the quantisation."""
+        features = self._received(transmission, received)
+        if features is None:
+            items = (received.header.model_id & 0x3F) + 1
+            return np.full((items, len(self._contract.class_names)), np.nan)
+        return self._decoder.probabilities(features, transmission.side[1].snr_db)
+
+    def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The quantised features, real and imaginary parts in turn."""
+        features = self._received(transmission, received)
+        if features is None:
+            width = 2 * transmission.side[1].features
+            return np.full(((received.header.model_id & 0x3F) + 1, width), np.nan, np.float32)
+        return features.view(np.float32)
+
+    def _received(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray | None:
+        """complex64 (items, features), None where the codeword cannot be decoded."""
         word, precision = transmission.side
         items = (received.header.model_id & 0x3F) + 1
         message = word.message(received)
         if message is None:
-            return np.full(items, -1, np.int64)
+            return None
         bits = message[: items * precision.item_bits].reshape(items, 2 * precision.features, -1)
         index = bits @ (1 << np.arange(precision.quantiser.bits - 1, -1, -1))
-        return answers(self._decoder.decode(_complex(precision.quantiser.values(index)), precision.snr_db))[0]
+        return _complex(precision.quantiser.values(index))
 
     def describe(self) -> dict[str, Any]:
         """Model, code, sizes, and what the precisions are worth without a channel."""

@@ -3,22 +3,41 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.bits import Codeword, digit_bits, pack_digits, unpack_digits
+from sdr_sc.schemes.bler_tables import ErrorRates
 from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.model_files import NOTHING
 from sdr_sc.schemes.scheme import Transmission, wire_id
 
+_HELD_OUT = 5000
 MAX_LOSS = 0.005
 """Share of codewords that may be lost more than with the most robust mode, for a mode of fewer symbols."""
+
+
+def answers_codeword(items: int, levels: int, snr_db: float | None, rates: ErrorRates) -> Codeword:
+    """The codeword of fewest symbols for so many answers out of ``levels`` each, whose losses are within `MAX_LOSS`
+    of the least."""
+    wanted = digit_bits(items, levels) + CRC_BITS
+    options = []
+    for place, mode in enumerate(MODES):
+        symbols = mode.symbols(wanted)
+        bits = mode.info_bits(symbols)
+        if bits >= wanted:
+            options.append((float(rates.of(snr_db, symbols)[place]), Codeword(place, symbols, bits)))
+    least = min(lost for lost, _ in options)
+    return min((word for lost, word in options if lost <= least + MAX_LOSS), key=lambda word: word.symbols)
 
 
 class LabelScheme(CodedScheme):
@@ -38,21 +57,13 @@ class LabelScheme(CodedScheme):
 
     def __init__(self, teacher: str, name: str, data_set: str = DEFAULT_DATA_SET) -> None:
         super().__init__()
-        self.name, self._classifier = name, classifier_of(teacher, data_set)
+        self.name, self._classifier, self._data_set = name, classifier_of(teacher, data_set), data_set
         self._classes = len(images_of(data_set).class_names)
         self._id = wire_id(name) & 0xFC00
 
     def codeword(self, items: int, snr_db: float | None) -> Codeword:
         """The codeword of a frame."""
-        wanted = digit_bits(items, self._classes) + CRC_BITS
-        options = []
-        for place, mode in enumerate(MODES):
-            symbols = mode.symbols(wanted)
-            bits = mode.info_bits(symbols)
-            if bits >= wanted:
-                options.append((float(self.rates.of(snr_db, symbols)[place]), Codeword(place, symbols, bits)))
-        least = min(lost for lost, _ in options)
-        return min((word for lost, word in options if lost <= least + MAX_LOSS), key=lambda word: word.symbols)
+        return answers_codeword(items, self._classes, snr_db, self.rates)
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of the classifier's answers."""
@@ -70,6 +81,25 @@ class LabelScheme(CodedScheme):
         if message is None:
             return np.full(items, -1, np.int64)
         return unpack_digits(message, items, self._classes)
+
+    def probabilities(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """What the class that was sent says of the true one, by the answers to held-out training images."""
+        found = self.answer(transmission, received)
+        return np.where((found < 0)[:, None], np.nan, self._truth_of_answer[found])
+
+    @cached_property
+    def _truth_of_answer(self) -> np.ndarray:
+        """float64 (answer, class): shares, with half an image more of each so that none is 0."""
+        data = load_dataset(self._data_set, "train")
+        _, held = held_out(len(data), min(_HELD_OUT, len(data) // 4), seed=1)
+        counts = np.full((self._classes, self._classes), 0.5)
+        np.add.at(counts, (self._classifier.classes(data.items(held)), data.targets(self.task, held)), 1)
+        return counts / counts.sum(axis=1, keepdims=True)
+
+    def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The class, as one of so many numbers that is 1."""
+        found = self.answer(transmission, received)
+        return np.where((found < 0)[:, None], np.float32(np.nan), np.eye(self._classes, dtype=np.float32)[found])
 
     def describe(self) -> dict[str, Any]:
         """Classifier, code, sizes, and what it serves."""

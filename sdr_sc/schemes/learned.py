@@ -12,7 +12,7 @@ from sdr_sc.errors import ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.model_files import Size, sizes_of_model
-from sdr_sc.schemes.scheme import BaseScheme, Transmission
+from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
@@ -69,6 +69,15 @@ class ModelScheme(BaseScheme):
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes; -1 for an item of which every symbol is erased."""
         return self._decoder.answer(received.features, received.snr_db, received.erased, received.noise_variance).best
+
+    def probabilities(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The student decoder's, calibrated."""
+        values = received.features, received.snr_db, received.erased, received.noise_variance
+        return self._decoder.probabilities(*values)
+
+    def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The received features, real and imaginary parts in turn; 0 for what is erased of an item."""
+        return known_parts(received)
 
     def describe(self) -> dict[str, Any]:
         """Model, its id, and sizes."""

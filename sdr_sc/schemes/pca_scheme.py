@@ -15,7 +15,7 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.classify import images_of
 from sdr_sc.schemes.model_files import sha256_of, size_of_tensors
 from sdr_sc.schemes.pca import K_LIST, SHIPPED, PcaModel
-from sdr_sc.schemes.scheme import BaseScheme, Transmission, wire_id
+from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts, wire_id
 from sdr_sc.shown import command_line, shown
 
 
@@ -74,6 +74,10 @@ class PcaScheme(BaseScheme):
         """The classifier's answers, -1 for an item of which every symbol is erased."""
         found = self._model.logits(received.features, received.snr_db).argmax(axis=1)
         return np.where(received.erased.all(axis=1), -1, found).astype(np.int64)
+
+    def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The received components, real and imaginary parts in turn; 0 for what is erased of an item."""
+        return known_parts(received)
 
     def describe(self) -> dict[str, Any]:
         """Components, the file and which it is, and sizes."""

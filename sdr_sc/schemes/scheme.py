@@ -118,6 +118,25 @@ class LaterAnswers(Protocol):
         ...
 
 
+@runtime_checkable
+class SoftAnswers(Protocol):
+    """What a scheme has beside `Scheme` whose receiver knows how sure it is."""
+
+    def probabilities(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """float64 (items of that frame, classes): of each class, sum 1; NaN where the item is lost."""
+        ...
+
+
+@runtime_checkable
+class Knowledge(Protocol):
+    """What a scheme has beside `Scheme` whose receiver holds something of each item, be it only its answer."""
+
+    def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """float32 (items of that frame, any width): all that a head for other labels can be fitted on; NaN where the
+        item is lost."""
+        ...
+
+
 class BaseScheme:
     """What most schemes do alike."""
 
@@ -135,6 +154,13 @@ class BaseScheme:
     def items_of(self, transmission: Transmission) -> slice:
         """Places of the frame's items among the images that were sent."""
         return transmission.items
+
+
+def known_parts(received: ReceivedFrame) -> np.ndarray:
+    """float32 (items, 2 k): analog symbols as `Knowledge` has them; 0 for erased ones, NaN for an item without any."""
+    lost = received.erased.all(axis=1)
+    parts = np.where(received.erased, np.complex64(0), received.features).astype(np.complex64).view(np.float32)
+    return np.where(lost[:, None], np.float32(np.nan), parts)
 
 
 def wire_id(name: str) -> int:

@@ -14,6 +14,7 @@ from sdr_sc.errors import ContractError
 LEAST_SLOPE = 0.02
 """Of the curve beyond its knots, and between them: confidences that differ stay different."""
 _LEAST_REST = 1e-12
+_BELOW = 0.999  # of the largest probability, which no other one reaches
 _MOST_LOG_ODDS = 20.0
 
 
@@ -102,19 +103,70 @@ class Calibration:
         Returns:
             float32 (n,), 0 to 1.
         """
-        grid, temperature, knots, curves = self._tables
-        items = len(logits)
-        column = np.broadcast_to(column, items)
-        row, share = _between(np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items), grid)
-        upper = np.minimum(row + 1, len(grid) - 1)
-        heat = np.exp((1.0 - share) * temperature[row, column] + share * temperature[upper, column])
+        column, row, upper, share, heat = self._at(len(logits), column, snr_db)
+        _, _, knots, curves = self._tables
         odds = top_log_odds(logits, heat)
         curve = (1.0 - share)[:, None] * curves[row, column] + share[:, None] * curves[upper, column]
         left, part = _between(np.clip(odds, knots[0], knots[-1]), knots)
-        right, every = np.minimum(left + 1, len(knots) - 1), np.arange(items)
+        right, every = np.minimum(left + 1, len(knots) - 1), np.arange(len(logits))
         true = (1.0 - part) * curve[every, left] + part * curve[every, right]
         true += LEAST_SLOPE * (np.maximum(odds - knots[-1], 0.0) + np.minimum(odds - knots[0], 0.0))
         return (1.0 / (1.0 + np.exp(-np.clip(true, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)))).astype(np.float32)
+
+    def probabilities(self, logits: np.ndarray, column: np.ndarray | int, snr_db: np.ndarray | float) -> np.ndarray:
+        """Probability of every output: that of the largest logit is `confidence`, and the others share the rest as a
+        softmax with the temperature has it.
+
+        Args:
+            logits, column, snr_db: as for `confidence`.
+
+        Returns:
+            float64 (n, outputs), of sum 1 an item.
+        """
+        *_, heat = self._at(len(logits), column, snr_db)
+        return with_confidence(logits / heat[:, None], self.confidence(logits, column, snr_db))
+
+    def _at(
+        self, items: int, column: np.ndarray | int, snr_db: np.ndarray | float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Each item's column, rows of the tables around its SNR, the second one's share, and temperature."""
+        grid, temperature, _, _ = self._tables
+        column = np.broadcast_to(column, items)
+        row, share = _between(np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items), grid)
+        upper = np.minimum(row + 1, len(grid) - 1)
+        return (
+            column,
+            row,
+            upper,
+            share,
+            np.exp((1.0 - share) * temperature[row, column] + share * temperature[upper, column]),
+        )
+
+
+def with_confidence(logits: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Probabilities of which that of the largest logit is given, and the others share the rest as a softmax has it,
+    evened out as far as it takes that none of them is above the given one.
+
+    Args:
+        logits: float (n, outputs), finite.
+        confidence: float (n,), of the largest logit.
+
+    >>> with_confidence(np.array([[2.0, 0.0, 0.0]]), np.array([0.9])).round(3).tolist()
+    [[0.9, 0.05, 0.05]]
+    >>> with_confidence(np.array([[2.0, 1.9, -9.0]]), np.array([0.4])).round(3).tolist()
+    [[0.4, 0.4, 0.2]]
+    """
+    best = logits.argmax(axis=1)[:, None]
+    others = np.exp(logits.astype(np.float64) - np.take_along_axis(logits, best, axis=1)) + _LEAST_REST
+    np.put_along_axis(others, best, 0.0, axis=1)
+    sure = confidence.astype(np.float64)[:, None]
+    others /= np.maximum(others.sum(axis=1, keepdims=True), _LEAST_REST)
+    even, most = 1.0 / max(logits.shape[1] - 1, 1), others.max(axis=1, keepdims=True)
+    allowed = _BELOW * sure / np.maximum(1.0 - sure, _LEAST_REST)
+    share = np.clip((most - allowed) / np.maximum(most - even, _LEAST_REST), 0.0, 1.0)
+    found = (1.0 - sure) * ((1.0 - share) * others + share * even)
+    np.put_along_axis(found, best, sure, axis=1)
+    return found
 
 
 def top_log_odds(logits: np.ndarray, temperature: np.ndarray | float = 1.0) -> np.ndarray:

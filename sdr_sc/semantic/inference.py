@@ -13,7 +13,7 @@ import numpy as np
 
 from sdr_sc.errors import ContractError, ModelFaultError
 from sdr_sc.semantic import onnx_file, weights
-from sdr_sc.semantic.calibration import channel_snr_db
+from sdr_sc.semantic.calibration import channel_snr_db, with_confidence
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.onnx_file import Part
@@ -218,6 +218,36 @@ class SemanticDecoder:
             gone = ~np.isfinite(features) if erased is None else erased
             noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
         return self.judged(logits, np.full(len(logits), k), noise_variance)
+
+    def probabilities(
+        self,
+        features: np.ndarray,
+        snr_db: float,
+        erased: np.ndarray | None = None,
+        noise_variance: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Probability of every output of the model's first task, calibrated where the model knows how.
+
+        Args:
+            features, snr_db, erased, noise_variance: as for `answer`.
+
+        Returns:
+            float64 (n_items, n_classes), of sum 1; NaN for items that are lost or that the model gives no number for.
+        """
+        logits = self.decode(features, snr_db, erased, strict=False)
+        known = np.isfinite(logits).all(axis=1)
+        finite = np.where(known[:, None], logits, 0.0)
+        calibration, k = self.contract.calibration, features.shape[1]
+        if calibration is None:
+            found = with_confidence(finite, self.task.answer(finite, self.contract.tasks[0]).confidence)
+        else:
+            if noise_variance is None:
+                gone = ~np.isfinite(features) if erased is None else erased
+                noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
+            column = int(np.searchsorted(self.contract.k_list, k))
+            found = calibration.probabilities(finite, column, channel_snr_db(noise_variance, k))
+        found[~known] = np.nan
+        return found
 
     def answer_prefixes(
         self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray, noise_variance: np.ndarray

@@ -16,7 +16,7 @@ import sdr_sc
 PACKAGE = Path(sdr_sc.__file__).parent
 ROOMS = (
     ("cli",),
-    ("bench",),
+    ("bench", "evidence"),
     ("demo", "doctor"),
     ("report",),
     ("sweep",),

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a sweep in which schemes are compared, and what each could send in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sdr_sc.evidence.verdicts import Option
+from sdr_sc.link.return_path import ReturnPath
+from sdr_sc.report.sweep.operating_points import Key, Operation
+from sdr_sc.report.sweep.results_set import Study
+from sdr_sc.report.sweep.selection import View
+from sdr_sc.sweep.config import ChannelEntry
+
+MARGINS_DB = (0.0, 3.0, 6.0)
+WRONG_BY_DB = (3.0, 6.0)
+RECEIVERS_DB = (0.0, 5.0, 10.0, 20.0)
+BUDGETS = (1.0, 2.0, 4.0, 8.0)
+"""Payload symbols an item."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Conditions that schemes are compared in.
+
+    Attributes:
+        name: for people.
+        options: by scheme, what it could send, over the same conditions.
+        budget: payload symbols an item at most; None for the scheme's own rule.
+    """
+
+    name: str
+    options: Mapping[str, tuple[Option, ...]]
+    budget: float | None = None
+
+
+def settings_of(study: Study) -> list[Setting]:
+    """All settings that the results hold: each channel at each SNR and in the mean; transmitters that may be wrong and
+    take a margin; one setting for all SNRs; and receivers of different SNR."""
+    table = View(study).operations
+    channels = {entry.label: entry for config in study.configs for entry in config.channels}
+    with_feedback = {label: one for label, one in channels.items() if one.feedback.assumed_db is None}
+    without = {label: one for label, one in channels.items() if one.feedback.assumed_db is not None}
+    snrs = sorted({key.snr_db for key in table})
+    found: list[Setting] = []
+    for label in with_feedback:
+        found += [_setting(f"{label}, {snr_db:g} dB", table, {"": [(label, snr_db)]}) for snr_db in snrs]
+        if len(snrs) > 1:
+            found.append(_setting(f"{label}, mean over SNR", table, {"": [(label, snr_db) for snr_db in snrs]}))
+    found += _with_margins(table, with_feedback, snrs)
+    if without:
+        name = f"no feedback, SNR anywhere from {snrs[0]:g} to {snrs[-1]:g} dB"
+        found += _budgeted(name, table, without, snrs)
+        if set(RECEIVERS_DB) <= set(snrs):
+            at = ", ".join(f"{snr_db:g}" for snr_db in RECEIVERS_DB)
+            found += _budgeted(f"one transmission to receivers at {at} dB", table, without, RECEIVERS_DB)
+    return [one for one in found if len(one.options) > 1]
+
+
+def _budgeted(
+    name: str, table: Mapping[Key, Operation], channels: Mapping[str, ChannelEntry], snrs: Sequence[float]
+) -> list[Setting]:
+    conditions = {label: [(label, snr_db) for snr_db in snrs] for label in channels}
+    whole = _setting(name, table, conditions)
+    return [whole, *(Setting(f"{name}, {budget:g} symbols at most", whole.options, budget) for budget in BUDGETS)]
+
+
+def _with_margins(
+    table: Mapping[Key, Operation], channels: Mapping[str, ChannelEntry], snrs: Sequence[float]
+) -> list[Setting]:
+    """A transmitter whose knowledge may be wrong either way chooses a margin: an error less a margin is an error."""
+    by_error: dict[float, str] = {}
+    for label, one in channels.items():
+        if not one.models and one.feedback == ReturnPath(error_db=one.feedback.error_db):
+            by_error[one.feedback.error_db] = label
+    found = []
+    for most in WRONG_BY_DB:
+        errors = [error for error in (-6.0, -3.0, 0.0, 3.0, 6.0) if abs(error) <= most]
+        options = {
+            f"margin of {margin:g} dB": [(by_error.get(error - margin, ""), snr) for snr in snrs for error in errors]
+            for margin in MARGINS_DB
+        }
+        found.append(_setting(f"SNR wrong by up to {most:g} dB either way, best margin", table, options))
+    return found if len(by_error) > 1 else []
+
+
+def _setting(
+    name: str, table: Mapping[Key, Operation], conditions: Mapping[str, Sequence[tuple[str, float]]]
+) -> Setting:
+    """A setting from the channel and the SNR of its conditions, by the label of each way to send."""
+    sent = {(key.scheme, key.k) for key in table}
+    options: dict[str, list[Option]] = {}
+    for label, places in conditions.items():
+        for scheme, k in sorted(sent, key=lambda pair: (pair[0], pair[1] or 0)):
+            keys = [Key(scheme, channel, snr_db, k) for channel, snr_db in places]
+            if all(key in table for key in keys):
+                told = ", ".join(part for part in ("" if k is None else f"k={k}", label) if part)
+                options.setdefault(scheme, []).append(Option(told, tuple(table[key] for key in keys)))
+    return Setting(name, {scheme: tuple(found) for scheme, found in options.items()})

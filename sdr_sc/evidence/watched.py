@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scheme whose receiver is looked at while it is measured: probabilities of the classes, or all that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.receiver import ReceivedFrame
+from sdr_sc.schemes.link import FrameOutcome, Link, LinkResult, noisy_channel
+from sdr_sc.schemes.scheme import BaseScheme, Knowledge, Scheme, SoftAnswers, Transmission
+
+Look = Callable[[Transmission, ReceivedFrame], np.ndarray]
+SOFT, KNOWLEDGE = "probabilities", "knowledge"
+_WAYS: dict[str, type] = {SOFT: SoftAnswers, KNOWLEDGE: Knowledge}
+ITEMS_PER_FRAME = 50
+CFO_HZ = 700.0
+
+
+class Watched(BaseScheme):
+    """Another scheme, and what its receiver had of each item.
+
+    Args:
+        scheme: which one.
+        what: `SOFT` or `KNOWLEDGE`.
+
+    Raises:
+        SdrScError: its receiver cannot be asked for that.
+    """
+
+    def __init__(self, scheme: Scheme, what: str) -> None:
+        if not isinstance(scheme, _WAYS[what]):
+            raise SdrScError(f"the receiver of scheme {scheme.name} cannot be asked for its {what}; leave it out.")
+        self._scheme, self._look = scheme, getattr(scheme, what)
+        self.name, self.task, self.k_list = scheme.name, scheme.task, scheme.k_list
+        self.forget()
+
+    def begin(self, channel: str) -> None:
+        """Forget what was seen."""
+        self._scheme.begin(channel)
+        self.forget()
+
+    def forget(self) -> None:
+        """What was sent so far does not count."""
+        self._sent = 0
+        self._places: dict[int, slice] = {}
+        self._keep: list[Transmission] = []  # so that no id comes again
+        self._found: dict[int, np.ndarray] = {}
+
+    def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
+        """As the scheme."""
+        return self._scheme.frame_items(snr_db, k, most)
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """As the scheme."""
+        transmissions = self._scheme.send(images, labels, snr_db, k)
+        for one in transmissions:
+            self._places[id(one)] = slice(self._sent + one.items.start, self._sent + one.items.stop)
+        self._keep += transmissions
+        self._sent += len(images)
+        return transmissions
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """As the scheme."""
+        self._found[self._places[id(transmission)].start] = self._look(transmission, received)
+        return self._scheme.answer(transmission, received)
+
+    def describe(self) -> dict[str, Any]:
+        """As the scheme."""
+        return self._scheme.describe()
+
+    def seen(self, items: int) -> np.ndarray:
+        """(items, width), in the order of sending; NaN where the frame was lost."""
+        parts = [self._found[start] for start in sorted(self._found)]
+        width = max((part.shape[1] for part in parts), default=1)
+        out = np.full((items, width), np.nan)
+        for start, part in self._found.items():
+            out[start : start + len(part), : part.shape[1]] = part
+        return out
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a point.
+
+    Attributes:
+        result: of the link.
+        values: float64 (items, width), see `Watched.seen`.
+    """
+
+    result: LinkResult
+    values: np.ndarray
+
+
+def watch(
+    scheme: Scheme, what: str, images: np.ndarray, labels: np.ndarray, snr_db: float, k: int | None, seed: int = 1,
+    channel: str = "",
+) -> Seen:  # fmt: skip
+    """Send items over a link that has been running, and keep what the receiver had of each.
+
+    A channel is redrawn for each frame of `ITEMS_PER_FRAME` items, as in sweeps; noise alone goes on.
+
+    Args:
+        scheme: of the catalogue.
+        what: `SOFT` or `KNOWLEDGE`.
+        images: uint8 (n, *item_shape).
+        labels: int64 (n,).
+        snr_db: Es/N0 on the occupied subcarriers.
+        k: payload symbols an item, or None for the scheme's choice.
+        seed: of noise and channel.
+        channel: models, see `sdr_sc.phy.channels.parse_chain`.
+    """
+    numerology, watched = Numerology(), Watched(scheme, what)
+    outcomes: list[FrameOutcome] = []
+    values: list[np.ndarray] = []
+    step = ITEMS_PER_FRAME if channel else len(labels)
+    for number, first in enumerate(range(0, len(labels), step)):
+        own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
+        watched.begin(channel)
+        air = noisy_channel(channel, snr_db, CFO_HZ, own_seed, numerology)
+        link = Link(watched, air, k, ITEMS_PER_FRAME, numerology)
+        batch, truth = images[first : first + step], labels[first : first + step]
+        link.sound(batch, truth)
+        watched.forget()
+        outcomes += link.send(batch, truth)
+        values.append(watched.seen(len(truth)))
+    width = max(part.shape[1] for part in values)
+    whole = np.full((len(labels), width), np.nan)
+    for first, part in zip(range(0, len(labels), step), values, strict=True):
+        whole[first : first + len(part), : part.shape[1]] = part
+    classes = int(max(labels.max(), *(one.found.max(initial=0) for one in outcomes))) + 1
+    return Seen(LinkResult.of(outcomes, classes), whole)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of wins and losses of a sweep's results: ours beside each rival in each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdr_sc.errors import SdrScError
+from sdr_sc.evidence.settings import settings_of
+from sdr_sc.evidence.tables import DASH, markdown, number, with_interval
+from sdr_sc.evidence.verdicts import Option, Verdict, choose, compare
+from sdr_sc.report.sweep.operating_points import Cost
+from sdr_sc.report.sweep.results_set import load_study
+from sdr_sc.results.rows import Row
+
+OURS = "ours"
+_OWN = ("ours", "refined")  # of the catalogue: variants of one coder are no rivals of each other
+_KINDS: tuple[tuple[Cost, str], ...] = (("uses", "payload"), ("on_air", "whole frame"))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line of the table.
+
+    Attributes:
+        setting: its name.
+        rival: the scheme that ours stands beside.
+        ours, theirs: what each sends; None where nothing fits the budget.
+        verdict: None where one of them sends nothing.
+    """
+
+    setting: str
+    rival: str
+    ours: Option | None
+    theirs: Option | None
+    verdict: Verdict | None
+
+    def winner(self, kind: Cost, ours: str) -> str:
+        """A scheme's name, ``even`` or ``traded``."""
+        if self.verdict is None:
+            return ours if self.ours is not None else self.rival if self.theirs is not None else DASH
+        found = self.verdict.winner(kind)
+        return ours if found == "ours" else self.rival if found == "rival" else found
+
+
+def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[Comparison]:
+    """Ours beside each other scheme of a results file.
+
+    Args:
+        path: of the results.
+        ours: the scheme that is compared with the others.
+        means_only: leave out settings of one SNR where there is a mean over several.
+
+    Raises:
+        SdrScError: the results cannot be read, or hold no such scheme, or nothing beside it.
+    """
+    found = []
+    study = load_study([path])
+    settings = settings_of(study)
+    own = {label for label, spec in study.schemes.items() if spec.get("scheme") in _OWN}
+    for setting in settings:
+        if means_only and setting.name.endswith(" dB") and any(s.name.endswith("mean over SNR") for s in settings):
+            continue
+        if ours not in setting.options:
+            continue
+        mine = choose(setting.options[ours], setting.budget)
+        for rival, options in setting.options.items():
+            if rival == ours or (rival in own and ours in own):
+                continue
+            theirs = choose(options, setting.budget)
+            verdict = compare(mine, theirs) if mine is not None and theirs is not None else None
+            found.append(Comparison(setting.name, rival, mine, theirs, verdict))
+    if not found:
+        raise SdrScError(f"{path} holds nothing to compare {ours!r} with; give results with that scheme and another.")
+    return found
+
+
+def table(found: Sequence[Comparison], ours: str = OURS) -> str:
+    """In Markdown."""
+    head = ["setting", "rival", f"{ours} sends", "accuracy", "payload", "on air", "rival sends", "accuracy", "payload",
+            "on air", "gain in points", "wins by payload", "wins by whole frame"]  # fmt: skip
+    lines = []
+    for one in found:
+        gain = one.verdict.gain if one.verdict else None
+        told = DASH if gain is None else with_interval(gain.points, (gain.low, gain.high), signed=True)
+        winners = [one.winner(kind, ours) for kind, _ in _KINDS]
+        lines.append([one.setting, one.rival, *_cells(one.ours), *_cells(one.theirs), told, *winners])
+    return markdown(head, lines, numbers_from=2)
+
+
+def _cells(option: Option | None) -> list[str]:
+    if option is None:
+        return ["nothing fits", DASH, DASH, DASH]
+    return [option.label, number(100 * option.accuracy), number(option.cost("uses")), number(option.cost("on_air"))]
+
+
+def tally(found: Sequence[Comparison], ours: str = OURS) -> str:
+    """How often each rival was beaten, in Markdown."""
+    rivals = list(dict.fromkeys(one.rival for one in found))
+    lines = []
+    for rival in rivals:
+        for kind, name in _KINDS:
+            winners = [one.winner(kind, ours) for one in found if one.rival == rival]
+            counts = [winners.count(each) for each in (ours, rival, "even", "traded", DASH)]
+            lines.append([rival, name, *(f"{count}" for count in counts)])
+    return markdown(["rival", "cost", f"{ours} wins", "rival wins", "even", "traded", "nothing fits"], lines, 2)
+
+
+def rows(found: Sequence[Comparison], ours: str = OURS) -> list[Row]:
+    """The figures of the table."""
+    out = []
+    for one in found:
+        if one.verdict is not None:
+            gain, name = one.verdict.gain, f"{one.setting}; {ours} less {one.rival}"
+            items = sum(operation.items for operation in one.verdict.ours.operations)
+            out.append(Row(f"{name}: accuracy", gain.points, "points", n=items, ci95=(gain.low, gain.high)))
+            for kind, cost in _KINDS:
+                ratio = one.verdict.rival.cost(kind) / one.verdict.ours.cost(kind)
+                out.append(Row(f"{name}: symbols of the rival over ours, {cost}", ratio, "times"))
+    return out
