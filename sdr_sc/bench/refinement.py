@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What incremental refinement saves against the finest fixed k, and how true the confidence is that it goes by."""
+"""What incremental refinement saves against the finest fixed k.
+
+All images are sent several times, each time with other noise. Figures of an image are means over these passes, and
+intervals come from the bootstrap over images: the same ones in all schemes, so that what an image is like cancels.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sdr_sc.bench.calibration import link_rows, noise_rows
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
-from sdr_sc.distill.measured.held_out import Model, over_noise, prefix
+from sdr_sc.distill.measured.held_out import Model
 from sdr_sc.errors import ContractError
-from sdr_sc.link.refinement.receiver import Settings
+from sdr_sc.link.refinement.receiver import Settings, Settled
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.results.rows import Row, clustered_interval, mean_interval
+from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
 from sdr_sc.schemes.refined import RefinedScheme
 from sdr_sc.schemes.scheme import Scheme
-from sdr_sc.semantic.calibration import calibration_error
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 Log = Callable[[str], None]
@@ -29,35 +33,34 @@ GAIN_GOAL = 1.3
 GOAL_SNRS_DB = (0.0, 5.0)
 TOLERANCE_POINTS = 0.1
 """Accuracy that the fixed k may give away against refinement."""
-CALIBRATION_GOAL_POINTS = 2.0
-CALIBRATION_SNRS_DB = (-8.0, -5.0, -2.0, 0.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0)
 SURE = 0.7
 """Confidence of an answer that counts as accepted."""
 ITEMS_PER_FRAME = 50
 CFO_HZ = 700.0
-_SEEDS, _SEED_ITEMS, _QUICK_ITEMS = 5, 2000, 300
+_PASSES, _LINK_ITEMS, _QUICK_ITEMS = 4, 2000, 300
 _RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Items over one link.
+    """Items over one link, or over all links.
 
     Attributes:
-        right: bool (n,), by item.
+        right: float (n,), which share of the times an item was sent it was answered correctly.
         symbols: payload symbols of each item.
         air: used subcarriers of all frames.
     """
 
     right: np.ndarray
     symbols: np.ndarray
-    air: int
+    air: float
 
 
-def bench_refinement(model: str, quick: bool, seed: int, log: Log) -> list[Row]:
+def bench_refinement(model: str, measured: str | None, quick: bool, seed: int, log: Log) -> list[Row]:
     """All rows; ``quick`` measures the same on less data.
 
     Args:
+        measured: file of a measured channel for the calibration; None to leave it out.
         log: gets what is measured next.
 
     Raises:
@@ -67,14 +70,16 @@ def bench_refinement(model: str, quick: bool, seed: int, log: Log) -> list[Row]:
     if not isinstance(data, ImageSet):
         raise ContractError(f"the data set {DEFAULT_DATA_SET} has no images; use another one.")
     encoder, decoder = SemanticEncoder(model), SemanticDecoder(model)
-    seeds, items = (1, _QUICK_ITEMS) if quick else (_SEEDS, _SEED_ITEMS)
+    passes, items = (1, _QUICK_ITEMS) if quick else (_PASSES, _LINK_ITEMS)
+    links = range(1 if quick else len(data) // items)
     rows = []
     for snr_db in FIXED_K:
         log(f"refinement at {snr_db:g} dB")
-        rows += _refinement_rows(encoder, decoder, data, snr_db, range(seed, seed + seeds), items)
-    log("calibration")
-    rows += _calibration_rows(Model(encoder, decoder, *_part(data, 0, 500 if quick else len(data))), quick, seed)
-    return rows
+        starts = [[(seed + number * len(links) + link, link * items) for link in links] for number in range(passes)]
+        rows += _refinement_rows(encoder, decoder, data, snr_db, starts, items)
+    log("calibration over plain noise")
+    rows += noise_rows(Model(encoder, decoder, *_part(data, 0, 500 if quick else len(data))), quick, seed)
+    return rows + link_rows(model, measured, quick, seed, log)
 
 
 def _part(data: ImageSet, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,43 +101,40 @@ def _refinement_rows(
     decoder: SemanticDecoder,
     data: ImageSet,
     snr_db: float,
-    seeds: Sequence[int],
+    starts: Sequence[Sequence[tuple[int, int]]],
     items: int,
 ) -> list[Row]:
+    """Rows of one SNR; ``starts`` has the seed and the first image of each link, by passes."""
     refined, fixed = RefinedScheme(encoder, decoder), _any_k(encoder, decoder)
     comparing = RefinedScheme(encoder, decoder, settings=Settings(compare=True))
     compared: list[FrameOutcome] = []
-    ours: list[Sent] = []
-    others: dict[int, list[Sent]] = {k: [] for k in FIXED_K[snr_db]}
-    waited, rounds, sure, frames = [], [], [], []
-    for place, seed in enumerate(seeds):
-        images, labels = _part(data, place * items, items)
-        outcomes = _over_a_link(refined, images, labels, snr_db, None, seed)
-        settled = list(refined.answered)
-        rounds += [frame.rounds for frame in settled]
-        sure += [frame.confidence for frame in settled]
-        waited += [frame.waited for frame in settled]
-        frames += outcomes
-        right = np.concatenate([outcome.found == outcome.truth for outcome in outcomes])
-        every = np.full(len(right), sum(outcome.channel_uses for outcome in outcomes) / len(right))
-        if sum(len(frame.k) for frame in settled) == len(right):  # no frame was lost
-            each = np.concatenate([frame.k for frame in settled]).astype(float)
-            every = each * every.sum() / each.sum()
-        ours.append(Sent(right, every, sum(outcome.symbols_on_air for outcome in outcomes)))
-        compared += _over_a_link(comparing, images, labels, snr_db, None, seed)
-        for k, found in others.items():
-            outcomes = _over_a_link(fixed, images, labels, snr_db, k, seed)
-            right = np.concatenate([outcome.found == outcome.truth for outcome in outcomes])
-            found.append(Sent(right, np.full(len(right), float(k)), sum(one.symbols_on_air for one in outcomes)))
+    ours: list[list[Sent]] = []
+    others: dict[int, list[list[Sent]]] = {k: [] for k in FIXED_K[snr_db]}
+    settled: list[Settled] = []
+    hits: list[np.ndarray] = []
+    for number, links in enumerate(starts):
+        for sent in (ours, *others.values()):
+            sent.append([])
+        for seed, first in links:
+            images, labels = _part(data, first, items)
+            outcomes = _over_a_link(refined, images, labels, snr_db, None, seed)
+            settled += refined.answered
+            hits += [one.found == one.truth for one in outcomes if one.snr_db is not None and len(one.truth)]
+            ours[-1].append(_sent(outcomes, [frame.k for frame in refined.answered]))
+            if number == 0:
+                compared += _over_a_link(comparing, images, labels, snr_db, None, seed)
+            for k, found in others.items():
+                found[-1].append(_sent(_over_a_link(fixed, images, labels, snr_db, k, seed), []))
     mine, theirs = _joined(ours), {k: _joined(found) for k, found in others.items()}
     needed = needed_k(mine.right.mean(), {k: float(one.right.mean()) for k, one in theirs.items()})
-    interval = _gain_interval(mine, theirs, np.random.default_rng(seeds[0]))
-    n, at = len(mine.right), f"AWGN {snr_db:g} dB"
-    low, high = clustered_interval([frame.correct for frame in frames], [len(frame.truth) for frame in frames])
+    interval = _gain_interval(mine, theirs, np.random.default_rng(starts[0][0][0]))
+    n, at = len(mine.right) * len(starts), f"AWGN {snr_db:g} dB"
     gain, name = needed / mine.symbols.mean(), f"gain of refinement in payload symbols, {at}"
-    confidence, parts = np.concatenate(sure), np.concatenate(rounds)
-    is_right = mine.right[: len(confidence)]
-    accepted = confidence >= SURE
+    confidence, rounds = (np.concatenate([getattr(one, what) for one in settled]) for what in ("confidence", "rounds"))
+    accepted, right = confidence >= SURE, np.concatenate(hits)
+    frames = len(settled)
+    low, high = mean_interval(mine.right)
+    sent_once = sum(len(one.truth) for one in compared)
     return [
         Row(f"accuracy, refinement, {at}", 100 * float(mine.right.mean()), "%", n=n, ci95=(100 * low, 100 * high)),
         Row(f"payload symbols an item, refinement, {at}", float(mine.symbols.mean()), "symbols", n=n,
@@ -141,17 +143,28 @@ def _refinement_rows(
         Row.at_least(name, gain, "times", GAIN_GOAL, n, interval) if snr_db in GOAL_SNRS_DB
         else Row(name, gain, "times", n=n, ci95=interval),
         Row(f"the same with all overhead, {at}", _air_of(needed, theirs) / mine.air, "times", n=n),
-        Row(f"items asked for again, {at}", 100 * float((parts > 1).mean()), "%", n=n),
-        Row(f"rounds of an item, mean, {at}", float(parts.mean()), "rounds", n=n),
-        Row(f"frames that an answer waits for, mean, {at}", float(np.mean(waited)), "frames", n=len(waited)),
+        Row(f"items asked for again, {at}", 100 * float((rounds > 1).mean()), "%", n=n),
+        Row(f"rounds of an item, mean, {at}", float(rounds.mean()), "rounds", n=n),
+        Row(f"frames that an answer waits for, mean, {at}", float(np.mean([one.waited for one in settled])), "frames",
+            n=frames),
         Row(f"answers with a confidence of {100 * SURE:g} % or more, {at}", 100 * float(accepted.mean()), "%", n=n),
-        Row(f"errors among these, {at}", 100 * float((~is_right[accepted]).mean()), "%", n=int(accepted.sum())),
+        Row(f"errors among these, {at}", 100 * float((~right[accepted]).mean()), "%", n=int(accepted.sum())),
         Row(f"accuracy, refinement with answers compared, {at}",
-            100 * sum(one.correct for one in compared) / n, "%", n=n),
+            100 * sum(one.correct for one in compared) / sent_once, "%", n=sent_once),
         Row(f"payload symbols an item, refinement with answers compared, {at}",
-            sum(one.channel_uses for one in compared) / n, "symbols", n=n),
+            sum(one.channel_uses for one in compared) / sent_once, "symbols", n=sent_once),
         *(Row(f"accuracy, k={k}, {at}", 100 * float(one.right.mean()), "%", n=n) for k, one in theirs.items()),
     ]  # fmt: skip
+
+
+def _sent(outcomes: Sequence[FrameOutcome], symbols: Sequence[np.ndarray]) -> Sent:
+    """A link's items, with the symbols of each where these are known and no frame was lost; else the mean of all."""
+    right = np.concatenate([outcome.found == outcome.truth for outcome in outcomes])
+    every = np.full(len(right), sum(outcome.channel_uses for outcome in outcomes) / len(right))
+    if sum(map(len, symbols)) == len(right):
+        each = np.concatenate(symbols).astype(float)
+        every = each * every.sum() / each.sum()
+    return Sent(right.astype(float), every, sum(outcome.symbols_on_air for outcome in outcomes))
 
 
 def _any_k(encoder: SemanticEncoder, decoder: SemanticDecoder) -> ModelScheme:
@@ -166,23 +179,25 @@ def _any_k(encoder: SemanticEncoder, decoder: SemanticDecoder) -> ModelScheme:
     return ModelScheme(*copies)
 
 
-def _joined(found: Sequence[Sent]) -> Sent:
-    return Sent(
-        np.concatenate([one.right for one in found]),
-        np.concatenate([one.symbols for one in found]),
-        sum(one.air for one in found),
+def _joined(passes: Sequence[Sequence[Sent]]) -> Sent:
+    """All links one after the other, the mean over the passes."""
+    right, symbols = (
+        np.mean([np.concatenate([getattr(one, name) for one in links]) for links in passes], axis=0)
+        for name in ("right", "symbols")
     )
+    return Sent(right, symbols, sum(one.air for links in passes for one in links) / len(passes))
 
 
 def needed_k(accuracy: float, by_k: dict[int, float]) -> float:
     """The fixed k that gives an accuracy less `TOLERANCE_POINTS`, between two k in proportion; the largest that was
-    measured where none gives it, the smallest where all do.
+    measured where none gives it, the smallest where all do. The accuracies are first made to rise by isotonic
+    regression: a running maximum would take the luckiest k for the truth.
 
     >>> needed_k(0.911, {2: 0.85, 4: 0.90, 8: 0.92})
     6.0
     """
     ks = sorted(by_k)
-    reached = np.maximum.accumulate([by_k[k] for k in ks])
+    reached = rising([by_k[k] for k in ks])
     wanted = accuracy - TOLERANCE_POINTS / 100
     place = int(np.searchsorted(reached, wanted - 1e-12))
     if place == 0 or place == len(ks):
@@ -191,8 +206,23 @@ def needed_k(accuracy: float, by_k: dict[int, float]) -> float:
     return round(float(ks[place - 1] + step * (ks[place] - ks[place - 1])), 6)
 
 
+def rising(values: Sequence[float]) -> np.ndarray:
+    """Isotonic regression: the nearest values, by the sum of squares, that never fall (pool adjacent violators).
+
+    >>> rising([1.0, 3.0, 2.0, 4.0]).tolist()
+    [1.0, 2.5, 2.5, 4.0]
+    """
+    blocks: list[tuple[float, int]] = []
+    for value in values:
+        blocks.append((value, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (mean, count), (other, more) = blocks.pop(), blocks.pop()
+            blocks.append(((mean * count + other * more) / (count + more), count + more))
+    return np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+
+
 def _gain_interval(mine: Sent, theirs: dict[int, Sent], rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of the gain by the bootstrap over items, each with its own noise and the same in all schemes."""
+    """95 % interval of the gain by the bootstrap over items, the same ones in all schemes."""
     n, gains = len(mine.right), []
     for _ in range(_RESAMPLES):
         drawn = rng.integers(0, n, n)
@@ -203,36 +233,3 @@ def _gain_interval(mine: Sent, theirs: dict[int, Sent], rng: np.random.Generator
 
 def _air_of(k: float, theirs: dict[int, Sent]) -> float:
     return float(np.interp(k, sorted(theirs), [theirs[one].air for one in sorted(theirs)]))
-
-
-def _calibration_rows(model: Model, quick: bool, seed: int) -> list[Row]:
-    """The largest calibration error over all k, and over all rounds, at each SNR: plain noise, estimated channel."""
-    contract, rng, rows = model.encoder.contract, np.random.default_rng(seed), []
-    assert contract.refinement is not None
-    plan, n = contract.refinement, len(model.targets)
-    for snr_db in CALIBRATION_SNRS_DB[:: 5 if quick else 1]:
-        symbols, errors = model.symbols(snr_db), {}
-        for k in contract.k_list:
-            errors[k] = _error(model, over_noise(prefix(symbols, 0, k), snr_db, rng), snr_db)
-        steps, first = plan.steps[plan.row(snr_db)], 0
-        parts, in_rounds = [], []
-        for place, k in enumerate(steps):
-            parts.append(over_noise(prefix(symbols, first, k), snr_db, rng))
-            first = k
-            together = np.concatenate(parts, axis=1) * plan.gains(steps[: place + 1], snr_db)
-            in_rounds.append(_error(model, together, snr_db))
-        worst = max(errors, key=lambda k: errors[k])
-        goal = CALIBRATION_GOAL_POINTS
-        rows += [
-            Row.at_most(f"calibration error, worst k ({worst}), {snr_db:g} dB", errors[worst], "points", goal, n),
-            Row.at_most(f"calibration error, worst round, {snr_db:g} dB", max(in_rounds), "points", goal, n),
-        ]
-    return rows
-
-
-def _error(model: Model, prefixes: np.ndarray, snr_db: float) -> float:
-    """Calibration error of prefixes' answers, points."""
-    items, k = prefixes.shape
-    variance = np.full((items, k), 10.0 ** (-snr_db / 10.0))
-    found = model.decoder.judged(model.logits(prefixes, snr_db), np.full(items, k), variance)
-    return 100 * calibration_error(found.confidence, found.best == model.targets)

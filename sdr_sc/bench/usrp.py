@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sdr_sc.bench.machine_pauses import MachinePauses
+from sdr_sc.bench.usrp_chain import chain_rows
 from sdr_sc.flowgraph.usrp_pair import PairResult, run_pair
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row
@@ -39,6 +40,7 @@ def bench_usrp(seconds: float, quick: bool, log: Callable[[str], None]) -> list[
             *lock_step_rows(folder, quick, log),
             *snr_rows(folder, quick, log),
             *step_response_rows(folder, quick, log),
+            *chain_rows(folder, quick, log),
             *endurance_rows(folder, 10.0 if quick else seconds, log),
             *rate_rows(folder, 5.0 if quick else 60.0, log),
         ]

@@ -12,6 +12,13 @@ from sdr_sc.cli.shared.bench_evidence import evidence
 from sdr_sc.cli.shared.measure import measure_and_print
 from sdr_sc.cli.shared.options import data_set_option, model_option
 
+measured_option = click.option(
+    "--measured-channel",
+    "measured",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Over this measured channel, too: an .npz file, see benchmarks/headline/config.yaml.",
+)
+
 
 @click.group()
 def command() -> None:
@@ -39,18 +46,21 @@ def link(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
 
 @command.command("refinement")
 @model_option
+@measured_option
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of the noise.")
 @click.option("--quick", is_flag=True, help="The same rows on less data, in under a minute.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def refinement(model: str, seed: int, quick: bool, json_path: Path | None) -> None:
+def refinement(model: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
     """Symbols that refinement saves against the finest fixed k, and how true the confidence is.
 
     Status 1 if a goal is missed.
     """
     from sdr_sc.bench.refinement import bench_refinement
 
-    config = {"model": model, "seed": seed, "quick": quick}
-    measure_and_print(lambda log: bench_refinement(model, quick, seed, log), json_path, config, goals_first=True)
+    config = {"model": model, "measured_channel": measured, "seed": seed, "quick": quick}
+    measure_and_print(
+        lambda log: bench_refinement(model, measured, quick, seed, log), json_path, config, goals_first=True
+    )
 
 
 @command.command("phy")
@@ -118,6 +128,25 @@ def snr_range(model: str, seed: int, quick: bool, json_path: Path | None) -> Non
 
     configuration = {"model": model, "seed": seed, "quick": quick}
     measure_and_print(lambda log: snr_range_rows(model, quick, seed, log), json_path, configuration)
+
+
+@command.command("air")
+@model_option
+@measured_option
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of channels and noise.")
+@click.option("--quick", is_flag=True, help="The same rows on a few frames each.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def air(model: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Symbols on the air an item, counted whole: frame modes and refinement against normal frames.
+
+    Status 1 if a goal is missed.
+    """
+    from sdr_sc.bench.air_time import air_rows
+
+    configuration = {"model": model, "measured_channel": measured, "seed": seed, "quick": quick}
+    measure_and_print(
+        lambda log: air_rows(model, measured, quick, seed, log), json_path, configuration, goals_first=True
+    )
 
 
 @command.command("throughput")

@@ -12,6 +12,7 @@ import pytest
 from command import environment
 
 from sdr_sc.bench import usrp as bench_usrp
+from sdr_sc.bench import usrp_chain
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph import usrp_pair
 from sdr_sc.flowgraph.usrp_pair import PairResult
@@ -46,3 +47,27 @@ def test_the_cam_follows_a_step_on_the_air() -> None:
     assert len(took) == 2 and all(
         0 < seconds < 2.0 for seconds in took
     )  # the figure is the bench's, on an idle machine
+
+
+def test_the_whole_chain_is_measured_without_the_start_of_its_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, used = [], iter(np.cumsum([0, 2, 0, 8, 0, 2] * len(usrp_chain.ITEMS) * len(usrp_chain.WAYS)))
+
+    def pair(folder, seconds, tx, rx, *args) -> PairResult:
+        asked.append((seconds, tx, rx))
+        found = result("dddd", rx={"items_answered": 900 if "auto" in tx or "normal" not in tx else 600})
+        names = ("encoder to answer, median", "encoder to answer, 99th percentile")
+        found.rows.update(zip(names, (3.0, 9.0), strict=True))
+        return found
+
+    monkeypatch.setattr(usrp_chain, "run_pair", pair)
+    monkeypatch.setattr(usrp_chain, "_children_s", lambda: float(next(used)))
+    rows = {row.name: row for row in usrp_chain.chain_rows(tmp_path, True, lambda _: None)}
+    at = "whole chain, modes, 50 images a frame: "
+    assert rows[at + "images answered"].value == 300 and rows[at + "encoder to answer, median"].value == 3.0
+    assert rows[at + "processor time of both ends, an image"].value == pytest.approx(1e3 * (8 - 2) / 850)
+    assert rows[at + "images a second over those with normal frames"].value == pytest.approx(1.5)
+    refining = [(tx, rx) for _, tx, rx in asked if "--refine" in tx]
+    assert len(asked) == 18 and len(refining) == 6 and all("--refine" in rx for _, rx in refining)
+    assert sum(seconds is None for seconds, *_ in asked) == 6
