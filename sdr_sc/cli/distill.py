@@ -96,6 +96,21 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     help="Use the labels of the first N training images only, as 'teacher fit --limit N' with its default --seed does; "
     "0 for all.",
 )
+@click.option(
+    "--labels",
+    default=0,
+    type=click.IntRange(0),
+    help="Use the labels of N training images only, equally many of each class, as 'teacher fit --labels N' does; 0 "
+    "for all. The teacher answers for the others; with --labels-only they are left out.",
+)
+@click.option("--label-seed", default=1, show_default=True, type=click.IntRange(0), help="Of the draw of --labels.")
+@click.option(
+    "--epoch-items",
+    default=0,
+    type=click.IntRange(0),
+    help="Images of an epoch, again and again if there are fewer; 0 for each once. Gives --labels-only with few labels "
+    "as many steps as others have.",
+)
 @click.option("--validation-items", default=5000, show_default=True, type=click.IntRange(1), help="Images held out.")
 @click.option(
     "--precision",
@@ -130,6 +145,9 @@ def command(
     channel: str,
     limit_items: int,
     labelled_items: int,
+    labels: int,
+    label_seed: int,
+    epoch_items: int,
     validation_items: int,
     precision: str,
     device: str,
@@ -184,6 +202,9 @@ def command(
         channel=channel,
         limit_items=limit_items,
         labelled_items=labelled_items,
+        labels=labels,
+        label_seed=label_seed,
+        epoch_items=epoch_items,
         validation_items=validation_items,
         precision=precision,
         encoder=encoder,

@@ -21,6 +21,8 @@ RECOMMENDED: dict[str, Any] = {
     "decision_weight": 10.0,
 }
 """What `DistillConfig` is changed by where pre-stored knowledge is at hand."""
+VALIDATION_SEED = 1
+"""By which the images are held out that neither student nor teacher learns from."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -38,7 +40,8 @@ class DistillConfig:
             labels. Without a teacher it has to be 0.
         temperature: of the soft labels.
         feature_weight: weight of the regression of the teacher's features; 0 for none.
-        bottleneck_weight: weight of the information bottleneck, per nat; 0 for none.
+        bottleneck_weight: weight of the information bottleneck, which is a share of a symbol's capacity, 0 to about 1,
+            and holds in the decision epochs too; 0 for none.
         decision_epochs: further passes, in which all but the encoder's convolutions learns to decide, see
             `sdr_sc.distill.decisions`.
         decision_weight: weight of the expected error, which takes the other terms' place at low SNR in these passes; 0
@@ -59,6 +62,12 @@ class DistillConfig:
         labelled_items: use the labels of the first so many training items only (0: of all), which are those that
             ``sdr-sc teacher fit --limit`` takes with as many held out and its default ``--seed``, by which it
             holds out; for the others the teacher's most likely class counts as the label.
+        labels: use the labels of so many training items only (0: of all), the same number of every class where the
+            classes are of one size, see `sdr_sc.distill.split.draw_labelled`; for the others the teacher's most likely
+            class counts. Without a teacher only the items with a label are learned from.
+        label_seed: of that draw; more labels of the same seed hold the fewer ones.
+        epoch_items: items of an epoch; 0 for each training item once. More than there are go over them again, each time
+            in another order and with other views, so that runs on few and on many items make equally many steps.
         precision: 'bfloat16' for mixed precision in the encoder's convolutions; 'auto' takes it where it is fast.
         encoder: its kind, see `sdr_sc.semantic.networks.registry.make_encoder`.
         task: what is learned, of those that the data set has targets for.
@@ -92,9 +101,12 @@ class DistillConfig:
     shift: int = 1
     erase: int = 0
     validation_items: int = 5000
-    validation_seed: int = 1
+    validation_seed: int = VALIDATION_SEED
     limit_items: int = 0
     labelled_items: int = 0
+    labels: int = 0
+    label_seed: int = 1
+    epoch_items: int = 0
     precision: str = "auto"
     encoder: str = "dense"
     task: str = CLASSIFICATION
@@ -111,6 +123,12 @@ class DistillConfig:
             raise SdrScError(
                 f"k has to be {LARGEST_K} or less, which a frame header can hold; limit_items and labelled_items 0 or "
                 "more; validation_items 1 or more, for the CAM's table."
+            )
+        if min(self.labels, self.label_seed, self.epoch_items) < 0:
+            raise SdrScError("labels, label_seed and epoch_items have to be 0 or more; 0 labels are all of them.")
+        if self.labels and (self.labelled_items or self.limit_items):
+            raise SdrScError(
+                "labels draws its items from the whole training set; leave out --labelled-items and --limit-items."
             )
         if not math.isfinite(self.decision_snr_db):
             raise SdrScError(f"decision_snr_db is {self.decision_snr_db}; give a number of dB, such as 5.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 if TYPE_CHECKING:
     from sdr_sc.distill.objective import Student
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 _LEARNING_RATE = 1e-3
 
 
-def decision_optimiser(student: Student) -> torch.optim.Optimizer:
-    """AdamW for all of the student but what comes before its pooled vector, which no longer takes a gradient."""
+def decision_optimiser(student: Student, bottleneck: nn.Module) -> torch.optim.Optimizer:
+    """AdamW for all of the student but what comes before its pooled vector, which no longer takes a gradient, and for
+    the bottleneck's centres and spreads, which have to follow the symbols."""
     encoder = student.encoder
     for part in encoder.backbone():
         part.requires_grad_(False)
-    learning = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    parameters = (*student.parameters(), *bottleneck.parameters())
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
     return torch.optim.AdamW(learning, lr=_LEARNING_RATE, weight_decay=0.0, fused=True)

@@ -118,12 +118,12 @@ class Learner:
                 f"the data set has items of shape {data.item_shape} where the student takes {wanted}; resize them."
             )
         _check_knowledge(config, self.knowledge)
-        parts = split(data, config, self.knowledge.known_items)
+        parts = split(data, config, self.knowledge.known_items, self.knowledge.knows_classes)
         self.items = parts.training
-        if len(self.items) < config.batch_items:
+        epoch_items = config.epoch_items or len(self.items)
+        if epoch_items < config.batch_items:
             raise SdrScError(
-                f"{len(self.items)} training items do not fill one batch of {config.batch_items}; "
-                "use fewer --batch-items."
+                f"{epoch_items} training items do not fill one batch of {config.batch_items}; use fewer --batch-items."
             )
         everything = np.arange(len(data))
         items = data.items(everything)
@@ -131,6 +131,7 @@ class Learner:
         targets = data.targets(config.task, everything)
         self.images, self.labels = torch.tensor(items), torch.tensor(np.asarray(targets, np.int64))
         self.labels[parts.unlabelled] = _UNKNOWN  # so that no use of them can go unseen
+        self.has_unlabelled = len(parts.unlabelled) > 0
         shape = tuple(items.shape[1:])
         if state is None:
             spec = ModalitySpec(data.modality, shape, modality_class(data.modality).parameters_of(items[self.items]))
@@ -161,7 +162,7 @@ class Learner:
                 "give --feature-weight 0, or the class width, pooled and from_pooled."
             )
         self.average = copy.deepcopy(objective.student)
-        self.steps_per_epoch = len(self.items) // config.batch_items
+        self.steps_per_epoch = epoch_items // config.batch_items
         self.epochs = config.epochs + config.decision_epochs
         self.steps = self.epochs * self.steps_per_epoch
         self.epoch = 0
@@ -229,7 +230,8 @@ class Learner:
         """Go over to the decision epochs, from the averaged weights."""
         self.objective.student.load_state_dict(self.average.state_dict())
         self.objective.deciding = True
-        self._use([decision_optimiser(self.objective.student)], self.config.decision_epochs)
+        optimiser = decision_optimiser(self.objective.student, self.objective.bottleneck)
+        self._use([optimiser], self.config.decision_epochs)
 
     def run_epoch(self, on_step: Callable[[], None] = _NO_WORK) -> EpochReport:
         """Train for the next epoch.
@@ -263,7 +265,7 @@ class Learner:
         seeds = np.random.SeedSequence((self.config.seed, self.epoch)).spawn(3)
         rng = np.random.default_rng(seeds[0])
         generator = torch.Generator(self.device).manual_seed(int(seeds[1].generate_state(1)[0]))
-        order = rng.permutation(self.items)
+        order = self._order(rng)
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             # A network's own draws, as for dropout, come from torch's global generator.
@@ -272,7 +274,7 @@ class Learner:
                 chosen = order[step * self.config.batch_items : (step + 1) * self.config.batch_items]
                 batch = self.knowledge.batch(self.images[chosen], chosen, rng)
                 labels = self.labels[chosen]
-                if self.config.labelled_items:
+                if self.has_unlabelled:
                     assert batch.log_probabilities is not None
                     labels = torch.where(labels == _UNKNOWN, batch.log_probabilities.argmax(1), labels)
                 self._step(batch, labels.to(self.device), generator, sums)
@@ -280,6 +282,12 @@ class Learner:
                     for schedule in self.schedules:
                         schedule.step()
                 on_step()
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        """Items of an epoch, int64 (`DistillConfig.epoch_items` or each once,)."""
+        wanted = self.config.epoch_items or len(self.items)
+        rounds = [rng.permutation(self.items) for _ in range(-(-wanted // len(self.items)))]
+        return np.concatenate(rounds)[:wanted]
 
     def _step(self, batch: Batch, labels: Tensor, generator: torch.Generator, sums: _Sums) -> None:
         losses, answers = self.objective.losses(batch, labels, generator)

@@ -39,12 +39,51 @@ def held_out(items: int, validation_items: int, seed: int) -> tuple[np.ndarray, 
     return np.setdiff1d(np.arange(items), validation), validation
 
 
-def split(data: Dataset, config: DistillConfig, known_items: int | None = None) -> Split:
+def draw_labelled(targets: np.ndarray, candidates: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Items whose labels are used where few are: of each class in proportion to its share of the candidates.
+
+    Args:
+        targets: int (items,), classes of the whole set.
+        candidates: int (n,), items to draw from.
+        count: how many.
+        seed: of the draw; with classes of one size, a larger ``count`` draws the items of a smaller one and others.
+
+    Returns:
+        int64 (count,), rising.
+
+    Raises:
+        SdrScError: there are fewer candidates, or more classes than ``count``.
+
+    >>> drawn = draw_labelled(np.arange(40) % 4, np.arange(30), 8, seed=1)
+    >>> np.bincount(drawn % 4), set(drawn) < set(draw_labelled(np.arange(40) % 4, np.arange(30), 12, seed=1))
+    (array([2, 2, 2, 2]), True)
+    """
+    classes, sizes = np.unique(targets[candidates], return_counts=True)
+    if not len(classes) <= count <= len(candidates):
+        raise SdrScError(
+            f"{count} labels were asked for, where the training items are {len(candidates)} of {len(classes)} classes; "
+            "give --labels a number between these two."
+        )
+    exact = count * sizes / len(candidates)
+    shares = np.maximum(exact.astype(int), 1)
+    while shares.sum() != count:  # by the largest remainder; no class is left out
+        change = 1 if shares.sum() < count else -1
+        open_ones = np.where(shares < sizes if change > 0 else shares > 1, change * (exact - shares), -np.inf)
+        shares[np.argmax(open_ones)] += change
+    drawn = []
+    for number, share in zip(classes, shares, strict=True):
+        own = candidates[targets[candidates] == number]
+        drawn.append(np.random.default_rng((seed, int(number))).permutation(own)[:share])
+    return np.sort(np.concatenate(drawn))
+
+
+def split(data: Dataset, config: DistillConfig, known_items: int | None = None, taught: bool = True) -> Split:
     """The split that the settings ask for.
 
     Args:
         known_items: how many of the first items there is knowledge of, as after ``prestore --limit``: training takes
             these alone, and what is held out comes from the others. None where all are known.
+        taught: whether a teacher answers for the items without labels; without one they are left out.
 
     Raises:
         SdrScError: there are fewer items than they ask for.
@@ -71,6 +110,12 @@ def split(data: Dataset, config: DistillConfig, known_items: int | None = None) 
             f"{max(config.limit_items, config.labelled_items)} are not left to train on; use fewer, "
             "or fewer --validation-items."
         )
+    if config.labels:
+        targets = data.targets(config.task, np.arange(len(data)))
+        labelled = draw_labelled(targets, training, config.labels, config.label_seed)
+        if not taught:
+            return Split(labelled, labelled[:0], validation)
+        return Split(training, np.setdiff1d(training, labelled), validation)
     unlabelled = training[config.labelled_items or len(training) :]
     if config.limit_items:
         chosen = np.random.default_rng((config.seed, config.limit_items)).permutation(training)

@@ -54,6 +54,13 @@ GOAL_PERCENT = 94.5
 @click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
 @click.option("--limit", default=0, type=click.IntRange(0), help="Train on the first N images only; 0 for all.")
 @click.option(
+    "--labels",
+    default=0,
+    type=click.IntRange(0),
+    help="Train on N images only, equally many of each class; 0 for all. 'distill --labels N' uses the same ones.",
+)
+@click.option("--label-seed", default=1, show_default=True, type=click.IntRange(0), help="Of the draw of --labels.")
+@click.option(
     "--validation-images", default=5000, show_default=True, type=click.IntRange(0), help="Training images held out."
 )
 @click.option("--test-images", default=0, type=click.IntRange(0), help="Test images measured at the end; 0 for all.")
@@ -74,6 +81,8 @@ def fit(
     resume: bool,
     threads: int,
     limit: int,
+    labels: int,
+    label_seed: int,
     validation_images: int,
     test_images: int,
     json_path: Path | None,
@@ -121,6 +130,8 @@ def fit(
         stem_stride=stem_stride,
         validation_items=validation_images,
         limit=limit,
+        labels=labels,
+        label_seed=label_seed,
     )
     console = terminal()
     trainer = FitTrainer(train, config, pick_device(device))
@@ -130,8 +141,7 @@ def fit(
     network = _run(trainer, checkpoint, checkpoint_steps, console)
     console.print(f"measuring {len(test)} test images ...")
     start = time.perf_counter()
-    images, labels = torch.tensor(test.images), torch.tensor(test.labels)
-    found = accuracy(network, images, labels, trainer.device)
+    found = accuracy(network, torch.tensor(test.images), torch.tensor(test.labels), trainer.device)
     speed = len(test) / (time.perf_counter() - start)
     validation = trainer.validate()
     card = save(
@@ -161,7 +171,7 @@ def fit(
         validation_images,
         network,
         speed,
-        whole=not (limit or test_images) and data_set == DEFAULT_DATA_SET,
+        whole=not (limit or labels or test_images) and data_set == DEFAULT_DATA_SET,
     )
     measurements.print_rows(rows, "teacher", console)
     console.print(f"wrote {out} (fingerprint {card.weights_sha256[:16]})")

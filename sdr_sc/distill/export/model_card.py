@@ -124,6 +124,11 @@ def _items_used(contract: ModelContract) -> str:
     """How much of the data set was used."""
     limit, held_out = contract.training["limit_items"], contract.training["validation_items"]
     labelled = contract.training.get("labelled_items")  # older contracts do not have it
+    drawn = contract.training.get("labels")
+    if drawn and not contract.training["soft_weight"]:
+        return f"{drawn} items, equally many of each class"
+    if drawn:
+        return f"all but {held_out} items, which are held out; labels of {drawn} alone, equally many of each class"
     items = f"{limit} items" if limit else f"all but {held_out} items, which are held out"
     return f"{items}; labels of the first {labelled} alone" if labelled else items
 

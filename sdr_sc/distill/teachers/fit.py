@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.checkpoint import as_json, read_checkpoint, write_checkpoint
-from sdr_sc.distill.split import held_out
+from sdr_sc.distill.config import VALIDATION_SEED
+from sdr_sc.distill.split import draw_labelled, held_out
 from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
 from sdr_sc.distill.teachers.base import CHUNK, as_batch
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
@@ -41,6 +42,9 @@ class FitConfig:
         ema_decay: decay of the running mean of the weights, which is what is shipped.
         validation_items: training images held out, drawn with the seed; 0 to train on all.
         limit: train on the first images only (0: on all), for quick checks.
+        labels: train on so many images only (0: on all), drawn as `sdr_sc.distill.split.draw_labelled` does; what is
+            held out then is what ``sdr-sc distill`` holds out.
+        label_seed: of that draw.
         shift: largest move of the augmentation, pixels of the original image.
         erase: side of the square that it erases, pixels of the original image.
         pretrained: start from the ImageNet weights.
@@ -62,6 +66,8 @@ class FitConfig:
     erase: int = 8
     validation_items: int = 5000
     limit: int = 0
+    labels: int = 0
+    label_seed: int = 1
     pretrained: bool = True
 
     def __post_init__(self) -> None:
@@ -70,6 +76,8 @@ class FitConfig:
                 "a fit needs 1 epoch and 2 images a batch or more, and no negative number of images; "
                 "fix --epochs, --batch-size, --limit or --validation-images."
             )
+        if min(self.labels, self.label_seed) < 0 or (self.labels and self.limit):
+            raise SdrScError("a fit takes --labels or --limit, each of 0 or more; leave one of them out.")
         if not 0 < self.learning_rate < 1:
             raise SdrScError(f"the learning rate {self.learning_rate:g} is not between 0 and 1; 0.001 is a good one.")
         if not 0 <= self.label_smoothing < 1:
@@ -103,8 +111,11 @@ class FitTrainer:
 
     def __init__(self, data: ImageSet, config: FitConfig, device: torch.device) -> None:
         self.config, self.device = config, device
-        used, validation = held_out(len(data), config.validation_items, config.seed)
+        split_seed = VALIDATION_SEED if config.labels else config.seed
+        used, validation = held_out(len(data), config.validation_items, split_seed)
         used = used[: config.limit or None]
+        if config.labels:
+            used = draw_labelled(data.labels, used, config.labels, config.label_seed)
         if len(used) < config.batch_size:
             raise SdrScError(
                 f"{len(used)} training images do not fill one batch of {config.batch_size}; use more images."
@@ -155,7 +166,8 @@ class FitTrainer:
 
         Args:
             on_step: called with the loss after each step.
-            on_epoch: called after each epoch with its number and the accuracy on the held-out images, a fraction.
+            on_epoch: called after each epoch with its number and the accuracy on the held-out images, a fraction; None
+                after a short epoch, until as many images were learned from as are held out.
             checkpoint: file that is replaced after every ``checkpoint_steps`` steps and at the end; None for none.
 
         Raises:
@@ -170,7 +182,9 @@ class FitTrainer:
                 self.save(checkpoint)
             on_step(loss)
             if self.step % self.steps_per_epoch == 0:
-                on_epoch(self.step // self.steps_per_epoch, self.validate())
+                done = self.step // self.steps_per_epoch
+                due = max(1, -(-len(self.validation[1]) // (self.steps_per_epoch * self.config.batch_size)))
+                on_epoch(done, self.validate() if done % due == 0 or self.step == self.steps else None)
         return self.average
 
     def _one_step(self) -> float:
