@@ -63,7 +63,7 @@ def awgn_scores(
         for column, k in enumerate(config.k_list):
             sent = normalise_prefix(symbols, k)
             for _ in range(draws):
-                received, _ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
+                received, *_ = lmmse_channel(sent, snr, generator, 0.0, estimate_noise=config.estimate_noise)
                 padded, fraction = pad_symbols(received, config.k_list[-1])
                 found = task.answer(student.decoder(padded, snr, fraction).numpy(), spec).best
                 scores[row, column] += float(task.score(found, targets).mean()) / draws

@@ -3,10 +3,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 _LEAST_GAIN = 1e-3
+
+
+class Received(NamedTuple):
+    """What comes out of the equaliser.
+
+    Attributes:
+        symbols: float32 (items, k, 2), equalised.
+        snr_db: float32 (items,), of the item after fading.
+        noise: float32 (items, k), noise power over the power of each symbol after fading.
+    """
+
+    symbols: Tensor
+    snr_db: Tensor
+    noise: Tensor
 
 
 def lmmse_channel(
@@ -16,7 +32,7 @@ def lmmse_channel(
     fading_fraction: float = 0.25,
     bank: Tensor | None = None,
     estimate_noise: float = 0.0,
-) -> tuple[Tensor, Tensor]:
+) -> Received:
     """Send unit-power feature symbols through AWGN or fading and an LMMSE equaliser.
 
     With gain h, noise power N0 = 10^(-snr_db/10) and the estimate h' = h + e, the equaliser's output is
@@ -33,9 +49,6 @@ def lmmse_channel(
         bank: float32 (channels, subcarriers), power gains as `sdr_sc.phy.channels.power_gains` draws them; or None for
             Rayleigh fading.
         estimate_noise: power of the channel estimate's error over the noise power; 0 for a known channel.
-
-    Returns:
-        Equalised symbols, float32 (items, k, 2), and the item's SNR after fading, float32 (items,), dB.
     """
     items, k, _ = symbols.shape
     device, pairs = symbols.device, (k + 1) // 2
@@ -62,7 +75,8 @@ def lmmse_channel(
     received = gain.unsqueeze(2) * symbols + noise
     i, q = received.unbind(dim=2)
     equalised = torch.stack((real * i - imaginary * q, real * q + imaginary * i), dim=2)
-    return equalised, snr_db + 10.0 * power.mean(dim=1).log10()
+    item_snr_db = snr_db + 10.0 * power.mean(dim=1).log10()
+    return Received(equalised, item_snr_db, _to_symbols((noise_power / power).expand(items, pairs), k))
 
 
 def _to_symbols(pairs: Tensor, k: int) -> Tensor:

@@ -88,7 +88,7 @@ class Objective(nn.Module):
         snr_db = self._draw_snr_db(len(inputs), generator)
         symbols = self.student.encoder.from_pooled(pooled, self._told(snr_db, config.feedback_error_db, generator))
         sent = normalise_prefixes(symbols, config.k_list)
-        logits = self._through_channel(sent, snr_db, generator)
+        logits, noise = self._through_channel(sent, snr_db, generator)
         weight = feasibility(config.k_list, snr_db, logits.shape[2])
         losses = {}
         if self.deciding and config.decision_weight > 0:
@@ -106,8 +106,8 @@ class Objective(nn.Module):
             assert batch.features is not None
             wanted = batch.features.to(labels.device)
             losses["feature"] = config.feature_weight * feature_loss(self.feature_head(pooled), wanted)
-        if config.bottleneck_weight > 0 and not self.deciding:
-            losses["bottleneck"] = config.bottleneck_weight * self.bottleneck(sent, snr_db, labels).mean()
+        if config.bottleneck_weight > 0:
+            losses["bottleneck"] = config.bottleneck_weight * self.bottleneck(sent, snr_db, noise, labels).mean()
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return losses, logits.detach().argmax(2)
 
@@ -134,11 +134,12 @@ class Objective(nn.Module):
             return torch.full_like(snr_db, SNR_CENTRE_DB)
         return snr_db + error_db * torch.randn(snr_db.shape, generator=generator, device=generator.device)
 
-    def _through_channel(self, sent: Tensor, snr_db: Tensor, generator: torch.Generator) -> Tensor:
-        """Logits, float32 (len(k_list), items, classes), of symbols as `normalise_prefixes` gives them."""
+    def _through_channel(self, sent: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Logits, float32 (len(k_list), items, classes), of symbols as `normalise_prefixes` gives them; and the noise
+        power over each symbol's, float32 (len(k_list), items, k_max)."""
         config = self.config
         count, items, k_max, _ = sent.shape
-        received, received_snr_db = lmmse_channel(
+        received, received_snr_db, noise = lmmse_channel(
             sent.flatten(0, 1),
             snr_db.repeat(count),
             generator,
@@ -150,7 +151,7 @@ class Objective(nn.Module):
         kept = torch.arange(k_max, device=generator.device) < k.unsqueeze(1)
         told_db = self._told(received_snr_db, config.estimate_error_db, generator)
         logits = self.student.decoder(received * kept.unsqueeze(2), told_db, k / k_max)
-        return logits.unflatten(0, (count, items))
+        return logits.unflatten(0, (count, items)), noise.unflatten(0, (count, items))
 
 
 def feasibility(k_list: tuple[int, ...], snr_db: Tensor, n_classes: int) -> Tensor:

@@ -91,24 +91,28 @@ def residual_information(symbols: Tensor, centres: Tensor, spread: Tensor, noise
     Args:
         symbols: float32 (..., items, k, 2), as sent.
         centres: float32 (..., items, k, 2), that of each item's class.
-        spread: float32 (k,), power of a class's symbols around their centre.
-        noise: float32 (items,), noise power over signal power, 10^(-snr_db/10).
+        spread: float32, power of a class's symbols around their centre; of a shape that broadcasts to (..., items, k).
+        noise: float32, noise power over the received signal's power; as ``spread``.
 
     Returns:
         float32 (..., items, k), each symbol's part of the bound, nats.
 
-    >>> noise = torch.tensor([0.5])
+    >>> noise = torch.tensor(0.5)
     >>> at_centre = residual_information(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2), torch.tensor([1e-9]), noise)
     >>> round(at_centre.item(), 6)
     0.0
     """
     distance = (symbols - centres).square().sum(dim=-1)
-    noise = noise.unsqueeze(-1)
-    return torch.log1p(spread / noise) + (noise + distance) / (noise + spread) - 1.0
+    return torch.log1p(spread / noise) + (distance - spread) / (noise + spread)
 
 
 class Bottleneck(nn.Module):
-    """The learned class centres and spreads of `residual_information`; needed in training alone.
+    """The share of the symbols' capacity that `residual_information` takes, with learned centres and spreads of the
+    classes, which drift with the SNR as the encoder does; needed in training alone.
+
+    In nats the residue is largest where the channel is best and symbols are not scarce, and grows with k. Over the
+    capacity log(1 + 1/N0) of each symbol, with the noise N0 that it has after fading, and as a mean over the k symbols,
+    one weight means the same for every k and SNR.
 
     Args:
         n_classes: of the task.
@@ -121,21 +125,26 @@ class Bottleneck(nn.Module):
         shape = (n_classes, k_list[-1], 2)
         self.centres = nn.Parameter(torch.randn(shape) / math.sqrt(2.0))
         self.drift = nn.Parameter(torch.zeros(shape))  # of the centres with the SNR
-        self.log_spread = nn.Parameter(torch.full((k_list[-1],), math.log(0.1)))
+        self.log_spread = nn.Parameter(torch.full(shape[:2], math.log(0.1)))
+        self.spread_drift = nn.Parameter(torch.zeros(shape[:2]))
 
-    def forward(self, sent: Tensor, snr_db: Tensor, labels: Tensor) -> Tensor:
-        """Bound for each k and item.
+    def forward(self, sent: Tensor, snr_db: Tensor, noise: Tensor, labels: Tensor) -> Tensor:
+        """Mean share for each k and item.
 
         Args:
             sent: float32 (len(k_list), items, k_max, 2), as `normalise_prefixes` gives them.
-            snr_db: float32 (items,).
+            snr_db: float32 (items,), before fading, as the encoder is given it.
+            noise: float32 (len(k_list), items, k_max), noise power over the power of each received symbol.
             labels: int64 (items,).
 
         Returns:
-            float32 (len(k_list), items), nats.
+            float32 (len(k_list), items), of the capacity; 1 is as much as a symbol can carry.
         """
-        raw = self.centres[labels] + self.drift[labels] * snr_input(snr_db).view(-1, 1, 1)
+        told = snr_input(snr_db).view(-1, 1, 1)
+        raw = self.centres[labels] + self.drift[labels] * told
+        spread = (self.log_spread[labels] + self.spread_drift[labels] * told[..., 0]).exp()
         centres = normalise_prefixes(raw, self.k_list)
-        parts = residual_information(sent, centres, self.log_spread.exp(), 10.0 ** (-snr_db / 10.0))
-        kept = torch.arange(sent.shape[2]) < torch.tensor(self.k_list).unsqueeze(1)
-        return (parts * kept.to(parts).unsqueeze(1)).sum(dim=2)
+        parts = residual_information(sent, centres, spread, noise) / torch.log1p(1.0 / noise)
+        counts = torch.tensor(self.k_list).unsqueeze(1)
+        kept = torch.arange(sent.shape[2]) < counts
+        return (parts * kept.to(parts).unsqueeze(1)).sum(dim=2) / counts.to(parts)

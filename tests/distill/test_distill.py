@@ -49,7 +49,7 @@ def data() -> ImageSet:
 def test_training_channel_has_the_lmmse_error_of_theory(fading: float) -> None:
     generator = torch.Generator().manual_seed(1)
     symbols = torch.randn(20_000, 8, 2, generator=generator) / 2**0.5
-    received, _ = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, fading)
+    received, *_ = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, fading)
     error = (received - symbols).square().sum(2).mean().item()
     noise = 10 ** (-0.5)
     gains = np.random.default_rng(2).exponential(size=400_000) if fading else np.ones(1)
@@ -59,8 +59,8 @@ def test_training_channel_has_the_lmmse_error_of_theory(fading: float) -> None:
 def test_training_channel_is_seeded_and_differentiable() -> None:
     symbols = torch.ones(4, 4, 2, requires_grad=True)
     snr = torch.zeros(4)
-    one, _ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
-    other, _ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
+    one, *_ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
+    other, *_ = lmmse_channel(symbols, snr, torch.Generator().manual_seed(3))
     assert torch.equal(one, other)
     one.sum().backward()
     assert symbols.grad is not None and (symbols.grad > 0).all()
@@ -70,7 +70,7 @@ def test_training_channel_with_a_bank_has_the_error_of_its_gains() -> None:
     generator = torch.Generator().manual_seed(1)
     symbols = torch.randn(20_000, 8, 2, generator=generator) / 2**0.5
     gains = np.random.default_rng(2).uniform(0.2, 3.0, (50, 48)).astype(np.float32)
-    received, snr_db = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, 1.0, torch.from_numpy(gains))
+    received, snr_db, _ = lmmse_channel(symbols, torch.full((20_000,), 5.0), generator, 1.0, torch.from_numpy(gains))
     error = (received - symbols).square().sum(2).mean().item()
     noise = 10 ** (-0.5)
     assert error == pytest.approx(np.mean(noise / (noise + gains)), rel=0.03)
@@ -157,7 +157,7 @@ def test_training_channel_with_an_estimate_has_the_error_of_its_formula() -> Non
     """Against a numpy average of |h'* (x + n) / (|h'|^2 + N0) - x|^2 with h' = 1 + e."""
     generator = torch.Generator().manual_seed(5)
     symbols = torch.randn(40_000, 4, 2, generator=generator) / 2**0.5
-    received, _ = lmmse_channel(symbols, torch.zeros(40_000), generator, 0.0, estimate_noise=0.1)
+    received, *_ = lmmse_channel(symbols, torch.zeros(40_000), generator, 0.0, estimate_noise=0.1)
     error = (received - symbols).square().sum(2).mean().item()
     rng = np.random.default_rng(6)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sdr_sc.semantic.losses import Bottleneck, expected_error, label_loss, residual_information, soft_label_loss
-from sdr_sc.semantic.networks.symbols import normalise_prefix, normalise_prefixes
+from sdr_sc.semantic.networks.symbols import normalise_prefix, normalise_prefixes, snr_input
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 20.0])
@@ -19,9 +19,9 @@ def test_the_bound_is_tight_for_a_gaussian_class(snr_db: float, spread: float) -
     generator = torch.Generator().manual_seed(1)
     centres = torch.randn(1, 4, 2, generator=generator)
     symbols = centres + (spread / 2) ** 0.5 * torch.randn(50_000, 4, 2, generator=generator)
-    noise = torch.full((50_000,), 10 ** (-snr_db / 10))
+    noise = torch.tensor(10 ** (-snr_db / 10))
     bound = residual_information(symbols, centres, torch.full((4,), spread), noise).sum(1).mean().item()
-    assert bound == pytest.approx(4 * math.log(1 + spread / noise[0].item()), rel=0.01)
+    assert bound == pytest.approx(4 * math.log(1 + spread / noise.item()), rel=0.01)
 
 
 def test_the_bound_is_the_divergence_of_two_gaussians() -> None:
@@ -42,7 +42,7 @@ def test_the_bound_is_the_divergence_of_two_gaussians() -> None:
 def test_a_wrong_centre_or_spread_makes_the_bound_larger(offset: float, factor: float) -> None:
     generator = torch.Generator().manual_seed(2)
     symbols = 0.2**0.5 * torch.randn(20_000, 1, 2, generator=generator)  # spread 0.4
-    noise = torch.full((20_000,), 0.1)
+    noise = torch.tensor(0.1)
     true = residual_information(symbols, torch.zeros(1, 1, 2), torch.tensor([0.4]), noise).mean()
     wrong = residual_information(symbols, torch.full((1, 1, 2), offset), torch.tensor([0.4 * factor]), noise).mean()
     assert wrong > true + 0.05
@@ -57,15 +57,53 @@ def test_learned_centres_and_spreads_find_those_of_the_classes() -> None:
     sent = normalise_prefixes(raw, (4,))
     bottleneck = Bottleneck(3, (4,))
     optimiser = torch.optim.Adam(bottleneck.parameters(), lr=0.05)
-    snr_db = torch.full((3000,), 10.0)
+    snr_db, noise = torch.full((3000,), 10.0), torch.full((1, 3000, 4), 0.1)
     for _ in range(600):
         optimiser.zero_grad()
-        bottleneck(sent, snr_db, labels).mean().backward()
+        bottleneck(sent, snr_db, noise, labels).mean().backward()
         optimiser.step()
     found = normalise_prefix(bottleneck.centres.detach(), 4)
     assert (found - means).abs().max() < 0.05
     within = (sent[0] - means[labels]).square().sum(2).mean().item()
-    assert bottleneck.log_spread.exp().mean().item() == pytest.approx(within, rel=0.2)
+    told = snr_input(snr_db[:1])
+    spread = (bottleneck.log_spread + bottleneck.spread_drift * told).exp()
+    assert spread.mean().item() == pytest.approx(within, rel=0.2)
+
+
+def gaussian_share(snr_db: float, k_list: tuple[int, ...], spread: float, faded: float = 1.0) -> torch.Tensor:
+    """The bottleneck's value for each k where a class's symbols have a spread of their own, which it knows."""
+    generator = torch.Generator().manual_seed(4)
+    items, k_max = 20_000, k_list[-1]
+    bottleneck = Bottleneck(1, k_list)
+    with torch.no_grad():
+        bottleneck.centres.copy_(torch.full((1, k_max, 2), 0.5**0.5))  # of power 1 for every k
+        bottleneck.log_spread.fill_(math.log(spread))
+    one = bottleneck.centres + (spread / 2) ** 0.5 * torch.randn(items, k_max, 2, generator=generator)
+    sent = torch.stack([one * (torch.arange(k_max) < k).view(1, -1, 1) for k in k_list])
+    noise = torch.full((len(k_list), items, k_max), 10 ** (-snr_db / 10) / faded)
+    return bottleneck(sent, torch.full((items,), snr_db), noise, torch.zeros(items, dtype=torch.int64)).mean(1)
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 5.0, 25.0])
+def test_the_bottleneck_is_a_share_of_the_capacity_whatever_k_is(snr_db: float) -> None:
+    found = gaussian_share(snr_db, (1, 2, 32), 0.3)
+    noise = 10 ** (-snr_db / 10)
+    wanted = math.log(1 + 0.3 / noise) / math.log(1 + 1 / noise)
+    assert found.tolist() == pytest.approx([wanted] * 3, rel=0.03)
+
+
+def test_the_bottleneck_counts_the_noise_after_fading() -> None:
+    wanted = gaussian_share(5.0 - 10.0, (4,), 0.3)
+    assert gaussian_share(5.0, (4,), 0.3, faded=0.1).item() == pytest.approx(wanted.item(), rel=1e-3)
+
+
+def test_each_class_has_a_spread_of_its_own_that_drifts_with_the_snr() -> None:
+    bottleneck = Bottleneck(2, (4,))
+    labels, noise = torch.tensor([0, 1]), torch.full((1, 2, 4), 0.1)
+    sent = normalise_prefixes(torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(5)), (4,))
+    bottleneck(sent, torch.tensor([0.0, 20.0]), noise, labels)[0, 1].backward()
+    for parameter in (bottleneck.log_spread, bottleneck.spread_drift, bottleneck.centres, bottleneck.drift):
+        assert parameter.grad is not None and not parameter.grad[0].any() and parameter.grad[1].any()
 
 
 def test_soft_labels_have_the_entropy_as_their_lower_bound() -> None:

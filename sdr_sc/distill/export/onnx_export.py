@@ -99,7 +99,7 @@ class StudentExporter:
             snr_db = low + (high - low) * torch.rand(len(batch), generator=generator)
             with torch.inference_mode():
                 sent = normalise_prefix(self._modules["encoder"](pixels, snr_db), k)
-                received, received_snr_db = lmmse_channel(sent, snr_db, generator)
+                received, received_snr_db, _ = lmmse_channel(sent, snr_db, generator)
                 padded, fraction = pad_symbols(received, self.contract.k_max)
             values: dict[Part, tuple[Tensor, ...]] = {
                 "encoder": (pixels, snr_db),

@@ -99,37 +99,41 @@ class StudentEncoder(Encoder):
     Attributes:
         kind: name of this architecture in a model's contract.
         width: length of the pooled feature vector.
+        channels: of the first and the following convolutions.
+        hidden_width: of the layer between the pooled vector and the symbols.
         sides: heights and widths of the images that it takes, pixels.
     """
 
     kind = "dense"
     width = 48
+    channels = (16, 32)
+    hidden_width = 64
     sides = range(16, 129)
 
     def __init__(self, k_max: int = 32, item_shape: Sequence[int] = (28, 28)) -> None:
         super().__init__()
         self.k_max = k_max
-        channels = item_shape[0] if len(item_shape) == 3 else 1
+        (first, middle), hidden = self.channels, self.hidden_width
         maps = [_map_side(side) for side in item_shape[-2:]]
         stages: list[nn.Module] = []
         while max(maps) > _LARGEST_MAP * 2:
-            stages.append(_conv(32, 32, stride=2))
+            stages.append(_conv(middle, middle, stride=2))
             maps = [-(-side // 2) for side in maps]
         last = 2 if max(maps) > _LARGEST_MAP else 1
         self.features = nn.Sequential(
-            _conv(channels, 16, 5, stride=2),
-            nn.Conv2d(16, 32, 3, padding=1, bias=False),
+            _conv(item_shape[0] if len(item_shape) == 3 else 1, first, 5, stride=2),
+            nn.Conv2d(first, middle, 3, padding=1, bias=False),
             nn.MaxPool2d(2),  # before norm and ReLU, which then work on a quarter of the map
-            nn.BatchNorm2d(32),
+            nn.BatchNorm2d(middle),
             nn.ReLU(inplace=True),
             *stages,
-            _Residual(32),
-            _conv(32, self.width, stride=last),
+            _Residual(middle),
+            _conv(middle, self.width, stride=last),
         )
         self.pool = _WeightedPool(self.width, *(-(-side // last) for side in maps))
-        self.hidden = nn.Linear(self.width, 64)
-        self.film = FiLM(64)
-        self.symbols = nn.Linear(64, 2 * k_max)
+        self.hidden = nn.Linear(self.width, hidden)
+        self.film = FiLM(hidden)
+        self.symbols = nn.Linear(hidden, 2 * k_max)
 
     @classmethod
     def takes(cls, shape: Sequence[int]) -> bool:
@@ -165,6 +169,19 @@ class StudentEncoder(Encoder):
         """The part that does."""
         hidden = torch.relu(self.film(self.hidden(pooled), snr_db))
         return self.symbols(hidden).view(-1, self.k_max, 2)
+
+
+class SmallEncoder(StudentEncoder):
+    """The same network with a fifth of the parameters (about 10,000), for transmitters with less memory.
+
+    >>> sum(parameter.numel() for parameter in SmallEncoder(32).parameters())
+    10168
+    """
+
+    kind = "small"
+    width = 20
+    channels = (8, 12)
+    hidden_width = 32
 
 
 class StudentDecoder(nn.Module):

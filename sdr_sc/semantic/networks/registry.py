@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.import_path import made_module
 from sdr_sc.semantic.networks.base import Encoder, OwnEncoder
-from sdr_sc.semantic.networks.dense import StudentEncoder
+from sdr_sc.semantic.networks.dense import SmallEncoder, StudentEncoder
 from sdr_sc.shown import shown
 
 NETWORKS_VARIABLE = "SDR_SC_NETWORKS"
-_ENCODERS: dict[str, type[Encoder]] = {StudentEncoder.kind: StudentEncoder}
+_ENCODERS: dict[str, type[Encoder]] = {one.kind: one for one in (StudentEncoder, SmallEncoder)}
 _allowed: set[str] = set()
 
 
