@@ -51,7 +51,8 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--encoder",
     default="dense",
     show_default=True,
-    help="dense (48,000 parameters), small (10,000), or a class of your own by import path, my_lab.coder:Encoder; see docs/own-model-and-data.md.",
+    help="dense (48,000 parameters), small (10,000), or a class of your own by import path, my_lab.coder:Encoder; see "
+    "docs/own-model-and-data.md.",
 )
 @click.option("--batch-items", default=256, show_default=True, help="Images per batch.")
 @click.option("--learning-rate", default=4e-3, show_default=True, help="Largest of AdamW; Muon has its own.")

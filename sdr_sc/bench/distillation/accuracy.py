@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from sdr_sc.bench.distillation.points import COMPARED, SWEEP_SNR_DB, Point, key
-from sdr_sc.bench.distillation.schemes import SCHEMES
+from sdr_sc.distill.studies.schemes import SCHEMES
 from sdr_sc.results.rows import NOT_MEASURED, Row, mean_interval
 
 CAM_TOLERANCE_POINTS = 0.1

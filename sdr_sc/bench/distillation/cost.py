@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sdr_sc.bench.distillation.schemes import SCHEMES
 from sdr_sc.data import fashion_mnist
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.studies.schemes import SCHEMES
 from sdr_sc.distill.targets.prestored import PrestoredKnowledge, open_prestored
 from sdr_sc.distill.targets.teacher_targets import Knowledge, Prestored, TeacherInTheLoop, training_policy
 from sdr_sc.distill.teachers import efficientnet

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdr_sc.bench.distillation.schemes import Scheme
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.config import DistillConfig
+from sdr_sc.distill.studies.schemes import Scheme
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.pool import run_jobs
 from sdr_sc.results.rows import git_commit
@@ -144,13 +144,22 @@ def train_one(run: Run, sources: Sources, git: str) -> str:
     import torch
 
     from sdr_sc.data import fashion_mnist
-    from sdr_sc.distill.export.finish import ship
-    from sdr_sc.distill.train import Trainer
 
     torch.set_num_threads(1)
     data = fashion_mnist.load("train")
     config = run.scheme.config(run.seed, run.epochs, len(data))
-    knowledge = sources.open(run.scheme, data, config)
+    return train_student(run, data, config, sources.open(run.scheme, data, config), git)
+
+
+def train_student(run: Run, data: ImageSet, config: DistillConfig, knowledge: Knowledge, git: str) -> str:
+    """Train and ship one run unless it is there, from its checkpoint if there is one; returns a word on what happened.
+
+    Raises:
+        SdrScError: it is there, but was trained with other settings or another's knowledge.
+    """
+    from sdr_sc.distill.export.finish import ship
+    from sdr_sc.distill.train import Trainer
+
     if run.is_done(config, knowledge.name):
         return "is there"
     checkpoint = run.weights.with_suffix(".checkpoint")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.bench_studies import gain, study
 from sdr_sc.cli.shared.measure import measure_and_print
 from sdr_sc.cli.shared.options import model_option
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 @click.group("distillation")
 def distillation() -> None:
     """Schemes of distillation: train them, then print one table after the other."""
+
+
+distillation.add_command(study)
+distillation.add_command(gain)
 
 
 def _distillation_options(function: Callable) -> Callable:
@@ -182,7 +187,7 @@ def distillation_size(model: str, teacher: Path, quick: bool, json_path: Path | 
 
 def _runs(folder: Path, epochs: int, seeds: tuple[int, ...], schemes: tuple[str, ...]) -> list[Run]:
     from sdr_sc.bench.distillation.runs import Run
-    from sdr_sc.bench.distillation.schemes import DEFAULT_SEEDS, pick
+    from sdr_sc.distill.studies.schemes import DEFAULT_SEEDS, pick
 
     # All schemes with one seed, then all with the next: an interrupted matrix is still one that compares.
     return [Run(scheme, seed, epochs, folder) for seed in seeds or DEFAULT_SEEDS for scheme in pick(schemes)]

@@ -26,6 +26,7 @@ class Scheme:
         changes: settings that differ from those of ours.
         data_share: part of the training images that it learns from.
         label_share: part of the training images whose labels are used, by itself and by its teacher.
+        teacher: of a study (`sdr_sc.distill.studies.study`): the name of the teacher whose stored knowledge it has.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scheme:
     changes: dict[str, Any] = field(default_factory=dict)
     data_share: float = 1.0
     label_share: float = 1.0
+    teacher: str = ""
 
     def config(self, seed: int, epochs: int, items: int) -> DistillConfig:
         """Its settings; ``items`` is the size of the training set with the held-out images."""
@@ -50,6 +52,8 @@ class Scheme:
         return config
 
 
+FAIR = {"bottleneck_weight": 0.0}
+"""A baseline with the expected error of the decision epochs, which is a loss of the labels and needs no teacher."""
 _PLAIN = {"bottleneck_weight": 0.0, "decision_weight": 0.0}  # convolutions at rest in the decision epochs, as in ours
 SCHEMES = {
     scheme.name: scheme
@@ -81,6 +85,8 @@ SCHEMES = {
         ),
         Scheme("uncompressed", "ours, knowledge in float32", "uncompressed"),
         Scheme("standard", "standard distillation, teacher in the loop", "teacher", _PLAIN),
+        Scheme("labels_decisions", "cross entropy + expected error", "labels", FAIR),
+        Scheme("standard_decisions", "standard distillation + expected error", "teacher", FAIR),
     )
 }
 

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A study from its teachers to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.bench.distillation.runs import Run
+from sdr_sc.bench.distillation.study_runs import Job, Outcomes, run_all, training_set
+from sdr_sc.distill.studies.prepare import knowledge_folder, prepare
+from sdr_sc.distill.studies.study import Comparison, Size, Study, sized
+from sdr_sc.documents import whole_number
+from sdr_sc.errors import SdrScError
+from sdr_sc.results.paired import pack, paired_gain, unpack
+from sdr_sc.results.rows import Row, git_commit, mean_interval, wilson_interval
+from sdr_sc.semantic.contract import ModelContract
+
+Found = Mapping[tuple[str, int], Outcomes]
+"""What came of each scheme and seed."""
+HeldOut = Mapping[tuple[str, int], ModelContract]
+"""The contracts of the runs, whose tables of accuracy are of the held-out images."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study's rows, and the answers that they come from.
+
+    Attributes:
+        kept: for JSON: ``images``, ``seeds`` and the packed answers by scheme, seed and condition.
+    """
+
+    rows: list[Row]
+    kept: dict[str, Any]
+
+
+def run_study(
+    study: Study, size: Size, folder: Path, workers: int, log: Callable[[str], None], only: tuple[str, ...] = ()
+) -> StudyResult:
+    """Fit and ask the teachers, train and measure the students, as far as that is not done; and compare.
+
+    Args:
+        folder: where all of it lies; one for each size.
+        only: names of schemes: the others are left out, and comparisons of which nothing is left.
+
+    Raises:
+        SdrScError: the folder holds something that was made with other settings.
+    """
+    schemes = [scheme for scheme in study.schemes if not only or scheme.name in only]
+    data, git = training_set(size), git_commit()
+    asked = {scheme.teacher for scheme in schemes}
+    for plan in study.teachers:
+        if plan.name in asked:
+            prepare(plan, size, data, folder, git, log)
+    jobs = [
+        Job(
+            Run(sized(scheme, size), seed, size.epochs, folder),
+            tuple(study.conditions(scheme.name)),
+            knowledge_folder(scheme.teacher, folder) if scheme.teacher else None,
+        )
+        for seed in size.seeds
+        for scheme in schemes
+    ]
+    found = run_all(jobs, size, workers, log)
+    contracts = {(job.run.scheme.name, job.run.seed): job.run.contract() for job in jobs}
+    return StudyResult(study_rows(study, found, contracts), kept_answers(found))
+
+
+def study_rows(study: Study, found: Found, contracts: HeldOut) -> list[Row]:
+    """Gains first, each with its interval over images and seeds; then the accuracy of every scheme."""
+    titles = {scheme.name: scheme.title for scheme in study.schemes}
+    rows: list[Row] = []
+    for comparison in study.comparisons:
+        one, other = (best(names, comparison, contracts) for names in (comparison.one, comparison.other))
+        if one is None or other is None:
+            continue
+        chosen = [titles[name] for names, name in ((comparison.one, one), (comparison.other, other)) if len(names) > 1]
+        title = f"{comparison.title}{f' ({chosen[0]})' if chosen else ''}"
+        for condition in map(str, comparison.conditions):
+            pair = [answers(found, name, condition) for name in (one, other)]
+            goal = comparison.at_least if condition == str(comparison.conditions[0]) else None
+            rows.append(paired_gain(*pair).row(f"{title}, {condition}", goal))
+    for name in dict.fromkeys(scheme for scheme, _ in found):
+        for condition in map(str, study.conditions(name)):
+            rows.append(accuracy_row(f"{titles[name]}, {condition}", answers(found, name, condition)))
+    return rows
+
+
+def answers(found: Found, scheme: str, condition: str) -> np.ndarray:
+    """bool (seeds, images), seeds rising."""
+    return np.stack([found[key][condition] for key in sorted(found) if key[0] == scheme])
+
+
+def accuracy_row(name: str, right: np.ndarray) -> Row:
+    """Mean over the seeds, with Student's interval over them; of one seed, with that over the images."""
+    by_seed = 100.0 * right.mean(axis=1)
+    if len(by_seed) > 1:
+        interval = mean_interval(by_seed)
+    else:
+        low, high = wilson_interval(int(right.sum()), right.size)
+        interval = 100 * low, 100 * high
+    return Row(name, float(by_seed.mean()), "%", n=right.size, ci95=interval, samples=tuple(by_seed.tolist()))
+
+
+def best(names: tuple[str, ...], comparison: Comparison, contracts: HeldOut) -> str | None:
+    """The scheme with the best accuracy on the held-out images, mean over the conditions and seeds, without shifts;
+    None where none was trained."""
+    trained = [name for name in names if any(scheme == name for scheme, _ in contracts)]
+    return max(trained, key=lambda name: held_out_accuracy(name, comparison, contracts), default=None)
+
+
+def held_out_accuracy(name: str, comparison: Comparison, contracts: HeldOut) -> float:
+    """Of a scheme, 0 to 1, over noise."""
+    values = []
+    for (scheme, _), contract in contracts.items():
+        if scheme == name:
+            for condition in comparison.conditions:
+                row = contract.cam.accuracy[contract.cam.snr_db.index(condition.snr_db)]
+                values.append(row[contract.k_list.index(condition.k)])
+    return float(np.mean(values))
+
+
+def kept_answers(found: Found) -> dict[str, Any]:
+    """The answers for JSON: see `StudyResult.kept`."""
+    images = len(next(iter(next(iter(found.values())).values())))
+    kept: dict[str, Any] = {"images": images, "right": {}}
+    for (scheme, seed), outcomes in sorted(found.items()):
+        packed = {condition: pack(right) for condition, right in outcomes.items()}
+        kept["right"].setdefault(scheme, {})[str(seed)] = packed
+    return kept
+
+
+def gain_rows(kept: Mapping[str, Any], one: str, other: str, source: str) -> list[Row]:
+    """The gain of one scheme over another, from kept answers, at all conditions and seeds that both have.
+
+    Args:
+        kept: as `StudyResult.kept`, read from a file.
+        source: what errors call that.
+
+    Raises:
+        SdrScError: it holds no answers of these schemes with a common seed.
+    """
+    images, schemes = whole_number(kept.get("images"), 2), kept.get("right")
+    if images is None or not isinstance(schemes, dict):
+        raise SdrScError(f"{source} holds no answers that can be read; measure them again.")
+    parts = []
+    for name in (one, other):
+        if name not in schemes:
+            raise SdrScError(f"{source} has no scheme {name!r}; give some of {', '.join(schemes)}.")
+        parts.append(_of_seeds(schemes[name], source))
+    seeds = [seed for seed in parts[0] if seed in parts[1]]
+    rows = []
+    for condition in dict.fromkeys(name for seed in seeds for name in parts[0][seed]):
+        common = [seed for seed in seeds if all(condition in part[seed] for part in parts)]
+        if common:
+            pair = [np.stack([unpack(part[seed][condition], images) for seed in common]) for part in parts]
+            rows.append(paired_gain(*pair).row(f"{one} over {other}, {condition}"))
+    if not rows:
+        raise SdrScError(f"{source} has no seed and condition with both {one} and {other}; give other schemes.")
+    return rows
+
+
+def _of_seeds(found: Any, source: str) -> dict[str, dict[str, Any]]:
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise SdrScError(f"{source} holds no answers that can be read; measure them again.")
+    return found
