@@ -71,7 +71,8 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option(
     "--bottleneck-weight",
     type=float,
-    help=f"Of the information bottleneck, per nat.  [default: {_BOTTLENECK:g}; 0 with --labels-only]",
+    help="Of the information bottleneck, a share of the symbols' capacity.  "
+    f"[default: {_BOTTLENECK:g}; 0 with --labels-only]",
 )
 @click.option(
     "--decision-epochs",

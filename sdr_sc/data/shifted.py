@@ -49,7 +49,7 @@ def shifted(images: np.ndarray, how: str) -> np.ndarray:
         for first, angle in ((0, amount), (1, -amount)):
             changed[first::2] = rotate(plain[first::2], angle, axes, reshape=False, order=1)
     elif kind == "blurred":
-        changed = gaussian_filter(plain, amount, axes=axes, mode="constant")
+        changed = gaussian_filter(plain, [0.0] * (images.ndim - 2) + [amount, amount], mode="constant")
     else:
         draws = np.random.default_rng(_NOISE_SEED).standard_normal(images.shape, np.float32)
         changed = plain + 255.0 * amount * draws

@@ -20,7 +20,7 @@ from sdr_sc.distill.targets.teacher_targets import Knowledge
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
 
-CHECKPOINT_VERSION = 3
+CHECKPOINT_VERSION = 4
 
 
 class Trainer(Learner):

@@ -16,9 +16,9 @@ from command import assert_one_line_error
 from sdr_sc.bench.distillation import accuracy, points, runs
 from sdr_sc.bench.distillation.points import QUICK_IMAGES, ROUNDS, Point, measure, send_until_found
 from sdr_sc.bench.distillation.runs import Run, Sources, train_all, train_one
-from sdr_sc.distill.studies.schemes import SCHEMES, Scheme, pick
 from sdr_sc.cli.main import main
 from sdr_sc.data import fashion_mnist
+from sdr_sc.distill.studies.schemes import SCHEMES, Scheme, pick
 from sdr_sc.errors import SdrScError
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.sealed import sealed, unsealed

@@ -49,7 +49,9 @@ def losses(snr_db: float, deciding: bool, monkeypatch: pytest.MonkeyPatch) -> di
     objective.deciding = deciding
     logits = torch.tensor(LOGITS, dtype=torch.float32)
     monkeypatch.setattr(objective, "_draw_snr_db", lambda items, _generator: torch.full((items,), snr_db))
-    monkeypatch.setattr(objective, "_through_channel", lambda sent, _snr_db, _generator: (logits, torch.ones(sent.shape[:3])))
+    monkeypatch.setattr(
+        objective, "_through_channel", lambda sent, _snr_db, _generator: (logits, torch.ones(sent.shape[:3]))
+    )
     soft = torch.tensor(np.log(TEACHER), dtype=torch.float32)
     batch = Batch(torch.zeros(2, 28, 28, dtype=torch.uint8), soft, torch.zeros(2, 4))
     found, _ = objective.losses(batch, torch.tensor(LABELS), torch.Generator().manual_seed(1))

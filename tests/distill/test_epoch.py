@@ -98,7 +98,7 @@ def assert_same(one: TrainState, other: TrainState) -> None:
         assert value.dtype == second[name].dtype and value.tobytes() == second[name].tobytes(), name
 
 
-@pytest.mark.parametrize("encoder", ["dense", KIND])
+@pytest.mark.parametrize("encoder", ["dense", "small", KIND])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_epochs_from_arrays_are_the_whole_run_bit_by_bit(data: ImageSet, precision: str, encoder: str) -> None:
     allow_encoder(KIND)

@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from sdr_sc.semantic.networks.dense import StudentEncoder
+from sdr_sc.semantic.networks.dense import SmallEncoder, StudentEncoder
 from sdr_sc.semantic.networks.fused import FusedEncoder
 
 
 # With a negative weight, batch norm makes the largest of four values the least: then it has to stay behind the pooling.
 @pytest.mark.parametrize("seed, least_norm_weight", [(1, 0.5), (2, 0.5), (3, -1.5)])
-def test_the_fused_encoder_is_the_encoder(seed: int, least_norm_weight: float) -> None:
+@pytest.mark.parametrize("kind", [StudentEncoder, SmallEncoder])
+def test_the_fused_encoder_is_the_encoder(seed: int, least_norm_weight: float, kind: type[StudentEncoder]) -> None:
     torch.manual_seed(seed)
-    encoder = StudentEncoder(16)
+    encoder = kind(16)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.3)

@@ -67,11 +67,15 @@ def run_study(
     ]
     found = run_all(jobs, size, workers, log)
     contracts = {(job.run.scheme.name, job.run.seed): job.run.contract() for job in jobs}
-    return StudyResult(study_rows(study, found, contracts), kept_answers(found))
+    return StudyResult(study_rows(study, found, contracts, size.judged), kept_answers(found))
 
 
-def study_rows(study: Study, found: Found, contracts: HeldOut) -> list[Row]:
-    """Gains first, each with its interval over images and seeds; then the accuracy of every scheme."""
+def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> list[Row]:
+    """Gains first, each with its interval over images and seeds; then the accuracy of every scheme.
+
+    Args:
+        judged: whether gains have their goals.
+    """
     titles = {scheme.name: scheme.title for scheme in study.schemes}
     rows: list[Row] = []
     for comparison in study.comparisons:
@@ -82,7 +86,7 @@ def study_rows(study: Study, found: Found, contracts: HeldOut) -> list[Row]:
         title = f"{comparison.title}{f' ({chosen[0]})' if chosen else ''}"
         for condition in map(str, comparison.conditions):
             pair = [answers(found, name, condition) for name in (one, other)]
-            goal = comparison.at_least if condition == str(comparison.conditions[0]) else None
+            goal = comparison.at_least if judged and condition == str(comparison.conditions[0]) else None
             rows.append(paired_gain(*pair).row(f"{title}, {condition}", goal))
     for name in dict.fromkeys(scheme for scheme, _ in found):
         for condition in map(str, study.conditions(name)):

@@ -48,6 +48,11 @@ class Size:
     teacher_pixels: int = 64
     batch_items: int = 256
 
+    @property
+    def judged(self) -> bool:
+        """Whether goals are meant for it: with all images."""
+        return not (self.images or self.test_images)
+
     def settings(self) -> dict[str, Any]:
         """What the students' settings are changed by."""
         names = ("decision_epochs", "validation_items", "batch_items")
@@ -126,7 +131,7 @@ class Comparison:
         title: in the row's name.
         one, other: names of the schemes; of several, the one that is best on the held-out images at ``chosen_at``.
         conditions: where.
-        at_least: goal, points, or None.
+        at_least: goal of the first condition, points, or None.
     """
 
     title: str
