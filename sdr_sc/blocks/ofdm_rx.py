@@ -44,7 +44,8 @@ class ofdm_rx(gr.basic_block):
     those of the new items one after the other and then those of refinements, with ``frame_num``, ``k``, ``n_items``,
     ``model_id``, ``task``, ``refined_symbols``, ``request``, ``mode``, ``snr_db``, ``cfo_hz``, ``clock_offset_ppm``,
     ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain for each occupied
-    subcarrier), ``start_sample``, and ``received_ns``, when the frame was given out (nanoseconds of the machine's
+    subcarrier), ``start_sample``, for a frame that is mapped by importance ``report_age`` (see
+    `sdr_sc.phy.frame.header.Header`), and ``received_ns``, when the frame was given out (nanoseconds of the machine's
     monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
     Where a ``rx_time`` tag says that samples are missing (a USRP source sets one after an overflow), the frame in
@@ -219,6 +220,8 @@ class ofdm_rx(gr.basic_block):
             "start_sample": frame.start_sample,
             "received_ns": clock.monotonic_ns(),
         }
+        if header.report_age:
+            meta["report_age"] = header.report_age
         air_ms = self._air_ms(frame)
         if air_ms is not None:
             meta["air_ms"] = air_ms

@@ -18,7 +18,9 @@ from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import TRANSMITTER_LINGER_S, TransmitterEnd, is_end
 from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.mapping import ChannelReport, ImportanceMapper
 from sdr_sc.link.mode_choice import fixed_mode
+from sdr_sc.link.network.pdu_schema import REPORT, REPORT_FRAME
 from sdr_sc.link.parameters import require, require_number, require_whole
 from sdr_sc.link.timing.air_queue import AirQueue
 from sdr_sc.link.timing.burst_timing import BurstTiming
@@ -42,7 +44,10 @@ class ofdm_tx(gr.basic_block):
 
     Message input ``frames``: PDUs of complex64 features with ``n_items``, ``k``, ``frame_num``, ``model_id``; where
     ``refined_symbols`` is given, so many features of refinements follow those of the new items, and ``request`` says
-    which request of the receiver they answer. ``mode`` is the frame mode, normal where it is not given.
+    which request of the receiver they answer. ``mode`` is the frame mode, normal where it is not given. With ``report``
+    and ``report_frame``, what the receiver reported of the channel of that frame, the features are mapped by
+    importance: the first ones of all items on the strongest subcarriers. Where that is not possible, or the channel is
+    not selective, they are interleaved as ever.
     Output 0: complex64 samples. The first sample of a frame carries the tags ``packet_len`` (samples up to the next
     frame, the gap included) and ``frame_index``; with ``lead_s`` also ``tx_time``, for a USRP sink.
 
@@ -60,6 +65,7 @@ class ofdm_tx(gr.basic_block):
 
     Attributes:
         level: of the frames, without gaps, against a full scale of 1.
+        mapper: how many frames were mapped by importance, and why others with a report were not.
         finished: set when the last frame has left, and is off the air as far as the device says.
         recent: send time in s of device time, and k, of the latest frames that have a send time.
 
@@ -112,7 +118,7 @@ class ofdm_tx(gr.basic_block):
         self._place = 0
         self._end = TransmitterEnd()
         self.finished = self._end.finished
-        self._builder = FrameBuilder(self.numerology)
+        self._builder, self.mapper = FrameBuilder(self.numerology), ImportanceMapper(self.numerology)
         # A call of a Python block costs 0.2 ms, so it should hand over many samples. Buffers are sized by this before
         # the blocks start; start() takes it back, since a frame need not fill it.
         self.set_output_multiple(_CHUNK)
@@ -188,10 +194,16 @@ class ofdm_tx(gr.basic_block):
                 f"port 'frames' got {len(data)} features where its PDU says {header.n_items} items of {header.k} and "
                 f"{header.refined_symbols} of refinements."
             )
+        levels = None
+        if REPORT in meta:
+            require(meta, (REPORT_FRAME,), "frames")
+            report = ChannelReport(meta[REPORT_FRAME], np.asarray(meta[REPORT], np.uint8))
+            header = self.mapper.header(header, report)
+            levels = report.levels if header.report_age else None
         data = np.asarray(data, np.complex64)
         features = data[: header.new_symbols].reshape(header.n_items, header.k)
         refinement = data[header.new_symbols :]
-        samples = self._builder.build(features, header, self.amplitude, self.gap_samples, refinement)
+        samples = self._builder.build(features, header, self.amplitude, self.gap_samples, refinement, levels)
         self.level.add(samples[: len(samples) - self.gap_samples])
         send_time = None
         if self._air is not None:

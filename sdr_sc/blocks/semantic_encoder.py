@@ -18,6 +18,7 @@ from sdr_sc.link.adaptation import LinkAdaptation
 from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
 from sdr_sc.link.frame_sender import FrameSender
 from sdr_sc.link.in_flight import InFlight
+from sdr_sc.link.mapping import INTERLEAVE, check_mapping
 from sdr_sc.link.mode_choice import fixed_mode
 from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.link.refinement.triggers import TRIGGERS, AnswerCompared, check_trigger
@@ -44,7 +45,8 @@ class semantic_encoder(gr.basic_block):
     and ``last_item``.
     Message input ``snr``: PDUs with ``snr_db`` and ``frame_num`` from the SNR smoother, and requests of the semantic
     decoder for more symbols of single items.
-    Message output ``frames``: PDUs of complex64 features for the OFDM transmitter.
+    Message output ``frames``: PDUs of complex64 features for the OFDM transmitter, with the receiver's ``report`` and
+    its ``report_frame`` where they are to be mapped by importance.
     Message output ``sent``: which items were sent in which frame, for the task sink: PDUs of ids and ``k``. The truth
     of the items is their source's to publish.
 
@@ -62,6 +64,8 @@ class semantic_encoder(gr.basic_block):
         refine: what decides on refinement. With ``none`` requests are counted and not answered; with ``confidence`` the
             first round is sent, and what the receiver asks for; with ``compare`` more follows only of items whose
             answer, which the receiver feeds back, is not the model's own at this end.
+        mapping: importance: let the OFDM transmitter put the first features of all items on the strongest subcarriers,
+            as long as the receiver reports them with its SNR; interleave: put them anywhere.
 
     Attributes:
         sender: how frames are sent, and what came back.
@@ -83,6 +87,7 @@ class semantic_encoder(gr.basic_block):
         max_k: int = 0,
         mode: str = "auto",
         refine: str = TRIGGERS[0],
+        mapping: str = INTERLEAVE,
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
@@ -112,6 +117,7 @@ class semantic_encoder(gr.basic_block):
             task_of(self.contract.tasks[0].name).wire_id,
             fixed_mode("semantic encoder", mode),
             RefinementSender() if self.refine != TRIGGERS[0] else None,
+            check_mapping("semantic encoder", mapping),
         )
         self._latest_id: int | None = None
         self._seen_bytes = 0

@@ -10,14 +10,18 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.link.adaptation import SnrSmoother, bounded
+from sdr_sc.link.network.pdu_schema import REPORT
 from sdr_sc.link.parameters import require
+from sdr_sc.phy.receive.channel_report import channel_report
 
 
 class snr_smoother(gr.basic_block):
     """Exponential smoothing, in dB, of the SNR of received frames.
 
     Message input ``frames``: PDUs of the OFDM receiver. Message output ``snr``: PDUs with ``snr_db`` (smoothed),
-    ``snr_frame_db`` (this frame's), ``frame_num`` and ``cfo_hz``; the data is the smoothed value as one float32.
+    ``snr_frame_db`` (this frame's), ``frame_num``, ``cfo_hz``, and, where the frame's PDU has its ``channel``,
+    ``report``: how strong each subcarrier was, in half a byte, by which the transmitter may map its next frames. The
+    data is the smoothed value as one float32.
 
     Args:
         smoothing: weight of the past, 0 (none) to below 1.
@@ -50,4 +54,8 @@ class snr_smoother(gr.basic_block):
             "frame_num": meta["frame_num"],
             "cfo_hz": meta.get("cfo_hz", 0.0),
         }
+        channel = meta.get("channel")
+        report = None if channel is None else channel_report(channel)
+        if report is not None:
+            out[REPORT] = report
         self.message_port_pub(pmt.intern("snr"), make_pdu(out, np.array([smoothed_db], np.float32)))

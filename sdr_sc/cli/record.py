@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli.shared.options import data_set_option, model_option, refine_option
+from sdr_sc.cli.shared.options import data_set_option, mapping_option, model_option, refine_option
 from sdr_sc.cli.shared.usrp import device_options
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def command() -> None:
 @click.option("--feedback-timeout", "feedback_timeout_s", default=2.0, show_default=True,
               type=click.FloatRange(0, min_open=True),
               help="Until a frame counts as lost, s; where that is by mistake, other frames follow.")  # fmt: skip
+@mapping_option
 @refine_option("Ask for more symbols of single images that the receiver is not sure of.")
 @model_option
 @data_set_option

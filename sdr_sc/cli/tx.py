@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import data_set_option, refine_option
+from sdr_sc.cli.shared.options import data_set_option, mapping_option, refine_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
               help="Wait so long for a receiver, s; then go on without one.")  # fmt: skip
 @click.option("--mode", default="auto", show_default=True, type=click.Choice(["auto", "short", "normal", "robust"]),
               help="Frame mode; auto chooses it with k.")  # fmt: skip
+@mapping_option
 @refine_option(
     "Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for; with compare, of those alone "
     "whose answer at the receiver is not the one here."
@@ -84,6 +85,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
             rows = [
                 Row("frames sent", status["frames_sent"], "frames"),
                 Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
+                Row("frames mapped by importance", status["frames_mapped"], "frames", n=status["frames_sent"]),
                 Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),
                 Row("samples clipped", status["level"]["clipped"], "samples", n=status["level"]["samples"]),
                 *(Row(words, count, "") for words, count in status["faults"].items()),

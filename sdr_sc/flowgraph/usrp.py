@@ -143,6 +143,8 @@ def transmitter_status(tb: Any) -> dict[str, Any]:
         "items_sent": encoder.items_sent,
         "frames_without_feedback": encoder.sender.in_flight.given_up,
         "feedback_unknown": encoder.sender.feedback_unknown,
+        "frames_mapped": tb.transmitter.mapper.mapped,
+        "frames_not_mapped_by_reason": dict(tb.transmitter.mapper.interleaved),
         "bursts_acknowledged": tb.tx_monitor.counts["burst_ack"],
         "faults": tb.tx_monitor.faults,
         "level": level.to_dict(),
@@ -236,6 +238,10 @@ def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
         low, high = (100 * bound for bound in interval)
         rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
+    unknown = status["receiver"]["report_unknown"]
+    if unknown:
+        words = "frames mapped by a channel report that is not known here"
+        rows.append(Row(words, unknown, "frames", n=status["receiver"]["delivered"]))
     snr = _known(frames["snr_est_db"])
     if len(snr):
         rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))

@@ -17,6 +17,7 @@ import math
 from typing import NamedTuple
 
 from sdr_sc.errors import BlockError
+from sdr_sc.link.mapping import ChannelReport
 from sdr_sc.link.mode_choice import ModeChoice
 from sdr_sc.link.network.pdu_schema import SNR_DB
 from sdr_sc.phy.frame.modes import FrameMode
@@ -79,11 +80,13 @@ class Feedback(NamedTuple):
         snr_db: dB.
         time_s: when it arrived.
         frames_lost: frames that had been given up by then.
+        report: of the channel, where the receiver made one.
     """
 
     snr_db: float
     time_s: float
     frames_lost: int
+    report: ChannelReport | None = None
 
 
 class FeedbackState:
@@ -104,22 +107,28 @@ class FeedbackState:
         self._longest_s = STALE_TIMEOUTS * timeout_s
         self.latest: Feedback | None = None
 
-    def arrived(self, snr_db: float, now: float, frames_lost: int) -> None:
+    def arrived(self, snr_db: float, now: float, frames_lost: int, report: ChannelReport | None = None) -> None:
         """Feedback arrived.
 
         Args:
             snr_db: smoothed SNR, dB.
             now: time, s.
             frames_lost: frames that were given up so far.
+            report: of the channel.
         """
-        self.latest = Feedback(snr_db, now, frames_lost)
+        self.latest = Feedback(snr_db, now, frames_lost, report)
 
-    def snr_db(self, now: float, frames_lost: int) -> float | None:
-        """The SNR to send the next frame for, dB; None when nothing is known of the channel. Arguments as above."""
+    def holding(self, now: float, frames_lost: int) -> Feedback | None:
+        """The last feedback while it holds; None when nothing is known of the channel. Arguments as above."""
         latest = self.latest
         if latest is None or latest.frames_lost != frames_lost or not now - latest.time_s <= self._longest_s:
             return None
-        return latest.snr_db
+        return latest
+
+    def snr_db(self, now: float, frames_lost: int) -> float | None:
+        """The SNR to send the next frame for, dB; None when nothing is known of the channel. Arguments as above."""
+        latest = self.holding(now, frames_lost)
+        return None if latest is None else latest.snr_db
 
 
 class Setting(NamedTuple):

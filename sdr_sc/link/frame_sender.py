@@ -10,7 +10,8 @@ import numpy as np
 
 from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation, Setting
 from sdr_sc.link.in_flight import InFlight
-from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
+from sdr_sc.link.mapping import read_report
+from sdr_sc.link.network.pdu_schema import REPORT, REPORT_FRAME, REQUEST, SETTLED_AFTER
 from sdr_sc.link.refinement.last_rounds import MOST_TRIES, LastRounds
 from sdr_sc.link.refinement.sender import Refinement, RefinementSender
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
@@ -32,6 +33,7 @@ class FrameSender:
         task: wire id of the task.
         mode: frame mode; None lets the adaptation choose.
         refinement: answers requests; None where they are counted and not answered.
+        by_importance: let frames be mapped by the latest channel report, see `sdr_sc.link.mapping`.
 
     Attributes:
         frames_sent, items_sent: so far.
@@ -49,13 +51,14 @@ class FrameSender:
         task: int,
         mode: FrameMode | None = None,
         refinement: RefinementSender | None = None,
+        by_importance: bool = False,
     ) -> None:
         self.adaptation, self.in_flight, self.mode, self.refinement = adaptation, in_flight, mode, refinement
         self.frames_sent = self.items_sent = self.frames_without_items = 0
         self.feedback_unknown = self.requests_ignored = 0
         self.sent_s = -math.inf
         self._header = {"model_id": contract.wire_id, "task": task}
-        self._feedback = FeedbackState(in_flight.timeout_s)
+        self._feedback, self._by_importance = FeedbackState(in_flight.timeout_s), by_importance
         self._last_rounds = LastRounds()
         self._latest_more: Refinement | None = None
         self._tries = 0
@@ -86,7 +89,8 @@ class FrameSender:
         elif not self.in_flight.acknowledge(number, now):
             self.feedback_unknown += 1
         else:
-            self._feedback.arrived(float(snr_db), now, self.in_flight.given_up)
+            report = read_report(number, meta.get(REPORT))
+            self._feedback.arrived(float(snr_db), now, self.in_flight.given_up, report)
 
     def _take_request(self, data: np.ndarray, now: float) -> None:
         if self.refinement is None:
@@ -161,7 +165,7 @@ class FrameSender:
 
     def _sent(self, first: np.ndarray, k: int, mode: FrameMode, more: Refinement | None, now: float) -> Frame:
         items, features = len(first), first.ravel()
-        meta = {
+        meta: dict[str, Any] = {
             "frame_num": self.frames_sent % FRAME_NUM_MODULO,
             "frame_index": self.frames_sent,
             "n_items": items,
@@ -172,6 +176,9 @@ class FrameSender:
         if more is not None:
             meta.update(request=more.request, refined_symbols=len(more.symbols))
             features = np.concatenate((features, more.symbols))
+        feedback = self._feedback.holding(now, self.in_flight.given_up) if self._by_importance else None
+        if feedback is not None and feedback.report is not None:
+            meta.update({REPORT: feedback.report.levels, REPORT_FRAME: feedback.report.frame_num})
         self._tries = self._tries + 1 if more is self._latest_more else 1
         self._latest_more = more
         self.in_flight.sent(self.frames_sent, now)

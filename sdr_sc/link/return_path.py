@@ -10,6 +10,7 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.adaptation import FeedbackState, bounded
+from sdr_sc.link.mapping import ChannelReport
 from sdr_sc.link.network.pdu_schema import SNR_DB
 
 MOST_DELAY_FRAMES = 1000
@@ -65,29 +66,35 @@ class TransmitterView:
     def __init__(self, path: ReturnPath, seed: int = 0) -> None:
         self._path = path
         self._rng = np.random.default_rng(seed)
-        self._under_way: deque[float | None] = deque()
+        self._under_way: deque[tuple[float | None, ChannelReport | None]] = deque()
         self._frames_lost = 0
         self._state = FeedbackState()
 
-    def sent(self, snr_db: float | None, now_s: float) -> None:
+    def sent(self, snr_db: float | None, now_s: float, report: ChannelReport | None = None) -> None:
         """A frame went out.
 
         Args:
             snr_db: what its receiver feeds back, dB; None where it was lost.
             now_s: end of the frame, s.
+            report: what its receiver reports of the channel.
         """
         is_lost = self._path.loss > 0 and self._rng.random() < self._path.loss
-        self._under_way.append(None if is_lost else snr_db)
+        self._under_way.append((None if is_lost else snr_db, report))
         if len(self._under_way) <= self._path.delay_frames:
             return
-        arrived = self._under_way.popleft()
+        arrived, report = self._under_way.popleft()
         if arrived is None:
             self._frames_lost += 1
         else:
-            self._state.arrived(bounded(arrived + self._path.error_db), now_s, self._frames_lost)
+            self._state.arrived(bounded(arrived + self._path.error_db), now_s, self._frames_lost, report)
 
     def snr_db(self, now_s: float) -> float | None:
         """The SNR to send the next frame for, dB; None when nothing is known."""
         if self._path.assumed_db is not None:
             return self._path.assumed_db
         return self._state.snr_db(now_s, self._frames_lost)
+
+    def report(self, now_s: float) -> ChannelReport | None:
+        """The channel report to map the next frame by; None when nothing is known."""
+        latest = self._state.holding(now_s, self._frames_lost)
+        return None if latest is None or self._path.assumed_db is not None else latest.report

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.semantic.weights import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from sdr_sc.schemes.learned import ModelScheme
 
 FRAME_SYMBOLS = 4096
 """Most payload symbols of a frame of coded bits: its preamble and header are then an eighth of it."""
@@ -26,9 +29,15 @@ def _scheme(maker: Maker) -> Maker:
 
 
 @_scheme
-def _ours(data_set: str, model: str = DEFAULT_MODEL, name: str = "ours") -> Scheme:
-    """A distilled student whose channel-adaptive module follows the SNR."""
-    return _student(data_set, model, name)
+def _ours(data_set: str, model: str = DEFAULT_MODEL, name: str = "ours", mapping: str = "interleave") -> Scheme:
+    """A distilled student whose channel-adaptive module follows the SNR; with the mapping `importance`, its first
+    features ride on the subcarriers that the receiver reports as the strongest."""
+    from sdr_sc.link.mapping import check_mapping
+
+    by_importance = check_mapping("scheme ours", mapping)
+    scheme = _student(data_set, model, name)
+    scheme.by_importance = by_importance
+    return scheme
 
 
 @_scheme
@@ -99,7 +108,7 @@ def _refined(
     return RefinedScheme.load(model, name, settings=Settings(reject_below=reject_percent / 100, compare=bool(compare)))
 
 
-def _student(data_set: str, model: str, name: str) -> Scheme:
+def _student(data_set: str, model: str, name: str) -> ModelScheme:
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.schemes.learned import ModelScheme
 

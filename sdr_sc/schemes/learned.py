@@ -10,6 +10,7 @@ import numpy as np
 
 from sdr_sc.errors import ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
+from sdr_sc.link.mapping import IMPORTANCE
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.model_files import Size, sizes_of_model
 from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts
@@ -25,9 +26,14 @@ class ModelScheme(BaseScheme):
         name: what results call it.
         sizes: of both, for `describe`; None where they are not known.
 
+    Attributes:
+        by_importance: map the first features of all items onto the strongest subcarriers; off by default.
+
     Raises:
         ContractError: encoder and decoder are of different models.
     """
+
+    by_importance = False
 
     def __init__(
         self,
@@ -64,7 +70,8 @@ class ModelScheme(BaseScheme):
         """One frame; k None is the choice of the channel-adaptive module."""
         setting = self._adaptation.setting(snr_db, k)
         features = self._encoder.encode(images, setting.snr_db, setting.k)
-        return [Transmission(features, slice(0, len(images)), self._encoder.contract.wire_id)]
+        items, by_importance = slice(0, len(images)), self.by_importance
+        return [Transmission(features, items, self._encoder.contract.wire_id, by_importance=by_importance)]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes; -1 for an item of which every symbol is erased."""
@@ -87,5 +94,6 @@ class ModelScheme(BaseScheme):
             "kind": "learned coder",
             "model": contract.name,
             "model_id": contract.model_id,
+            **({"mapping": IMPORTANCE} if self.by_importance else {}),
             **({} if self._sizes is None else {"sizes": self._sizes}),
         }

@@ -11,6 +11,7 @@ import numpy as np
 
 from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.link.adaptation import SnrSmoother
+from sdr_sc.link.mapping import ChannelReport, ImportanceMapper
 from sdr_sc.link.mode_choice import HYSTERESIS_DB, ModeChoice
 from sdr_sc.link.return_path import PERFECT, ReturnPath, TransmitterView
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
@@ -18,6 +19,7 @@ from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.channel_report import channel_report
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.scheme import LaterAnswers, Scheme, Transmission
 from sdr_sc.semantic.tasks.base import task_of
@@ -158,6 +160,9 @@ class Link:
         feedback: the way back.
         seed: of the feedback's losses.
 
+    Attributes:
+        mapper: how many frames were mapped by importance, and why others with a report were not.
+
     Raises:
         BlockError: ``smoothing`` is out of range.
     """
@@ -176,7 +181,7 @@ class Link:
     ) -> None:
         self._scheme, self._air, self._k = scheme, air, k
         self._items_per_frame, self._numerology = items_per_frame, numerology
-        self._receiver = Receiver(numerology)
+        self._receiver, self.mapper = Receiver(numerology), ImportanceMapper(numerology)
         self._gap = np.zeros(GAP_SAMPLES, np.complex64)
         self._frames = 0
         self._now_s = 0.0
@@ -262,13 +267,22 @@ class Link:
             request=transmission.request,
             refined_symbols=len(transmission.refinement),
         )
+        report = self._feedback.report(self._now_s) if transmission.by_importance else None
+        if report is not None:
+            header = self.mapper.header(header, report)
+        levels = report.levels if report is not None and header.report_age else None
         self._frames += 1
-        frame = build_frame(transmission.payload, header, self._numerology, transmission.refinement)
+        frame = build_frame(transmission.payload, header, self._numerology, transmission.refinement, levels)
         samples = np.concatenate((frame, self._gap))
         self._now_s += len(samples) / self._numerology.sample_rate_hz
         frames = self._receiver.push(self._air.process(samples))
         right = [frame for frame in frames if frame.header == header][:1]
-        self._feedback.sent(self._smoother.smooth(right[0].snr_db) if right else None, self._now_s)
+        if right:
+            levels = channel_report(right[0].channel)
+            seen = None if levels is None else ChannelReport(header.frame_num, levels)
+            self._feedback.sent(self._smoother.smooth(right[0].snr_db), self._now_s, seen)
+        else:
+            self._feedback.sent(None, self._now_s)
         return (right[0] if right else None), len(frames) - len(right)
 
 

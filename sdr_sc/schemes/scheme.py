@@ -29,6 +29,7 @@ class Transmission:
         side: what the receiver knows by agreement or reads in the header, nothing that depends on the items.
         refinement: complex64 (n,), mean power 1: more symbols of items that were sent before.
         request: which request of the receiver they answer, for the header; 0 for none.
+        by_importance: the first symbols of each row matter most, and are to be mapped onto the strongest subcarriers.
     """
 
     payload: np.ndarray
@@ -37,6 +38,7 @@ class Transmission:
     side: Any = None
     refinement: np.ndarray = field(default_factory=lambda: np.empty(0, np.complex64))
     request: int = 0
+    by_importance: bool = False
 
     @property
     def channel_uses(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.usrp_pair import GRACE_S, PairResult, run_pair
+from sdr_sc.link.mapping import INTERLEAVE
 from sdr_sc.link.return_path import PERFECT
 from sdr_sc.phy.channels import parse_chain
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
@@ -105,6 +106,7 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
     model = task.scheme.parameters.get("model", DEFAULT_MODEL)
     tx = ["--images", str(config.items), "--items-per-frame", str(config.items_per_frame), "--seed", str(point.seed)]
     tx += ["--mode", "normal"]  # as the physical layer's points
+    tx += ["--mapping", task.scheme.parameters.get("mapping", INTERLEAVE)]
     tx += ["-k", str(point.k or 0), "--feedback-timeout", str(patience_s), "--amplitude", str(_AMPLITUDE)]
     device, power = _channel(task, numerology, folder / "channel.taps")
     rms_dbfs = 20 * math.log10(_AMPLITUDE) + 10 * math.log10(numerology.mean_sample_power * power)

@@ -181,18 +181,21 @@ def test_listeners_are_few_and_one_that_goes_makes_room() -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-200.0, -3.5, 150.0, float("inf")])
-def test_what_the_smoother_reports_is_feedback(snr_db: float) -> None:
+@pytest.mark.parametrize("subcarriers, reported", [(None, 0), (52, 26), (1020, 510), (0, 0), (51, 0), (1026, 0)])
+def test_what_the_smoother_reports_is_feedback(snr_db: float, subcarriers: int | None, reported: int) -> None:
     smoother, got, tb = snr_smoother(), blocks.message_debug(), gr.top_block()
     tb.msg_connect((smoother, "snr"), (got, "store"))
     tb.start()
     try:
-        smoother.handle_frame(make_pdu({"snr_db": snr_db, "frame_num": 4}, np.zeros(1, np.complex64)))
+        channel = {} if subcarriers is None else {"channel": np.ones(subcarriers, np.complex64)}
+        smoother.handle_frame(make_pdu({"snr_db": snr_db, "frame_num": 4, **channel}, np.zeros(1, np.complex64)))
         assert until(lambda: got.num_messages() == 1)
     finally:
         tb.stop()
         tb.wait()
     meta, _ = SCHEMAS["feedback"].read(pmt.serialize_str(got.get_message(0)))
     assert meta["snr_db"] == min(max(snr_db, -40.0), 80.0)
+    assert len(meta.get("report", ())) == reported
 
 
 @pytest.fixture

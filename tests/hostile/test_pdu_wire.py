@@ -66,7 +66,13 @@ def peak_bytes(raw: bytes, read: object) -> int:
     return peak
 
 
-REAL = [messages.feedback(), messages.sent(), messages.end(), messages.sent(items=1, item_bytes=3)]
+REAL = [
+    messages.feedback(),
+    messages.feedback(report=np.zeros(26, np.uint8)),
+    messages.sent(),
+    messages.end(),
+    messages.sent(items=1, item_bytes=3),
+]
 
 
 @FUZZ
@@ -110,6 +116,9 @@ def test_right_ones_are_taken() -> None:
     assert meta == {"snr_db": -40.0, "snr_frame_db": -40.0, "frame_num": 4095, "cfo_hz": 35.0} and len(data) == 1
     meta, _ = SCHEMAS["feedback"].read(write_pdu({"snr_db": 7, "frame_num": 0}, np.empty(0, np.uint8)))
     assert meta["snr_db"] == 7.0
+    for length in (1, 26, 512):
+        report = np.arange(length).astype(np.uint8)
+        assert np.array_equal(SCHEMAS["feedback"].read(messages.feedback(report=report))[0]["report"], report)
     for schema in (SCHEMAS["sent"], sent_schema(784)):
         meta, data = schema.read(messages.sent(4097))
         assert meta["frame_index"] == 4097 and meta["label"].tolist() == [0, 1, 2, 3] and len(data) == 4 * 784

@@ -112,6 +112,13 @@ def wrong_feedback() -> dict[str, bytes]:
     made["many values"] = write_pdu({"snr_db": 1.0, "frame_num": 1}, np.ones(100, np.float32))
     made["complex data"] = write_pdu({"snr_db": 1.0, "frame_num": 1}, np.ones(1, np.complex64))
     made["a frame that was sent"] = sent(items=1, item_bytes=10)
+    reports = {
+        "empty report": np.empty(0, np.uint8), "report of 513 bytes": np.zeros(513, np.uint8),
+        "report of whole numbers": np.zeros(26, np.int32), "report of gains": np.ones(52, np.complex64),
+        "report as number": 7, "report as text": "strong", "report as flag": True,
+    }  # fmt: skip
+    made |= {name: feedback(report=report) for name, report in reports.items()}
+    made["report's frame"] = feedback(report=np.zeros(26, np.uint8), report_frame=2)
     made["bytes after it"] = feedback() + b"\x00"
     made["twice"] = feedback() * 2
     return made

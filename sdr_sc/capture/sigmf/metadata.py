@@ -117,6 +117,7 @@ class FrameNote:
         refined_symbols: feature symbols of earlier items, in answer to it.
         rounds: of each item, how often symbols of it arrived before it was answered; None without refinement.
         mode: frame mode, the value in the header: 0 short, 1 normal, 2 robust.
+        report_age: frames since the one by whose channel the features are mapped; 0 where they are interleaved.
         other: keys of others, as they are.
     """
 
@@ -139,6 +140,7 @@ class FrameNote:
     refined_symbols: int = 0
     rounds: tuple[int, ...] | None = None
     mode: int = NORMAL_MODE
+    report_age: int = 0
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -195,6 +197,7 @@ class FrameNote:
             "sdr_sc:refined_symbols": int(self.refined_symbols) or None,
             "sdr_sc:rounds": self.rounds,
             "sdr_sc:mode": None if self.mode == NORMAL_MODE else int(self.mode),
+            "sdr_sc:report_age": int(self.report_age) or None,
         }
         place = {"core:sample_start": int(self.sample_start), "core:sample_count": int(self.sample_count)}
         kept = {key: value for key, value in known.items() if value is not None}
@@ -231,6 +234,7 @@ class FrameNote:
             int_of(raw, "sdr_sc:refined_symbols", 0, lowest=0),
             ints_of(raw, "sdr_sc:rounds", n_items),
             _mode_of(raw, "sdr_sc:mode"),
+            int_of(raw, "sdr_sc:report_age", 0, lowest=0),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 
@@ -256,7 +260,7 @@ def _finite(value: float | None) -> float | None:
 
 
 _FRAME_KEYS = frozenset(
-    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0).to_json((0.0, 0.0))
+    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0, 1).to_json((0.0, 0.0))
 )
 
 

@@ -21,6 +21,13 @@ data_set_option: Callable[[Any], Any] = click.option(
     show_default=True,
     help="Name, or path of your own images: class folders, .npz, CIFAR's archive; 'PATH,size=32' scales them.",
 )
+mapping_option: Callable[[Any], Any] = click.option(
+    "--mapping",
+    default="interleave",
+    show_default=True,
+    type=click.Choice(["interleave", "importance"]),
+    help="importance: the first symbols of all images on the subcarriers that the receiver reports as the strongest.",
+)
 
 
 def refine_option(text: str) -> Callable[[Any], Any]:

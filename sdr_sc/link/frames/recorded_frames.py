@@ -135,6 +135,7 @@ class AnnotationLedger(FrameLedger):
             request=int(meta.get("request", 0)),
             refined_symbols=refined,
             mode=int(meta.get("mode", FrameMode.NORMAL)),
+            report_age=int(meta.get("report_age", 0)),
             rounds=None if answer is None else answer.rounds,  # type: ignore[arg-type]
             **sent,
         )

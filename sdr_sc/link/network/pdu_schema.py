@@ -22,6 +22,7 @@ from sdr_sc.link.network.pdu_wire import Refusal, read_pdu_bytes
 from sdr_sc.link.parameters import fits_shape
 from sdr_sc.link.refinement.requests import LONGEST_BYTES, Request
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REQUEST
+from sdr_sc.phy.frame.importance import LONGEST_REPORT
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
@@ -32,6 +33,10 @@ HIGHEST_LABEL = 65_535
 
 REQUEST = "request"
 """Key of a request for more symbols of single items, whose bytes are the PDU's data (`sdr_sc.link.refinement`)."""
+REPORT = "report"
+"""Key of what a receiver reports of the channel of a frame (`sdr_sc.phy.frame.importance`)."""
+REPORT_FRAME = "report_frame"
+"""In a frame to be sent, which is mapped by a report: the number of the frame that the report is of."""
 
 SETTLED_AFTER = "settled_after"
 """Key of the word that a receiver with refinement wants nothing more after the frame of that number."""
@@ -91,6 +96,21 @@ class Column:
         if not 1 <= len(value) <= MAX_ITEMS:
             raise Refusal(OUT_OF_RANGE)
         if value.min() < self.low or value.max() > self.high:
+            raise Refusal(OUT_OF_RANGE)
+        return value
+
+
+@dataclass(frozen=True)
+class Octets:
+    """``shortest`` to ``longest`` bytes."""
+
+    shortest: int
+    longest: int
+
+    def __call__(self, value: Any) -> np.ndarray:
+        if not isinstance(value, np.ndarray) or value.dtype != np.uint8:
+            raise Refusal(WRONG_TYPE)
+        if not self.shortest <= len(value) <= self.longest:
             raise Refusal(OUT_OF_RANGE)
         return value
 
@@ -195,7 +215,7 @@ _LABEL = Column(-1, HIGHEST_LABEL)
 
 _FEEDBACK = Form(
     required={"snr_db": Real(*SNR_DB), "frame_num": _FRAME_NUM},
-    optional={"snr_frame_db": Real(*SNR_DB), "cfo_hz": _HZ},
+    optional={"snr_frame_db": Real(*SNR_DB), "cfo_hz": _HZ, REPORT: Octets(1, LONGEST_REPORT)},
     data=np.float32,
     agrees=_the_snr,
 )

@@ -26,31 +26,20 @@ MOST_AGE = 63
 CHECK_BITS = 12
 LONGEST_REPORT = 512
 """Bytes; half a byte for each occupied subcarrier."""
-_EDGES = 10.0 ** (-STEP_DB / 10.0 * np.arange(LEVELS - 1, 0, -1))  # power over the strongest, rising
-
-
-def channel_report(channel: np.ndarray) -> np.ndarray | None:
-    """How far each occupied subcarrier lies below the strongest, in steps of `STEP_DB`, two to a byte.
-
-    Args:
-        channel: complex64 (used,), gains.
-
-    Returns:
-        uint8 (used / 2,), the first of two in the high half; None where the gains are none.
-
-    >>> channel_report(np.array([1, 0.5, 0, 1j], np.complex64)).tolist()  # 0, 4 and 15 steps below
-    [4, 240]
-    """
-    power = np.square(channel.real, dtype=np.float64) + np.square(channel.imag, dtype=np.float64)
-    strongest = power.max(initial=0.0)
-    if not 0.0 < strongest < np.inf:
-        return None
-    level = (LEVELS - 1 - np.searchsorted(_EDGES, power / strongest, side="right")).astype(np.uint8)
-    return level[0::2] << 4 | level[1::2]
 
 
 def report_levels(report: np.ndarray) -> np.ndarray:
-    """uint8 (2 n,): the levels in a report of n bytes."""
+    """The levels in a report: how far each occupied subcarrier lies below the strongest, in steps of `STEP_DB`.
+
+    Args:
+        report: uint8 (used / 2,), two levels to a byte, the first in the high half.
+
+    Returns:
+        uint8 (used,).
+
+    >>> report_levels(np.array([4, 240], np.uint8)).tolist()
+    [0, 4, 15, 0]
+    """
     return np.stack((report >> 4, report & 15), axis=1).ravel()
 
 
@@ -73,7 +62,7 @@ def importance_mapping(
     The filler's places follow after those of the features: the weakest of the payload's last symbol count too.
 
     Args:
-        report: of `channel_report`, for this numerology.
+        report: of `sdr_sc.phy.receive.channel_report`, for this numerology.
 
     Returns:
         `FeatureMapping` with places for all data subcarriers of the payload's symbols, filler included.

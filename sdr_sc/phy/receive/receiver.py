@@ -11,7 +11,7 @@ from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.frame.modes import FrameLayout, FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
-from sdr_sc.phy.receive.channel_memory import ChannelMemory
+from sdr_sc.phy.receive.channel_report import ChannelMemory, channel_report
 from sdr_sc.phy.receive.detect import DEFAULT_THRESHOLD
 from sdr_sc.phy.receive.frame_decoder import FrameDecoder, HeaderFault, HeaderResult
 from sdr_sc.phy.receive.frame_search import FrameSearch, Lead
@@ -295,3 +295,4 @@ def warm_up(numerology: Numerology) -> None:
         frame = build_frame(np.ones((1, 1), np.complex64), header, numerology)
         received = receiver.push(frame) + receiver.flush()
         assert len(received) == 1
+        channel_report(received[0].channel)  # which the feedback's block makes of the first frame
