@@ -16,12 +16,12 @@ from sdr_sc.blocks.ofdm_tx import as_numerology
 from sdr_sc.blocks.runtime.guard import guarded, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.blocks.runtime.rx_time import RX_TIME, DeviceTime, read_time, samples_missing
+from sdr_sc.diagnosis import LONGEST, Strongest
 from sdr_sc.errors import BlockError
 from sdr_sc.link.level import LevelMeter
 from sdr_sc.link.parameters import require_number, require_text
 from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.link.timing.device_clock import DeviceClock
-from sdr_sc.phy.diagnosis import LONGEST, Strongest
 from sdr_sc.phy.frame.modes import frame_layout
 from sdr_sc.phy.kernels import is_compiled
 from sdr_sc.phy.numerology import Numerology

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from sdr_sc.phy.diagnosis import Cause, Diagnosis
+from sdr_sc.diagnosis import Cause, Diagnosis
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS, MOST_CFO_RANGE_SUBCARRIERS
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from sdr_sc.diagnosis import Diagnosis, diagnose
 from sdr_sc.flowgraph.hint_words import Situation, Source, hint, numerology_cause
-from sdr_sc.phy.diagnosis import Diagnosis, diagnose
 from sdr_sc.phy.numerology import Numerology
 
 UNKNOWN = "its samples do not show why; look at channel, levels and numerology of both ends."

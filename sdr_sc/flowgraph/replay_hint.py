@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sdr_sc.capture import Capture
+from sdr_sc.diagnosis import LONGEST, Cause, Strongest, diagnose
 from sdr_sc.flowgraph.hint_words import Situation, Source, hint
 from sdr_sc.flowgraph.received_nothing import Hint, hint_for
-from sdr_sc.phy.diagnosis import LONGEST, Cause, Strongest, diagnose
 from sdr_sc.phy.numerology import Numerology
 
 if TYPE_CHECKING:

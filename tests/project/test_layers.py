@@ -24,7 +24,7 @@ ROOMS = (
     ("flowgraph",),
     ("blocks", "results"),
     ("link", "distill"),
-    ("semantic", "capture", "simusrp", "usrp"),
+    ("semantic", "capture", "simusrp", "usrp", "diagnosis"),
     ("phy", "data"),
 )
 """Floor by floor, the top one first: a room imports from the floors below its own."""
@@ -35,6 +35,7 @@ EVERYWHERE = {
 FORBIDDEN = {
     "link": {"gnuradio", "pmt", "torch"},
     "phy": {"gnuradio", "pmt", "torch"},
+    "diagnosis": {"gnuradio", "pmt", "torch"},
     "semantic": {"gnuradio", "pmt"},
     "data": {"gnuradio", "pmt", "torch"},
     "capture": {"gnuradio", "pmt", "torch"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often `sdr_sc.phy.diagnosis` names why nothing is received, how often something else, and what it takes."""
+"""How often `sdr_sc.diagnosis` names why nothing is received, how often something else, and what it takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from sdr_sc.bench.phy.faulty_signals import FOREIGN, faulty, is_right, noisy, resampled
 from sdr_sc.bench.phy.recordings import SHARED_DATA, WIFI_CAPTURES
 from sdr_sc.bench.phy.wifi import CAPTURES, read_ci16
-from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, diagnose
+from sdr_sc.diagnosis import LONGEST, Cause, Diagnosis, diagnose
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, wilson_interval
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signals with a known fault, for measuring what `sdr_sc.phy.diagnosis` makes of them; and signals of other systems."""
+"""Signals with a known fault, for measuring what `sdr_sc.diagnosis` makes of them; and signals of other systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from scipy import signal
 
-from sdr_sc.phy.diagnosis import Cause, Diagnosis
+from sdr_sc.diagnosis import Cause, Diagnosis
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.frame.modes import FrameMode

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
+from sdr_sc.diagnosis.own_preamble import Match, best_match, least_coherence
+from sdr_sc.diagnosis.periods import FFT_SIZES, Period
+from sdr_sc.diagnosis.resample import Spectrum
 from sdr_sc.errors import NumerologyError
-from sdr_sc.phy.diagnosis.own_preamble import Match, best_match, least_coherence
-from sdr_sc.phy.diagnosis.periods import FFT_SIZES, Period
-from sdr_sc.phy.diagnosis.resample import Spectrum
 from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.frame.header import VERSIONS, unpack
 from sdr_sc.phy.frame.header_symbols import decode_bits

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sdr_sc.bench.phy.faulty_signals import FOREIGN, SIZES, faulty, frames, is_right, noisy, resampled, shifted
+from sdr_sc.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose, observe
+from sdr_sc.diagnosis.own_preamble import Match
+from sdr_sc.diagnosis.search import _without_header
 from sdr_sc.flowgraph.hint_words import Situation, Source, hint
-from sdr_sc.phy.diagnosis import LONGEST, Cause, Diagnosis, Strongest, diagnose, observe
-from sdr_sc.phy.diagnosis.own_preamble import Match
-from sdr_sc.phy.diagnosis.search import _without_header
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.frame.preamble import preamble
 from sdr_sc.phy.numerology import Numerology

@@ -7,12 +7,12 @@ from dataclasses import fields
 
 import numpy as np
 
-from sdr_sc.phy.diagnosis import observe
-from sdr_sc.phy.diagnosis.cause import Cause, Diagnosis
-from sdr_sc.phy.diagnosis.own_preamble import SAME_RATE, Match, best_match, likely_ratios
-from sdr_sc.phy.diagnosis.periods import Period, find_periods
-from sdr_sc.phy.diagnosis.resample import Spectrum
-from sdr_sc.phy.diagnosis.sizes import Sizes, other_sizes
+from sdr_sc.diagnosis import observe
+from sdr_sc.diagnosis.cause import Cause, Diagnosis
+from sdr_sc.diagnosis.own_preamble import SAME_RATE, Match, best_match, likely_ratios
+from sdr_sc.diagnosis.periods import Period, find_periods
+from sdr_sc.diagnosis.resample import Spectrum
+from sdr_sc.diagnosis.sizes import Sizes, other_sizes
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology

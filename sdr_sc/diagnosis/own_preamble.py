@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from sdr_sc.phy.diagnosis.periods import Burst, Period
-from sdr_sc.phy.diagnosis.resample import Spectrum
+from sdr_sc.diagnosis.periods import Burst, Period
+from sdr_sc.diagnosis.resample import Spectrum
 from sdr_sc.phy.frame.modes import FrameLayout, FrameMode, frame_layout
 from sdr_sc.phy.frame.preamble import detection_period
 from sdr_sc.phy.numerology import Numerology

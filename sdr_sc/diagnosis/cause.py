@@ -57,6 +57,6 @@ class Diagnosis:
     ofdm: tuple[int, int] = (0, 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """For results files; `sdr_sc.phy.diagnosis` names the units."""
+        """For results files; `sdr_sc.diagnosis` names the units."""
         found: dict[str, Any] = {**vars(self), "cause": self.cause.name.lower(), "ofdm": list(self.ofdm)}
         return found
