@@ -66,7 +66,7 @@ def test_a_flat_channel_is_interleaved() -> None:
 
 
 def test_frames_with_refinements_are_interleaved() -> None:
-    tb, accounting = over_the_loopback(refine=1, k=0, snr_db=6.0)
+    tb, accounting = over_the_loopback(refine="confidence", k=0, snr_db=6.0)
     mapper = tb.transmitter.mapper
     assert mapper.interleaved[REFINEMENTS] > 0 and mapper.mapped > 0
     assert mapper.interleaved[REFINEMENTS] == tb.encoder.sender.refinement.answered
