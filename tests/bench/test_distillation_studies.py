@@ -74,13 +74,17 @@ def test_the_rival_is_the_one_that_is_best_on_the_held_out_images() -> None:
         assert rows[0].goal == ">= 3 points" and rows[1].goal is None, "the first condition's alone"
     assert study_rows(STUDY, outcome, contracts, judged=False)[0].goal is None  # type: ignore[arg-type]
     assert [row.name for row in rows[2:4]] == ["taught, 20 dB k=4", "taught, -3 dB k=2"]
+    assert [(row.name, row.value) for row in rows[-2:]] == [
+        ("plain, held-out images, mean over the points", pytest.approx(85.0)),
+        ("plain, moved, held-out images, mean over the points", pytest.approx(90.0)),
+    ]
     assert rows[2].value == pytest.approx(90, abs=4) and rows[2].n == 800
 
 
 def test_what_was_not_trained_is_not_compared() -> None:
     outcome = {key: value for key, value in found().items() if key[0] != "taught"}
     rows = study_rows(STUDY, outcome, {key: contract(0.5) for key in outcome}, judged=True)  # type: ignore[arg-type]
-    assert len(rows) == 4 and not any("over" in row.name for row in rows)
+    assert len(rows) == 6 and not any("taught" in row.name for row in rows)
 
 
 def test_gains_can_be_computed_again_from_kept_answers() -> None:
@@ -121,12 +125,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run_study(STUDY, TINY, place, 1, said.append)
     assert [row.name.split(", ")[-1] for row in result.rows[:2]] == [str(GOOD), str(AIR)]
     assert result.kept["images"] == 60 and set(result.kept["right"]["taught"]) == {"1", "2"}
+    assert len(result.kept["right"]) == 2, "the rival that was not chosen is not measured"
     assert sum("trained in" in word for word in said) == 6
     return place
 
 
 def test_a_study_goes_on_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = folder / "plain_seed2.outcomes60.json"
+    lost = folder / "taught_seed2.outcomes60.json"
     before = lost.read_text()
     lost.unlink()
     (folder / "other_seed1.safetensors").unlink()
@@ -135,7 +140,7 @@ def test_a_study_goes_on_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(study_runs, "send", lambda *a: sent.append(a[2]) or send(*a))
     monkeypatch.setattr(Trainer, "run", lambda self, *a: trained.append(self.config.seed) or train(self, *a))
     run_study(STUDY, TINY, folder, 1, lambda _word: None)
-    assert trained == [1] and sent == [GOOD, AIR], "the same weights have the same answers still"
+    assert trained == [1] and sent[:2] == [GOOD, AIR], "the same weights have the same answers still"
     assert json.loads(lost.read_text())["conditions"].keys() == json.loads(before)["conditions"].keys()
     for condition in (GOOD, AIR):
         old, new = (json.loads(text)["conditions"][str(condition)]["right"] for text in (before, lost.read_text()))
@@ -148,8 +153,8 @@ def test_a_student_of_other_settings_is_refused(folder: Path) -> None:
 
 
 def test_answers_of_another_model_are_measured_again_and_damaged_ones_refused(folder: Path) -> None:
-    run = Run(STUDY.schemes[1], 1, 1, folder)
-    path = folder / "plain_seed1.outcomes60.json"
+    run = Run(STUDY.schemes[0], 1, 1, folder)
+    path = folder / "taught_seed1.outcomes60.json"
     kept = json.loads(path.read_text())
     right = outcomes(run, (GOOD,), 60, "abc")[str(GOOD)]
     about = {name: value for name, value in kept.items() if name != "sha256"}

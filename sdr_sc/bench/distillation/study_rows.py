@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from sdr_sc.bench.distillation.runs import Run
 from sdr_sc.bench.distillation.study_runs import Job, Outcomes, run_all, training_set
 from sdr_sc.distill.studies.prepare import knowledge_folder, prepare
-from sdr_sc.distill.studies.study import Comparison, Size, Study, sized
+from sdr_sc.distill.studies.study import Comparison, Condition, Size, Study, sized
 from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.paired import pack, paired_gain, unpack
@@ -59,19 +59,23 @@ def run_study(
     jobs = [
         Job(
             Run(sized(scheme, size), seed, size.epochs, folder),
-            tuple(study.conditions(scheme.name)),
+            (),
             knowledge_folder(scheme.teacher, folder) if scheme.teacher else None,
         )
         for seed in size.seeds
         for scheme in schemes
     ]
-    found = run_all(jobs, size, workers, log)
+    run_all(jobs, size, workers, log)
     contracts = {(job.run.scheme.name, job.run.seed): job.run.contract() for job in jobs}
+    points = compared_at(study, contracts)
+    measured = [replace(job, conditions=points[name]) for job in jobs if (name := job.run.scheme.name) in points]
+    found = run_all(measured, size, workers, log)
     return StudyResult(study_rows(study, found, contracts, size.judged), kept_answers(found))
 
 
 def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> list[Row]:
-    """Gains first, each with its interval over images and seeds; then the accuracy of every scheme.
+    """Gains first, each with its interval over images and seeds; then the accuracy of every scheme that was measured,
+    and on the held-out images that of those among which was chosen.
 
     Args:
         judged: whether gains have their goals.
@@ -89,9 +93,24 @@ def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> 
             goal = comparison.at_least if judged and condition == str(comparison.conditions[0]) else None
             rows.append(paired_gain(*pair).row(f"{title}, {condition}", goal))
     for name in dict.fromkeys(scheme for scheme, _ in found):
-        for condition in map(str, study.conditions(name)):
+        for condition in next(outcome for (scheme, _), outcome in found.items() if scheme == name):
             rows.append(accuracy_row(f"{titles[name]}, {condition}", answers(found, name, condition)))
+    for comparison in study.comparisons:
+        for names in (names for names in (comparison.one, comparison.other) if len(names) > 1):
+            for name in (name for name in names if any(scheme == name for scheme, _ in contracts)):
+                value = 100.0 * held_out_accuracy(name, comparison, contracts)
+                rows.append(Row(f"{titles[name]}, held-out images, mean over the points", value, "%"))
     return rows
+
+
+def compared_at(study: Study, contracts: HeldOut) -> dict[str, tuple[Condition, ...]]:
+    """Where each scheme is to be measured that is compared: of those to choose from, the best one alone."""
+    found: dict[str, list[Condition]] = {}
+    for comparison in study.comparisons:
+        chosen = [best(names, comparison, contracts) for names in (comparison.one, comparison.other)]
+        for name in (name for name in chosen if name is not None):
+            found.setdefault(name, []).extend(comparison.conditions)
+    return {name: tuple(dict.fromkeys(conditions)) for name, conditions in found.items()}
 
 
 def answers(found: Found, scheme: str, condition: str) -> np.ndarray:

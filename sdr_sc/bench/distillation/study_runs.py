@@ -42,7 +42,7 @@ class Job:
 
     Attributes:
         run: what is trained.
-        conditions: where it is measured.
+        conditions: where it is measured; none to train alone.
         knowledge: folder of its teacher's answers; None for the labels alone.
     """
 
@@ -89,7 +89,9 @@ def run_one(job: Job, size: Size, git: str) -> tuple[str, Outcomes]:
     data = training_set(size)
     config = sized_config(job.run.scheme, size, job.run.seed, len(data))
     word = train_student(job.run, data, config, open_knowledge(data, config, job.knowledge), git)
-    return word, outcomes(job.run, job.conditions, size.test_images, git)
+    if not job.conditions:
+        return word, {}
+    return f"measured at {len(job.conditions)} points", outcomes(job.run, job.conditions, size.test_images, git)
 
 
 def outcomes(run: Run, conditions: Sequence[Condition], images: int, git: str) -> Outcomes:

@@ -151,11 +151,6 @@ class Study:
     schemes: tuple[Scheme, ...]
     comparisons: tuple[Comparison, ...]
 
-    def conditions(self, scheme: str) -> list[Condition]:
-        """All at which a scheme is measured."""
-        wanted = [one for each in self.comparisons if scheme in (*each.one, *each.other) for one in each.conditions]
-        return list(dict.fromkeys(wanted))
-
 
 def sized(scheme: Scheme, size: Size) -> Scheme:
     """The scheme with the settings of a size, and with k down to 1."""
