@@ -20,24 +20,26 @@ from sdr_sc.results.rows import Row, wilson_interval
 from sdr_sc.sweep.config import SchemeEntry
 
 Log = Callable[[str], None]
-SNR_DB = (5.0, 10.0, 20.0)
-TRAINING_ITEMS, TEST_ITEMS = 10_000, 4_000
+SNR_DB = 10.0
+TRAINING_ITEMS, TEST_ITEMS = 6_000, 3_000
 SYMBOLS, ON_AIR = "payload symbols an image", "symbols on air an image"
 ALL_ANSWERS, NEVER_SENT = "all answers, coded", "the most frequent label"
 
 
 def bench_tasks(
-    quick: bool, seed: int, log: Log, entries: Sequence[SchemeEntry] | None = None, data_set: str = DEFAULT_DATA_SET
-) -> list[Row]:
+    quick: bool, seed: int, log: Log, entries: Sequence[SchemeEntry] | None = None, data_set: str = DEFAULT_DATA_SET,
+    snr_db: float = SNR_DB,
+) -> list[Row]:  # fmt: skip
     """Accuracy of each task from each scheme's one transmission, and what it costs; beside the coded answers to all of
     them, which have to be known beforehand.
 
     Args:
-        quick: a tenth of the items, one SNR, shorter fits.
+        quick: a tenth of the items, shorter fits.
         seed: of noise, items and heads.
         log: called with what is measured next.
         entries: schemes, each k of theirs a column; None for the usual ones.
         data_set: of grey pictures.
+        snr_db: Es/N0 on the occupied subcarriers, of noise alone.
 
     Raises:
         SdrScError: a scheme's receiver holds nothing that heads can be fitted on, or the data set does not fit.
@@ -55,25 +57,24 @@ def bench_tasks(
     classes = train.targets("classification", known), test.targets("classification", new)
     tasks = label_sets(items[0], classes[0], items[1], classes[1])
     rows: list[Row] = []
-    for snr_db in SNR_DB[1:2] if quick else SNR_DB:
-        where = f"{snr_db:g} dB, "
-        for entry in ENTRIES if entries is None else entries:
-            scheme = made(entry, data_set)
-            for k in entry.k or (None,):
-                column = title(entry, k)
-                log(f"{where}{column}")
-                seen = [
-                    watch(scheme, KNOWLEDGE, items[i], classes[i].astype(np.int64), snr_db, k, seed + i) for i in (0, 1)
-                ]
-                count = len(new)
-                result = seen[1].result
-                rows.append(Row(f"{where}{SYMBOLS}{APART}{column}", result.channel_uses / count, "symbols", n=count))
-                rows.append(Row(f"{where}{ON_AIR}{APART}{column}", result.symbols_on_air / count, "symbols", n=count))
-                for task in tasks:
-                    values = seen[0].values, task.train, seen[1].values
-                    found = predict(*values, task.levels, seed, max(5, EPOCHS // share))
-                    rows.append(_accuracy(f"{where}{task.name}{APART}{column}", found == task.test))
-        rows += _known(where, tasks, items[1], snr_db, seed, log)
+    where = f"{snr_db:g} dB, "
+    for entry in ENTRIES if entries is None else entries:
+        scheme = made(entry, data_set)
+        for k in entry.k or (None,):
+            column = title(entry, k)
+            log(f"{where}{column}")
+            seen = [
+                watch(scheme, KNOWLEDGE, items[i], classes[i].astype(np.int64), snr_db, k, seed + i) for i in (0, 1)
+            ]
+            count = len(new)
+            result = seen[1].result
+            rows.append(Row(f"{where}{SYMBOLS}{APART}{column}", result.channel_uses / count, "symbols", n=count))
+            rows.append(Row(f"{where}{ON_AIR}{APART}{column}", result.symbols_on_air / count, "symbols", n=count))
+            for task in tasks:
+                values = seen[0].values, task.train, seen[1].values
+                found = predict(*values, task.levels, seed, max(5, EPOCHS // share))
+                rows.append(_accuracy(f"{where}{task.name}{APART}{column}", found == task.test))
+    rows += _known(where, tasks, items[1], snr_db, seed, log)
     return rows
 
 

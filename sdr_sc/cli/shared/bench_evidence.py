@@ -75,16 +75,20 @@ _scheme_option = click.option(
 
 @evidence.command("tasks")
 @_scheme_option
+@click.option("--snr-db", default=10.0, show_default=True, type=click.FloatRange(-100, 100), help="Of noise alone.")
 @_common
-def tasks(schemes: tuple[str, ...], data_set: str, seed: int, quick: bool, json_path: Path | None) -> None:
+def tasks(
+    schemes: tuple[str, ...], snr_db: float, data_set: str, seed: int, quick: bool, json_path: Path | None
+) -> None:
     """Other tasks from the same transmission, chosen afterwards: heads fitted on what the receiver holds."""
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.evidence.tasks import bench_tasks
 
     _check(json_path)
-    rows = bench_tasks(quick, seed, _log, _entries(schemes), data_set)
+    rows = bench_tasks(quick, seed, _log, _entries(schemes), data_set, snr_db)
     click.echo(pivot(rows, "SNR, task"))
-    _write(json_path, rows, {"schemes": schemes, "data_set": data_set, "seed": seed, "quick": quick})
+    config = {"schemes": schemes, "snr_db": snr_db, "data_set": data_set, "seed": seed, "quick": quick}
+    _write(json_path, rows, config)
 
 
 @evidence.command("soft")
