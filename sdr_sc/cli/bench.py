@@ -99,19 +99,20 @@ def frame(seed: int, quick: bool, json_path: Path | None) -> None:
 @command.command("mapping")
 @model_option
 @data_set_option
+@measured_option
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of channels and noise.")
-@click.option("--quick", is_flag=True, help="A tenth of the frames.")
+@click.option("--quick", is_flag=True, help="A twentieth of the channel draws.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def mapping(model: str, data_set: str, seed: int, quick: bool, json_path: Path | None) -> None:
-    """What mapping features by importance would gain over interleaving, in selective channels."""
+def mapping(model: str, data_set: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
+    """What mapping features by importance gains over interleaving, by the age of the channel's report."""
     from sdr_sc.bench.mapping import mapping_rows
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.flowgraph.fitting_model import contract_for_images
 
     data = load_dataset(data_set, "test")
     contract_for_images(model, data)
-    configuration = {"model": model, "data_set": data_set, "seed": seed, "quick": quick}
-    measure_and_print(lambda log: mapping_rows(model, data, quick, seed, log), json_path, configuration)
+    config = {"model": model, "data_set": data_set, "measured_channel": measured, "seed": seed, "quick": quick}
+    measure_and_print(lambda log: mapping_rows(model, data, measured, quick, seed, log), json_path, config)
 
 
 @command.command("snr-range")
