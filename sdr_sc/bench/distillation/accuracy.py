@@ -99,9 +99,10 @@ _PARTS = ("ours_without_bottleneck", "ours_without_features", "ours_without_cam"
 
 
 def ablation_rows(found: Found, asked: Asked = ()) -> list[Row]:
-    """What each part of ours gains: ours less ours without it; a row without a figure of what is not trained."""
+    """What each part of ours gains, ours less ours without it, and what ours gains over controls with and without the
+    expected error; a row without a figure of what is not trained."""
     rows: list[Row] = []
-    for part in (*_PARTS, "labels"):
+    for part in (*_PARTS, "labels", "labels_decisions", "standard_decisions"):
         for snr_db, k in COMPARED:
             rows += difference(found, "ours", part, snr_db, k, asked=asked)
     return rows
