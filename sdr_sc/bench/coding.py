@@ -19,7 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, LdpcQam, unbiased, with_crc
+from sdr_sc.phy.coding.ldpc_qam import LdpcQam, unbiased, with_crc
+from sdr_sc.phy.coding.modes import CRC_BITS, MODES
+from sdr_sc.phy.coding.shaping import bit_information
+from sdr_sc.phy.coding.thresholds import codeword_of, measure, waterfall
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.numerology import Numerology
@@ -35,6 +38,7 @@ PUBLISHED_BER = ((1.25, 1.35e-2), (1.50, 3.46e-3), (1.75, 6.05e-4), (2.00, 9.35e
 """(Eb/N0 in dB, bit error rate)."""
 TARGET_BER = 1e-4
 GOAL_DB = 0.3
+LADDER_GOAL_DB, LADDER_SYMBOLS = 1.5, 4096
 _BATCH = 200
 _LEAST_WORDS = 5
 
@@ -90,35 +94,17 @@ def ber_over_awgn(
     return BerPoint(ebn0_db, wrong_bits / (words * INFO_BITS), wrong_words, words)
 
 
-def bit_information(bits_per_symbol: int, esn0_db: float) -> float:
-    """Mean mutual information of a bit of Gray-labelled square QAM over white noise, by Gauss-Hermite quadrature.
-
-    >>> round(bit_information(2, 0.0), 3)
-    0.486
-    """
-    levels = 1 << (bits_per_symbol // 2)
-    amplitudes = np.arange(levels) * 2.0 - (levels - 1)
-    amplitudes /= math.sqrt(2 * np.mean(amplitudes**2))
-    labels = np.arange(levels) ^ (np.arange(levels) >> 1)
-    nodes, weights = np.polynomial.hermite.hermgauss(48)
-    sigma2 = 10 ** (-esn0_db / 10) / 2
-    received = amplitudes[:, None] + math.sqrt(2 * sigma2) * nodes
-    likelihood = np.exp(-((received[:, :, None] - amplitudes) ** 2) / (2 * sigma2))
-    total = 0.0
-    for bit in range(bits_per_symbol // 2):
-        value = (labels >> bit) & 1
-        same = (likelihood * (value[:, None, None] == value[None, None, :])).sum(axis=2)
-        total += float((np.log2(2 * same / likelihood.sum(axis=2)) @ weights).mean() / math.sqrt(math.pi))
-    return total / (bits_per_symbol // 2)
-
-
 def carried_over_db(ebn0_db: float, bits_per_symbol: int) -> float:
     """Eb/N0 at which a bit of the modulation has as much information as a bit of QPSK at ``ebn0_db``, rate 1/2."""
-    wanted = bit_information(2, ebn0_db)  # rate 1/2 and two bits: Es is Eb
+    wanted = bit_information(1, ebn0_db) / 2  # rate 1/2 and two bits: Es is Eb
     low, high = -10.0, 30.0
     for _ in range(25):
         middle = (low + high) / 2
-        low, high = (middle, high) if bit_information(bits_per_symbol, middle) < wanted else (low, middle)
+        low, high = (
+            (middle, high)
+            if bit_information(bits_per_symbol // 2, middle) / bits_per_symbol < wanted
+            else (low, middle)
+        )
     return low - 10 * math.log10(bits_per_symbol / 2)
 
 
@@ -127,7 +113,7 @@ def _waterfall(bits_per_symbol: int, is_published: bool, reference_db: float, qu
     rng = np.random.default_rng((seed, bits_per_symbol, int(is_published)))
     symbols = CODE_BITS // bits_per_symbol
     if is_published:
-        code = LdpcQam(INFO_BITS, symbols, bits_per_symbol, PUBLISHED_ITERATIONS, True, is_interleaved=False)
+        code = LdpcQam(INFO_BITS, symbols, bits_per_symbol, PUBLISHED_ITERATIONS, is_interleaved=False)
     else:
         code = LdpcQam(INFO_BITS, symbols, bits_per_symbol)
     most, enough = (1600, 30) if quick else (12_000, 60)
@@ -193,6 +179,28 @@ def _one_in_ten(snr_db: np.ndarray, lost: np.ndarray) -> float:
     return float(np.interp(-0.1, -falling, snr_db)) if falling[-1] < 0.1 < falling[0] else math.nan
 
 
+def ladder_rows(quick: bool, seed: int) -> list[Row]:
+    """How far from Shannon's capacity over white noise the ladder's modes are, for codewords of a frame's length.
+
+    At an SNR between two modes the lower one is sent. So the distance of a mode counts from the SNR at which the next
+    one takes over, which lies as much higher as their capacities differ.
+    """
+    rng, words = np.random.default_rng((seed, 4)), 24 if quick else 60
+    rows, worst, count = [], -math.inf, 0
+    for snr_db in np.linspace(0.0, 20.0, 3 if quick else 9):
+        place = max(i for i in range(len(MODES)) if waterfall(i, LADDER_SYMBOLS).snr_db(0.01) <= snr_db)
+        mode, step_db = MODES[place], MODES[place + 1].capacity_db - MODES[place].capacity_db
+        first_db = waterfall(place, LADDER_SYMBOLS).middle_db
+        needed_db = measure(mode, LADDER_SYMBOLS, words, rng, first_db).snr_db(0.01)
+        bits, _ = codeword_of(mode, LADDER_SYMBOLS)
+        distance_db = needed_db - mode.capacity_db
+        name = f"LDPC ladder: {mode.name}, {bits} bits: SNR for 1 % frame loss, from capacity"
+        rows.append(Row(name, distance_db, "dB", n=4 * words))
+        worst, count = max(worst, distance_db + step_db), count + 4 * words
+    name = "LDPC ladder: distance from capacity at 1 % frame loss, 0..20 dB"
+    return [*rows, Row(name, worst, "dB", f"at most {LADDER_GOAL_DB:g} dB", bool(worst <= LADDER_GOAL_DB), count)]
+
+
 def bench_coding(quick: bool, seed: int, log: Log) -> list[Row]:
     """All rows; ``quick`` measures the same on fewer codewords.
 
@@ -206,4 +214,6 @@ def bench_coding(quick: bool, seed: int, log: Log) -> list[Row]:
     told = "published for BPSK, carried over to 16-QAM"
     rows += _waterfall_rows("16-QAM 1/2, 5G LDPC (1024, 512)", 4, told, carried_over_db(published, 4), quick, seed)
     log("loss of the receiver")
-    return rows + receiver_loss_rows(quick, seed)
+    rows += receiver_loss_rows(quick, seed)
+    log("ladder of modes")
+    return rows + ladder_rows(quick, seed)

@@ -11,7 +11,7 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.bits import pack_digits, unpack_digits
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.label_ldpc import answers_codeword
-from sdr_sc.schemes.scheme import Transmission, wire_id
+from sdr_sc.schemes.scheme import Transmission
 
 
 class KnownTasks(CodedScheme):
@@ -25,17 +25,16 @@ class KnownTasks(CodedScheme):
     def __init__(self, levels: int, name: str = "answers") -> None:
         super().__init__()
         self.name, self._levels = name, levels
-        self._id = wire_id(name) & 0xFC00
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of the labels."""
         word = answers_codeword(len(labels), self._levels, snr_db, self.rates)
         payload = word.payload(pack_digits(labels, self._levels))
-        return [Transmission(payload, slice(0, len(images)), self._id | word.mode << 6 | len(images) - 1, word)]
+        return [Transmission(payload, slice(0, len(images)), word.mode << 8 | len(images) - 1, word)]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The labels, or -1 for all."""
-        items = (received.header.model_id & 0x3F) + 1
+        items = (received.header.model_id & 0xFF) + 1
         message = transmission.side.message(received)
         return np.full(items, -1, np.int64) if message is None else unpack_digits(message, items, self._levels)
 

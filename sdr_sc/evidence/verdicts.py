@@ -11,7 +11,7 @@ import numpy as np
 
 from sdr_sc.report.sweep.compare import Difference, difference
 from sdr_sc.report.sweep.operating_points import Cost, Operation
-from sdr_sc.schemes.mcs_selection import MAX_LOSS_POINTS
+from sdr_sc.schemes.digital.mcs_selection import MAX_LOSS_POINTS
 
 SAME_POINTS = MAX_LOSS_POINTS
 """Accuracies that differ by less count as equal: all schemes may give away as much to save symbols."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES, code_for, unbiased, with_crc
+from sdr_sc.phy.coding.ldpc_qam import code_for, unbiased, with_crc
+from sdr_sc.phy.coding.modes import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.scheme import as_matrix
 
@@ -29,12 +30,12 @@ class Codeword:
 
     def payload(self, message: np.ndarray) -> np.ndarray:
         """Frame payload of up to ``info_bits - CRC_BITS`` bits, uint8 of 0 and 1."""
-        code = code_for(self.info_bits, self.symbols, MODES[self.mode].bits_per_symbol)
+        code = code_for(self.info_bits, self.symbols, MODES[self.mode])
         return as_matrix(code.encode(with_crc(message, self.info_bits)[None])[0])
 
     def message(self, received: ReceivedFrame) -> np.ndarray | None:
         """The bits before the check, or None where the codeword cannot be decoded."""
-        code = code_for(self.info_bits, self.symbols, MODES[self.mode].bits_per_symbol)
+        code = code_for(self.info_bits, self.symbols, MODES[self.mode])
         symbols = unbiased(received.features, received.noise_variance).ravel()[: self.symbols]
         bits, right = code.decode(symbols[None], received.noise_variance.ravel()[: self.symbols][None])
         return bits[0, :-CRC_BITS] if right[0] else None

@@ -2,7 +2,7 @@
 """How often a codeword is lost, by mode, length and SNR estimate: measured through frames, channel and receiver.
 
 The transmitter of a coded scheme chooses its mode by these tables. They hold what a real link would learn by counting:
-the share of codewords lost when the receiver's estimate of the frame before was in a given decibel.
+at which SNR estimate, of the frame before, which share of codewords is lost.
 """
 
 from __future__ import annotations
@@ -14,20 +14,25 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from sdr_sc.documents import read_json
 from sdr_sc.errors import SdrScError
-from sdr_sc.phy.coding.ldpc_qam import MODES
+from sdr_sc.phy.coding.modes import MODES
 from sdr_sc.schemes.model_files import sha256_of
 from sdr_sc.sealed import check_sidecar
 from sdr_sc.shown import reason_of, shown
 
 FILE = Path(__file__).parent / "tables" / "bler_tables.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNKNOWN_DB = -3.0
 """Assumed before the first estimate: robust, and decodable at any SNR above."""
-STEPS_PER_DB = 4
-LOWEST_DB = -6.0
+STEPS_PER_DB = 10
+LOST = (0.99, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+"""Shares of codewords lost, falling, whose SNR estimates the tables hold."""
+_NORMAL = np.concatenate(([-4.5], -ndtri(LOST), [4.5]))
+_BEYOND_DB = 1.0
+LOWEST_DB, HIGHEST_DB = -6.0, 35.0
 """Below it no mode works, and to choose among them would mean nothing."""
 
 
@@ -37,31 +42,46 @@ class ErrorRates:
 
     Attributes:
         channel: as text; '' is noise alone, ``any other`` what is assumed of unknown ones.
-        snr_db: int (bins,), lower edges of bins of 1 dB of the SNR estimate, rising by 1.
         symbols: int (lengths,), symbols of a codeword, rising.
-        rate: float64 (lengths, modes, bins), share of codewords lost, falling with the SNR.
+        snr_db: float64 (lengths, modes, `LOST`), SNR estimate at which that share is lost, rising.
     """
 
     channel: str
-    snr_db: np.ndarray
     symbols: np.ndarray
-    rate: np.ndarray
+    snr_db: np.ndarray
 
-    def of(self, snr_db: float | None, symbols: int) -> np.ndarray:
-        """float64 (modes,): share of codewords of the nearest length that are lost, by lines between the bins' middles.
+    def lost(self, mode: int, snr_db: float | None, symbols: int) -> float:
+        """Share of a mode's codewords that are lost: lines in the quantiles of a normal distribution, and in the
+        logarithm of the length.
 
         Args:
+            mode: place in `MODES`.
             snr_db: the estimate, dB; None where there is none.
             symbols: of a codeword.
         """
-        length = int(np.argmin(np.abs(np.log(self.symbols / symbols))))
         at_db = self.place(snr_db) / STEPS_PER_DB
-        return np.array([np.interp(at_db, self.snr_db + 0.5, rate) for rate in self.rate[length]])
+        lengths = np.log(self.symbols)
+        wanted = min(max(np.log(symbols), lengths[0]), lengths[-1])
+        high = int(np.searchsorted(lengths, wanted))
+        low = max(high - 1, 0)
+        share = 0.0 if high == low else (wanted - lengths[low]) / (lengths[high] - lengths[low])
+        normal = (1 - share) * self._normal(mode, low, at_db) + share * self._normal(mode, high, at_db)
+        return float(ndtr(-normal))
+
+    def _normal(self, mode: int, length: int, at_db: float) -> float:
+        curve = self.snr_db[length, mode]
+        return float(
+            np.interp(at_db, np.concatenate(([curve[0] - _BEYOND_DB], curve, [curve[-1] + _BEYOND_DB])), _NORMAL)
+        )
+
+    def of(self, snr_db: float | None, symbols: int) -> np.ndarray:
+        """float64 (modes,): `lost` of all modes."""
+        return np.array([self.lost(mode, snr_db, symbols) for mode in range(len(MODES))])
 
     def place(self, snr_db: float | None) -> int:
         """An estimate in whole steps, for which a choice holds; `UNKNOWN_DB` where there is none."""
         known = UNKNOWN_DB if snr_db is None else max(snr_db, LOWEST_DB)
-        return int(np.floor(min(known, float(self.snr_db[-1] + 1)) * STEPS_PER_DB))
+        return int(np.floor(min(known, HIGHEST_DB) * STEPS_PER_DB + 1e-6))
 
 
 @lru_cache(maxsize=4)
@@ -76,7 +96,11 @@ def read_tables(path: Path = FILE) -> dict[str, ErrorRates]:
     check_sidecar(path, what, remedy)
     raw = read_json(path, what, remedy)
     try:
-        if raw["format_version"] != FORMAT_VERSION or raw["modes"] != [mode.name for mode in MODES]:
+        if (
+            raw["format_version"] != FORMAT_VERSION
+            or raw["modes"] != [mode.name for mode in MODES]
+            or raw["lost"] != list(LOST)
+        ):
             raise SdrScError(f"{path} was written for other modes than this program has; {remedy}.")
         tables = [_table(one) for one in raw["tables"]]
     except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -92,15 +116,14 @@ def _table(one: dict) -> ErrorRates:
     Raises:
         ValueError, KeyError, TypeError: it is none.
     """
-    table = ErrorRates(one["channel"], np.array(one["snr_db"]), np.array(one["symbols"]), np.array(one["rate"], float))
-    shape = (len(table.symbols), len(MODES), len(table.snr_db))
-    if not isinstance(table.channel, str) or table.rate.shape != shape or not table.rate.size:
-        raise ValueError(f"a table of shape {table.rate.shape}")
-    axes = table.snr_db, table.symbols
-    if any(axis.ndim != 1 or axis.dtype.kind not in "iu" or (np.diff(axis) <= 0).any() for axis in axes):
-        raise ValueError("SNRs or lengths that do not rise")
-    if not ((table.rate >= 0) & (table.rate <= 1)).all() or table.symbols[0] < 1:
-        raise ValueError("a share that is not between 0 and 1")
+    table = ErrorRates(one["channel"], np.array(one["symbols"]), np.array(one["snr_db"], float))
+    if not isinstance(table.channel, str) or table.snr_db.shape != (len(table.symbols), len(MODES), len(LOST)):
+        raise ValueError(f"a table of shape {table.snr_db.shape}")
+    lengths = table.symbols
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths[0] < 1 or (np.diff(lengths) <= 0).any():
+        raise ValueError("lengths that do not rise")
+    if not np.isfinite(table.snr_db).all() or (np.diff(table.snr_db, axis=2) < 0).any():
+        raise ValueError("SNRs that do not rise")
     return table
 
 
@@ -113,7 +136,7 @@ def tables_sha256() -> str:
 def rates_for(channel: str) -> ErrorRates:
     """The channel's table, wherever its measured file lies.
 
-    A channel without one gets the highest rates of all tables: too careful a mode costs symbols, too bold a one all
+    A channel without one gets the highest losses of all tables: too careful a mode costs symbols, too bold a one all
     items.
     """
     tables = {_key(name): table for name, table in read_tables().items()}
@@ -127,7 +150,7 @@ def _key(channel: str) -> str:
 @lru_cache(maxsize=1)
 def _most_careful() -> ErrorRates:
     tables = list(read_tables().values())
-    return replace(tables[0], channel="any other", rate=np.max([table.rate for table in tables], axis=0))
+    return replace(tables[0], channel="any other", snr_db=np.max([table.snr_db for table in tables], axis=0))
 
 
 def to_json(tables: list[ErrorRates]) -> str:
@@ -135,12 +158,12 @@ def to_json(tables: list[ErrorRates]) -> str:
     content = {
         "format_version": FORMAT_VERSION,
         "modes": [mode.name for mode in MODES],
+        "lost": list(LOST),
         "tables": [
             {
                 "channel": one.channel,
-                "snr_db": one.snr_db.tolist(),
                 "symbols": one.symbols.tolist(),
-                "rate": np.round(one.rate, 4).tolist(),
+                "snr_db": np.round(one.snr_db, 2).tolist(),
             }
             for one in tables
         ],

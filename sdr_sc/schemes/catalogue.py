@@ -77,6 +77,27 @@ def _features_ldpc(data_set: str, model: str = DEFAULT_MODEL, target: int = 0, n
 
 
 @_scheme
+def _features_vq(data_set: str, model: str = DEFAULT_MODEL, target: int = 0, name: str = "features_vq") -> Scheme:
+    """A student's features, vector-quantised and entropy-coded, then LDPC and QAM; each cell has its class."""
+    from sdr_sc.flowgraph.fitting_model import contract_for_images
+    from sdr_sc.schemes.features_vq import VectorScheme
+
+    contract_for_images(model, data_set)
+    return VectorScheme(model, name, target, data_set)
+
+
+@_scheme
+def _soft_ldpc(data_set: str, model: str = DEFAULT_MODEL, sent: int = 2, name: str = "soft_ldpc") -> Scheme:
+    """The likeliest classes with their confidence, decided at the transmitter, entropy-coded, LDPC and QAM; `sent` is
+    how many of the classes."""
+    from sdr_sc.flowgraph.fitting_model import contract_for_images
+    from sdr_sc.schemes.soft_ldpc import SoftScheme
+
+    contract_for_images(model, data_set)
+    return SoftScheme(model, name, sent, data_set)
+
+
+@_scheme
 def _label_ldpc(data_set: str, teacher: str = "", name: str = "label_ldpc") -> Scheme:
     """The class, decided at the transmitter, then LDPC and QAM; for one task that is known beforehand."""
     from sdr_sc.schemes.label_ldpc import LabelScheme

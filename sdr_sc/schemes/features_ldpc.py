@@ -13,11 +13,11 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
+from sdr_sc.phy.coding.modes import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.bits import Codeword
 from sdr_sc.schemes.coded import CodedScheme
-from sdr_sc.schemes.mcs_selection import checked_target, enough
+from sdr_sc.schemes.digital.mcs_selection import checked_target, enough
 from sdr_sc.schemes.model_files import sizes_of_model
 from sdr_sc.schemes.quantise import Quantiser
 from sdr_sc.schemes.scheme import MOST_SYMBOLS, Transmission
@@ -27,6 +27,7 @@ K_LIST = (1, 2, 4, 8, 16, 32, 64)
 MOST_BITS = 4
 TRAINING_IMAGES, VALIDATION_IMAGES = 2000, 1000
 _CHUNK = 250
+_PLACE_BITS = 5
 _EQUAL, _HOPELESS = 1e-3, 0.05  # accuracies that count as equal, and that no choice can improve
 
 
@@ -57,7 +58,7 @@ class FeaturesScheme(CodedScheme):
 
     For a budget of k payload symbols an item, mode, number of features and bits are those with the best expected
     accuracy: that on held-out training images, times the share of codewords that arrive. The header's model id holds
-    all three and the number of items.
+    mode and number of items, the codeword's first bits which of the precisions it is.
 
     Args:
         model: a student's file or name.
@@ -119,12 +120,12 @@ class FeaturesScheme(CodedScheme):
     def _choose(self, snr_db: float | None, k: int | None, items: int) -> tuple[Codeword, int]:
         options = []
         for place, precision in enumerate(self._precisions):
-            wanted = items * precision.item_bits + CRC_BITS
+            wanted = _PLACE_BITS + items * precision.item_bits + CRC_BITS
             for mode_place, mode in enumerate(MODES):
                 symbols = mode.symbols(wanted)
                 bits = mode.info_bits(symbols)
                 if bits >= wanted and symbols <= (MOST_SYMBOLS if k is None else k * items):
-                    expected = precision.accuracy * (1.0 - float(self.rates.of(snr_db, symbols)[mode_place]))
+                    expected = precision.accuracy * (1.0 - self.rates.lost(mode_place, snr_db, symbols))
                     options.append((expected, Codeword(mode_place, symbols, bits), place))
         if not options:
             raise SdrScError(f"no feature of scheme {self.name} fits {k} symbols an item; give a larger k.")
@@ -141,43 +142,45 @@ class FeaturesScheme(CodedScheme):
         precision = self._precisions[place]
         index = precision.quantiser.index(_prefix(self._features(images), precision.features))
         weights = 1 << np.arange(precision.quantiser.bits - 1, -1, -1)
-        message = (index[:, :, None] & weights > 0).astype(np.uint8).ravel()
-        model_id = 1 << 15 | place << 10 | word.mode << 6 | len(images) - 1
+        first = place >> np.arange(_PLACE_BITS - 1, -1, -1) & 1
+        message = np.concatenate((first, (index[:, :, None] & weights > 0).ravel())).astype(np.uint8)
+        model_id = word.mode << 8 | len(images) - 1
         return [Transmission(word.payload(message), slice(0, len(images)), model_id, (word, precision))]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's classes, or -1 for all where the codeword cannot be decoded."""
-        features = self._received(transmission, received)
-        if features is None:
-            return np.full((received.header.model_id & 0x3F) + 1, -1, np.int64)
-        return answers(self._decoder.decode(features, transmission.side[1].snr_db))[0]
+        found = self._received(transmission, received)
+        if found is None:
+            return np.full(_items(received), -1, np.int64)
+        return answers(self._decoder.decode(found[0], found[1].snr_db))[0]
 
     def probabilities(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The student decoder's, calibrated for the noise of the quantisation."""
-        features = self._received(transmission, received)
-        if features is None:
-            items = (received.header.model_id & 0x3F) + 1
-            return np.full((items, len(self._contract.class_names)), np.nan)
-        return self._decoder.probabilities(features, transmission.side[1].snr_db)
+        found = self._received(transmission, received)
+        if found is None:
+            return np.full((_items(received), len(self._contract.class_names)), np.nan)
+        return self._decoder.probabilities(found[0], found[1].snr_db)
 
     def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The quantised features, real and imaginary parts in turn."""
-        features = self._received(transmission, received)
-        if features is None:
+        found = self._received(transmission, received)
+        if found is None:
             width = 2 * transmission.side[1].features
-            return np.full(((received.header.model_id & 0x3F) + 1, width), np.nan, np.float32)
-        return features.view(np.float32)
+            return np.full((_items(received), width), np.nan, np.float32)
+        return found[0].view(np.float32)
 
-    def _received(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray | None:
-        """complex64 (items, features), None where the codeword cannot be decoded."""
-        word, precision = transmission.side
-        items = (received.header.model_id & 0x3F) + 1
-        message = word.message(received)
+    def _received(self, transmission: Transmission, received: ReceivedFrame) -> tuple[np.ndarray, Precision] | None:
+        """complex64 (items, features) and their precision, None where the codeword cannot be decoded."""
+        items, message = _items(received), transmission.side[0].message(received)
         if message is None:
             return None
+        place = int(message[:_PLACE_BITS] @ (1 << np.arange(_PLACE_BITS - 1, -1, -1)))
+        if place >= len(self._precisions):
+            return None
+        precision, message = self._precisions[place], message[_PLACE_BITS:]
         bits = message[: items * precision.item_bits].reshape(items, 2 * precision.features, -1)
         index = bits @ (1 << np.arange(precision.quantiser.bits - 1, -1, -1))
-        return _complex(precision.quantiser.values(index))
+        return _complex(precision.quantiser.values(index)), precision
 
     def describe(self) -> dict[str, Any]:
         """Model, code, sizes, and what the precisions are worth without a channel."""
@@ -193,6 +196,10 @@ class FeaturesScheme(CodedScheme):
                 f"{one.features}x{one.quantiser.bits}": round(one.accuracy, 4) for one in self._precisions
             },
         }
+
+
+def _items(received: ReceivedFrame) -> int:
+    return (received.header.model_id & 0xFF) + 1
 
 
 def _prefix(features: np.ndarray, count: int) -> np.ndarray:

@@ -10,13 +10,14 @@ import numpy as np
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES, code_for, unbiased, with_crc
+from sdr_sc.phy.coding.ldpc_qam import code_for, unbiased, with_crc
+from sdr_sc.phy.coding.modes import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
+from sdr_sc.schemes.digital.mcs_selection import Plan, best_for, cheapest, checked_target
 from sdr_sc.schemes.image_accuracy import accuracy_by_bytes, budgets_of, kept_sha256
 from sdr_sc.schemes.image_codecs import SIDES, make_codec, size_at
-from sdr_sc.schemes.mcs_selection import Plan, best_for, cheapest, checked_target
 from sdr_sc.schemes.model_files import NOTHING
 from sdr_sc.schemes.scheme import MOST_SYMBOLS, Transmission, as_matrix, wire_id
 
@@ -72,7 +73,7 @@ class ImageScheme(CodedScheme):
         self._sides = np.argsort(-by_side, axis=0, kind="stable")
         self._plans: dict[tuple[str, int, int | None], Plan] = {}
         self._answers: dict[bytes, int] = {}
-        self._id = wire_id(name) & 0xFF00
+        self._id = wire_id(name) & 0xF000
 
     def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
         """As many images as the frame has room for."""
@@ -106,7 +107,7 @@ class ImageScheme(CodedScheme):
             data = self._packed(image, most)
             message = np.unpackbits(np.frombuffer(b"\xff" if data is None else data, np.uint8))
             words.append(with_crc(message[: plan.info_bits - CRC_BITS], plan.info_bits))
-        code = code_for(plan.info_bits, plan.symbols, MODES[plan.mode].bits_per_symbol)
+        code = code_for(plan.info_bits, plan.symbols, MODES[plan.mode])
         symbols = code.encode(np.stack(words)).ravel()
         model_id = self._id | plan.mode << 4 | K_LIST.index(plan.k)
         return [Transmission(as_matrix(symbols), slice(0, len(images)), model_id, plan)]
@@ -118,7 +119,7 @@ class ImageScheme(CodedScheme):
         count = items * plan.symbols
         symbols = unbiased(received.features, received.noise_variance).ravel()[:count].reshape(items, -1)
         variance = received.noise_variance.ravel()[:count].reshape(items, -1)
-        code = code_for(plan.info_bits, plan.symbols, MODES[plan.mode].bits_per_symbol)
+        code = code_for(plan.info_bits, plan.symbols, MODES[plan.mode])
         bits, right = code.decode(symbols, variance)
         found = np.full(items, -1, np.int64)
         found[right] = self._answer_to([np.packbits(word[:-CRC_BITS]).tobytes() for word in bits[right]])

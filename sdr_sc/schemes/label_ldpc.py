@@ -12,14 +12,14 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES
+from sdr_sc.phy.coding.modes import CRC_BITS, MODES
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.bits import Codeword, digit_bits, pack_digits, unpack_digits
 from sdr_sc.schemes.bler_tables import ErrorRates
 from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.model_files import NOTHING
-from sdr_sc.schemes.scheme import Transmission, wire_id
+from sdr_sc.schemes.scheme import Transmission
 
 _HELD_OUT = 5000
 MAX_LOSS = 0.005
@@ -35,7 +35,7 @@ def answers_codeword(items: int, levels: int, snr_db: float | None, rates: Error
         symbols = mode.symbols(wanted)
         bits = mode.info_bits(symbols)
         if bits >= wanted:
-            options.append((float(rates.of(snr_db, symbols)[place]), Codeword(place, symbols, bits)))
+            options.append((rates.lost(place, snr_db, symbols), Codeword(place, symbols, bits)))
     least = min(lost for lost, _ in options)
     return min((word for lost, word in options if lost <= least + MAX_LOSS), key=lambda word: word.symbols)
 
@@ -59,7 +59,6 @@ class LabelScheme(CodedScheme):
         super().__init__()
         self.name, self._classifier, self._data_set = name, classifier_of(teacher, data_set), data_set
         self._classes = len(images_of(data_set).class_names)
-        self._id = wire_id(name) & 0xFC00
 
     def codeword(self, items: int, snr_db: float | None) -> Codeword:
         """The codeword of a frame."""
@@ -71,12 +70,12 @@ class LabelScheme(CodedScheme):
             raise SdrScError(f"scheme {self.name} has no k; leave it out.")
         word = self.codeword(len(images), snr_db)
         payload = word.payload(pack_digits(self._classifier.classes(images), self._classes))
-        model_id = self._id | word.mode << 6 | len(images) - 1
+        model_id = word.mode << 8 | len(images) - 1
         return [Transmission(payload, slice(0, len(images)), model_id, word)]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The classes that were sent, or -1 for all."""
-        items = (received.header.model_id & 0x3F) + 1
+        items = (received.header.model_id & 0xFF) + 1
         message = transmission.side.message(received)
         if message is None:
             return np.full(items, -1, np.int64)

@@ -1,112 +1,165 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learn `error_rates` of channels: random bits in frames, never an image, at seeds that no sweep uses.
+"""Learn `bler_tables` of channels: random symbols in frames, never an image, at seeds that no sweep uses.
 
-Run as ``python -m sdr_sc.schemes.learn [CHANNEL ...]`` it renews or adds tables in the file that comes
-with the package; a channel is a line of `sdr_sc.phy.channels.parse_chain`, '' noise alone.
+Nothing is decoded, as hundreds of modes and lengths would take hours. A codeword over symbols of different SNR is lost
+as often as one over white noise whose bits hold as much information (L. Wan, S. Tsai and M. Almgren, "A
+fading-insensitive performance metric for a unified link quality model", IEEE WCNC 2006), and what is lost over white
+noise is known (`sdr_sc.phy.coding.thresholds`). The SNRs are those that the receiver reports of a frame's symbols, less
+what their errors were larger than reported.
+
+Run as ``python -m sdr_sc.schemes.learn [CHANNEL ...]`` it renews or adds tables in the file that comes with the
+package; a channel is a line of `sdr_sc.phy.channels.parse_chain`, '' noise alone.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtr
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
-from sdr_sc.phy.channels import Chain
-from sdr_sc.phy.coding.ldpc_qam import CRC_BITS, MODES, code_for, unbiased, with_crc
+from sdr_sc.phy.coding.ldpc_qam import unbiased
+from sdr_sc.phy.coding.modes import MODES
+from sdr_sc.phy.coding.qam import modulate
+from sdr_sc.phy.coding.thresholds import GRID_DB, LENGTHS, information, waterfall
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
-from sdr_sc.schemes.bler_tables import FILE, ErrorRates, read_tables, to_json
+from sdr_sc.schemes.bler_tables import FILE, LOST, ErrorRates, read_tables, to_json
 from sdr_sc.schemes.link import GAP_SAMPLES, noisy_channel
 from sdr_sc.schemes.scheme import as_matrix
 from sdr_sc.sealed import sidecar, sidecar_line
 
-LENGTHS = (24, 48, 128, 512, 2048)
-SNR_DB = np.arange(-8, 30)
-FRAME_SYMBOLS = 4096
+SNR_DB = (-8.0, 31.0)
 SEED = 7_000_000
 """Far from the small seeds of sweeps."""
-_LINKS = 150
-_BELIEF = 5.0  # codewords
-_BATCH = 256
-_POOL = 100
-_ABOVE_DB, _BELOW_DB = 2.0, 13.0
+_LINKS = 2400
+_SHORT, _LONG = 48, 2048
 _CFO_HZ = 700.0
+_AT_DB = np.arange(-9.0, 36.01, 0.1)
+_NARROW_DB, _WIDE_DB = 0.2, 0.8  # of the windows that losses are averaged over
+_STEEP_DB = 3.0
+_NEIGHBOURS = 6.0  # modes, of 0.2 dB each
 
 
-def needed_db(mode: int) -> float:
-    """About what a mode needs over noise alone: Shannon's bound and 2 dB."""
-    return 10 * float(np.log10(2 ** MODES[mode].bits_per_use - 1)) + 2.0
+@lru_cache(maxsize=8)
+def _waterfalls(symbols: int) -> tuple[np.ndarray, np.ndarray]:
+    """float64 (modes,) each: middles and widths in dB."""
+    found = [waterfall(place, symbols) for place in range(len(MODES))]
+    return np.array([one.middle_db for one in found]), np.array([one.width_db for one in found])
 
 
-class _Counter:
-    """Codewords sent and received, kept until all of a mode are decoded together."""
+def lost_by_mode(snr_db: np.ndarray) -> np.ndarray:
+    """float64 (modes,): chance that each mode's codeword over symbols of these SNRs is lost.
 
-    def __init__(self, symbols: int, pools: dict[int, np.ndarray]) -> None:
-        self.symbols, self.pools = symbols, pools
-        self._kept: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = defaultdict(list)
-        self.lost = np.zeros((len(MODES), len(SNR_DB)))
-        self.sent = np.zeros((len(MODES), len(SNR_DB)))
-
-    def keep(self, modes: np.ndarray, told_db: float, received: ReceivedFrame) -> None:
-        count = self.symbols * len(modes)
-        symbols = unbiased(received.features, received.noise_variance).ravel()[:count].reshape(len(modes), -1)
-        variance = received.noise_variance.ravel()[:count].reshape(len(modes), -1)
-        place = int(np.clip(np.floor(told_db) - SNR_DB[0], 0, len(SNR_DB) - 1))
-        for i, mode in enumerate(modes):
-            self._kept[mode].append((place, symbols[i].copy(), variance[i].copy()))
-            if len(self._kept[mode]) == _BATCH:
-                self.decode(mode)
-
-    def decode(self, mode: int) -> None:
-        kept = self._kept.pop(mode, [])
-        if kept:
-            code = code_for(MODES[mode].info_bits(self.symbols), self.symbols, MODES[mode].bits_per_symbol)
-            _, right = code.decode(np.stack([one[1] for one in kept]), np.stack([one[2] for one in kept]))
-            places = [one[0] for one in kept]
-            np.add.at(self.sent[mode], places, 1)
-            np.add.at(self.lost[mode], places, ~right)
-
-    def rates(self) -> np.ndarray:
-        """float64 (modes, bins), falling with the SNR."""
-        for mode in list(self._kept):
-            self.decode(mode)
-        return np.stack([waterfall(self.lost[m], self.sent[m], needed_db(m)) for m in range(len(MODES))])
+    >>> lost = lost_by_mode(np.full(512, 10.0))
+    >>> bool(lost[0] < 1e-6 and lost[-1] > 0.999 and (np.diff(lost) > -0.02).all())
+    True
+    """
+    middles, widths = _waterfalls(len(snr_db))
+    effective_db = np.empty(len(MODES))
+    places: dict[tuple[int, int | None], list[int]] = defaultdict(list)
+    for place, mode in enumerate(MODES):
+        places[mode.bits_per_symbol, mode.shape_db].append(place)
+    for constellation, some in places.items():
+        told = information(*constellation)
+        effective_db[some] = np.interp(np.interp(snr_db, GRID_DB, told).mean(), told, GRID_DB)
+    return ndtr((middles - effective_db) / widths)
 
 
-def waterfall(lost: np.ndarray, sent: np.ndarray, needed_db: float) -> np.ndarray:
-    """Share of codewords lost by SNR, falling, from counts.
+def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
+    """Measure the table of one channel.
 
-    The likeliest curve ``1 / (1 + exp((SNR - threshold) / width))`` counts as `_BELIEF` codewords at each SNR, beside
-    those that were sent: channels with notches lose some codewords far above the threshold, which no such curve has.
-    Threshold and width have weak priors, around what the mode is known to need and 0.5 dB, for SNRs without counts.
+    A realisation that stays as it is informs about itself alone: how much of a codeword a notch takes, say. So each
+    counted frame has a channel of its own.
 
     Args:
-        lost, sent: float64 (bins,), codewords by bin of `SNR_DB`.
-        needed_db: dB.
-
-    Returns:
-        float64 (bins,).
-
-    >>> sent = np.full(len(SNR_DB), 100.0)
-    >>> curve = waterfall(sent * (SNR_DB < 5) + 5.0 * (SNR_DB == 7), sent, 5.0)
-    >>> [round(float(curve[SNR_DB == snr_db][0]), 2) for snr_db in (3, 4, 5, 6, 7, 8)]
-    [1.0, 1.0, 0.02, 0.02, 0.02, 0.0]
+        channel: a line of `sdr_sc.phy.channels.parse_chain`.
+        links: channels drawn, at SNRs spread evenly over `SNR_DB`.
+        lengths: symbols of a codeword, rising.
     """
-    middle = SNR_DB + 0.5
-    thresholds, widths = np.arange(-12.0, 36.0, 0.1), np.geomspace(0.15, 3.0, 16)
-    rate = expit((thresholds[:, None, None] - middle) / widths[:, None]).clip(1e-4, 1 - 1e-4)
-    likelihood = (lost * np.log(rate) + (sent - lost) * np.log1p(-rate)).sum(axis=2)
-    prior = -(((thresholds - needed_db) / 3) ** 2)[:, None] / 2 - (np.log(widths / 0.5) / 0.7) ** 2 / 2
-    best = np.unravel_index(np.argmax(likelihood + prior), likelihood.shape)
-    curve = expit((thresholds[best[0]] - middle) / widths[best[1]])
-    return falling((lost + _BELIEF * curve) / (sent + _BELIEF), sent + _BELIEF)
+    rng = np.random.default_rng(seed)
+    told: list[float] = []
+    lost: list[np.ndarray] = []
+    for place, one in enumerate(np.random.SeedSequence(seed).generate_state(links, np.uint64)):
+        snr_db = SNR_DB[0] + (SNR_DB[1] - SNR_DB[0]) * (place + 0.5) / links
+        found = _one_link(channel, snr_db, int(one), rng)
+        if found is not None:
+            told.append(found[0])
+            starts = [int(rng.integers(_LONG - symbols + 1)) for symbols in lengths]
+            parts = zip(starts, lengths, strict=True)
+            lost.append(np.stack([lost_by_mode(found[1][start : start + symbols]) for start, symbols in parts]))
+    curves = _curves(np.array(told), np.stack(lost).reshape(len(lost), -1))
+    curves = curves.reshape(len(lengths), len(MODES), len(LOST))
+    return ErrorRates(channel, np.array(lengths), smooth_along_the_ladder(curves, lengths))
+
+
+def smooth_along_the_ladder(curves: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
+    """SNRs (lengths, modes, `LOST`) whose distance from what the mode needs over white noise is that of its neighbours,
+    too: each has its own luck with the links that happened to be near its threshold."""
+    needed = np.stack([_waterfalls(symbols)[0] for symbols in lengths])[:, :, None]
+    smooth = gaussian_filter1d(curves - needed, _NEIGHBOURS, axis=1, mode="nearest") + needed
+    return np.maximum.accumulate(smooth, axis=2)
+
+
+def _one_link(channel: str, snr_db: float, seed: int, rng: np.random.Generator) -> tuple[float, np.ndarray] | None:
+    """The SNR estimate of a short frame, and float64 (`_LONG`,), the SNR of each symbol of the next, dB; None where one
+    of them is lost."""
+    numerology = Numerology()
+    air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, seed, numerology), Receiver(numerology)
+
+    def exchange(count: int, frame: int) -> tuple[np.ndarray, ReceivedFrame] | None:
+        sent = modulate(rng.integers(0, 2, (1, 2 * count), np.uint8), 2)[0]
+        payload = as_matrix(sent)
+        header = Header(1, payload.shape[1], payload.shape[0], frame)
+        samples = np.concatenate((build_frame(payload, header, numerology), np.zeros(GAP_SAMPLES, np.complex64)))
+        found = next((one for one in receiver.push(air.process(samples)) if one.header == header), None)
+        return None if found is None else (sent, found)
+
+    first, second = exchange(_SHORT, 0), exchange(_LONG, 1)
+    if first is None or second is None:
+        return None
+    sent, received = second
+    error = np.abs(unbiased(received.features, received.noise_variance).ravel()[:_LONG] - sent) ** 2
+    variance = received.noise_variance.ravel()[:_LONG].astype(np.float64)
+    good = np.isfinite(error) & np.isfinite(variance) & (variance > 0)
+    if not good.any():
+        return None
+    larger = float(np.mean(error[good] / variance[good]))
+    reported_db = np.full(_LONG, GRID_DB[0])
+    reported_db[good] = -10 * np.log10(larger * variance[good])
+    return first[1].snr_db, reported_db
+
+
+def _curves(told_db: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """float64 (codes, `LOST`): the SNR estimate at which each share is lost, from chances (links, codes)."""
+    smooth = {}
+    for width_db in (_WIDE_DB, _NARROW_DB):
+        window = np.exp(-(((_AT_DB[:, None] - told_db) / width_db) ** 2) / 2) + 1e-12
+        weights = window.sum(axis=1)
+        smooth[width_db] = (window @ lost / weights[:, None], weights)
+    out = np.empty((lost.shape[1], len(LOST)))
+    for code in range(lost.shape[1]):
+        for width_db in (_WIDE_DB, _NARROW_DB):
+            means, weights = smooth[width_db]
+            curve = falling(means[:, code], weights)
+            out[code] = [_AT_DB[min(int(np.argmax(curve <= share)) or _last(curve, share), len(_AT_DB) - 1)]
+                         for share in LOST]  # fmt: skip
+            if out[code, 6] - out[code, 1] > _STEEP_DB:  # fading: few links tell more about a wide window
+                break
+    return np.maximum.accumulate(out, axis=1)
+
+
+def _last(curve: np.ndarray, share: float) -> int:
+    """Where a share is reached at once, the first place; where never, the last."""
+    return 0 if curve[0] <= share else len(curve) - 1
 
 
 def falling(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -123,77 +176,6 @@ def falling(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
             value, weight, count = (value * weight + other * its) / (weight + its), weight + its, count + more
         pools.append((value, weight, count))
     return np.repeat([value for value, _, _ in pools], [count for _, _, count in pools])
-
-
-def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
-    """Measure the table of one channel.
-
-    A realisation that stays as it is informs about itself alone: how much of a codeword a notch takes, say. So each
-    counted frame has a channel of its own.
-
-    Args:
-        channel: a line of `sdr_sc.phy.channels.parse_chain`.
-        links: channels drawn at every decibel, for every length.
-        lengths: symbols of a codeword, rising.
-    """
-    rates: list[np.ndarray] = []
-    known: list[np.ndarray] = []
-    for symbols in lengths:
-        rng = np.random.default_rng((seed, symbols))
-        possible = np.array([mode for mode in range(len(MODES)) if MODES[mode].info_bits(symbols)])
-        counter = _Counter(symbols, {mode: _codewords(mode, symbols, rng) for mode in possible})
-        for step, snr_db in enumerate(SNR_DB):
-            seeds = np.random.SeedSequence((seed, symbols, step))
-            _one_level(counter, possible, channel, float(snr_db) + 0.5, links, seeds, rng)
-        rates.append(counter.rates())
-        known.append(np.isin(np.arange(len(MODES)), possible))
-    for mode in range(len(MODES)):  # where a length has no code: as the nearest that has one
-        having = [i for i in range(len(lengths)) if known[i][mode]]
-        for i in range(len(lengths)):
-            if having:
-                rates[i][mode] = rates[min(having, key=lambda j: abs(j - i))][mode]
-    return ErrorRates(channel, SNR_DB, np.array(lengths), np.stack(rates))
-
-
-def _one_level(
-    counter: _Counter,
-    possible: np.ndarray,
-    channel: str,
-    snr_db: float,
-    links: int,
-    seeds: np.random.SeedSequence,
-    rng: np.random.Generator,
-) -> None:
-    """Links of two frames over a channel of their own: a short one brings the estimate, the other counts."""
-    numerology = Numerology()
-    gap = np.zeros(GAP_SAMPLES, np.complex64)
-    needed = np.array([needed_db(mode) for mode in possible])
-    for seed in seeds.generate_state(links, np.uint64):
-        air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, int(seed), numerology), Receiver(numerology)
-
-        def received(symbols: np.ndarray, frame: int, air: Chain = air, receiver: Receiver = receiver):
-            payload = as_matrix(symbols)
-            header = Header(1, payload.shape[1], payload.shape[0], frame)
-            samples = np.concatenate((build_frame(payload, header, numerology), gap))
-            return next((one for one in receiver.push(air.process(samples)) if one.header == header), None)
-
-        first = received(counter.pools[possible[0]][0], 0)
-        if first is None:
-            continue
-        near = (needed < first.snr_db + _ABOVE_DB) & (needed > first.snr_db - _BELOW_DB)
-        wanted = possible[near] if near.any() else possible[:1]
-        modes = rng.permutation(wanted)[: FRAME_SYMBOLS // counter.symbols]
-        second = received(np.concatenate([counter.pools[mode][rng.integers(_POOL)] for mode in modes]), 1)
-        if second is not None:
-            counter.keep(modes, first.snr_db, second)
-
-
-def _codewords(mode: int, symbols: int, rng: np.random.Generator) -> np.ndarray:
-    """complex64 (`_POOL`, symbols): codewords of random messages, to draw from."""
-    bits = MODES[mode].info_bits(symbols)
-    messages = rng.integers(0, 2, (_POOL, bits - CRC_BITS), np.uint8)
-    words = np.stack([with_crc(message, bits) for message in messages])
-    return code_for(bits, symbols, MODES[mode].bits_per_symbol).encode(words)
 
 
 def main(channels: list[str], path: Path = FILE) -> None:

@@ -180,7 +180,7 @@ def noisy_llrs(sent: np.ndarray, es_n0_db: float, rng: np.random.Generator) -> n
 def test_the_decoder_decides_as_another_sum_product_decoder(info_bits: int, sent_bits: int, es_n0_db: float) -> None:
     """At an SNR where some words are lost; rounding may part the two where a word is on the edge."""
     words, iterations, rng = 40, 20, np.random.default_rng(5)
-    code = LdpcQam(info_bits, sent_bits, 1, iterations, is_sum_product=True)
+    code = LdpcQam(info_bits, sent_bits, 1, iterations)
     nr = NrCode(info_bits, sent_bits, 1)
     matrix = nr.matrix.toarray()
     bits = rng.integers(0, 2, (words, info_bits), np.uint8)
@@ -196,8 +196,7 @@ def test_the_decoder_decides_as_another_sum_product_decoder(info_bits: int, sent
     assert abs(int(right.sum()) - int(as_right.sum())) <= 1
 
 
-@pytest.mark.parametrize("is_sum_product", [True, False])
-def test_the_decoder_is_near_brute_force(is_sum_product: bool) -> None:
+def test_the_decoder_is_near_brute_force() -> None:
     """All 1024 words of a code of 10 bits: belief propagation loses a few more, and is never likelier than the best."""
     nr, rng, words = NrCode(10, 40, 1), np.random.default_rng(6), 300
     every = ((np.arange(1024)[:, None] >> np.arange(10)) & 1).astype(np.uint8)
@@ -206,7 +205,7 @@ def test_the_decoder_is_near_brute_force(is_sum_product: bool) -> None:
     sent = rng.integers(0, 1024, words)
     llrs = noisy_llrs(nr.encode(every[sent]), -3.5, rng)
     best = np.argmax(llrs @ signs.T, axis=1)
-    found = LdpcQam(10, 40, 1, is_sum_product=is_sum_product).decode_llrs(llrs) @ (1 << np.arange(10))
+    found = LdpcQam(10, 40, 1).decode_llrs(llrs) @ (1 << np.arange(10))
     losses, least = np.mean(found != sent), np.mean(best != sent)
     assert 0 < least < 0.1
     assert least <= losses < least + 0.2

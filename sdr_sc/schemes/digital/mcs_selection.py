@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.phy.coding.ldpc_qam import MODES
+from sdr_sc.phy.coding.modes import MODES
 from sdr_sc.schemes.bler_tables import ErrorRates
 
 MAX_LOSS_POINTS = 0.5
