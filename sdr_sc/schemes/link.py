@@ -40,6 +40,7 @@ class FrameOutcome:
         symbols_on_air: used subcarriers of all its OFDM symbols: preamble, header, pilots and payload.
         frames_false: frames received meanwhile that were never sent.
         task: by which answers are right.
+        mode: that it was sent in.
     """
 
     truth: np.ndarray
@@ -49,6 +50,7 @@ class FrameOutcome:
     symbols_on_air: int
     frames_false: int = 0
     task: str = CLASSIFICATION
+    mode: FrameMode = FrameMode.NORMAL
 
     @property
     def right(self) -> np.ndarray:
@@ -75,6 +77,7 @@ class LinkResult:
         snr_estimates_db: one for each received frame.
         channel_uses: complex symbols of payload sent.
         symbols_on_air: used subcarriers of all OFDM symbols: preamble, header, pilots and payload.
+        frames_by_mode, on_air_by_mode: int64 (modes,), frames and these subcarriers by frame mode.
         found: int64 (items,), the answers in the order of sending; -1 where there is none.
         right: bool (items,), which of them are right.
         confusion: int64 (classes, classes + 1), items by true class and answer; the last column counts no answer.
@@ -92,6 +95,8 @@ class LinkResult:
     snr_estimates_db: np.ndarray
     channel_uses: int
     symbols_on_air: int
+    frames_by_mode: np.ndarray
+    on_air_by_mode: np.ndarray
     found: np.ndarray
     right: np.ndarray
     confusion: np.ndarray
@@ -105,6 +110,7 @@ class LinkResult:
         confusion = np.zeros((classes, classes + 1), np.int64)
         np.add.at(confusion, (truth, np.where(found < 0, classes, found)), 1)
         estimates = [outcome.snr_db for outcome in outcomes if outcome.snr_db is not None]
+        modes, on_air = (np.array([getattr(one, name) for one in outcomes]) for name in ("mode", "symbols_on_air"))
         return cls(
             items=len(truth),
             correct=int(np.count_nonzero(right)),
@@ -117,7 +123,9 @@ class LinkResult:
             items_by_frame=np.array([len(outcome.truth) for outcome in outcomes], np.int64),
             snr_estimates_db=np.array(estimates, np.float64),
             channel_uses=sum(outcome.channel_uses for outcome in outcomes),
-            symbols_on_air=sum(outcome.symbols_on_air for outcome in outcomes),
+            symbols_on_air=int(on_air.sum()),
+            frames_by_mode=np.array([(modes == mode).sum() for mode in FrameMode], np.int64),
+            on_air_by_mode=np.array([on_air[modes == mode].sum() for mode in FrameMode], np.int64),
             found=found,
             right=right,
             confusion=confusion,
@@ -233,7 +241,7 @@ class Link:
         if received is not None and isinstance(self._scheme, LaterAnswers):
             found = None if len(truth) else lost
         snr_db = None if received is None else received.snr_db
-        outcome = FrameOutcome(truth, lost, snr_db, size, on_air, others, self._scheme.task)
+        outcome = FrameOutcome(truth, lost, snr_db, size, on_air, others, self._scheme.task, mode)
         self._open.append((transmission, outcome, found))
 
     def _answered(self) -> Iterator[FrameOutcome]:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.documents import real_number, whole_number
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.sweep.config import AIRS
 from sdr_sc.sweep.tally import PointResult
 
 _COUNTS = ("items", "correct", "lost", "frames", "frames_lost", "channel_uses", "symbols_on_air")
-_MOST = 1 << 53
+LARGEST_COUNT = 1 << 53
 """Of a count: above it a float would not hold every whole number."""
 _SNR_LIMIT_DB = 1000.0
 _LARGEST_K = 1 << 20
@@ -28,10 +29,10 @@ def check_result(result: PointResult) -> None:
     _need(result.air in AIRS, f"the air {result.air!r} is unknown")
     _need(real_number(point.snr_db, -_SNR_LIMIT_DB, _SNR_LIMIT_DB) is not None, f"an SNR of {point.snr_db!r} dB")
     _need(point.k is None or whole_number(point.k, 1, _LARGEST_K) is not None, f"k is {point.k!r}")
-    _need(whole_number(point.seed, 0, _MOST) is not None, f"the seed is {point.seed!r}")
+    _need(whole_number(point.seed, 0, LARGEST_COUNT) is not None, f"the seed is {point.seed!r}")
     for name in _COUNTS:
         value = getattr(result, name)
-        _need(whole_number(value, 0, _MOST) is not None, f"{name} is {value!r}")
+        _need(whole_number(value, 0, LARGEST_COUNT) is not None, f"{name} is {value!r}")
     _need(result.items > 0, "no item was sent")
     _need(result.correct + result.lost <= result.items, "more items right and lost than sent")
     _need(result.frames_lost <= result.frames, "more frames lost than sent")
@@ -40,6 +41,10 @@ def check_result(result: PointResult) -> None:
     _need(real_number(result.seconds, 0.0) is not None, f"it took {result.seconds!r} s")
     _check_parts("frame", result.correct_by_frame, result.items_by_frame, result)
     _need(len(result.items_by_frame) == result.frames, "the frames are not as many as they should be")
+    for name, total in (("frames_by_mode", result.frames), ("on_air_by_mode", result.symbols_on_air)):
+        counts = getattr(result, name)
+        fits = len(counts) == len(FrameMode) and bool((counts >= 0).all()) and int(counts.sum(dtype=np.int64)) == total
+        _need(fits, f"{name} does not add up")
     _check_parts("block", result.correct_by_block, result.items_by_block, result)
     confusion = result.confusion.astype(np.int64)
     _need(bool((confusion >= 0).all()) and confusion.sum() == result.items, "the confusion matrix has other items")
@@ -62,16 +67,16 @@ def _need(holds: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def whole_numbers(values: Any) -> np.ndarray:
-    """A list as int32 (n,).
+def whole_numbers(values: Any, most: int = (1 << 31) - 1) -> np.ndarray:
+    """A list as int32 (n,), or as int64 where ``most`` is larger than that holds.
 
     Raises:
-        ValueError: an entry is no whole number of 32 bits.
+        ValueError: an entry is no whole number within ``most``.
     """
     found = np.array(values if len(values) else [], None if len(values) else np.int32)
-    if found.ndim != 1 or found.dtype.kind not in "iu" or (found.size and abs(found.astype(np.int64)).max() >= 1 << 31):
+    if found.ndim != 1 or found.dtype.kind not in "iu" or (found.size and abs(found.astype(np.int64)).max() > most):
         raise ValueError("a list of counts holds something else")
-    return found.astype(np.int32)
+    return found.astype(np.int32 if most < 1 << 31 else np.int64)
 
 
 def check_about(about: Mapping[str, Any]) -> None:

@@ -15,12 +15,16 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.link.network.pdu_schema import SNR_DB
 from sdr_sc.link.return_path import MOST_DELAY_FRAMES, PERFECT, ReturnPath
 from sdr_sc.phy.frame.header import MAX_ITEMS
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.shown import shown
 
 Air = Literal["phy", "flowgraph"]
 AIRS: tuple[str, ...] = get_args(Air)
 CAM = "cam"
-_OF_ENTRIES = ("scheme", "name", "k", "stop")  # all other keys are the scheme's parameters
+MODES = ("auto", *(mode.name.lower() for mode in FrameMode))
+"""Of frames; auto: by what was fed back, frame by frame."""
+USUAL_MODE = FrameMode.NORMAL.name.lower()
+_OF_ENTRIES = ("scheme", "name", "k", "stop", "mode")  # all other keys are the scheme's parameters
 _WAYS = "give a list of numbers, or from, to and step"
 
 
@@ -48,6 +52,7 @@ class SchemeEntry:
         parameters: for the catalogue, such as ``model``.
         k: feature symbols per item, None for the CAM's choice; empty for those of the sweep.
         stop: its own rule; None for that of the sweep.
+        mode: of its frames, one of `MODES`.
     """
 
     label: str
@@ -55,6 +60,7 @@ class SchemeEntry:
     parameters: dict[str, Any] = field(default_factory=dict)
     k: tuple[int | None, ...] = ()
     stop: StopRule | None = None
+    mode: str = USUAL_MODE
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
     """
     reader = _Reader(source)
     known = ("schemes", "channels", "snr_db", "k", "seeds", "items", "items_per_frame", "air", "carrier_offset_hz",
-             "stop", "data_set")  # fmt: skip
+             "stop", "data_set", "mode")  # fmt: skip
     top = reader.mapping("", content, known, required=("schemes", "snr_db"))
     items_per_frame = reader.whole("items_per_frame", top.get("items_per_frame", 50), 1, MAX_ITEMS)
     air = top.get("air", "phy")
@@ -157,8 +163,9 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
     stop, data_set = top.get("stop"), top.get("data_set", DEFAULT_DATA_SET)
     if not isinstance(data_set, str) or not data_set:
         reader.fail("data_set", f"is {data_set!r}; give a name, or the path of your own images")
+    usual = reader.mode("mode", top.get("mode", USUAL_MODE))
     return SweepConfig(
-        schemes=reader.entries("schemes", top["schemes"], reader.scheme),
+        schemes=reader.entries("schemes", top["schemes"], lambda key, value: reader.scheme(key, value, usual)),
         channels=reader.channels(top.get("channels", {"awgn": ""}), items_per_frame, air),
         snr_db=reader.range("snr_db", top["snr_db"]),
         k=reader.ks("k", top.get("k", [CAM])),
@@ -243,9 +250,14 @@ class _Reader:
 
         return self.entries(key, value, one)
 
-    def scheme(self, key: str, value: Any) -> SchemeEntry:
+    def mode(self, key: str, value: Any) -> str:
+        if value not in MODES:
+            self.fail(key, f"is {value!r}; use one of {', '.join(MODES)}")
+        return str(value)
+
+    def scheme(self, key: str, value: Any, usual_mode: str) -> SchemeEntry:
         if isinstance(value, str):
-            return SchemeEntry(value, value)
+            return SchemeEntry(value, value, mode=usual_mode)
         if not isinstance(value, Mapping) or not isinstance(value.get("scheme"), str):
             self.fail(key, f"has {value!r}; give a scheme's name, or keys of which one is 'scheme'")
         label = value.get("name", value["scheme"])
@@ -257,7 +269,8 @@ class _Reader:
                 self.fail(key, f"has the parameter {name!r} of scheme {label!r}, which is no text; write it in quotes")
         k = self.ks(f"k of scheme {label!r}", value["k"]) if "k" in value else ()
         stop = self.stop(value["stop"], f"stop of scheme {label!r}") if value.get("stop") is not None else None
-        return SchemeEntry(label, value["scheme"], parameters, k, stop)
+        mode = self.mode(f"mode of scheme {label!r}", value.get("mode", usual_mode))
+        return SchemeEntry(label, value["scheme"], parameters, k, stop, mode)
 
     def channels(self, value: Any, items_per_frame: int, air: str) -> tuple[ChannelEntry, ...]:
         if not isinstance(value, Mapping):

@@ -105,7 +105,7 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
     config, point, numerology = task.config, task.point, Numerology()
     model = task.scheme.parameters.get("model", DEFAULT_MODEL)
     tx = ["--images", str(config.items), "--items-per-frame", str(config.items_per_frame), "--seed", str(point.seed)]
-    tx += ["--mode", "normal"]  # as the physical layer's points
+    tx += ["--mode", task.scheme.mode]
     tx += ["--mapping", task.scheme.parameters.get("mapping", INTERLEAVE)]
     tx += ["-k", str(point.k or 0), "--feedback-timeout", str(patience_s), "--amplitude", str(_AMPLITUDE)]
     device, power = _channel(task, numerology, folder / "channel.taps")
@@ -164,9 +164,11 @@ def _outcomes(folder: Path, numerology: Numerology, task: str) -> list[FrameOutc
         place = places[index]
         uses = int(frames["k"][place]) * int(frames["n_items"][place])
         mode = frames["mode"][place]  # NaN of receivers of the version before
-        layout = frame_layout(numerology, FrameMode.NORMAL if math.isnan(mode) else FrameMode(int(mode)))
+        sent = FrameMode.NORMAL if math.isnan(mode) else FrameMode(int(mode))
+        layout = frame_layout(numerology, sent)
         on_air = layout.frame_symbols(uses) * numerology.used
         estimate_db = float(frames["snr_est_db"][place])
         snr_db = None if math.isnan(estimate_db) else estimate_db
-        found.append(FrameOutcome(items["label"][rows], items["answer"][rows], snr_db, uses, on_air, task=task))
+        labels, answers = items["label"][rows], items["answer"][rows]
+        found.append(FrameOutcome(labels, answers, snr_db, uses, on_air, task=task, mode=sent))
     return found

@@ -12,6 +12,7 @@ import numpy as np
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
+from sdr_sc.link.mode_choice import fixed_mode
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
 from sdr_sc.schemes.scheme import Scheme
@@ -101,7 +102,8 @@ def _blocks(task: Task) -> Iterator[Iterator[FrameOutcome]]:
         air = noisy_channel(task.channel.models, point.snr_db, config.carrier_offset_hz, seed, numerology)
         scheme.begin(task.channel.models)
         way_back = task.channel.feedback
-        link = Link(scheme, air, point.k, config.items_per_frame, numerology, feedback=way_back, seed=seed)
+        mode = fixed_mode("sweep", task.scheme.mode)
+        link = Link(scheme, air, point.k, config.items_per_frame, numerology, mode=mode, feedback=way_back, seed=seed)
         chosen = order[first : first + step]
         images, labels = data.items(chosen), data.targets(scheme.task, chosen).astype(np.int64)
         link.sound(images, labels)

@@ -20,7 +20,7 @@ from sdr_sc.files import is_file, read_plain, write_whole
 from sdr_sc.results.rows import clustered_interval, wilson_interval
 from sdr_sc.sealed import canonical, is_almost
 from sdr_sc.shown import reason_of, shown, utf8
-from sdr_sc.sweep.checks import check_about, check_result, whole_numbers
+from sdr_sc.sweep.checks import LARGEST_COUNT, check_about, check_result, whole_numbers
 from sdr_sc.sweep.config import CAM
 from sdr_sc.sweep.grid import Point
 from sdr_sc.sweep.tally import PointResult
@@ -41,7 +41,10 @@ _LONGEST_SHOWN = 60
 """Characters of a value in a message."""
 _POINT = tuple(field.name for field in fields(Point))
 _LISTS = ("correct_by_frame", "items_by_frame", "correct_by_block", "items_by_block", "confusion", "sample_item",
-          "sample_answer")  # fmt: skip
+          "sample_answer", "frames_by_mode")  # fmt: skip
+_LONG_LISTS = ("on_air_by_mode",)
+_BY_MODE = {"frames_by_mode": "frames", "on_air_by_mode": "symbols_on_air"}
+"""And what they add up to."""
 _TEXT, _FLOATS = ("scheme", "channel", "air", "git"), ("snr_db", "snr_est_mean_db", "seconds")
 
 
@@ -71,14 +74,18 @@ def columns(result: PointResult) -> dict[str, Any]:
 
 
 def from_columns(row: Mapping[str, Any]) -> PointResult:
-    """A result from a row of `columns`.
+    """A result from a row of `columns`; in those of earlier versions, without modes, all frames are normal.
 
     Raises:
         KeyError, ValueError, TypeError: the row is not one, or its numbers contradict each other.
     """
+    if not {*_BY_MODE} & row.keys():
+        row = {**row, **{name: [0, row[total], 0] for name, total in _BY_MODE.items()}}
     values = {name: row[name] for name in (field.name for field in fields(PointResult)) if name != "point"}
     for name in _LISTS:
         values[name] = whole_numbers(row[name])
+    for name in _LONG_LISTS:
+        values[name] = whole_numbers(row[name], LARGEST_COUNT)
     classes = (math.isqrt(4 * len(values["confusion"]) + 1) - 1) // 2
     values["confusion"] = values["confusion"].reshape(classes, classes + 1)
     result = PointResult(point=Point(**{name: row[name] for name in _POINT}), **values)
@@ -92,6 +99,8 @@ def _schema() -> pa.Schema:
     def kind(name: str) -> pa.DataType:
         if name in _LISTS:
             return pa.list_(pa.int32())
+        if name in _LONG_LISTS:
+            return pa.list_(pa.int64())
         if name in _TEXT:
             return pa.string()
         return pa.float64() if name in _FLOATS else pa.int64()

@@ -10,13 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import sdr_sc
 from sdr_sc.phy.channels import parse_chain
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.provenance import machine
 from sdr_sc.results.rows import Row, git_commit
 from sdr_sc.schemes.catalogue import check_scheme
-from sdr_sc.sweep.config import SweepConfig
+from sdr_sc.sweep.config import USUAL_MODE, SweepConfig
 from sdr_sc.sweep.grid import Point, make_tasks
 from sdr_sc.sweep.items import fingerprint, items_of, test_set
 from sdr_sc.sweep.journal import Journal
@@ -135,6 +138,7 @@ def results_about(
                 "scheme": entry.scheme,
                 "parameters": entry.parameters,
                 "stop": asdict(entry.stop) if entry.stop else None,
+                **({} if entry.mode == USUAL_MODE else {"mode": entry.mode}),  # as earlier files have none
                 "is": described[entry.label],
             }
             for entry in config.schemes
@@ -163,4 +167,10 @@ def sweep_rows(results: dict[Point, PointResult], data_set: str) -> list[Row]:
         uses, on_air = sum(r.channel_uses for r in found), sum(r.symbols_on_air for r in found)
         rows.append(Row(f"channel uses per item, {name}", uses / items, "symbols", n=items))
         rows.append(Row(f"the same with all overhead, {name}", on_air / items, "symbols", n=items))
+        frames, by_mode = sum(r.frames for r in found), np.sum([r.frames_by_mode for r in found], axis=0)
+        rows += [
+            Row(f"frames in {mode.name.lower()} mode, {name}", 100 * int(count) / frames, "%", n=frames)
+            for mode, count in zip(FrameMode, by_mode, strict=True)
+            if mode is not FrameMode.NORMAL and count
+        ]
     return rows

@@ -38,6 +38,8 @@ class PointResult:
         sample_item, sample_answer: int32, indices in the test set of the first items, and the answers to them.
         seconds: of one core.
         git: commit of the program that measured it.
+        frames_by_mode: int32 (3,), frames sent in short, normal and robust mode.
+        on_air_by_mode: int64 (3,), `symbols_on_air` by mode.
     """
 
     point: Point
@@ -59,6 +61,8 @@ class PointResult:
     sample_answer: np.ndarray
     seconds: float
     git: str
+    frames_by_mode: np.ndarray
+    on_air_by_mode: np.ndarray
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -138,4 +142,6 @@ class Tally:
             sample_answer=whole.found[:shown].astype(np.int32),
             seconds=seconds,
             git=self.task.git,
+            frames_by_mode=whole.frames_by_mode.astype(np.int32),
+            on_air_by_mode=whole.on_air_by_mode,
         )

@@ -65,7 +65,8 @@ def made_up(
         "items_by_frame": np.full(4, 50, np.int32),
         "correct_by_block": correct, "items_by_block": sizes, "confusion": confusion,
         "sample_item": order[:24].astype(np.int32), "sample_answer": answers[:24].astype(np.int32), "seconds": 0.4,
-        "git": git,
+        "git": git, "frames_by_mode": np.array([0, 4, 0], np.int32),
+        "on_air_by_mode": np.array([0, ITEMS * (uses + 10), 0]),
     }  # fmt: skip
     return PointResult(**{**values, **changes})
 

@@ -57,7 +57,7 @@ def made_up(task: Task) -> PointResult:
     few = np.arange(3, dtype=np.int32)
     return PointResult(
         task.point, "phy", 100, 85, 15, 2, 0, 800, 2000, 9.5, correct, sizes, correct, sizes, confusion, few, few, 0.5,
-        task.git,
+        task.git, np.array([0, 2, 0], np.int32), np.array([0, 2000, 0]),
     )  # fmt: skip
 
 

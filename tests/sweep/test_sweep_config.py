@@ -31,7 +31,8 @@ def test_the_example_in_the_docs_is_read_as_it_says(tmp_path: Path) -> None:
     check_air(config)
     assert [entry.label for entry in config.schemes] == ["ours", "ours at 8 symbols", "another model"]
     assert config.schemes[1].k == (8,) and config.schemes[2].parameters == {"model": "fashion_mnist_student"}
-    assert [channel.realisation_items for channel in config.channels] == [0, 50, 100]
+    assert [channel.realisation_items for channel in config.channels] == [0, 50, 100, 0]
+    assert [entry.mode for entry in config.schemes] == ["normal", "normal", "auto"]
     assert len(config.snr_db) == 13 and config.snr_db[:2] == (-5.0, -2.5) and config.snr_db[-1] == 25.0
     assert config.k == (4, 16, None) and config.stop.interval_points == 1.0  # type: ignore[union-attr]
 
@@ -78,6 +79,10 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"seeds": [-1]}, "seeds is -1; use a whole number from 0"),
         ({"items": 0}, "items is 0; use a whole number from 1"),
         ({"items_per_frame": 256}, "items_per_frame is 256; use a whole number from 1 to 255"),
+        ({"mode": "long"}, "mode is 'long'; use one of auto, short, normal, robust"),
+        ({"mode": None}, "mode is None; use one of auto"),
+        ({"mode": ["short"]}, "mode is ['short']; use one of auto"),
+        ({"schemes": [{"scheme": "ours", "mode": 0}]}, "mode of scheme 'ours' is 0; use one of auto"),
         ({"air": "radio"}, "air is 'radio'; use phy or flowgraph"),
         ({"schemes": "ours"}, "schemes is 'ours'; give a list"),
         ({"schemes": [{"name": "x"}]}, "schemes has {'name': 'x'}; give a scheme's name, or keys"),
@@ -103,6 +108,15 @@ def test_a_mistake_is_named_with_its_key(changes: dict, words: str) -> None:
     with pytest.raises(SdrScError) as told:
         config_from({**GOOD, **changes}, "study.yaml")
     assert str(told.value).startswith(f"study.yaml: {words}") and "\n" not in str(told.value)
+
+
+def test_frame_modes_are_of_the_sweep_or_of_a_scheme() -> None:
+    schemes = ["ours", {"scheme": "ours", "name": "other", "mode": "robust"}]
+    for usual in ("auto", "short", "normal"):
+        config = config_from({**GOOD, "schemes": schemes, "mode": usual})
+        assert [entry.mode for entry in config.schemes] == [usual, "robust"]
+        assert not any("mode" in entry.parameters for entry in config.schemes)
+    assert [entry.mode for entry in config_from({**GOOD, "schemes": schemes}).schemes] == ["normal", "robust"]
 
 
 def test_a_k_that_a_scheme_has_not_is_reported_with_its_list() -> None:

@@ -35,6 +35,16 @@ def test_the_flowgraph_agrees_with_the_physical_layer_within_their_intervals() -
     assert phy.confusion.sum(axis=1).tolist() == flowgraph.confusion.sum(axis=1).tolist(), "the same images"
 
 
+def test_modes_are_those_of_the_physical_layer() -> None:
+    settings = {"snr_db": [12], "items": 80, "items_per_frame": 10, "k": [4]}
+    for mode, flowgraph_modes in (("short", [8, 0, 0]), ("auto", [7, 0, 1])):
+        phy, flowgraph = (measure(one_task(air=air, mode=mode, **settings)) for air in ("phy", "flowgraph"))
+        assert phy.frames_by_mode.tolist() == [8, 0, 0]
+        assert flowgraph.frames_by_mode.tolist() == flowgraph_modes  # the first one without knowledge of the SNR
+        assert flowgraph.on_air_by_mode.sum() == flowgraph.symbols_on_air
+        assert flowgraph.on_air_by_mode[0] * 8 == phy.on_air_by_mode[0] * flowgraph_modes[0]
+
+
 def test_a_point_of_lost_frames_alone_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each lost frame costs the transmitter's patience, which has to count in the time that it is given."""
     limits: list[float] = []

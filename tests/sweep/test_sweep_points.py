@@ -10,6 +10,7 @@ import pytest
 from sweeps import exact, made_up, one_task, small, tasks_of
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import clustered_interval
 from sdr_sc.schemes.link import FrameOutcome, run_scheme
@@ -42,6 +43,28 @@ def test_a_point_is_counted_honestly() -> None:
     assert right[:24].sum() <= result.correct_by_frame[0] and right.mean() > 0.7
     truth = np.bincount(test_set().labels[order], minlength=10)
     assert np.array_equal(result.confusion.sum(axis=1), truth)
+
+
+@pytest.mark.parametrize(("snr_db", "mode"), [(12, FrameMode.SHORT), (2, FrameMode.NORMAL), (-6, FrameMode.ROBUST)])
+def test_the_frame_mode_is_chosen_by_air_time_or_fixed(snr_db: int, mode: FrameMode) -> None:
+    chosen, fixed = (
+        measure(one_task(snr_db=[snr_db], k=["cam"], items=400, mode=name)) for name in ("auto", mode.name.lower())
+    )
+    assert chosen.frames_by_mode.tolist() == [8 * (one is mode) for one in FrameMode]
+    assert chosen.on_air_by_mode[mode] == chosen.symbols_on_air == chosen.on_air_by_mode.sum()
+    overhead = {FrameMode.SHORT: 8, FrameMode.NORMAL: 14, FrameMode.ROBUST: 44}[mode]
+    per_frame = chosen.symbols_on_air / 8 / Numerology().used - overhead
+    assert per_frame >= chosen.channel_uses / 8 / 48
+    assert fixed.frames_by_mode.tolist() == chosen.frames_by_mode.tolist() and fixed.items == chosen.items
+    assert chosen.correct > 300
+
+
+def test_each_scheme_has_a_mode_of_its_own() -> None:
+    schemes = ["ours", {"scheme": "ours", "name": "short", "mode": "short"}]
+    usual, short = (measure(task) for task in tasks_of(small(schemes=schemes, snr_db=[10], k=[8], items=200)))
+    assert (usual.frames_by_mode.tolist(), short.frames_by_mode.tolist()) == ([0, 4, 0], [4, 0, 0])
+    assert usual.symbols_on_air - short.symbols_on_air == 4 * (14 - 8) * Numerology().used
+    assert usual.channel_uses == short.channel_uses and abs(usual.correct - short.correct) < 12
 
 
 def test_lost_frames_are_wrong_and_reported() -> None:

@@ -111,6 +111,7 @@ def test_page_shows_the_plots_the_matrices_and_the_images(page: tuple[str, Page]
 def test_a_configuration_comes_back_from_its_yaml() -> None:
     content = {
         "schemes": ["ours", {"scheme": "ours", "name": "other", "model": "m.onnx", "k": [4, "cam"]},
+                    {"scheme": "label_ldpc", "mode": "auto"},
                     {"scheme": "pca", "stop": {"interval_points": 2.5, "minimum_items": 300}}],
         "channels": {"a": "", "b": {"models": "rayleigh(doppler_hz=1)", "realisation_items": 9}, "c": "rician(k_db=3)",
                      "d": {"models": "", "feedback": {"error_db": -3, "delay_frames": 2, "loss": 0.1}},

@@ -18,7 +18,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.sweep import journal as journal_module
 from sdr_sc.sweep.config import SweepConfig
 from sdr_sc.sweep.journal import Journal
-from sdr_sc.sweep.results import METADATA_KEY, VERSION, pooled_interval, read_results
+from sdr_sc.sweep.results import METADATA_KEY, VERSION, columns, from_columns, pooled_interval, read_results
 from sdr_sc.sweep.runner import results_about
 
 ABOUT = {"ours": {"kind": "learned coder", "model_id": "0" * 16}}
@@ -63,6 +63,41 @@ def test_the_docs_name_every_column_and_all_that_the_file_reports_of_itself(tmp_
     text = (ROOT / "docs" / "sweeps.md").read_text()
     missing = [name for name in (*schema.names, *json.loads(schema.metadata[METADATA_KEY])) if f"`{name}`" not in text]
     assert not missing
+
+
+def test_frames_and_air_are_counted_by_mode_and_have_to_add_up(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet")
+    schema = pq.read_schema(path)
+    assert [str(schema.field(f"{name}_by_mode").type) for name in ("frames", "on_air")] == [
+        "list<element: int32>",
+        "list<element: int64>",
+    ]
+    row = columns(made_up(tasks_of(small())[0]))
+    assert row["frames_by_mode"] == [0, 2, 0] and row["on_air_by_mode"] == [0, 2000, 0]
+    large = {**row, "symbols_on_air": 1 << 40, "on_air_by_mode": [1 << 40, 0, 0]}
+    assert from_columns(large).on_air_by_mode.tolist() == [1 << 40, 0, 0]
+    for name, value in (
+        ("frames_by_mode", [0, 1, 0]),
+        ("frames_by_mode", [2]),
+        ("frames_by_mode", [3, -1, 0]),
+        ("on_air_by_mode", [0, 2001, 0]),
+        ("on_air_by_mode", [0, 2000.0, 0]),
+        ("on_air_by_mode", [1 << 60, 2000 - (1 << 60), 0]),
+    ):
+        with pytest.raises(ValueError):
+            from_columns({**row, name: value})
+    del row["on_air_by_mode"]
+    with pytest.raises(KeyError):
+        from_columns(row)  # half of what came together
+    del row["frames_by_mode"]
+    assert from_columns(row).frames_by_mode.tolist() == [0, 2, 0]
+
+
+def test_results_of_the_version_before_count_as_normal_frames() -> None:
+    found = read_results(ROOT / "benchmarks" / "label" / "results.parquet")
+    for result in found.points.values():
+        assert result.frames_by_mode.tolist() == [0, result.frames, 0]
+        assert result.on_air_by_mode.tolist() == [0, result.symbols_on_air, 0]
 
 
 def test_what_a_kill_left_is_taken_up_without_the_line_that_was_cut(tmp_path: Path) -> None:
@@ -174,6 +209,7 @@ def test_a_grid_may_grow_and_old_points_stay(tmp_path: Path) -> None:
         ({"items_per_frame": 10}, "was measured with items_per_frame 50, not 10"),
         ({"stop": {"interval_points": 2}}, "was measured with stop None, not"),
         ({"channels": {"awgn": "quantise(bits=4)"}}, "was measured with models of channel 'awgn' '', not 'quantise"),
+        ({"mode": "short"}, "was measured with mode of scheme 'ours' None, not 'short'"),
         ({"schemes": [{"scheme": "ours", "model": "x"}]}, "parameters of scheme 'ours' {}, not {'model': 'x'}"),
     ],
 )

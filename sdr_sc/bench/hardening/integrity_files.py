@@ -108,7 +108,7 @@ def _point_result(point: Point, rng: np.random.Generator) -> PointResult:
     return PointResult(
         point, "phy", len(truth), int(correct.sum()), 0, frames, 0, 4 * len(truth), 9 * len(truth), point.snr_db + 0.25,
         correct, sizes, correct, sizes, confusion, np.arange(24, dtype=np.int32), found[:24].astype(np.int32), 0.5,
-        "unknown",
+        "unknown", np.array([0, frames, 0], np.int32), np.array([0, 9 * len(truth), 0]),
     )  # fmt: skip
 
 

@@ -156,6 +156,8 @@ def _scheme_facts(view: View, label: str) -> list[tuple[str, str]]:
     spec = view.study.schemes[label]
     told = spec.get("is") or {}
     known = {"scheme": spec.get("scheme"), "parameters": spec.get("parameters") or {}}
+    if "mode" in spec:
+        known["frame mode"] = spec["mode"]
     elsewhere = ("scheme", "sizes")  # sizes have a table
     return facts({**known, **{name: value for name, value in told.items() if name not in elsewhere}})
 

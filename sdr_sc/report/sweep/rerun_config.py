@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sdr_sc.link.return_path import PERFECT
-from sdr_sc.sweep.config import CAM, ChannelEntry, SchemeEntry, StopRule, SweepConfig
+from sdr_sc.sweep.config import CAM, USUAL_MODE, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 
 
 def config_yaml(config: SweepConfig) -> str:
@@ -41,7 +41,8 @@ def _ks(ks: tuple[int | None, ...]) -> list[int | str]:
 
 
 def _scheme(entry: SchemeEntry) -> str | dict[str, Any]:
-    if entry.label == entry.scheme and not entry.parameters and not entry.k and entry.stop is None:
+    plain = not entry.parameters and not entry.k and entry.stop is None and entry.mode == USUAL_MODE
+    if entry.label == entry.scheme and plain:
         return entry.scheme
     told: dict[str, Any] = {"scheme": entry.scheme}
     if entry.label != entry.scheme:
@@ -51,6 +52,8 @@ def _scheme(entry: SchemeEntry) -> str | dict[str, Any]:
         told["k"] = _ks(entry.k)
     if entry.stop is not None:
         told["stop"] = _stop(entry.stop)
+    if entry.mode != USUAL_MODE:
+        told["mode"] = entry.mode
     return told
 
 

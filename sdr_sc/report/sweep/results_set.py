@@ -13,7 +13,7 @@ from sdr_sc.documents import real_number, whole_number
 from sdr_sc.errors import BlockError, SdrScError
 from sdr_sc.link.return_path import ReturnPath
 from sdr_sc.shown import reason_of
-from sdr_sc.sweep.config import AIRS, ChannelEntry, SchemeEntry, StopRule, SweepConfig
+from sdr_sc.sweep.config import AIRS, MODES, ChannelEntry, SchemeEntry, StopRule, SweepConfig
 from sdr_sc.sweep.grid import MOST_POINTS, Point
 from sdr_sc.sweep.results import Results, columns, first_difference, read_results
 from sdr_sc.sweep.tally import PointResult
@@ -158,7 +158,7 @@ def _is_possible(config: SweepConfig) -> bool:
         and all(k is None or whole_number(k, 1, 1 << 20) is not None for k in ks)
         and all(whole_number(seed, 0, 1 << 53) is not None for seed in config.seeds)
         and all(isinstance(entry.label, str) and isinstance(entry.scheme, str) for entry in config.schemes)
-        and all(isinstance(entry.parameters, dict) for entry in config.schemes)
+        and all(isinstance(entry.parameters, dict) and entry.mode in MODES for entry in config.schemes)
         and all(isinstance(entry.label, str) and isinstance(entry.models, str) for entry in config.channels)
         and all(whole_number(entry.realisation_items, 0, 1 << 31) is not None for entry in config.channels)
         and all(whole_number(value, 1, 1 << 31) is not None for value in (config.items, config.items_per_frame))
