@@ -30,12 +30,12 @@ from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 Log = Callable[[str], None]
-DRAWS = 2000
+DRAWS = 1000
 ITEMS = 50
 DELAY_SPREAD_NS, DOPPLER_HZ = 300.0, 5.0
 AGES_MS = (2.0, 20.0, 50.0)
 """Of the report when a frame is sent by it. At 5 Hz of Doppler the gains then correlate by 0.999, 0.90 and 0.47."""
-POINTS = ((0.0, 16, ITEMS), (5.0, 4, ITEMS), (5.0, 4, 4), (5.0, 8, ITEMS), (10.0, 4, ITEMS))
+POINTS = ((5.0, 4, ITEMS), (0.0, 16, ITEMS), (10.0, 4, ITEMS), (5.0, 4, 4))
 """SNR, dB, k, and items in a frame."""
 _GAP = 160
 _CFO_HZ = 700.0
@@ -180,11 +180,11 @@ def mapping_rows(model: str, data: Dataset, measured: str | None, quick: bool, s
         model: name or path of the model.
         data: the items, test split.
         measured: file of a measured channel; None for none.
-        quick: a twentieth of the draws.
+        quick: a tenth of the draws.
         seed: of items, channels and noise.
         log: called with what is measured next.
     """
-    draws = DRAWS // (20 if quick else 1)
+    draws = DRAWS // (10 if quick else 1)
     encoder, decoder = SemanticEncoder(model), SemanticDecoder(model)
     rows: list[Row] = []
     everything = np.arange(len(data))
