@@ -15,6 +15,7 @@ from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.evidence.entries import made, title
 from sdr_sc.evidence.tables import APART
+from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
@@ -31,7 +32,7 @@ from sdr_sc.sweep.config import SchemeEntry
 
 Log = Callable[[str], None]
 SNR_DB = 10.0
-FRAMES, ITEMS_PER_FRAME = 40, 50
+FRAMES = 40
 ENTRIES = (
     SchemeEntry("ours", "ours", k=(2, 4)),
     SchemeEntry("the student's class", "label_ldpc", {"teacher": "student"}, (None,)),
@@ -114,7 +115,7 @@ def bench_cost(
                 log(title(entry, k))
                 timed = Timed(scheme)
                 timed.begin("")
-                air = noisy_channel("", SNR_DB, 700.0, seed, numerology)
+                air = noisy_channel("", SNR_DB, CFO_HZ, seed, numerology)
                 link = Link(timed, air, k, ITEMS_PER_FRAME, numerology)
                 warm = ITEMS_PER_FRAME
                 link.sound(images, truth)
@@ -205,7 +206,7 @@ def modem_rows(quick: bool, seed: int) -> list[Row]:
     shape = ITEMS_PER_FRAME, 4
     features = (np.exp(2j * np.pi * rng.random(shape))).astype(np.complex64)
     receiver, sent, received = Receiver(numerology), [], []
-    air = noisy_channel("", SNR_DB, 700.0, seed, numerology)
+    air = noisy_channel("", SNR_DB, CFO_HZ, seed, numerology)
     for number in range(40 if quick else 200):
         began = time.thread_time()
         frame = build_frame(features, Header(1, shape[1], shape[0], number), numerology)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-HIDDEN, EPOCHS, BATCH, RATE = 128, 30, 250, 3e-3
+HIDDEN, EPOCHS, BATCH, RATE = 128, 25, 250, 3e-3
 
 
 def predict(

@@ -22,7 +22,7 @@ from sdr_sc.sweep.config import SchemeEntry
 Log = Callable[[str], None]
 NOISE, FADING = ("noise alone", ""), ("Rayleigh", "rayleigh(doppler_hz=5)")
 SNR_DB = (0.0, 10.0, 20.0)
-ITEMS = 2000
+ITEMS = 1000
 REJECTED = 0.05
 _LEAST = 1e-9
 _RESAMPLED = 200

@@ -15,13 +15,15 @@ from sdr_sc.evidence.entries import ENTRIES, made, title
 from sdr_sc.evidence.heads import EPOCHS, predict
 from sdr_sc.evidence.known_tasks import KnownTasks
 from sdr_sc.evidence.tables import APART
-from sdr_sc.evidence.watched import KNOWLEDGE, watch
+from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME, KNOWLEDGE, watch
+from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, wilson_interval
+from sdr_sc.schemes.link import Link, noisy_channel
 from sdr_sc.sweep.config import SchemeEntry
 
 Log = Callable[[str], None]
 SNR_DB = 10.0
-TRAINING_ITEMS, TEST_ITEMS = 6_000, 3_000
+TRAINING_ITEMS, TEST_ITEMS = 5_000, 2_000
 SYMBOLS, ON_AIR = "payload symbols an image", "symbols on air an image"
 ALL_ANSWERS, NEVER_SENT = "all answers, coded", "the most frequent label"
 
@@ -86,12 +88,9 @@ def _known(where: str, tasks: Sequence[LabelSet], images: np.ndarray, snr_db: fl
         if task.name != "group of classes":  # follows from the class
             joint, levels = joint * task.levels + task.test, levels * task.levels
     scheme = KnownTasks(levels)
-    from sdr_sc.phy.numerology import Numerology
-    from sdr_sc.schemes.link import Link, noisy_channel
-
     numerology = Numerology()
     scheme.begin("")
-    link = Link(scheme, noisy_channel("", snr_db, 700.0, seed + 1, numerology), None, 50, numerology)
+    link = Link(scheme, noisy_channel("", snr_db, CFO_HZ, seed + 1, numerology), None, ITEMS_PER_FRAME, numerology)
     link.sound(images, joint)
     outcomes = list(link.send(images, joint))
     right = np.concatenate([one.right for one in outcomes])

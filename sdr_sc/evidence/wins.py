@@ -78,22 +78,24 @@ def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[
 
 
 def table(found: Sequence[Comparison], ours: str = OURS) -> str:
-    """In Markdown."""
-    head = ["setting", "rival", f"{ours} sends", "accuracy", "payload", "on air", "rival sends", "accuracy", "payload",
-            "on air", "gain in points", "wins by payload", "wins by whole frame"]  # fmt: skip
+    """In Markdown; of each scheme accuracy in per cent, symbols an item without and with overhead, and its choice."""
+    cell = "accuracy, payload, on air"
+    head = ["setting", "rival", f"{ours}: {cell}", f"rival: {cell}", "gain in points", "by payload", "by whole frame"]
     lines = []
     for one in found:
         gain = one.verdict.gain if one.verdict else None
-        told = DASH if gain is None else with_interval(gain.points, (gain.low, gain.high), signed=True)
+        points = DASH if gain is None else with_interval(gain.points, (gain.low, gain.high), signed=True)
         winners = [one.winner(kind, ours) for kind, _ in _KINDS]
-        lines.append([one.setting, one.rival, *_cells(one.ours), *_cells(one.theirs), told, *winners])
+        lines.append([one.setting, one.rival, _cell(one.ours), _cell(one.theirs), points, *winners])
     return markdown(head, lines, numbers_from=2)
 
 
-def _cells(option: Option | None) -> list[str]:
+def _cell(option: Option | None) -> str:
     if option is None:
-        return ["nothing fits", DASH, DASH, DASH]
-    return [option.label, number(100 * option.accuracy), number(option.cost("uses")), number(option.cost("on_air"))]
+        return "nothing fits"
+    figures = 100 * option.accuracy, option.cost("uses"), option.cost("on_air")
+    choice = f" ({option.label})" if option.label else ""
+    return ", ".join(number(value) for value in figures) + choice
 
 
 def tally(found: Sequence[Comparison], ours: str = OURS) -> str:
