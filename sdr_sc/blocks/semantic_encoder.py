@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
+from sdr_sc.blocks.runtime.item_stream import ItemStream
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
@@ -91,7 +92,7 @@ class semantic_encoder(gr.basic_block):
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
-        self.item_bytes = int(np.prod(self.contract.item_shape))
+        self._stream = ItemStream(self, model, self.contract.item_shape)
         if not 1 <= items_per_frame <= MAX_ITEMS:
             raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
         if self.contract.k_max > MAX_K:
@@ -119,17 +120,18 @@ class semantic_encoder(gr.basic_block):
             RefinementSender() if self.refine != TRIGGERS[0] else None,
             check_mapping("semantic encoder", mapping),
         )
-        self._latest_id: int | None = None
-        self._seen_bytes = 0
         self._warned = False
         self._end = SenderEnd()
         self._is_full: Callable[[int], bool] = lambda frames_made: False
-        self._held = 0
-        self._waiting, self._waiting_since = 0, 0.0
         self.message_port_register_in(_SNR)
         self.message_port_register_out(_FRAMES)
         self.message_port_register_out(_SENT)
         self.set_msg_handler(_SNR, self.handle_snr)
+
+    @property
+    def item_bytes(self) -> int:
+        """Of an item of the model."""
+        return self._stream.item_bytes
 
     @property
     def frames_sent(self) -> int:
@@ -224,35 +226,25 @@ class semantic_encoder(gr.basic_block):
         self._warn_without_feedback()
         if self._end.begun:
             return self._finish(now)
-        # Items are consumed only when the next frame leaves, or when nothing is on its way: the scheduler ends a block
-        # whose input is used up, and this one has to live until its last frame is answered.
-        self._seen_bytes = self.nitems_read(0) + len(input_items[0])
-        whole = len(input_items[0]) // self.item_bytes
-        items = input_items[0][: whole * self.item_bytes].reshape(-1, self.item_bytes)
-        waiting = items[self._held :]
-        if len(waiting) != self._waiting:
-            self._waiting, self._waiting_since = len(waiting), now
-        last = self._tags(LAST_ITEM, len(waiting))
-        flight = self.sender.in_flight
-        stalled = len(waiting) > 0 and now - self._waiting_since > flight.timeout_s
-        ready = len(waiting) >= self.items_per_frame or last or stalled
-        if not (flight.may_send(now) and ready) or self._is_full(self.sender.frames_sent):
+        stream, flight = self._stream, self.sender.in_flight
+        waiting = stream.look(input_items[0], now)
+        last = stream.places(LAST_ITEM)
+        ready = len(waiting) >= self.items_per_frame or last or stream.waited_s(now) > flight.timeout_s
+        if not (flight.may_send(now) and ready) or self._is_full(self.frames_sent):
             # The feedback may overtake the answer: a stream that ends without the tag has to linger, too.
             idle_s = now - self.sender.active_s
             if len(waiting) == 0 and idle_s > min(_STALL_S, flight.timeout_s) and self._serve(now):
                 return 0
             quiet = idle_s > max(ENCODER_LINGER_S, flight.patience_s)
-            if self._held and flight.settled(now) and (len(waiting) > 0 or quiet):
-                self.consume(0, self._held * self.item_bytes)
-                self._held = 0
+            if stream.held and flight.settled(now) and (len(waiting) > 0 or quiet):
+                stream.release()
             time.sleep(_POLL_S)
             return 0
         count = min(self.items_per_frame, len(waiting), *(place + 1 for place in last))
         self._send(waiting[:count], now)
         if count - 1 in last:
             self._end.begin()
-        self.consume(0, self._held * self.item_bytes)
-        self._held = count
+        stream.take(count)
         return 0
 
     def _send(self, items: np.ndarray, now: float) -> None:
@@ -260,7 +252,7 @@ class semantic_encoder(gr.basic_block):
         assert self._encoder is not None
         symbols = self._encoder.symbols(items.reshape(len(items), *self.contract.item_shape), setting.snr_db)
         first = self._encoder.first(symbols, setting.k)
-        item_ids, numbers = self._item_ids(len(items)), range(self.items_sent, self.items_sent + len(items))
+        item_ids, numbers = self._stream.ids(len(items)), range(self.items_sent, self.items_sent + len(items))
         meta, features = self.sender.frame(symbols, first, setting, now)
         sent = {
             **{key: meta[key] for key in _REPORTED},
@@ -273,7 +265,7 @@ class semantic_encoder(gr.basic_block):
 
     def _serve(self, now: float) -> bool:
         """Send what the receiver asked for in a frame without new items; whether one left."""
-        if self._is_full(self.sender.frames_sent):
+        if self._is_full(self.frames_sent):
             return False
         frame = self.sender.refining_frame(now)
         if frame is None:
@@ -302,43 +294,10 @@ class semantic_encoder(gr.basic_block):
             return ENCODER_LINGER_S
         return max(ENCODER_LINGER_S, self.sender.in_flight.patience_s)
 
-    def _item_ids(self, count: int) -> dict[int, int]:
-        """Ids of the next ``count`` items, whose tags have to lie as far apart as the model's items are long."""
-        size, ids = self.item_bytes, {}
-        first = self.nitems_read(0) + self._held * size
-        for tag in sorted(self._tags_in("item_id", count), key=lambda tag: tag.offset):
-            place, rest = divmod(tag.offset - first, size)
-            apart = size if self._latest_id is None else tag.offset - self._latest_id
-            if rest or apart != size:
-                where = f"{apart} bytes apart" if apart != size else f"{rest} bytes after the start of one"
-                raise BlockError(
-                    f"items arrive that are of another size than those of model {self.model!r}, which have {size} "
-                    f"bytes, shape {self.contract.item_shape}: their tags 'item_id' are {where}; use a source and a "
-                    "model that fit each other."
-                )
-            self._latest_id = tag.offset
-            ids[place] = pmt.to_python(tag.value)
-        return ids
-
     @guarded_stop
     def stop(self) -> bool:
         detail = self.gateway.detail()
         if self._end.begun or detail is None or not detail.done():
             return True  # it was asked to end, or the flowgraph was stopped
-        rest = self._seen_bytes % self.item_bytes
-        if rest or not self.items_sent:
-            raise BlockError(
-                f"the stream of items ended {rest} bytes after the start of an item, where model {self.model!r} takes "
-                f"items of {self.item_bytes} bytes; use a source and a model that fit each other."
-            )
+        self._stream.check_end(self.items_sent)
         return True
-
-    def _tags(self, key: str, count: int) -> dict[int, int]:
-        """Values of a tag by place among the next ``count`` items that were not sent yet."""
-        first = self.nitems_read(0) + self._held * self.item_bytes
-        tags = self._tags_in(key, count)
-        return {(tag.offset - first) // self.item_bytes: pmt.to_python(tag.value) for tag in tags}
-
-    def _tags_in(self, key: str, count: int) -> list[Any]:
-        begin, end = self._held * self.item_bytes, (self._held + count) * self.item_bytes
-        return self.get_tags_in_window(0, begin, end, pmt.intern(key))
