@@ -11,8 +11,9 @@ import numpy as np
 
 from sdr_sc.errors import ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
+from sdr_sc.link.refinement.last_rounds import MOST_FRAMES, MOST_TRIES
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
-from sdr_sc.link.refinement.sender import RefinementSender
+from sdr_sc.link.refinement.sender import Refinement, RefinementSender
 from sdr_sc.link.refinement.triggers import AnswerCompared
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 from sdr_sc.phy.receive.receiver import ReceivedFrame
@@ -21,8 +22,6 @@ from sdr_sc.schemes.model_files import Size, sizes_of_model
 from sdr_sc.schemes.scheme import Transmission
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, unit_power
-
-_MOST_FLUSHES = 64
 
 
 class RefinedScheme(ModelScheme):
@@ -77,7 +76,8 @@ class RefinedScheme(ModelScheme):
         trigger = AnswerCompared.of(self._encoder, self._decoder) if self._settings.compare else None
         self.sender = RefinementSender(trigger=trigger)
         self.receiver = RefinementReceiver(contract.refinement, contract.k_max, self._decoder, self._settings, run=1)
-        self._frames = self._flushes = 0
+        self._frames = self._flushes = self._tries = 0
+        self._latest: Refinement | None = None
         self._new: list[Settled] = []
         self.answered: deque[Settled] = deque()
 
@@ -91,14 +91,18 @@ class RefinedScheme(ModelScheme):
         return [self._transmission(features, slice(0, len(images)))]
 
     def flush(self, snr_db: float | None) -> list[Transmission]:
-        """A frame that only answers a request."""
-        if not self.sender.waiting or self._flushes >= _MOST_FLUSHES:
+        """A frame that only answers a request; the latest one again where that was lost, see
+        `sdr_sc.link.refinement.last_rounds`."""
+        lost = snr_db is None and self._latest is not None and self._tries < MOST_TRIES
+        if not (self.sender.waiting or lost) or self._flushes >= MOST_FRAMES:
             return []
         self._flushes += 1
-        return [self._transmission(np.empty((0, 1), np.complex64), slice(0, 0))]
+        return [self._transmission(np.empty((0, 1), np.complex64), slice(0, 0), self._latest if lost else None)]
 
-    def _transmission(self, features: np.ndarray, items: slice) -> Transmission:
-        more = self.sender.next()
+    def _transmission(self, features: np.ndarray, items: slice, lost: Refinement | None = None) -> Transmission:
+        more = self.sender.next() or lost
+        self._tries = self._tries + 1 if more is self._latest else 1
+        self._latest = more
         self._frames = (self._frames + 1) % FRAME_NUM_MODULO
         return Transmission(
             features,

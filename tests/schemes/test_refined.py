@@ -11,6 +11,7 @@ import pytest
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.link.refinement.receiver import Settings
+from sdr_sc.link.refinement.requests import Group, Request
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.catalogue import make_scheme
 from sdr_sc.schemes.link import run_scheme
@@ -51,6 +52,18 @@ def test_frames_that_are_lost_cost_their_items_alone(scheme: RefinedScheme) -> N
     result = run_scheme(scheme, IMAGES.images, IMAGES.labels, None, -5.0, None, Numerology(), 20, seed=4)
     assert 0 < result.frames_lost < result.frames and result.items == 240
     assert result.lost >= result.items_in_lost_frames and sum(len(one.ids) for one in scheme.answered) > 0
+
+
+def test_a_lost_frame_of_refinements_alone_is_sent_again_and_not_for_ever(scheme: RefinedScheme) -> None:
+    scheme.begin("")
+    images, labels = IMAGES.images[:4], IMAGES.labels[:4]
+    scheme.send(images, labels, 0.0, None)
+    request = Request(9, 1, (Group(0, 4, scheme.sender._frames[0].sent[0], 32, (1, 3)),))
+    assert scheme.sender.arrived(request.to_bytes()) == ""
+    sent = [scheme.flush(0.0), *(scheme.flush(None) for _ in range(4))]
+    assert [[one.request for one in frames] for frames in sent] == [[9], [9], [9], [], []]
+    assert all(np.array_equal(one.refinement, sent[0][0].refinement) for frames in sent for one in frames)
+    assert scheme.flush(0.0) == []  # it has arrived, and nothing else waits
 
 
 def test_doubtful_items_are_rejected_by_option() -> None:

@@ -18,6 +18,7 @@ from sdr_sc.sweep import flowgraph, points
 from sdr_sc.sweep.config import StopRule
 from sdr_sc.sweep.items import items_of, test_set
 from sdr_sc.sweep.points import describe, load_scheme, measure
+from sdr_sc.sweep.results import columns, from_columns
 from sdr_sc.sweep.tally import PointResult, Tally
 
 
@@ -65,6 +66,15 @@ def test_each_scheme_has_a_mode_of_its_own() -> None:
     assert (usual.frames_by_mode.tolist(), short.frames_by_mode.tolist()) == ([0, 4, 0], [4, 0, 0])
     assert usual.symbols_on_air - short.symbols_on_air == 4 * (14 - 8) * Numerology().used
     assert usual.channel_uses == short.channel_uses and abs(usual.correct - short.correct) < 12
+
+
+def test_frames_of_refinements_alone_are_counted_with_their_mode() -> None:
+    """Of two frames of items the second one's doubtful ones are refined after both."""
+    result = measure(one_task(schemes=["refined"], snr_db=[0], k=["cam"], items=100, mode="auto"))
+    assert result.items == 100 and result.lost == 0 and result.correct > 80
+    assert result.frames > 2 and (result.items_by_frame > 0).sum() == 2
+    assert result.frames_by_mode.sum() == result.frames
+    assert from_columns(columns(result)).on_air_by_mode.sum() == result.symbols_on_air
 
 
 def test_lost_frames_are_wrong_and_reported() -> None:
