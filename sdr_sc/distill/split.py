@@ -89,6 +89,11 @@ def split(data: Dataset, config: DistillConfig, known_items: int | None = None, 
         SdrScError: there are fewer items than they ask for.
     """
     if known_items is not None and known_items < len(data):
+        if config.labels:
+            raise SdrScError(
+                f"the knowledge covers the first {known_items} of {len(data)} items, from which other labels would be "
+                "drawn than the teacher's; run 'sdr-sc prestore' without --limit."
+            )
         others = len(data) - known_items
         if others < config.validation_items:
             raise SdrScError(

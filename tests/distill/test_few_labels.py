@@ -86,6 +86,12 @@ def test_too_few_or_too_many_labels_are_refused(data: ImageSet, count: int) -> N
         split(data, replace(CONFIG, labels=count))
 
 
+def test_labels_need_knowledge_of_all_images(data: ImageSet) -> None:
+    with pytest.raises(SdrScError, match="covers the first 300 of 600 items, from which other labels"):
+        split(data, CONFIG, known_items=300)
+    assert np.array_equal(split(data, CONFIG, known_items=600).unlabelled, split(data, CONFIG).unlabelled)
+
+
 def test_teacher_and_students_use_the_same_labels_and_hold_out_the_same_images(data: ImageSet) -> None:
     taught, alone = split(data, CONFIG), split(data, CONFIG, taught=False)
     used = np.setdiff1d(taught.training, taught.unlabelled)
