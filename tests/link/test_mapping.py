@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sdr_sc.errors import BlockError
-from sdr_sc.link.adaptation import STALE_TIMEOUTS, FeedbackState
+from sdr_sc.link.adaptation import STALE_TIMEOUTS, FeedbackState, LinkAdaptation
+from sdr_sc.link.frame_sender import FrameSender
+from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mapping import (
     FLAT,
     OLD,
@@ -19,11 +23,14 @@ from sdr_sc.link.mapping import (
     check_mapping,
     read_report,
 )
+from sdr_sc.link.network.pdu_schema import REPORT, REPORT_FRAME
 from sdr_sc.link.return_path import ReturnPath, TransmitterView
-from sdr_sc.phy.frame.header import Header
+from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, Header
 from sdr_sc.phy.frame.importance import MOST_AGE, report_check
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic import weights
 
+CONTRACT = weights.read_contract(weights.DEFAULT_MODEL, "encoder")
 SELECTIVE = np.arange(26, dtype=np.uint8) * 9
 
 
@@ -67,6 +74,65 @@ def test_a_report_holds_as_long_as_the_feedback_that_brought_it() -> None:
     state.arrived(10.0, 6.0, 0)  # a receiver that reports no channel
     latest = state.holding(6.0, 0)
     assert latest is not None and latest.report is None
+
+
+class Transmitter:
+    """Sends frames one second apart, and hears feedback of the latest."""
+
+    def __init__(self, by_importance: bool = True) -> None:
+        flight = InFlight(1, 0.5, FRAME_NUM_MODULO)
+        self.sender = FrameSender(CONTRACT, LinkAdaptation(CONTRACT), flight, 0, by_importance=by_importance)
+        self.now = 0.0
+
+    def frame(self) -> dict[str, Any]:
+        """Metadata of the next frame."""
+        self.now += 1.0
+        self.sender.in_flight.may_send(self.now)
+        symbols = np.ones((4, 2 * CONTRACT.k_max), np.float32)
+        setting, _ = self.sender.setting(self.now, 4, 2)
+        return self.sender.frame(symbols, symbols[:, :4].view(np.complex64), setting, self.now)[0]
+
+    def hear(self, frame_num: int, **more: Any) -> None:
+        self.sender.take({"snr_db": 9.0, "frame_num": frame_num, **more}, np.empty(0, np.float32), self.now)
+
+
+def test_a_frame_is_sent_with_the_report_of_the_last_one_that_was_heard_of() -> None:
+    end = Transmitter()
+    assert REPORT not in end.frame()  # nothing is known yet
+    end.hear(0, report=SELECTIVE)
+    meta = end.frame()
+    assert meta[REPORT] is SELECTIVE and meta[REPORT_FRAME] == 0
+    assert REPORT not in end.frame()  # nothing came of the one before: it may be lost
+    end.hear(2, report=SELECTIVE[::-1].copy())
+    assert end.frame()[REPORT_FRAME] == 2
+    end.hear(3)  # a receiver without reports
+    assert REPORT not in end.frame()
+    end.hear(4, report=SELECTIVE)
+    end.now += 0.5 * STALE_TIMEOUTS
+    assert REPORT not in end.frame()  # late
+
+
+@pytest.mark.parametrize("number", [2, 4095, 4090, -1])
+def test_reports_of_frames_that_were_not_sent_are_not_kept(number: int) -> None:
+    end = Transmitter()
+    end.frame()
+    end.hear(number, report=SELECTIVE)
+    assert REPORT not in end.frame() and end.sender.feedback_unknown == 1
+
+
+@pytest.mark.parametrize("report", [7, "strong", SELECTIVE.astype(np.int32), np.zeros(0, np.uint8)])
+def test_feedback_with_a_report_that_is_none_counts_as_feedback_alone(report: object) -> None:
+    end = Transmitter()
+    end.frame()
+    end.hear(0, report=report)
+    assert REPORT not in end.frame() and end.sender.latest_feedback == (9.0, 1.0)
+
+
+def test_a_transmitter_that_is_not_asked_to_map_sends_no_report_along() -> None:
+    end = Transmitter(by_importance=False)
+    end.frame()
+    end.hear(0, report=SELECTIVE)
+    assert REPORT not in end.frame()
 
 
 def test_reports_come_late_or_not_at_all_as_the_way_back_does() -> None:
