@@ -178,6 +178,17 @@ def test_a_replay_from_the_middle_loses_the_first_frame_alone(recording: Path, t
     assert np.array_equal(live["answer"][rest][later], again["answer"][later])
 
 
+def test_a_replay_with_more_noise_sees_other_channels_and_takes_no_order_for_another(
+    recording: Path, tmp_path: Path
+) -> None:
+    result = replay(ReplayConfig(str(recording / "a"), noise_power=0.05), [tmp_path], DEADLINE_S)[0]
+    unknown = result.status["receiver"]["report_unknown"]
+    assert unknown > FRAMES // 2 and result.status["items_lost"] == 8 * unknown
+    live, again = read_items(recording / "live"), read_items(tmp_path)
+    answered = again["answer"] >= 0
+    assert (live["answer"][answered] == again["answer"][answered]).mean() > 0.8
+
+
 def test_a_mapping_that_there_is_none_of_is_refused() -> None:
     with pytest.raises(BlockError, match="semantic encoder: mapping is 'best'"):
         semantic_encoder(mapping="best")
