@@ -30,13 +30,13 @@ from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
 Log = Callable[[str], None]
-DRAWS = 1000
+DRAWS = 2000
 ITEMS = 50
 DELAY_SPREAD_NS, DOPPLER_HZ = 300.0, 5.0
 AGES_MS = (2.0, 20.0, 50.0)
 """Of the report when a frame is sent by it. At 5 Hz of Doppler the gains then correlate by 0.999, 0.90 and 0.47."""
-POINTS = ((5.0, 4, ITEMS), (0.0, 16, ITEMS), (10.0, 4, ITEMS), (5.0, 4, 4))
-"""SNR, dB, k, and items in a frame."""
+POINTS = ((5.0, 4, ITEMS), (5.0, 4, 48), (5.0, 4, 4), (0.0, 16, ITEMS), (10.0, 4, ITEMS))
+"""SNR, dB, k, and items in a frame; 48 items at k=4 fill whole symbols, where there is no filler to put aside."""
 _GAP = 160
 _CFO_HZ = 700.0
 _NO_SPREAD_DB = 60.0  # K factor of a channel that does not fade
@@ -180,11 +180,11 @@ def mapping_rows(model: str, data: Dataset, measured: str | None, quick: bool, s
         model: name or path of the model.
         data: the items, test split.
         measured: file of a measured channel; None for none.
-        quick: a tenth of the draws.
+        quick: a twentieth of the draws.
         seed: of items, channels and noise.
         log: called with what is measured next.
     """
-    draws = DRAWS // (10 if quick else 1)
+    draws = DRAWS // (20 if quick else 1)
     encoder, decoder = SemanticEncoder(model), SemanticDecoder(model)
     rows: list[Row] = []
     everything = np.arange(len(data))

@@ -101,7 +101,7 @@ def frame(seed: int, quick: bool, json_path: Path | None) -> None:
 @data_set_option
 @measured_option
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of channels and noise.")
-@click.option("--quick", is_flag=True, help="A tenth of the channel draws.")
+@click.option("--quick", is_flag=True, help="A twentieth of the channel draws.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
 def mapping(model: str, data_set: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
     """What mapping features by importance gains over interleaving, by the age of the channel's report."""
