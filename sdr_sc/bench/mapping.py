@@ -109,7 +109,7 @@ class Arm:
             self.variance[draw], self.snr_db[draw] = frame.noise_variance, frame.snr_db
 
     def correct(self, classes: np.ndarray, decoder: SemanticDecoder) -> np.ndarray:
-        """Share of the items answered rightly in each draw, %."""
+        """Share of the items answered correctly in each draw, %."""
         draws, items, k = self.variance.shape
         answer = decoder.answer_prefixes(
             self.prefixes.reshape(draws * items, -1),

@@ -70,7 +70,7 @@ def test_every_key_is_described() -> None:
     info = CaptureInfo("cf32_le", 1.0, sample_count=1, bandwidth_hz=1.0, config={"a": 1}, git_commit="x", clipped=1,
                        history=[{"action": "cut"}])  # fmt: skip
     segment = Segment(0, 1.0, "x", (1, 0.5), "gap", 1)
-    whole = note(1, 0, snr_set_db=3.0, label_text="x", request=1, refined_symbols=2, rounds=(1,), mode=2)
+    whole = note(1, 0, snr_set_db=3.0, label_text="x", request=1, refined_symbols=2, rounds=(1,), mode=2, report_age=1)
     keys = {*info.to_json(), *segment.to_json(), *whole.to_json(), "sdr_sc:not_received"}
     page = (Path(__file__).parents[2] / "docs" / "sdr_sc.sigmf-ext.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == {key[7:] for key in keys if key.startswith("sdr_sc:")}
