@@ -28,6 +28,11 @@ CONFIDENCE, COMPARE = TRIGGERS[1:]
 SETTINGS: dict[str, Any] = {"images": 240, "items_per_frame": 20, "snr_db": 0.0, "feedback_timeout_s": 20.0}
 
 
+@pytest.fixture(autouse=True)
+def a_busy_machine_is_no_pause_in_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdr_sc.blocks.semantic_decoder.IDLE_S", DEADLINE_S)
+
+
 def over_the_loopback(prepare: Any = lambda tb: None, **settings: Any) -> tuple[Any, Accounting]:
     seen: list[Any] = []
 
