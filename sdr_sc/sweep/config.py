@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.documents import read_yaml
-from sdr_sc.errors import SdrScError
 from sdr_sc.link.network.pdu_schema import SNR_DB
 from sdr_sc.link.return_path import MOST_DELAY_FRAMES, PERFECT, ReturnPath
 from sdr_sc.phy.frame.header import MAX_ITEMS
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.shown import shown
+from sdr_sc.sweep.value_reader import ValueReader
 
 Air = Literal["phy", "flowgraph"]
 AIRS: tuple[str, ...] = get_args(Air)
@@ -25,7 +24,6 @@ MODES = ("auto", *(mode.name.lower() for mode in FrameMode))
 """Of frames; auto: by what was fed back, frame by frame."""
 USUAL_MODE = FrameMode.NORMAL.name.lower()
 _OF_ENTRIES = ("scheme", "name", "k", "stop", "mode")  # all other keys are the scheme's parameters
-_WAYS = "give a list of numbers, or from, to and step"
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
     >>> config_from({"schemes": ["ours"], "snr_db": {"from": 0, "to": 10, "step": 5}, "k": [4, "cam"]}).snr_db
     (0.0, 5.0, 10.0)
     """
-    reader = _Reader(source)
+    reader = _Reader(source, CAM)
     known = ("schemes", "channels", "snr_db", "k", "seeds", "items", "items_per_frame", "air", "carrier_offset_hz",
              "stop", "data_set", "mode")  # fmt: skip
     top = reader.mapping("", content, known, required=("schemes", "snr_db"))
@@ -179,66 +177,8 @@ def config_from(content: Any, source: str = "sweep") -> SweepConfig:
     )
 
 
-class _Reader:
-    """Checks values; every failure is one sentence with the file and the key in it."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    def fail(self, key: str, what: str) -> Any:
-        raise SdrScError(f"{self._source}: {key + ' ' if key else ''}{what}.")
-
-    def mapping(self, key: str, value: Any, known: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            self.fail(key, f"has to be keys with values; they are {', '.join(known)}")
-        unknown = [name for name in value if name not in known]
-        if unknown:
-            where = f"in {key} the" if key else "the"
-            self.fail("", f"{where} key {unknown[0]!r} is unknown; use {', '.join(known)}")
-        for name in required:
-            if name not in value:
-                self.fail(key, f"needs the key {name!r}")
-        return dict(value)
-
-    def number(self, key: str, value: Any, low: float, high: float) -> float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-        if not fits:
-            self.fail(key, f"is {value!r}; use a number from {low:g} to {high:g}")
-        return float(value)
-
-    def whole(self, key: str, value: Any, low: int, high: int) -> int:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        if not fits:
-            self.fail(key, f"is {value!r}; use a whole number from {low} to {high}")
-        return int(value)
-
-    def entries(self, key: str, value: Any, read: Callable[[str, Any], Any]) -> tuple:
-        if not isinstance(value, list):
-            self.fail(key, f"is {value!r}; give a list")
-        if not value:
-            self.fail(key, "is empty, so that there is nothing to measure; list at least one")
-        found = tuple(read(key, one) for one in value)
-        names, fix = [getattr(one, "label", one) for one in found], "leave one"
-        if names != list(found):
-            fix = "give each a name of its own with 'name'"
-        seen = set()
-        for name in names:
-            if name in seen:
-                self.fail(key, f"has {CAM if name is None else name!r} twice; {fix}")
-            seen.add(name)
-        return found
-
-    def range(self, key: str, value: Any) -> tuple[float, ...]:
-        if not isinstance(value, Mapping):
-            if not isinstance(value, list):
-                self.fail(key, f"is {value!r}; {_WAYS}")
-            return self.entries(key, value, lambda name, one: self.number(name, one, -100, 100))
-        spec = self.mapping(key, value, ("from", "to", "step"), ("from", "to", "step"))
-        low, high = (self.number(f"{key}.{name}", spec[name], -100, 100) for name in ("from", "to"))
-        step = self.number(f"{key}.step", spec["step"], 0.01, 200)
-        if high < low:
-            self.fail(key, f"from {low:g} to {high:g} is an empty grid; let 'to' be the larger")
-        return tuple(round(low + i * step, 9) for i in range(math.floor((high - low) / step + 1e-9) + 1))
+class _Reader(ValueReader):
+    """What the keys of a sweep are."""
 
     def ks(self, key: str, value: Any) -> tuple[int | None, ...]:
         def one(name: str, k: Any) -> int | None:
