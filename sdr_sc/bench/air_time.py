@@ -2,9 +2,9 @@
 """Symbols on the air for each item, counted whole: what frame modes and refinement save against normal frames.
 
 The rival is the link before there were modes: normal frames, and a channel-adaptive module that chooses k from 2, 4, 8,
-16 and 32. A link goes on for all frames of a point, while its channel is drawn again every `_FRAMES` frames, the same
-draws for every way: the first frame after that is sent for the SNR of the draw before. The frames of refinements that
-the end of the link needs count.
+16 and 32. A link goes on for all frames of a point, while its channel is drawn `_DRAWS` times, the same draws for every
+way: the first frame after that is sent for the SNR of the draw before. The frames of refinements that the end of the
+link needs count.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ GOAL_ITEMS = 50
 MAX_LESS_POINTS = 0.2
 """Accuracy below the rival's that still counts as the same quality, points."""
 CFO_HZ = 700.0
-_DRAWS, _FRAMES = 40, 50
-_QUICK_DRAWS, _QUICK_FRAMES = 2, 12
+FRAMES = 2000
+"""Frames of a point, unless asked for otherwise."""
+_DRAWS, _QUICK_DRAWS, _QUICK_FRAMES = 40, 2, 24
 _RESAMPLES = 2000
 
 
@@ -211,7 +212,9 @@ def _draws(job: tuple[Way, Place], model: str, draws: int, frames: int, seed: in
     ]
 
 
-def air_rows(model: str, measured: str | None, quick: bool, seed: int, log: Log) -> list[Row]:
+def air_rows(
+    model: str, measured: str | None, quick: bool, seed: int, log: Log, frames: int | None = None
+) -> list[Row]:
     """All rows.
 
     Args:
@@ -220,20 +223,24 @@ def air_rows(model: str, measured: str | None, quick: bool, seed: int, log: Log)
         quick: a few frames a point.
         seed: of channels and noise.
         log: called with what is measured next.
+        frames: of each point; None for `FRAMES`.
 
     Raises:
         ContractError: the model has no rounds of refinement.
         ChannelError: the file is no measured channel.
     """
     weights.read_contract(model)
-    draws, frames = (_QUICK_DRAWS, _QUICK_FRAMES) if quick else (_DRAWS, _FRAMES)
+    frames = frames or (_QUICK_FRAMES if quick else FRAMES)
+    draws = min(_QUICK_DRAWS if quick else _DRAWS, frames)
     rows = []
     for name, channel in channels(measured):
         for items in ITEMS:
             ways = WAYS + (IDEAS if items == GOAL_ITEMS and not channel else ())
             jobs = [(way, Place(channel, name, snr_db, items)) for snr_db in SNRS_DB for way in ways]
-            log(f"{name}, {items} items a frame: {len(jobs)} x {draws * frames} frames")
-            found = dict(zip(jobs, map_jobs(_draws, jobs, (model, draws, frames, seed), workers(quick)), strict=True))
+            log(f"{name}, {items} items a frame: {len(jobs)} x {frames} frames")
+            found = dict(
+                zip(jobs, map_jobs(_draws, jobs, (model, draws, frames // draws, seed), workers(quick)), strict=True)
+            )
             for way, place in jobs:
                 rows += _rows(way, place, found[way, place], found[RIVAL, place])
     return rows

@@ -29,45 +29,52 @@ Log = Callable[[str], None]
 GOAL_POINTS = 2.0
 SNRS_DB = (-8.0, -5.0, -2.0, 0.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0)
 LINK_SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 20.0)
+LINK_K = (1, 2, 4, 8, 16, 32)
 _DRAWS = 4
 _ITEMS_PER_FRAME = 50
 _LINKS, _LINK_ITEMS = 40, 250
 """Each link has a channel of its own."""
 
 
-def noise_rows(model: Model, quick: bool, seed: int) -> list[Row]:
+def noise_rows(model: str, quick: bool, seed: int) -> list[Row]:
     """The largest calibration error over all k, and over all rounds, at each SNR: plain noise, estimated channel.
 
     Args:
-        model: with the items to answer, each of which is sent several times.
-        quick: fewer SNRs and draws of the noise.
+        model: name or path of a model with rounds of refinement.
+        quick: fewer SNRs, items and draws of the noise.
         seed: of the noise.
     """
-    contract, rng, rows = model.encoder.contract, np.random.default_rng(seed), []
+    snrs_db = SNRS_DB[:: 5 if quick else 1]
+    found = map_jobs(_over_plain_noise, snrs_db, (model, quick, seed), workers(quick))
+    return [row for rows in found for row in rows]
+
+
+def _over_plain_noise(snr_db: float, model: str, quick: bool, seed: int) -> list[Row]:
+    """Rows of one SNR: each test item is sent several times."""
+    data, coders = load_dataset(DEFAULT_DATA_SET, "test"), (SemanticEncoder(model, 1), SemanticDecoder(model, 1))
+    chosen, draws = (np.arange(500), 1) if quick else (np.arange(len(data)), _DRAWS)
+    contract, rng = coders[0].contract, np.random.default_rng((seed, round(10 * (snr_db + 100))))
+    name = contract.tasks[0].name
+    one = Model(*coders, data.items(chosen), data.targets(name, chosen).astype(np.int64))
     assert contract.refinement is not None
-    plan, draws = contract.refinement, 1 if quick else _DRAWS
-    n = draws * len(model.targets)
-    for snr_db in SNRS_DB[:: 5 if quick else 1]:
-        symbols, errors = model.symbols(snr_db), {}
-        for k in contract.k_list:
-            sent = prefix(symbols, 0, k)
-            errors[k] = _error([_judged(model, over_noise(sent, snr_db, rng), snr_db) for _ in range(draws)])
-        steps = plan.steps[plan.row(snr_db)]
-        parts = [prefix(symbols, first, k) for first, k in zip((0, *steps), steps, strict=False)]
-        received = [[over_noise(part, snr_db, rng) for part in parts] for _ in range(draws)]
-        in_rounds = []
-        for place in range(len(steps)):
-            gains = plan.gains(steps[: place + 1], snr_db)
-            judged = [_judged(model, np.concatenate(one[: place + 1], axis=1) * gains, snr_db) for one in received]
-            in_rounds.append(_error(judged))
-        worst = max(errors, key=lambda k: errors[k])
-        rows += [
-            Row.at_most(
-                f"calibration error, worst k ({worst}), {snr_db:g} dB", errors[worst], "points", GOAL_POINTS, n
-            ),
-            Row.at_most(f"calibration error, worst round, {snr_db:g} dB", max(in_rounds), "points", GOAL_POINTS, n),
-        ]
-    return rows
+    plan, n = contract.refinement, draws * len(chosen)
+    symbols, errors = one.symbols(snr_db), {}
+    for k in contract.k_list:
+        sent = prefix(symbols, 0, k)
+        errors[k] = _error([_judged(one, over_noise(sent, snr_db, rng), snr_db) for _ in range(draws)])
+    steps = plan.steps[plan.row(snr_db)]
+    parts = [prefix(symbols, first, k) for first, k in zip((0, *steps), steps, strict=False)]
+    received = [[over_noise(part, snr_db, rng) for part in parts] for _ in range(draws)]
+    in_rounds = []
+    for rounds in range(1, len(steps) + 1):
+        gains = plan.gains(steps[:rounds], snr_db)
+        whole = [np.concatenate(each[:rounds], axis=1) * gains for each in received]
+        in_rounds.append(_error([_judged(one, prefixes, snr_db) for prefixes in whole]))
+    worst = max(errors, key=lambda k: errors[k])
+    return [
+        Row.at_most(f"calibration error, worst k ({worst}), {snr_db:g} dB", errors[worst], "points", GOAL_POINTS, n),
+        Row.at_most(f"calibration error, worst round, {snr_db:g} dB", max(in_rounds), "points", GOAL_POINTS, n),
+    ]
 
 
 Judged = tuple[np.ndarray, np.ndarray]
@@ -131,7 +138,7 @@ def _over_links(point: _Point, model: str, links: int, seed: int) -> Judged:
 
 
 def link_rows(model: str, measured: str | None, quick: bool, seed: int, log: Log) -> list[Row]:
-    """The largest calibration error over all k, and that of refinement's last answers, over whole links.
+    """The largest calibration error over `LINK_K`, and that of refinement's last answers, over whole links.
 
     Frames are of the mode that the SNR fed back asks for. Answers to all channels' draws count together: the
     confidence has to know what a fade did to the item.
@@ -139,10 +146,11 @@ def link_rows(model: str, measured: str | None, quick: bool, seed: int, log: Log
     Args:
         measured: file of a measured channel; None to leave it out.
     """
-    k_list, links, rows = weights.read_contract(model).k_list, 2 if quick else _LINKS, []
+    links, rows = 2 if quick else _LINKS, []
+    k_list = [k for k in weights.read_contract(model).k_list if k in LINK_K]
     for name, channel in channels(measured):
         snrs_db = LINK_SNRS_DB[:: 4 if quick else 1]
-        points = [_Point(channel, snr_db, k) for snr_db in snrs_db for k in (*(k_list[:: 5 if quick else 1]), 0)]
+        points = [_Point(channel, snr_db, k) for snr_db in snrs_db for k in (*(k_list[:: 3 if quick else 1]), 0)]
         log(f"calibration over links, {name}: {len(points)} x {links * _LINK_ITEMS} items")
         answers = map_jobs(_over_links, points, (model, links, seed), workers(quick))
         found = {point: (_error([judged]), len(judged[1])) for point, judged in zip(points, answers, strict=True)}

@@ -134,19 +134,20 @@ def snr_range(model: str, seed: int, quick: bool, json_path: Path | None) -> Non
 @command.command("air")
 @model_option
 @measured_option
+@click.option("--frames", type=click.IntRange(2), help="Of each point  [2000; --quick: 24]")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of channels and noise.")
 @click.option("--quick", is_flag=True, help="The same rows on a few frames each.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def air(model: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
+def air(model: str, measured: str | None, frames: int | None, seed: int, quick: bool, json_path: Path | None) -> None:
     """Symbols on the air an item, counted whole: frame modes and refinement against normal frames.
 
     Status 1 if a goal is missed.
     """
     from sdr_sc.bench.air_time import air_rows
 
-    configuration = {"model": model, "measured_channel": measured, "seed": seed, "quick": quick}
+    configuration = {"model": model, "measured_channel": measured, "frames": frames, "seed": seed, "quick": quick}
     measure_and_print(
-        lambda log: air_rows(model, measured, quick, seed, log), json_path, configuration, goals_first=True
+        lambda log: air_rows(model, measured, quick, seed, log, frames), json_path, configuration, goals_first=True
     )
 
 

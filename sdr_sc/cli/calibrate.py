@@ -32,10 +32,20 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     type=click.FloatRange(0.0, 100.0),
     help="Accuracy, in points, that one more symbol has to be worth in refinement.",
 )
+@click.option(
+    "--keep-table", is_flag=True, help="Leave the accuracies, and the k that follow, as they are: only the rest is new."
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of the noise.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="CPU threads for the networks.")
 def command(
-    model: str, data_set: str, out: Path, k_list: tuple[int, ...], symbol_price: float, seed: int, threads: int
+    model: str,
+    data_set: str,
+    out: Path,
+    k_list: tuple[int, ...],
+    symbol_price: float,
+    keep_table: bool,
+    seed: int,
+    threads: int,
 ) -> None:
     """Measure the student MODEL on the training items that its training held out, and write it with what was found.
 
@@ -59,6 +69,6 @@ def command(
         steps = 2 * len(snr_grid(contract.training_snr_db, 2))
         task = progress.add_task("measuring held-out items", total=steps)
         written = calibrate(
-            model, data, out, k_list, seed, threads, symbol_price / 100.0, lambda: progress.advance(task)
+            model, data, out, k_list, seed, threads, symbol_price / 100.0, lambda: progress.advance(task), keep_table
         )
     console.print(f"wrote {shown(str(out))}: model {written.model_id}, k in {', '.join(map(str, written.k_list))}")

@@ -8,10 +8,8 @@ import pytest
 
 from sdr_sc.bench import calibration, refinement
 from sdr_sc.bench.refinement import Sent, needed_k, rising
-from sdr_sc.data import fashion_mnist
-from sdr_sc.distill.measured.held_out import Model
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.calibration import Calibration
 
 
 def sent(right: list[float], symbols: float = 4.0, air: float = 100.0) -> Sent:
@@ -45,23 +43,17 @@ def test_the_interval_is_paired_over_the_images() -> None:
     assert 1.95 < low <= high <= 2.0  # what the images are like cancels
 
 
-@pytest.fixture(scope="module")
-def model() -> Model:
-    data = fashion_mnist.load("test").first(200)
-    return Model(SemanticEncoder(), SemanticDecoder(), data.images, data.labels.astype(np.int64))
-
-
-def test_rows_over_noise_are_of_every_k_and_round(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_over_noise_are_of_every_k_and_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "SNRS_DB", (5.0,))
-    rows = calibration.noise_rows(model, False, 1)
-    assert [row.n for row in rows] == [4 * 200] * 2 and all(0 < row.value < 20 for row in rows)
+    rows = calibration.noise_rows(weights.DEFAULT_MODEL, True, 1)
+    assert [row.n for row in rows] == [500] * 2 and all(0 < row.value < 15 for row in rows)
     assert "worst k" in rows[0].name and "worst round" in rows[1].name and rows[0].goal == "<= 2 points"
 
 
-def test_a_confidence_that_is_wrong_is_found(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_confidence_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "SNRS_DB", (0.0,))
-    monkeypatch.setattr(type(model.decoder.contract.calibration), "confidence", lambda *_: np.full(200, 0.99))
-    assert calibration.noise_rows(model, True, 1)[0].value > 30
+    monkeypatch.setattr(Calibration, "confidence", lambda *_: np.full(500, 0.99))
+    assert calibration.noise_rows(weights.DEFAULT_MODEL, True, 1)[0].value > 30
 
 
 def test_rows_over_links_count_the_frames_that_arrive(monkeypatch: pytest.MonkeyPatch) -> None:

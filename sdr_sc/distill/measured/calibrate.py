@@ -41,6 +41,7 @@ def measured_contract(
     seed: int = 1,
     symbol_price: float = SYMBOL_PRICE,
     on_snr: Callable[[], None] = lambda: None,
+    keep_table: bool = False,
 ) -> ModelContract:
     """The model's contract with what its held-out items say of each SNR and k.
 
@@ -49,15 +50,22 @@ def measured_contract(
         seed: of the noise.
         symbol_price: see `RefinementPlan`.
         on_snr: called twice for each SNR.
+        keep_table: leave the CAM's accuracies and choices as they are.
 
     Raises:
-        ContractError: the list does not end at the model's largest k, or does not rise.
+        ContractError: the list does not end at the model's largest k, or does not rise; or it is another one than that
+            of the table to be kept.
     """
     contract, rng = model.encoder.contract, np.random.default_rng(seed)
     if not k_list or k_list[-1] != contract.k_max or sorted({*k_list}) != list(k_list) or k_list[0] < 1:
         raise ContractError(
             f"a list of k {', '.join(map(str, k_list))} was asked for; give numbers that rise from 1 or more to "
             f"{contract.k_max}, the largest that model {contract.name!r} was trained for."
+        )
+    if keep_table and tuple(k_list) != contract.k_list:
+        raise ContractError(
+            f"the table of model {contract.name!r} is for k in {', '.join(map(str, contract.k_list))}; keep it with "
+            "these k alone."
         )
     grid = snr_grid(contract.training_snr_db, _BELOW_DB)
     where = f"{len(model.targets)} held-out training {contract.modality.name}s, AWGN, estimated channel"
@@ -71,7 +79,8 @@ def measured_contract(
         max_loss_points=contract.cam.max_loss_points,
         measured_on=where,
     )
-    return replace(contract, k_list=tuple(k_list), cam=cam, calibration=calibration, refinement=plan)
+    table = contract.cam if keep_table else cam
+    return replace(contract, k_list=tuple(k_list), cam=table, calibration=calibration, refinement=plan)
 
 
 def calibrate(
@@ -83,6 +92,7 @@ def calibrate(
     threads: int = 1,
     symbol_price: float = SYMBOL_PRICE,
     on_snr: Callable[[], None] = lambda: None,
+    keep_table: bool = False,
 ) -> ModelContract:
     """Measure a model, and write it with the new contract; beside it that as JSON, and the model card.
 
@@ -91,6 +101,7 @@ def calibrate(
         data: the training set.
         out: weights file to write; may be the same.
         k_list: None for the model's own.
+        keep_table: see `measured_contract`.
 
     Returns:
         The contract as written.
@@ -100,7 +111,8 @@ def calibrate(
     """
     tensors = weights.read_tensors(model)
     found = load(model, data, threads)
-    contract = measured_contract(found, k_list or found.encoder.contract.k_list, seed, symbol_price, on_snr)
+    k_list = k_list or found.encoder.contract.k_list
+    contract = measured_contract(found, k_list, seed, symbol_price, on_snr, keep_table)
     contract = weights.save(out, tensors, replace(contract, name=out.stem))
     networks = (TorchNetwork(weights.resolve(model), part, found.encoder.contract, threads) for part in PARTS)
     student = _Networks(*(network.module for network in networks))
