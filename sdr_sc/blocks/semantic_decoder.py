@@ -91,7 +91,7 @@ class semantic_decoder(gr.basic_block):
         for contract in contracts if self.refine else ():
             first_rounds(contract, contract.cam)  # refuses a model without rounds
         self._receivers: dict[int, RefinementReceiver] = {}
-        self.refinements_ignored = 0
+        self.refinements_ignored = self.refined_symbols = 0
         self._heard_s = time.monotonic()
         self._stopped, self._watching = threading.Event(), False
         for port, handler in ((_FRAMES, self.handle_frame), (_SENT, self.handle_sent)):
@@ -121,8 +121,12 @@ class semantic_decoder(gr.basic_block):
     def refinement_counts(self) -> dict[str, Any]:
         """What was asked for, and what became of it, by name; of the first model that refines."""
         counts = next((one.counts() for one in self._receivers.values()), {})
-        own = {"refinements_ignored": self.refinements_ignored, "frames_without_items": self.frames_without_items}
-        return {**counts, **own}
+        return {
+            **counts,
+            "refined_symbols": self.refined_symbols,
+            "refinements_ignored": self.refinements_ignored,
+            "frames_without_items": self.frames_without_items,
+        }
 
     @property
     def frames_handled(self) -> int:
@@ -165,6 +169,7 @@ class semantic_decoder(gr.basic_block):
             return
         decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
         self.frames_without_items += int(new == 0)
+        self.refined_symbols += len(data) - new
         features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
         variance = self._variance(meta, features)
         part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))

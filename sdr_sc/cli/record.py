@@ -78,8 +78,10 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
     recorded, accounting = record_loopback(
         file, _DEADLINE_S, datatype, description or "Simulated link of sdr_sc.", force, **parameters
     )
+    alone = accounting.frames_without_items
     console.print(
-        f"{accounting.frames_sent} frames sent, {accounting.frames_answered} answered; "
+        f"{accounting.frames_sent} frames sent, {accounting.frames_answered} answered"
+        f"{f', {alone} more with refinements alone' if alone else ''}; "
         f"{accounting.items_correct} of {accounting.items_labelled} images right"
     )
     if accounting.hint:

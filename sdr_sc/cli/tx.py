@@ -84,6 +84,7 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
             status = transmitter_status(tb)
             rows = [
                 Row("frames sent", status["frames_sent"], "frames"),
+                Row("frames with refinements alone", status["refinement"]["frames_without_items"], "frames"),
                 Row("frames without feedback", status["frames_without_feedback"], "frames", n=status["frames_sent"]),
                 Row("frames mapped by importance", status["frames_mapped"], "frames", n=status["frames_sent"]),
                 Row("bursts acknowledged", status["bursts_acknowledged"], "bursts", n=status["frames_sent"]),

@@ -25,12 +25,13 @@ class Accounting:
     """What became of every frame, from the counters of all blocks that it passed.
 
     Attributes:
-        frames_sent: by the encoder. frames_on_air: by the transmitter. frames_through_channel: by the channel.
+        frames_sent: by the encoder, with items. frames_on_air: by the transmitter. frames_through_channel: by the
+            channel.
         frames_delivered: by the receiver. frames_answered: by the decoder, matched with what was sent.
         frames_lost: sent and not answered, by cause in ``lost_causes``.
         answers_unknown: answers to nothing that was sent, or second answers.
         items_not_a_number: for which the model gave no number: neither answered nor lost.
-        frames_without_items: sent, with refinements alone; refinements_delivered: received of these.
+        frames_without_items: sent beside these, with refinements alone; refinements_delivered: received of them.
         items_rejected: that the receiver was not sure of: neither answered nor lost.
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
@@ -75,10 +76,13 @@ class Accounting:
     def discrepancies(self) -> list[str]:
         """Where the blocks' counts contradict one another; empty if every frame is accounted for."""
         checks = (
-            (self.frames_on_air == self.frames_sent, "the transmitter sent other frames than the encoder made"),
+            (
+                self.frames_on_air == self.frames_sent + self.frames_without_items,
+                "the transmitter sent other frames than the encoder made",
+            ),
             (self.frames_through_channel == self.frames_on_air, "the channel saw other frames than were sent"),
             (
-                self.frames_answered + self.frames_lost == self.frames_sent - self.frames_without_items,
+                self.frames_answered + self.frames_lost == self.frames_sent,
                 "frames are neither answered nor lost",
             ),
             (
@@ -111,7 +115,7 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
     record = tb.results.record
     counters = tb.receiver.receiver.counters
     return Accounting(
-        frames_sent=tb.encoder.frames_sent,
+        frames_sent=tb.encoder.frames_sent - tb.encoder.sender.frames_without_items,
         frames_on_air=tb.transmitter.frames_sent,
         frames_through_channel=tb.air.frames_seen,
         frames_delivered=counters.delivered,

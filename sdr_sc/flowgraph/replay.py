@@ -186,6 +186,7 @@ def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, An
         "faults": {},
         "level": receiver.level.to_dict(),
         "receiver": receiver.receiver.counters.to_dict(),
+        "refinement": decoder.refinement_counts,
         **({} if hint is None else {"nothing_received": hint.to_dict()}),
     }
 

@@ -246,7 +246,7 @@ def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
     if len(snr):
         rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))
     if len(frames["k"]):
-        uses = int(np.dot(np.nan_to_num(frames["k"]), frames["n_items"]))
+        uses = int(np.dot(np.nan_to_num(frames["k"]), frames["n_items"])) + status["refinement"]["refined_symbols"]
         rows.append(Row("channel uses per image", uses / status["items_sent"], "symbols", n=status["items_sent"]))
     for field, name in _STAGES.items():
         values = _known(frames[field])

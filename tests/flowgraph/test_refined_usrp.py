@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,11 @@ def test_items_are_asked_for_and_each_ends_answered_rejected_or_lost(refined: tu
     asked, answered = found["refinement"], sent["refinement"]
     assert asked["items_asked"] > IMAGES // 10 and asked["requests"] >= answered["requests_answered"] > 3
     assert answered["symbols_sent"] > asked["items_asked"] // 2
+    assert asked["refined_symbols"] == answered["symbols_sent"]
+    (summary,) = (folder / "rx").glob("*/summary.json")
+    rows = {row["name"]: row["value"] for row in json.loads(summary.read_text())["rows"]}
+    first = items_of(folder / "rx")["k"].sum()
+    assert rows["channel uses per image"] == pytest.approx((first + answered["symbols_sent"]) / IMAGES)
     assert not asked["refinements_refused"] and not answered["requests_refused"] and not answered["requests_ignored"]
     assert (answered["items_confirmed"] > 0) == (open_capture(folder / "air").info.config["refine"] == "compare")
 
@@ -84,6 +90,7 @@ def test_its_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(re
     for column in live:
         assert np.array_equal(live[column], again[column], equal_nan=live[column].dtype.kind == "f"), column
     assert result.status["items_rejected"] == found["items_rejected"] > 0
+    assert result.status["refinement"] == found["refinement"]
 
 
 def test_a_transmitter_without_refinement_counts_requests_and_every_item_is_answered(tmp_path: Path) -> None:

@@ -171,8 +171,12 @@ class FrameNote:
 
         >>> FrameNote(0, 1920, 3, 8, 2, 12.34, 0.0, 1, label=(5, 7), answer=(5, 6)).title
         'k=8 12.3 dB 1/2'
+        >>> FrameNote(0, 1920, 3, 1, 0, 3.0, 0.0, 1, request=7, refined_symbols=24).title
+        '24 symbols of refinements 3.0 dB'
         """
         snr = f" {self.snr_db:.1f} dB" if math.isfinite(self.snr_db) else ""
+        if not self.n_items:
+            return f"{self.refined_symbols} symbols of refinements{snr}"
         right = "" if self.correct is None else f" {self.correct}/{self.n_items}"
         return f"k={self.k}{snr}{right}"
 

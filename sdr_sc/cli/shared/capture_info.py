@@ -104,9 +104,13 @@ def _rows(capture: Capture) -> list[tuple[str, str]]:
 def _frame_rows(capture: Capture) -> list[tuple[str, str]]:
     """What the frames are, without holding them."""
     ks: Counter[int] = Counter()
+    alone = 0
     lowest, highest, total, known, right, items, models = math.inf, -math.inf, 0.0, 0, 0, 0, set()
     for note in capture.frames():
-        ks[note.k] += 1
+        if note.n_items:
+            ks[note.k] += 1
+        else:
+            alone += 1
         models.add(note.model_id)
         if math.isfinite(note.snr_db):
             lowest, highest = min(lowest, note.snr_db), max(highest, note.snr_db)
@@ -116,6 +120,7 @@ def _frame_rows(capture: Capture) -> list[tuple[str, str]]:
     foreign = capture.foreign_count
     return [
         ("frames", f"{capture.frame_count} received, {len(capture.not_received)} sent and not received"),
+        ("of refinements alone", f"{alone} frames" if alone else ""),
         ("k", ", ".join(f"{k} ({count} frames)" for k, count in sorted(ks.items()))),
         ("SNR", f"{lowest:.1f} to {highest:.1f} dB, mean {total / known:.1f} dB" if known else ""),
         ("answers", f"{right} of {items} items right ({100 * right / items:.1f} %)" if items else ""),
