@@ -37,7 +37,7 @@ class Setting:
 
 def settings_of(study: Study) -> list[Setting]:
     """All settings that the results hold: each channel at each SNR and in the mean; transmitters that may be wrong and
-    take a margin; one setting for all SNRs; and receivers of different SNR."""
+    take a margin; and one setting for all SNRs: no feedback, or receivers of different SNR."""
     table = View(study).operations
     channels = {entry.label: entry for config in study.configs for entry in config.channels}
     with_feedback = {label: one for label, one in channels.items() if one.feedback.assumed_db is None}
@@ -50,11 +50,11 @@ def settings_of(study: Study) -> list[Setting]:
             found.append(_setting(f"{label}, mean over SNR", table, {"": [(label, snr_db) for snr_db in snrs]}))
     found += _with_margins(table, with_feedback, snrs)
     if without:
-        name = f"no feedback, SNR anywhere from {snrs[0]:g} to {snrs[-1]:g} dB"
-        found += _budgeted(name, table, without, snrs)
-        if set(RECEIVERS_DB) <= set(snrs):
-            at = ", ".join(f"{snr_db:g}" for snr_db in RECEIVERS_DB)
-            found += _budgeted(f"one transmission to receivers at {at} dB", table, without, RECEIVERS_DB)
+        at = ", ".join(f"{snr_db:g}" for snr_db in snrs)
+        found += _budgeted(f"one setting for all of {at} dB", table, without, snrs)
+        if set(RECEIVERS_DB) < set(snrs):
+            few = ", ".join(f"{snr_db:g}" for snr_db in RECEIVERS_DB)
+            found += _budgeted(f"one setting for all of {few} dB", table, without, RECEIVERS_DB)
     return [one for one in found if len(one.options) > 1]
 
 

@@ -39,9 +39,10 @@ def result(point: Point, accuracy: float, uses: float, rng: np.random.Generator)
     confusion = np.zeros((10, 11), np.int32)
     confusion[0, 0], confusion[0, 1] = right.sum(), ITEMS - right.sum()
     few = np.zeros(3, np.int32)
+    on_air, frames = round((uses + 15) * ITEMS), ITEMS // BLOCK
     return PointResult(
-        point, "phy", ITEMS, int(right.sum()), 0, ITEMS // BLOCK, 0, round(uses * ITEMS), round((uses + 15) * ITEMS),
-        point.snr_db, correct, sizes, correct, sizes, confusion, few, few, 0.1, "abc",
+        point, "phy", ITEMS, int(right.sum()), 0, frames, 0, round(uses * ITEMS), on_air, point.snr_db, correct, sizes,
+        correct, sizes, confusion, few, few, 0.1, "abc", np.array([0, frames, 0], np.int32), np.array([0, on_air, 0]),
     )  # fmt: skip
 
 
@@ -129,14 +130,17 @@ def test_one_setting_for_all_receivers_is_chosen_over_all_of_them_and_within_bud
 
     path = write(tmp_path / "x.parquet", BROADCAST, value, k=[1, 2, 4])
     found = {one.setting: one for one in comparisons(path)}
-    whole = found["one transmission to receivers at 0, 5, 10, 20 dB"]
+    whole = found["one setting for all of 0, 5, 10, 20 dB"]
     assert whole.theirs is not None and whole.theirs.label == "for 0 dB" and whole.theirs.worst == 0.93
-    at_2 = found["one transmission to receivers at 0, 5, 10, 20 dB, 2 symbols at most"]
+    at_2 = found["one setting for all of 0, 5, 10, 20 dB, 2 symbols at most"]
     assert at_2.ours is not None and at_2.ours.label.startswith("k=2") and at_2.winner("uses", "ours") == "ours"
     assert at_2.theirs is not None and at_2.theirs.accuracy == pytest.approx(0.93 / 2)
-    at_1 = found["one transmission to receivers at 0, 5, 10, 20 dB, 1 symbols at most"]
+    at_1 = found["one setting for all of 0, 5, 10, 20 dB, 1 symbols at most"]
     assert at_1.theirs is None and at_1.winner("uses", "ours") == "ours" and at_1.verdict is None
     assert not any(name.startswith("for ") for name in found), "without feedback a single SNR is no setting"
+    wider = write(tmp_path / "y.parquet", BROADCAST, value, k=[1, 2, 4], snr_db=[0, 5, 7.5, 10, 20])
+    names = {one.setting for one in comparisons(wider)}
+    assert {"one setting for all of 0, 5, 7.5, 10, 20 dB", "one setting for all of 0, 5, 10, 20 dB"} < names
 
 
 def test_the_table_and_its_figures_say_the_same(tmp_path: Path) -> None:
