@@ -188,3 +188,22 @@ def test_the_front_ends_figures_are_those_of_its_bench() -> None:
     title = "offset anywhere within {} subcarriers, -3 dB: frames received and right"
     assert wide["frames received and right at -3 dB"] == [f"{found[title.format(r)]:.1f} %" for r in (2, 8)]
     assert wide["speed of the search in noise"][1] == f"{found['speed in noise alone, 8 over 2 subcarriers']:.2f}"
+
+
+def test_what_mapping_by_importance_gains_is_as_stored() -> None:
+    rows = json.loads((BENCHMARKS / "mapping.json").read_text())["rows"]
+    found = {row["name"]: row for row in rows}
+    table = rows_of((ROOT / "docs" / "frame.md").read_text(encoding="utf-8"), "channel, SNR, k, items")
+    assert len(table) == len([name for name in found if name.endswith(": accuracy, interleaved")])
+    for where, accuracy, mapped, *gains in table:
+        assert accuracy == f"{found[f'{where}: accuracy, interleaved']['value']:.1f} %"
+        assert mapped == f"{found[f'{where}: frames mapped']['value']:.0f} %"
+        for age_ms, cell in zip((2, 20, 50), gains, strict=True):
+            row = found.get(f"{where}: gain by importance, report {age_ms} ms old")
+            assert cell == ("" if row is None else interval(row))
+
+
+def interval(row: dict[str, Any]) -> str:
+    """A gain with its interval, in points; a small loss is no ``-0.0``."""
+    value, low, high = (f"{round(each, 1) + 0.0:.1f}" for each in (row["value"], *row["ci95"]))
+    return f"{value} ({low} to {high})"
