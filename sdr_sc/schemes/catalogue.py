@@ -87,6 +87,15 @@ def _features_vq(data_set: str, model: str = DEFAULT_MODEL, target: int = 0, nam
 
 
 @_scheme
+def _thumbnail_ldpc(data_set: str, target: int = 0, name: str = "thumbnail_ldpc") -> Scheme:
+    """Thumbnails of few levels, entropy-coded over a frame's items, LDPC and QAM; a classifier that was trained on
+    them."""
+    from sdr_sc.schemes.thumbnail_ldpc import ThumbnailScheme
+
+    return ThumbnailScheme(name, target, data_set)
+
+
+@_scheme
 def _soft_ldpc(data_set: str, model: str = DEFAULT_MODEL, sent: int = 2, name: str = "soft_ldpc") -> Scheme:
     """The likeliest classes with their confidence, decided at the transmitter, entropy-coded, LDPC and QAM; `sent` is
     how many of the classes."""
