@@ -88,12 +88,9 @@ def split(data: Dataset, config: DistillConfig, known_items: int | None = None, 
     Raises:
         SdrScError: there are fewer items than they ask for.
     """
+    if config.labels:
+        return _few_labels(data, config, known_items, taught)
     if known_items is not None and known_items < len(data):
-        if config.labels:
-            raise SdrScError(
-                f"the knowledge covers the first {known_items} of {len(data)} items, from which other labels would be "
-                "drawn than the teacher's; run 'sdr-sc prestore' without --limit."
-            )
         others = len(data) - known_items
         if others < config.validation_items:
             raise SdrScError(
@@ -115,14 +112,21 @@ def split(data: Dataset, config: DistillConfig, known_items: int | None = None, 
             f"{max(config.limit_items, config.labelled_items)} are not left to train on; use fewer, "
             "or fewer --validation-items."
         )
-    if config.labels:
-        targets = data.targets(config.task, np.arange(len(data)))
-        labelled = draw_labelled(targets, training, config.labels, config.label_seed)
-        if not taught:
-            return Split(labelled, labelled[:0], validation)
-        return Split(training, np.setdiff1d(training, labelled), validation)
     unlabelled = training[config.labelled_items or len(training) :]
     if config.limit_items:
         chosen = np.random.default_rng((config.seed, config.limit_items)).permutation(training)
         training = np.sort(chosen[: config.limit_items])
     return Split(training, np.intersect1d(unlabelled, training), validation)
+
+
+def _few_labels(data: Dataset, config: DistillConfig, known_items: int | None, taught: bool) -> Split:
+    """The labels are those of the teacher, which may have been asked about the first items alone."""
+    if len(data) <= config.validation_items:
+        raise SdrScError(f"the data has {len(data)} items, none more than are held out; use fewer --validation-items.")
+    training, validation = held_out(len(data), config.validation_items, config.validation_seed)
+    targets = data.targets(config.task, np.arange(len(data)))
+    labelled = draw_labelled(targets, training, config.labels, config.label_seed)
+    if not taught:
+        return Split(labelled, labelled[:0], validation)
+    training = training[training < (len(data) if known_items is None else known_items)]
+    return Split(training, np.setdiff1d(training, labelled), validation)

@@ -31,7 +31,7 @@ from sdr_sc.sealed import sealed
 
 GOOD, AIR = Condition(20.0, 4), Condition(-3.0, 2)
 NETWORK = {"k_list": (2, 4), "decoder_width": 16}
-TINY = Size((1, 2), 1, 1, 1, 4, 8, 1, 200, 60, 50, 32, 32)
+TINY = Size((1, 2), 1, 1, 1, 4, 8, 1, 0, 200, 60, 50, 32, 32)
 STUDY = Study(
     "tiny",
     "a trial",
@@ -94,6 +94,10 @@ def test_gains_can_be_computed_again_from_kept_answers() -> None:
     pair = [np.stack([outcome[name, seed][str(AIR)] for seed in (1, 2)]) for name in ("taught", "other")]
     again = next(row for row in rows if row.name.endswith(str(AIR)))
     assert (again.value, again.ci95) == (paired_gain(*pair).points, paired_gain(*pair).ci95)
+    apart = [{**kept, "right": {name: kept["right"][name]}} for name in ("taught", "other")]
+    assert gain_rows(apart[0], "taught", "other", "two files", apart[1]) == rows
+    with pytest.raises(SdrScError, match="two files holds answers about different images"):
+        gain_rows(apart[0], "taught", "other", "two files", {**apart[1], "images": 401})
     del kept["right"]["other"]["2"]
     assert gain_rows(kept, "taught", "other", "file")[0].n == 400, "of the seeds that both have"
 

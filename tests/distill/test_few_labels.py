@@ -86,10 +86,13 @@ def test_too_few_or_too_many_labels_are_refused(data: ImageSet, count: int) -> N
         split(data, replace(CONFIG, labels=count))
 
 
-def test_labels_need_knowledge_of_all_images(data: ImageSet) -> None:
-    with pytest.raises(SdrScError, match="covers the first 300 of 600 items, from which other labels"):
-        split(data, CONFIG, known_items=300)
-    assert np.array_equal(split(data, CONFIG, known_items=600).unlabelled, split(data, CONFIG).unlabelled)
+def test_where_a_teacher_knows_the_first_images_the_labels_are_the_same(data: ImageSet) -> None:
+    whole, part = split(data, CONFIG), split(data, CONFIG, known_items=300)
+    assert np.array_equal(part.training, whole.training[whole.training < 300])
+    assert np.array_equal(part.unlabelled, whole.unlabelled[whole.unlabelled < 300])
+    assert np.array_equal(part.validation, whole.validation)
+    with pytest.raises(SdrScError, match="none more than are held out; use fewer --validation-items"):
+        split(data, replace(CONFIG, validation_items=600))
 
 
 def test_teacher_and_students_use_the_same_labels_and_hold_out_the_same_images(data: ImageSet) -> None:

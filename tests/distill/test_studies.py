@@ -143,6 +143,8 @@ def test_teachers_are_made_once_and_refused_with_other_settings(tmp_path: Path) 
     kept = {path: os.stat(path).st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert prepare(plan, TINY, data, tmp_path, "def", said.append) == folder
     assert {path: os.stat(path).st_mtime_ns for path in kept} == kept, "nothing is made again"
+    part = prepare(replace(plan, name="part", seeds=(1,)), replace(TINY, asked=64), data, tmp_path, "abc", said.append)
+    assert open_prestored(part, data, may_be_part=True).items == 64
     with pytest.raises(SdrScError, match="was fitted with another epochs"):
         fitted(20, 1, replace(TINY, teacher_steps=100), data, tmp_path, "abc")
 

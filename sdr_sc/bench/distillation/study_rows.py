@@ -157,21 +157,28 @@ def kept_answers(found: Found) -> dict[str, Any]:
     return kept
 
 
-def gain_rows(kept: Mapping[str, Any], one: str, other: str, source: str) -> list[Row]:
+def gain_rows(
+    kept: Mapping[str, Any], one: str, other: str, source: str, of_other: Mapping[str, Any] | None = None
+) -> list[Row]:
     """The gain of one scheme over another, from kept answers, at all conditions and seeds that both have.
 
     Args:
         kept: as `StudyResult.kept`, read from a file.
         source: what errors call that.
+        of_other: the same of the other scheme; None for ``kept``.
 
     Raises:
         SdrScError: it holds no answers of these schemes with a common seed.
     """
-    images, schemes = whole_number(kept.get("images"), 2), kept.get("right")
-    if images is None or not isinstance(schemes, dict):
-        raise SdrScError(f"{source} holds no answers that can be read; measure them again.")
-    parts = []
-    for name in (one, other):
+    images, parts = whole_number(kept.get("images"), 2) or 0, []
+    for name, answered in ((one, kept), (other, kept if of_other is None else of_other)):
+        schemes = answered.get("right")
+        if not images or not isinstance(schemes, dict):
+            raise SdrScError(f"{source} holds no answers that can be read; measure them again.")
+        if answered.get("images") != images:
+            raise SdrScError(
+                f"{source} holds answers about different images, which cannot be paired; give other files."
+            )
         if name not in schemes:
             raise SdrScError(f"{source} has no scheme {name!r}; give some of {', '.join(schemes)}.")
         parts.append(_of_seeds(schemes[name], source))

@@ -31,6 +31,7 @@ _STUDIES = "control, bottleneck, few-labels, headroom, shift"
 @click.option("--decision-epochs", type=click.IntRange(0), help="The same, of its decision epochs.")
 @click.option("--teacher-steps", type=click.IntRange(1), help="The same, of each teacher's fit.")
 @click.option("--views", type=click.IntRange(1), help="The same, stored views of each image.")
+@click.option("--asked", type=click.IntRange(1), help="The same, images that a teacher is asked about, for few labels.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -48,6 +49,7 @@ def study(
     decision_epochs: int | None,
     teacher_steps: int | None,
     views: int | None,
+    asked: int | None,
     folder: Path | None,
     workers: int,
     json_path: Path | None,
@@ -71,6 +73,7 @@ def study(
         "decision_epochs": decision_epochs,
         "teacher_steps": teacher_steps,
         "views": views,
+        "asked": asked,
     }
     size = replace(SIZES[size_name], **{name: value for name, value in given.items() if value is not None})
     folder = folder or Path("checkpoints") / f"studies_{size_name}"
@@ -105,16 +108,31 @@ def study(
 @click.option("--study", "study_name", required=True, help=f"One that the file has: {_STUDIES}.")
 @click.option("--one", required=True, help="Name of a scheme.")
 @click.option("--other", required=True, help="Name of the scheme that it is compared with.")
-def gain(file: Path, study_name: str, one: str, other: str) -> None:
+@click.option(
+    "--other-file",
+    type=click.Path(path_type=Path),
+    help="File with the answers of --other [FILE], as of a longer training: those of a seed meet the same noise.",
+)
+def gain(file: Path, study_name: str, one: str, other: str, other_file: Path | None) -> None:
     """Compute gains and intervals again from the answers that 'study --json FILE' kept, for any two schemes."""
     from sdr_sc.bench.distillation.study_rows import gain_rows
-    from sdr_sc.errors import SdrScError
-    from sdr_sc.results.rows import print_rows, read_measurements
+    from sdr_sc.results.rows import print_rows
     from sdr_sc.shown import shown, terminal
+
+    found, of_other = _answers(file, study_name), _answers(other_file or file, study_name)
+    source = " and ".join(str(shown(each)) for each in (file, other_file) if each)
+    console = terminal(width=None if sys.stdout.isatty() else 120)
+    print_rows(gain_rows(found, one, other, source, of_other), f"{one} over {other}", console)
+
+
+def _answers(file: Path, study_name: str) -> dict[str, Any]:
+    """The answers of a study from a file of figures."""
+    from sdr_sc.errors import SdrScError
+    from sdr_sc.results.rows import read_measurements
+    from sdr_sc.shown import shown
 
     answers = read_measurements(file).get("answers")
     found = answers.get(study_name) if isinstance(answers, dict) else None
     if not isinstance(found, dict):
         raise SdrScError(f"{shown(file)} has no answers of study {study_name!r}; give a file of 'study --json'.")
-    console = terminal(width=None if sys.stdout.isatty() else 120)
-    print_rows(gain_rows(found, one, other, str(shown(file))), f"{one} over {other}", console)
+    return found

@@ -100,6 +100,7 @@ def prepare(plan: TeacherPlan, size: Size, data: ImageSet, folder: Path, git: st
         members.append(load_teacher(str(onnx), "cpu", data.images.shape[1:], len(data.class_names)))
     teacher = members[0] if len(members) == 1 else EnsembleTeacher(members)
     out = knowledge_folder(plan.name, folder)
-    log(f"teacher {plan.name}: asking about {size.views} views of {len(data):,} images")
-    Prestorer(teacher, data, PrestoreConfig(views=size.views, git=git), out).run()
+    known = data.first(size.asked or len(data))
+    log(f"teacher {plan.name}: asking about {size.views} views of {len(known):,} images")
+    Prestorer(teacher, known, PrestoreConfig(views=size.views, git=git), out).run()
     return out

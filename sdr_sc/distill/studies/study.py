@@ -29,6 +29,7 @@ class Size:
         teacher_steps: of each teacher's fit, rounded up to whole epochs, of which it has ``teacher_epochs`` at most.
         teacher_batch: images of a step.
         views: stored views of each image.
+        asked: the teacher is asked about so many of the first images alone; 0 for all. For few labels.
         images, test_images: the first ones of the training and of the test set alone; 0 for all.
         validation_items: of the training images, held out.
         teacher_pixels: side that images are resized to for the teacher.
@@ -42,6 +43,7 @@ class Size:
     teacher_epochs: int = 200
     teacher_batch: int = 64
     views: int = 4
+    asked: int = 0
     images: int = 0
     test_images: int = 0
     validation_items: int = 5000
