@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
-from sdr_sc.schemes.scheme import Scheme
+from sdr_sc.schemes.scheme import BaseScheme, Scheme
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -32,12 +32,7 @@ def _scheme(maker: Maker) -> Maker:
 def _ours(data_set: str, model: str = DEFAULT_MODEL, name: str = "ours", mapping: str = "interleave") -> Scheme:
     """A distilled student whose channel-adaptive module follows the SNR; with the mapping `importance`, its first
     features ride on the subcarriers that the receiver reports as the strongest."""
-    from sdr_sc.link.mapping import check_mapping
-
-    by_importance = check_mapping("scheme ours", mapping)
-    scheme = _student(data_set, model, name)
-    scheme.by_importance = by_importance
-    return scheme
+    return _mapped(_student(data_set, model, name), mapping)
 
 
 @_scheme
@@ -115,19 +110,26 @@ def _label_ldpc(data_set: str, teacher: str = "", name: str = "label_ldpc") -> S
 
 
 @_scheme
-def _pca(data_set: str, file: str = "", name: str = "pca") -> Scheme:
-    """Principal components as analog symbols, and a classifier of them; Fashion-MNIST's without a file."""
+def _pca(data_set: str, file: str = "", name: str = "pca", mapping: str = "interleave") -> Scheme:
+    """Principal components as analog symbols, and a classifier of them; Fashion-MNIST's without a file. `mapping` as of
+    ours: the first components matter most."""
     from sdr_sc.schemes.pca_scheme import PcaScheme
 
-    return PcaScheme.load(file, name, data_set)
+    return _mapped(PcaScheme.load(file, name, data_set), mapping)
 
 
 @_scheme
 def _refined(
-    data_set: str, model: str = DEFAULT_MODEL, name: str = "refined", reject_percent: int = 0, compare: int = 0
+    data_set: str,
+    model: str = DEFAULT_MODEL,
+    name: str = "refined",
+    reject_percent: int = 0,
+    compare: int = 0,
+    mapping: str = "interleave",
 ) -> Scheme:
     """As ours, with more symbols for the items that the receiver is not sure of; `reject_percent` is the confidence
-    below which it does not answer; with `compare` 1 the transmitter confirms answers that are its own."""
+    below which it does not answer; with `compare` 1 the transmitter confirms answers that are its own. Frames with
+    more symbols of earlier items are interleaved, whatever the `mapping`."""
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.link.refinement.receiver import Settings
     from sdr_sc.schemes.refined import RefinedScheme
@@ -135,7 +137,16 @@ def _refined(
     contract_for_images(model, data_set)
     if not 0 <= reject_percent <= 100:
         raise SdrScError(f"parameter reject_percent of scheme refined is {reject_percent}; give 0 to 100.")
-    return RefinedScheme.load(model, name, settings=Settings(reject_below=reject_percent / 100, compare=bool(compare)))
+    settings = Settings(reject_below=reject_percent / 100, compare=bool(compare))
+    return _mapped(RefinedScheme.load(model, name, settings=settings), mapping)
+
+
+def _mapped(scheme: BaseScheme, mapping: str) -> Any:
+    """A scheme whose frames are mapped as a parameter says."""
+    from sdr_sc.link.mapping import check_mapping
+
+    scheme.by_importance = check_mapping(f"scheme {scheme.name}", mapping)
+    return scheme
 
 
 def _student(data_set: str, model: str, name: str) -> ModelScheme:

@@ -10,7 +10,6 @@ import numpy as np
 
 from sdr_sc.errors import ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
-from sdr_sc.link.mapping import IMPORTANCE
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.model_files import Size, sizes_of_model
 from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts
@@ -26,14 +25,9 @@ class ModelScheme(BaseScheme):
         name: what results call it.
         sizes: of both, for `describe`; None where they are not known.
 
-    Attributes:
-        by_importance: map the first features of all items onto the strongest subcarriers; off by default.
-
     Raises:
         ContractError: encoder and decoder are of different models.
     """
-
-    by_importance = False
 
     def __init__(
         self,
@@ -94,6 +88,6 @@ class ModelScheme(BaseScheme):
             "kind": "learned coder",
             "model": contract.name,
             "model_id": contract.model_id,
-            **({"mapping": IMPORTANCE} if self.by_importance else {}),
+            **self.mapping(),
             **({} if self._sizes is None else {"sizes": self._sizes}),
         }

@@ -68,7 +68,7 @@ class PcaScheme(BaseScheme):
                 f"k={k} is not in the list of scheme {self.name}; choose one of {', '.join(map(str, self._ks))}."
             )
         features = self._model.encode(images, k or self._ks[-1])
-        return [Transmission(features, slice(0, len(images)), self._id)]
+        return [Transmission(features, slice(0, len(images)), self._id, by_importance=self.by_importance)]
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The classifier's answers, -1 for an item of which every symbol is erased."""
@@ -85,6 +85,7 @@ class PcaScheme(BaseScheme):
             "scheme": self.name,
             "kind": "principal components as analog symbols + a network of two hidden layers",
             "components": int(self._model.basis.shape[1]),
+            **self.mapping(),
             **self._file,
         }
 

@@ -110,6 +110,7 @@ class RefinedScheme(ModelScheme):
             self._encoder.contract.wire_id,
             refinement=np.empty(0, np.complex64) if more is None else more.symbols,
             request=0 if more is None else more.request,
+            by_importance=self.by_importance,
         )
 
     def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from sdr_sc.data.dataset import CLASSIFICATION
+from sdr_sc.link.mapping import IMPORTANCE
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 
@@ -140,9 +141,15 @@ class Knowledge(Protocol):
 
 
 class BaseScheme:
-    """What most schemes do alike."""
+    """What most schemes do alike.
+
+    Attributes:
+        by_importance: map the first symbols of all items onto the strongest subcarriers; for schemes whose first
+            symbols matter most. Off by default.
+    """
 
     name = "base"
+    by_importance = False
     task = CLASSIFICATION
     k_list: tuple[int, ...] | None = None
 
@@ -152,6 +159,10 @@ class BaseScheme:
     def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
         """As many as may be."""
         return most
+
+    def mapping(self) -> dict[str, str]:
+        """For `describe`: how symbols are mapped, where they are not interleaved."""
+        return {"mapping": IMPORTANCE} if self.by_importance else {}
 
     def items_of(self, transmission: Transmission) -> slice:
         """Places of the frame's items among the images that were sent."""

@@ -8,12 +8,13 @@ import pytest
 
 from sdr_sc.data import fashion_mnist
 from sdr_sc.errors import BlockError, SdrScError
-from sdr_sc.link.mapping import OLD
+from sdr_sc.link.mapping import OLD, REFINEMENTS
 from sdr_sc.link.return_path import PERFECT, ReturnPath
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.catalogue import check_scheme, make_scheme
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
+from sdr_sc.schemes.scheme import Scheme
 
 DATA = fashion_mnist.load("test")
 SELECTIVE = "multipath(taps=[0.8, 0, 0, 0, 0.5j, 0, 0, 0.4])"
@@ -21,7 +22,7 @@ ITEMS = 400
 
 
 def over(
-    scheme: ModelScheme, channel: str = SELECTIVE, snr_db: float = 4.0, k: int = 3, feedback: ReturnPath = PERFECT
+    scheme: Scheme, channel: str = SELECTIVE, snr_db: float = 4.0, k: int = 3, feedback: ReturnPath = PERFECT
 ) -> tuple[Link, list[FrameOutcome]]:
     numerology = Numerology()
     scheme.begin(channel)
@@ -45,6 +46,17 @@ def test_a_scheme_that_asks_for_it_answers_more_items_over_a_selective_channel()
     assert correct(outcomes) > correct(without) + 8  # of 400
     assert all(np.array_equal(a.truth, b.truth) for a, b in zip(without, outcomes, strict=True))
     assert mapped.describe()["mapping"] == "importance" and "mapping" not in plain.describe()
+
+
+def test_components_and_first_rounds_are_mapped_too() -> None:
+    pca = make_scheme("pca", mapping="importance")
+    link, outcomes = over(pca, k=4)
+    assert link.mapper.mapped == len(outcomes) and pca.describe()["mapping"] == "importance"
+    refined = make_scheme("refined", mapping="importance")
+    link, outcomes = over(refined, k=4)
+    answered = refined.sender.answered  # type: ignore[attr-defined]
+    assert link.mapper.mapped > 0 and link.mapper.interleaved == {REFINEMENTS: answered} and answered > 0
+    assert all((outcome.found >= 0).all() for outcome in outcomes) and correct(outcomes) > 0.8 * ITEMS
 
 
 def test_late_reports_are_still_known_until_they_are_too_old() -> None:
