@@ -15,7 +15,7 @@ from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
-from sdr_sc.link.end_of_stream import is_end
+from sdr_sc.link.end_of_stream import IDLE_S, is_end
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER, SNR_DB
 from sdr_sc.link.parameters import require, require_number
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
@@ -33,8 +33,6 @@ _SETTLE = pmt.intern("settle")
 _COPIED = ("frame_num", "k", "n_items", "task", "snr_db", "cfo_hz", "received_ns", "air_ms", "inference_ms")
 _NOTHING = np.empty(0, np.uint8)
 _TICK_S = 0.1
-IDLE_S = 1.0
-"""Without a frame, after which open items are answered as they are."""
 
 
 class semantic_decoder(gr.basic_block):
@@ -93,6 +91,7 @@ class semantic_decoder(gr.basic_block):
         self._receivers: dict[int, RefinementReceiver] = {}
         self.refinements_ignored = self.refined_symbols = 0
         self._heard_s = time.monotonic()
+        self._latest: int | None = None  # frame that a receiver with refinement got
         self._stopped, self._watching = threading.Event(), False
         for port, handler in ((_FRAMES, self.handle_frame), (_SENT, self.handle_sent)):
             self.message_port_register_in(port)
@@ -188,7 +187,7 @@ class semantic_decoder(gr.basic_block):
                 self._publish(meta, found.best, found.confidence)
             return
         number, request = meta["frame_num"], meta.get("request", 0)
-        self._heard_s = time.monotonic()
+        self._heard_s, self._latest = time.monotonic(), number
         self._publish_settled(receiver.frame(number, meta, part, found, request, more))
         wanted = receiver.ask()
         if wanted is not None:
@@ -219,18 +218,29 @@ class semantic_decoder(gr.basic_block):
         """The encoder says that no more frames come: nothing more can be asked for, after those that wait here."""
         meta, _ = read_pdu(message, "sent")
         if is_end(meta):
-            self.to_basic_block()._post(_FRAMES, _SETTLE)
+            self.settle()
+
+    def settle(self) -> None:
+        """Answer what is open as it is, after the frames that wait; may be called in any thread."""
+        self.to_basic_block()._post(_FRAMES, _SETTLE)
+
+    @property
+    def items_open(self) -> int:
+        """Items whose answer is still to come."""
+        return sum(one.items_open for one in self._receivers.values())
 
     def _settle_all(self) -> None:
         for receiver in self._receivers.values():
             self._publish_settled(receiver.close())
+        if self._latest is not None:
+            self.message_port_pub(_REQUESTS, make_pdu({SETTLED_AFTER: self._latest}, _NOTHING))
 
     @guarded_thread
     def _watch(self) -> None:
         while not self._stopped.wait(_TICK_S):
-            if time.monotonic() - self._heard_s > IDLE_S and any(one.items_open for one in self._receivers.values()):
+            if time.monotonic() - self._heard_s > IDLE_S and self.items_open:
                 self._heard_s = time.monotonic()
-                self.to_basic_block()._post(_FRAMES, _SETTLE)
+                self.settle()
 
     def _refusal(self, meta: dict[str, Any], data: np.ndarray) -> str:
         """Why a frame cannot be answered; '' if it can."""

@@ -16,7 +16,7 @@ from sdr_sc.blocks.runtime.item_stream import ItemStream
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
-from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, LAST_ITEM, SenderEnd, State, end_meta
+from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, IDLE_S, LAST_ITEM, SenderEnd, State, end_meta
 from sdr_sc.link.frame_sender import FrameSender
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mapping import INTERLEAVE, check_mapping
@@ -235,7 +235,8 @@ class semantic_encoder(gr.basic_block):
             idle_s = now - self.sender.active_s
             if len(waiting) == 0 and idle_s > min(_STALL_S, flight.timeout_s) and self._serve(now):
                 return 0
-            quiet = idle_s > max(ENCODER_LINGER_S, flight.patience_s)
+            waits_s = IDLE_S if self.sender.receiver_waits else 0.0
+            quiet = idle_s > waits_s + max(ENCODER_LINGER_S, flight.patience_s)
             if stream.held and flight.settled(now) and (len(waiting) > 0 or quiet):
                 stream.release()
             time.sleep(_POLL_S)

@@ -56,6 +56,7 @@ def settle(tb: Any, limit_s: float) -> bool:
     tb.settled = True
     over = time.monotonic() + limit_s
     done = end_together((tb.receiver.sample_limit, tb.recorder.sample_limit), limit_s / 2)
+    tb.decoder.settle()  # what waits for refinement, after the last frames
 
     def handled() -> bool:
         delivered, decoder = tb.receiver.receiver.counters.delivered, tb.decoder

@@ -26,6 +26,8 @@ _LONGEST_STEP_S = 0.5
 _FINISH_LIMIT_S = 30.0
 _HURRY_LIMIT_S = 1.5
 """The same once somebody has asked for the end, which is to come within 3 s with what the blocks take to stop."""
+_SETTLE_LIMIT_S = 0.3
+"""For the answers of a receiver that is stopped: Ctrl-C has to end it within a second."""
 _INTERVALS = 3.0
 
 
@@ -194,6 +196,17 @@ class EndRun:
         self._diagnosing: Diagnosing | None = None
         self._deaf_problem = ""
         self._stops = 0
+        self._settled_by = math.inf
+
+    def _settle(self, now: float) -> None:
+        """A receiver is to end: it answers what waits for refinement as it is."""
+        self._settled_by = now + _SETTLE_LIMIT_S
+        self._tb.decoder.settle()
+
+    def _is_settled(self, now: float) -> bool:
+        decoder, sink = self._tb.decoder, self._tb.results
+        done = not decoder.items_open and sink.answers_taken >= decoder.frames_answered
+        return done or now > self._settled_by
 
     def _tell_why_deaf(self, problem: str) -> None:
         """Warn of a receiver that receives nothing, once its samples have been looked at."""
@@ -226,14 +239,20 @@ class EndRun:
             self._warned = True
             self._warn(problem)
         self._tell_why_deaf(self._watch.deaf_problem(now))
+        if self._settled_by < math.inf:
+            return self._is_settled(now)
         if self._asked() > self._stops:
-            if self._stops or self._end == "rx":
+            if self._end == "rx":
+                self._settle(now)
+                return self._is_settled(now)
+            if self._stops:
                 return True
             self._stops, self._over, self._grace_s = self._asked(), now, _HURRY_LIMIT_S
             tb.encoder.finish(at_once=True)
         if now < self._over:
             return False
         if self._end == "rx":
-            return True
+            self._settle(now)
+            return self._is_settled(now)
         tb.encoder.finish()
         return now > self._over + self._grace_s

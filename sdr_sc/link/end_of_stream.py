@@ -21,9 +21,10 @@ messages have been dealt with, and only then lets GNU Radio end it::
 
 A source without the tag ends by being done: the encoder keeps its last frame's items unconsumed until that is answered,
 so that GNU Radio does not end it, and announces no end; what the receiver asks for meanwhile leaves in frames without
-new items, of which there are 64 at most one after the other (`sdr_sc.link.refinement.last_rounds`). Without send times
-the transmitter appends silence to the last frame, which pushes it out of filters and detectors downstream. At a block's
-port ``system`` GNU Radio says that the block before it is done; transmitter and recorder do not end by that.
+new items, of which there are 64 at most one after the other (`sdr_sc.link.refinement.last_rounds`), and while the
+receiver waits for more the encoder stays for `IDLE_S` longer. Without send times the transmitter appends silence to the
+last frame, which pushes it out of filters and detectors downstream. At a block's port ``system`` GNU Radio says that
+the block before it is done; transmitter and recorder do not end by that.
 
 The end PDU crosses the network as any other, and sockets give the last messages `SOCKET_LINGER_MS` to leave. The SigMF
 recorder ignores it, as it ends with its samples (`sdr_sc.link.sample_limit`). Where a flowgraph has blocks that
@@ -46,6 +47,9 @@ END = "end_of_items"
 
 ENCODER_LINGER_S = 0.3
 """A block that ends takes those with it that listen to its messages, and the task sink has to stay."""
+
+IDLE_S = 1.0
+"""Without a frame, after which a receiver with refinement answers open items as they are."""
 
 TRANSMITTER_LINGER_S = 0.1
 """For the messages that the last frame causes downstream."""

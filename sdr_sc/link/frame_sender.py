@@ -95,6 +95,7 @@ class FrameSender:
     def _take_request(self, data: np.ndarray, now: float) -> None:
         if self.refinement is None:
             self.requests_ignored += 1
+            self._last_rounds.heard(now)
         elif not self.refinement.arrived(data.tobytes()):
             self._last_rounds.heard(now)
 
@@ -104,6 +105,11 @@ class FrameSender:
             self.feedback_unknown += 1
         else:
             self._last_rounds.heard(now, settled_after=index)
+
+    @property
+    def receiver_waits(self) -> bool:
+        """Whether the receiver has items open, as far as it has said."""
+        return self._last_rounds.asks(self.frames_sent - 1)
 
     def awaits(self, meta: dict[str, Any]) -> bool:
         """Whether feedback of this metadata is a request, or for a frame that was sent lately; may be asked in any

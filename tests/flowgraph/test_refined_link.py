@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 import pmt
 import pytest
-from gnuradio import blocks
+from gnuradio import blocks, gr
 
+from sdr_sc.blocks.channel import channel
+from sdr_sc.blocks.ofdm_rx import ofdm_rx
+from sdr_sc.blocks.ofdm_tx import ofdm_tx
+from sdr_sc.blocks.semantic_decoder import semantic_decoder
+from sdr_sc.blocks.semantic_encoder import semantic_encoder
+from sdr_sc.blocks.snr_smoother import snr_smoother
+from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.capture import open_capture
-from sdr_sc.errors import CaptureError
+from sdr_sc.data import fashion_mnist
+from sdr_sc.errors import BlockError, CaptureError
+from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.flowgraph.loopback import Accounting, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import rejected_below, replay
@@ -115,9 +124,6 @@ def test_a_recording_notes_the_rounds_and_is_replayed_with_the_same_answers(refi
 
 @pytest.mark.parametrize("reject_below", [-0.1, 1.5, float("nan")])
 def test_a_confidence_that_is_none_is_refused(reject_below: float) -> None:
-    from sdr_sc.blocks.semantic_decoder import semantic_decoder
-    from sdr_sc.errors import BlockError
-
     with pytest.raises(BlockError, match="reject_below"):
         semantic_decoder(refine=CONFIDENCE, reject_below=reject_below)
 
@@ -165,11 +171,39 @@ def test_answers_are_compared_where_both_ends_do_and_refined_as_asked_otherwise(
         assert receiver.items_asked // 3 < refinement.items_confirmed < receiver.items_asked
 
 
-def test_a_trigger_that_is_none_is_refused() -> None:
-    from sdr_sc.blocks.semantic_decoder import semantic_decoder
-    from sdr_sc.blocks.semantic_encoder import semantic_encoder
-    from sdr_sc.errors import BlockError
+@pytest.mark.parametrize(
+    "at_sender, at_receiver", [(CONFIDENCE, CONFIDENCE), ("none", CONFIDENCE), (CONFIDENCE, "none")]
+)
+def test_a_stream_that_ends_without_its_tag_leaves_no_item_open(
+    at_sender: str, at_receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdr_sc.blocks.semantic_decoder.IDLE_S", 1.0)
+    monkeypatch.setattr("sdr_sc.blocks.semantic_encoder.IDLE_S", 20.0)  # on a busy machine the answers take longer
+    tb = gr.top_block()
+    tb.source = blocks.vector_source_b(fashion_mnist.load("test").images[:40].ravel().tolist(), False)
+    tb.encoder = semantic_encoder(items_per_frame=10, feedback_timeout_s=20.0, refine=at_sender)
+    tb.tx, tb.air, tb.rx, tb.smoother = ofdm_tx(), channel(0.0), ofdm_rx(), snr_smoother()
+    tb.decoder, tb.sink = semantic_decoder(refine=at_receiver), task_sink()
+    tb.connect(tb.source, tb.encoder)
+    tb.connect(tb.tx, tb.air, tb.rx)
+    for one, port, other, to in (
+        (tb.encoder, "frames", tb.tx, "frames"),
+        (tb.encoder, "sent", tb.sink, "sent"),
+        (tb.rx, "frames", tb.smoother, "frames"),
+        (tb.rx, "frames", tb.decoder, "frames"),
+        (tb.smoother, "snr", tb.encoder, "snr"),
+        (tb.decoder, "requests", tb.encoder, "snr"),
+        (tb.decoder, "answers", tb.sink, "answers"),
+    ):
+        tb.msg_connect(one, port, other, to)
+    run_flowgraph(tb, DEADLINE_S)
+    record = tb.sink.record
+    assert (record.items_sent, record.items_answered, record.frames_lost) == (40, 40, 0)
+    if at_sender == at_receiver:
+        assert tb.encoder.sender.frames_without_items > 0 and tb.encoder.sender.refinement.answered > 0
 
+
+def test_a_trigger_that_is_none_is_refused() -> None:
     for block in (semantic_encoder, semantic_decoder):
         for refine in ("answers", 2, None, 0.5):
             with pytest.raises(BlockError, match="refine is .*; use one of none, confidence, compare"):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,19 @@ def test_a_transmitter_without_refinement_counts_requests_and_every_item_is_answ
     assert (assert_each_item_is_counted_once(tmp_path, found) >= 0).sum() > 0.9 * IMAGES
     assert sent["refinement"]["requests_ignored"] > 0 and sent["feedback_unknown"] == 0
     assert found["refinement"]["requests"] > 0 and not found["refinement"]["refinements_refused"]
+
+
+def test_a_receiver_that_is_stopped_answers_what_it_has_received(tmp_path: Path) -> None:
+    with Ends(tmp_path, "rt") as ends:  # most of what arrives waits for symbols that never come
+        rx = ends.start("rx", "--refine", "--record", tmp_path / "air", device=AIR)
+        ends.start("tx", "--images", 0, "--items-per-frame", 20)
+        ends.wait_for_frames(3)
+        rx.send_signal(signal.SIGINT)
+        assert ends.wait(rx) == 0
+        found = ends.summary("rx")["accounting"]
+    assert found["frames_answered"] + found["answers_unknown"] == found["receiver"]["delivered"] > 3
+    answers = [note.answer for note in open_capture(tmp_path / "air").frames()]
+    assert len(answers) == found["receiver"]["delivered"] and all(answer is not None for answer in answers)
 
 
 def test_a_receiver_without_refinement_asks_for_nothing_and_every_item_is_answered(tmp_path: Path) -> None:

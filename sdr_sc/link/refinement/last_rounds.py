@@ -62,6 +62,10 @@ class LastRounds:
         if settled_after is not None:
             self._settled_after = settled_after
 
+    def asks(self, latest: int) -> bool:
+        """Whether the receiver has asked, and not said that it wants nothing more after the latest frame."""
+        return self._heard_s is not None and self._settled_after != latest
+
     def over(self, now: float, latest: int, waiting: bool, settled: bool, linger_s: float) -> bool:
         """Whether no more is to be served, asked once the items are used up.
 

@@ -165,8 +165,8 @@ class RefinementReceiver:
 
     @property
     def items_open(self) -> int:
-        """Items whose answer is still to come."""
-        return sum(int((frame.state != _SETTLED).sum()) for frame in self._frames)
+        """Items whose answer is still to come; may be asked in any thread."""
+        return sum(int((frame.state != _SETTLED).sum()) for frame in tuple(self._frames))
 
     def counts(self) -> dict[str, Any]:
         """What was asked for, and what became of it, by name."""
