@@ -152,6 +152,17 @@ def test_columns_of_known_chances_cost_their_entropy() -> None:
     assert len(bits) < 1.05 * 5000 * tables.entropy_bits(chances) + 64
 
 
+def test_a_short_message_ends_with_the_bits_that_it_needs() -> None:
+    rng, even = np.random.default_rng(9), np.full((50, 10), 0.1, np.float32)
+    for items in (1, 2, 5, 50):
+        symbols = rng.integers(0, 10, items)
+        bits = tables.encode([(symbols, even[:items])])
+        assert len(bits) < np.log2(10) * items + 3
+        for zeros in (0, 1, 40):
+            padded = np.concatenate((bits, np.zeros(zeros, np.uint8)))
+            assert (tables.Reader(padded).column(even[:items]) == symbols).all()
+
+
 def test_vector_quantisers_find_clusters_and_their_classes() -> None:
     rng = np.random.default_rng(8)
     labels = rng.integers(0, 4, 3000)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import constriction
 import numpy as np
 
-from sdr_sc.schemes.digital.entropy import from_words, words_of
+from sdr_sc.schemes.digital.entropy import from_words, shortest, words_of
 
 _Model = constriction.stream.model.Categorical
 
@@ -30,7 +30,15 @@ def encode(columns: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     encoder = constriction.stream.queue.RangeEncoder()
     for symbols, chances in columns:
         encoder.encode(symbols.astype(np.int32), _Model(perfect=False), np.ascontiguousarray(chances, np.float32))
-    return words_of(encoder)
+
+    def is_right(bits: np.ndarray) -> bool:
+        reader = Reader(bits)
+        try:
+            return all((reader.column(chances) == symbols).all() for symbols, chances in columns)
+        except ValueError:
+            return False
+
+    return shortest(words_of(encoder), is_right)
 
 
 class Reader:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import constriction
@@ -24,3 +25,32 @@ def from_words(bits: np.ndarray) -> Any:
     whole[: len(bits)] = bits
     words = np.packbits(whole).view(">u4").astype(np.uint32)
     return constriction.stream.queue.RangeDecoder(words)
+
+
+def shortest(bits: np.ndarray, is_right: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The fewest bits, zeros after them, that mean the same: a coder's last word says more than it must, which is much
+    of a short message.
+
+    Args:
+        bits: as `words_of` gives them.
+        is_right: whether bits are read as those are.
+    """
+    for count in range(max(len(bits) - _WORD_BITS, 0), len(bits)):
+        for candidate in (bits[:count], _next(bits[:count])):
+            if is_right(candidate):
+                return candidate
+    return bits
+
+
+def _next(bits: np.ndarray) -> np.ndarray:
+    """The number above, of as many bits.
+
+    >>> _next(np.array([0, 1, 1], np.uint8)).tolist()
+    [1, 0, 0]
+    """
+    out = bits.copy()
+    zeros = np.flatnonzero(bits == 0)
+    if len(zeros):
+        out[zeros[-1]] = 1
+        out[zeros[-1] + 1 :] = 0
+    return out

@@ -12,7 +12,7 @@ HIDDEN = (96, 48)
 _IMAGES, _PLACES = 64, 64  # of a batch
 
 
-def fit_context(index: np.ndarray, levels: int, steps: int = 8000, seed: int = 1) -> ContextModel:
+def fit_context(index: np.ndarray, levels: int, steps: int = 2500, seed: int = 1) -> ContextModel:
     """The model with the fewest bits, by stochastic gradients, for levels uint8 (n, side, side) of training images."""
     side = index.shape[1]
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)

@@ -28,11 +28,16 @@ from sdr_sc.schemes.thumbnail.source import FOLDER, ThumbnailSource
 
 Setting = tuple[int, int]
 TOGETHER: tuple[Setting, ...] = ((10, 4), (12, 4), (12, 6), (14, 4), (14, 6), (14, 8), (14, 10), (16, 6), (16, 10))
-SETTINGS: tuple[Setting, ...] = ((10, 4), (12, 5), (14, 6), (14, 10))
-"""Sides and numbers of levels."""
-TOGETHER_EPOCHS, OWN_EPOCHS = 9, (6,)
-MORE_EPOCHS: dict[Setting, tuple[int, ...]] = {(14, 6): (6, 8)}
-"""Epochs of each setting's own rounds of training, where they are others than `OWN_EPOCHS`."""
+SETTINGS: dict[Setting, tuple[Setting | None, tuple[int, ...]]] = {
+    (10, 4): (None, (6,)),
+    (12, 5): (None, (6,)),
+    (14, 6): (None, (6, 8)),
+    (14, 10): (None, (6,)),
+    (14, 7): ((14, 10), (5,)),
+}
+"""Sides and numbers of levels; the setting whose network it goes on from, None for that of all together; epochs of each
+round of its own training."""
+TOGETHER_EPOCHS = 9
 _BATCH, _HELD_OUT, _TEMPERATURE = 256, 5000, 2.0
 
 
@@ -125,7 +130,7 @@ def file_of(setting: Setting) -> str:
     return f"thumbnail_{setting[0]}x{setting[1]}.safetensors"
 
 
-def main(settings: tuple[Setting, ...] = SETTINGS, start: Path = Path()) -> None:
+def main(settings: tuple[Setting, ...] = tuple(SETTINGS), start: Path = Path()) -> None:
     """Fit settings and write their files.
 
     Args:
@@ -144,8 +149,12 @@ def main(settings: tuple[Setting, ...] = SETTINGS, start: Path = Path()) -> None
             torch.save(network.state_dict(), start)
     together = {name: one.clone() for name, one in network.state_dict().items()}
     for setting in settings:
+        before, rounds = SETTINGS[setting]
         network.load_state_dict(together)
-        for place, epochs in enumerate(MORE_EPOCHS.get(setting, OWN_EPOCHS)):
+        if before is not None:
+            tensors = ThumbnailSource.read(FOLDER / file_of(before)).network
+            network.load_state_dict({name: torch.from_numpy(one) for name, one in tensors.items()}, strict=False)
+        for place, epochs in enumerate(rounds):
             pictures.train(network, (setting,), epochs, 2e-3, seed=1 + place)
         source = pictures.finished(network, setting)
         source.save(FOLDER / file_of(setting))
@@ -156,4 +165,4 @@ def main(settings: tuple[Setting, ...] = SETTINGS, start: Path = Path()) -> None
 
 if __name__ == "__main__":
     chosen = tuple((int(side), int(levels)) for side, levels in (one.split("x") for one in sys.argv[2:]))
-    main(chosen or SETTINGS, Path(*sys.argv[1:2]))
+    main(chosen or tuple(SETTINGS), Path(*sys.argv[1:2]))
