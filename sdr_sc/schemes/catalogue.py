@@ -91,6 +91,14 @@ def _thumbnail_ldpc(data_set: str, target: int = 0, name: str = "thumbnail_ldpc"
 
 
 @_scheme
+def _deepjscc(data_set: str, file: str = "", name: str = "deepjscc") -> Scheme:
+    """A learned image codec over the air, and a classifier of its pictures."""
+    from sdr_sc.schemes.deepjscc import JsccScheme
+
+    return JsccScheme(file, name, data_set)
+
+
+@_scheme
 def _soft_ldpc(data_set: str, model: str = DEFAULT_MODEL, sent: int = 2, name: str = "soft_ldpc") -> Scheme:
     """The likeliest classes with their confidence, decided at the transmitter, entropy-coded, LDPC and QAM; `sent` is
     how many of the classes."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A learned image codec over the air, and a classifier of its reconstructions."""
