@@ -16,7 +16,7 @@ LARGEST_K = 256
 RECOMMENDED: dict[str, Any] = {
     "soft_weight": 0.9,
     "feature_weight": 0.3,
-    "bottleneck_weight": 1e-2,
+    "bottleneck_weight": 3e-3,
     "decision_epochs": 10,
     "decision_weight": 10.0,
 }
