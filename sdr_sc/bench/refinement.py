@@ -39,7 +39,7 @@ SURE = 0.7
 """Confidence of an answer that counts as accepted."""
 ITEMS_PER_FRAME = 50
 CFO_HZ = 700.0
-_PASSES = {0.0: 2, 5.0: 4, 10.0: 4}  # more where the accuracy saturates, so that little tells one k from another
+_PASSES = {0.0: 2, 5.0: 4, 10.0: 4}  # more where the accuracy saturates, where one k differs little from another
 _LINK_ITEMS, _QUICK_ITEMS = 2000, 300
 _RESAMPLES = 1000
 

@@ -50,7 +50,7 @@ class Source(Protocol):
 
     @property
     def accuracy(self) -> float:
-        """Share of held-out images that are answered rightly without a channel."""
+        """Share of held-out images that are answered correctly without a channel."""
         ...
 
     @property
@@ -247,7 +247,7 @@ def _items_of_a_frame(source: Source, mode: Mode) -> int:
 
 
 def _filled(symbols: int, words: int) -> int:
-    """Symbols of a codeword that fill the frame's matrix as far as may be, so that its header tells them."""
+    """Symbols of a codeword that fill the frame's matrix as far as may be, so that its header gives their number."""
     return as_matrix(np.ones(symbols * words, np.complex64)).size // words
 
 
