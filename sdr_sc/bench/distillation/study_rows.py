@@ -75,7 +75,7 @@ def run_study(
 
 def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> list[Row]:
     """Gains first, each with its interval over images and seeds; then the accuracy of every scheme that was measured,
-    and on the held-out images that of those among which was chosen.
+    and on the held-out images where there was a choice.
 
     Args:
         judged: whether gains have their goals.
@@ -95,11 +95,11 @@ def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> 
     for name in dict.fromkeys(scheme for scheme, _ in found):
         for condition in next(outcome for (scheme, _), outcome in found.items() if scheme == name):
             rows.append(accuracy_row(f"{titles[name]}, {condition}", answers(found, name, condition)))
-    for comparison in study.comparisons:
-        for names in (names for names in (comparison.one, comparison.other) if len(names) > 1):
-            for name in (name for name in names if any(scheme == name for scheme, _ in contracts)):
-                value = 100.0 * held_out_accuracy(name, comparison, contracts)
-                rows.append(Row(f"{titles[name]}, held-out images, mean over the points", value, "%"))
+    trained = {scheme for scheme, _ in contracts}
+    for comparison in (one for one in study.comparisons if len(one.one) + len(one.other) > 2):
+        for name in (name for name in (*comparison.one, *comparison.other) if name in trained):
+            value = 100.0 * held_out_accuracy(name, comparison, contracts)
+            rows.append(Row(f"{titles[name]}, held-out images, mean over the points", value, "%"))
     return rows
 
 
