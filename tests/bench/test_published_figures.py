@@ -207,3 +207,32 @@ def interval(row: dict[str, Any]) -> str:
     """A gain with its interval, in points; a small loss is no ``-0.0``."""
     value, low, high = (f"{round(each, 1) + 0.0:.1f}" for each in (row["value"], *row["ci95"]))
     return f"{value} ({low} to {high})"
+
+
+FRAME = (ROOT / "docs" / "frame.md").read_text(encoding="utf-8")
+
+
+def test_the_air_time_is_that_of_its_bench() -> None:
+    rows = {row["name"]: row for row in json.loads((BENCHMARKS / "air.json").read_text())["rows"]}
+
+    def interval(name: str) -> str:
+        low, high = rows[name]["ci95"]
+        return f"{rows[name]['value']:.2f} ({low:.2f} to {high:.2f})"
+
+    table = rows_of(FRAME, "50 items a frame")
+    assert len(table) == 12
+    for where, before, modes, whole, more, goal in table:
+        at, ours = f"{where}, 50 items a frame", "CAM, modes and refinement"
+        air, accuracy = (rows[f"{what}, before, {at}"]["value"] for what in ("symbols on air an item", "accuracy"))
+        assert before == f"{air:.1f}, {accuracy:.1f} %"
+        assert modes == f"{rows[f'times fewer symbols than before, CAM and modes, {at}']['value']:.2f}"
+        assert whole == interval(f"times fewer symbols than before, {ours}, {at}")
+        assert more == interval(f"accuracy above that before, {ours}, {at}")
+        assert goal == ("met" if rows[f"times fewer symbols than before, {ours}, {at}"]["ok"] else "missed")
+    smaller = rows_of(FRAME, "items a frame")
+    assert [row[0] for row in smaller] == ["16", "4"]
+    for items, *cells in smaller:
+        for where, cell in zip(("AWGN", "TDL-C 300 ns", "measured channel"), cells, strict=True):
+            ours = f"times fewer symbols than before, CAM, modes and refinement, {where}"
+            values = [rows[f"{ours}, {snr_db} dB, {items} items a frame"]["value"] for snr_db in (0, 5, 10, 20)]
+            assert cell == " / ".join(f"{value:.2f}" for value in values)
