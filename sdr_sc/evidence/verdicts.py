@@ -19,7 +19,9 @@ SAME_COST = 1.1
 """Ratio of symbols below which costs count as equal."""
 FAILS_POINTS = 10.0
 """A scheme that is less accurate by so much has failed, whatever it saved."""
-Winner = Literal["ours", "rival", "even", "traded"]
+USELESS = 0.5
+"""Accuracy, 0..1, below which nobody wins."""
+Winner = Literal["ours", "rival", "even", "traded", "both fail"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Verdict:
     gain: Difference
 
     def winner(self, kind: Cost) -> Winner:
-        """Better in accuracy or cost, and not worse in the other; whoever fails loses."""
+        """Better in accuracy or cost, and not worse in the other; whoever fails loses, and both may."""
+        if max(self.ours.accuracy, self.rival.accuracy) < USELESS:
+            return "both fail"
         return winner(self.gain, self.ours.cost(kind), self.rival.cost(kind))
 
 

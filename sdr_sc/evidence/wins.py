@@ -38,7 +38,7 @@ class Comparison:
     verdict: Verdict | None
 
     def winner(self, kind: Cost, ours: str) -> str:
-        """A scheme's name, ``even`` or ``traded``."""
+        """A scheme's name, ``even``, ``traded`` or ``both fail``."""
         if self.verdict is None:
             return ours if self.ours is not None else self.rival if self.theirs is not None else DASH
         found = self.verdict.winner(kind)
@@ -105,9 +105,9 @@ def tally(found: Sequence[Comparison], ours: str = OURS) -> str:
     for rival in rivals:
         for kind, name in _KINDS:
             winners = [one.winner(kind, ours) for one in found if one.rival == rival]
-            counts = [winners.count(each) for each in (ours, rival, "even", "traded", DASH)]
+            counts = [winners.count(each) for each in (ours, rival, "even", "traded", "both fail")]
             lines.append([rival, name, *(f"{count}" for count in counts)])
-    return markdown(["rival", "cost", f"{ours} wins", "rival wins", "even", "traded", "nothing fits"], lines, 2)
+    return markdown(["rival", "cost", f"{ours} wins", "rival wins", "even", "traded", "both fail"], lines, 2)
 
 
 def rows(found: Sequence[Comparison], ours: str = OURS) -> list[Row]:

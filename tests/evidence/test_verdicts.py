@@ -157,6 +157,8 @@ def test_the_table_and_its_figures_say_the_same(tmp_path: Path) -> None:
     )
     assert gain.startswith("0.0 (-") or gain.startswith("+0.0 (-")
     assert "| class | payload | 0 | 1 | 0 | 0 | 0 |" in tally(found)
+    useless = write(tmp_path / "y.parquet", {"awgn": ""}, lambda p: (0.1, 4.0) if p.scheme == "ours" else (0.3, 2.0))
+    assert "| class | payload | 0 | 0 | 0 | 0 | 1 |" in tally(comparisons(useless, means_only=True))
     figures = {row.name: row.value for row in rows(found)}
     assert figures["awgn, mean over SNR; ours less class: symbols of the rival over ours, payload"] == 0.5
     assert len(comparisons(path)) == 5

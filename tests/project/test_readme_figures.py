@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from command import ROOT
+from evidence_claims import sentences
 
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
@@ -136,9 +137,14 @@ def test_a_row_has_the_figure_of_the_results(name: str) -> None:
     assert found is not None and found[1] == format(value(), how)
 
 
+@pytest.mark.parametrize("place", range(7))
+def test_wins_and_losses_are_those_of_the_kept_evidence(place: int) -> None:
+    assert sentences()[place] in " ".join(README.split())
+
+
 def test_no_sentence_has_a_number_that_nothing_answers_for() -> None:
     text = prose()
-    for known in (*(claim.text() for claim in CLAIMS), *CHECKED_ELSEWHERE, *NO_RESULT):
+    for known in (*(claim.text() for claim in CLAIMS), *sentences(), *CHECKED_ELSEWHERE, *NO_RESULT):
         text = text.replace(known, " ")
     left = [text[max(m.start() - 40, 0) : m.end() + 20] for m in re.finditer(r"(?<![\w.-])-?\d[\d,.]*", text)]
     assert not left, "\n".join(left)
