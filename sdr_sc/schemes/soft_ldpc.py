@@ -102,3 +102,25 @@ def own_chances(encoder: SemanticEncoder, decoder: SemanticDecoder, images: np.n
     """float64 (n, classes): the student's answer without a channel."""
     best_db = encoder.contract.training_snr_db[1]
     return softmax(decoder.decode(all_features(encoder, images), best_db).astype(np.float64), axis=1)
+
+
+def main() -> None:
+    """Print what soft answers cost and lose on half of the held-out images, by tables of the other half."""
+    from sdr_sc.semantic import weights
+
+    encoder, decoder = SemanticEncoder(weights.DEFAULT_MODEL), SemanticDecoder(weights.DEFAULT_MODEL)
+    data = load_dataset(DEFAULT_DATA_SET, "train")
+    _, held = held_out(len(data), _IMAGES, seed=1)
+    chances, labels = own_chances(encoder, decoder, data.images[held]), data.labels[held]
+    half = len(held) // 2
+    rows = np.arange(half)
+    print(f"the student's own chances: {-np.log(chances[half:][rows, labels[half:]]).mean():.3f} nats lost an item")
+    for sent in (1, 2, 3):
+        coder = fit(chances[:half], labels[:half], sent, STEPS)
+        bits = coder.encode(chances[half:])
+        nats = -np.log(coder.decode(bits, half)[rows, labels[half:]]).mean()
+        print(f"{sent} classes: {len(bits) / half:.2f} bits, {nats:.3f} nats lost an item")
+
+
+if __name__ == "__main__":
+    main()
