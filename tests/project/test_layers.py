@@ -153,3 +153,9 @@ def reader_calls(path: Path) -> set[str]:
 def test_documents_are_read_by_one_module_alone() -> None:
     found = {str(path.relative_to(PACKAGE)): reader_calls(path) for path in PACKAGE.rglob("*.py")}
     assert {name: calls for name, calls in found.items() if calls} == MAY_READ
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by name, and two of one name clash where both are in the same half of the suite."""
+    names = Counter(path.name for path in (PACKAGE.parent / "tests").rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
