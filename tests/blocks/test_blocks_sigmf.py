@@ -339,6 +339,7 @@ def test_the_real_pace_is_that_of_the_clock(tmp_path: Path) -> None:
 def test_the_source_waits_for_a_slow_decoder() -> None:
     @dataclass
     class Fake:
+        frames_handled: int = 0
         frames_answered: int = 0
         frames_refused: int = 0
         answers_taken: int = 0
@@ -350,9 +351,9 @@ def test_the_source_waits_for_a_slow_decoder() -> None:
     decoder = Fake()
     followed = Followed(Receiver(), [(decoder, decoder)])
     assert not followed.wait_for_room()
-    decoder.frames_answered = 1
+    decoder.frames_handled = decoder.frames_answered = 1
     assert followed.wait_for_room() and not followed.settled(0)
-    decoder.frames_answered = decoder.answers_taken = MAX_WAITING + 1
+    decoder.frames_handled = decoder.frames_answered = decoder.answers_taken = MAX_WAITING + 1
     assert followed.settled(0) and not followed.settled(1)
 
 
