@@ -117,7 +117,7 @@ def _waterfall(bits_per_symbol: int, is_published: bool, reference_db: float, qu
     else:
         code = LdpcQam(INFO_BITS, symbols, bits_per_symbol)
     most, enough = (1600, 30) if quick else (12_000, 60)
-    offsets = (-0.5, -0.25, 0.0)
+    offsets = (-0.5, -0.25, 0.0) if is_published else (-0.9, -0.65, -0.4)  # more iterations, and the interleaver
     return [ber_over_awgn(code, reference_db + offset, most, enough, rng) for offset in offsets]
 
 
