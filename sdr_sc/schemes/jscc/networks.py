@@ -26,7 +26,7 @@ class Conditioned(nn.Module):
         self.hidden, self.out = nn.Linear(2, 16), nn.Linear(16, 2 * channels)
 
     def forward(self, values: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        """Of values (n, channels, height, width), what is told (n, 2)."""
+        """Of values (n, channels, height, width), by SNR and k (n, 2) as `told` gives them."""
         scale, shift = self.out(functional.relu(self.hidden(told)))[:, :, None, None].chunk(2, 1)
         return values * (1 + scale) + shift
 
