@@ -36,7 +36,7 @@ def bench_tasks(
     them, which have to be known beforehand.
 
     Args:
-        quick: a tenth of the items, shorter fits.
+        quick: a tenth of the items.
         seed: of noise, items and heads.
         log: called with what is measured next.
         entries: schemes, each k of theirs a column; None for the usual ones.
@@ -74,7 +74,7 @@ def bench_tasks(
             rows.append(Row(f"{where}{ON_AIR}{APART}{column}", result.symbols_on_air / count, "symbols", n=count))
             for task in tasks:
                 values = seen[0].values, task.train, seen[1].values
-                found = predict(*values, task.levels, seed, max(5, EPOCHS // share))
+                found = predict(*values, task.levels, seed, EPOCHS * (4 if quick else 1))
                 rows.append(_accuracy(f"{where}{task.name}{APART}{column}", found == task.test))
     rows += _known(where, tasks, items[1], snr_db, seed, log)
     return rows

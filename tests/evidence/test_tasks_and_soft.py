@@ -132,7 +132,7 @@ def test_the_bench_of_tasks_has_a_row_for_each_and_the_class_is_no_help_within_c
     entries = (entry_named("label_ldpc:teacher=student"), entry_named("ours:k=4"))
     found = {row.name: row.value for row in bench_tasks(True, 1, lambda _: None, entries)}
     column = "; label_ldpc:teacher=student"
-    assert found[f"10 dB, class{column}"] > 88 and found[f"10 dB, group of classes{column}"] > 95
+    assert found[f"10 dB, class{column}"] > 85 and found[f"10 dB, group of classes{column}"] > 95
     assert 38 < found[f"10 dB, brightness within its class, half{column}"] < 62
     assert found["10 dB, symmetry, quarter; all answers, coded"] == 100
     assert found["10 dB, payload symbols an image; ours:k=4"] == 4
