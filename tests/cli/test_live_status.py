@@ -31,9 +31,8 @@ def shown(table: Table) -> str:
 
 
 def transmitter(feedback: tuple[float, float] | None) -> Fake:
-    encoder = Fake(
-        items_sent=4, frames_sent=1, in_flight=InFlight(1, 0.25, 4096), latest_feedback=lambda: feedback, error=None
-    )
+    sender = Fake(in_flight=InFlight(1, 0.25, 4096))
+    encoder = Fake(items_sent=4, frames_sent=1, sender=sender, latest_feedback=lambda: feedback, error=None)
     monitor = Fake(counts={"burst_ack": 1}, faults={})
     feedback_port = Fake(messages_refused=0)
     return Fake(encoder=encoder, tx_monitor=monitor, transmitter=Fake(level=LevelMeter(1.0)), feedback=feedback_port)

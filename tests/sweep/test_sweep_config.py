@@ -37,11 +37,13 @@ def test_the_example_in_the_docs_is_read_as_it_says(tmp_path: Path) -> None:
     assert config.k == (4, 16, None) and config.stop.interval_points == 1.0  # type: ignore[union-attr]
 
 
-def test_the_headline_compares_all_schemes_over_three_channels() -> None:
+def test_headline_and_rivals_compare_all_schemes_the_headline_over_three_channels() -> None:
     config = load_config(ROOT / "benchmarks" / "headline" / "config.yaml")
     for entry in config.schemes:
         check_scheme(entry.scheme, entry.parameters)
-    assert {entry.scheme for entry in config.schemes} == set(SCHEME_NAMES) - {"refined"}  # sdr-sc bench refinement
+    rivals = [load_config(ROOT / "benchmarks" / "rivals" / f"{name}.yaml") for name in ("config", "thumbnails")]
+    compared = {entry.scheme for one in (config, *rivals) for entry in one.schemes}
+    assert compared == set(SCHEME_NAMES) - {"refined"}  # sdr-sc bench refinement
     assert "ours" in [entry.label for entry in config.schemes], "all of the CAM's choices, by its own name"
     noise, *fading = config.channels
     assert noise.models == "" and noise.realisation_items == 0
