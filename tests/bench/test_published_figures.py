@@ -13,7 +13,7 @@ import pytest
 from command import ROOT
 
 from sdr_sc.report.sweep.results_set import load_study
-from sdr_sc.report.sweep.selection import View
+from sdr_sc.report.sweep.selection import Operation, View
 from sdr_sc.report.sweep.tables import Need, needs
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -100,15 +100,50 @@ def test_the_table_of_the_closed_loop_is_the_stored_one() -> None:
     assert {name: found[name] for name in expected} == expected
 
 
-def test_the_comparison_at_10_db_is_that_of_the_headline() -> None:
-    found = {row[0]: row[1] for row in rows_of(README, "what is sent")}
-    assert found == {
-        "ours": f"{uses('headline', 'ours', 10):g}",
-        "the class alone, decided by the teacher at the transmitter, LDPC and QAM":
-            f"{uses('headline', 'label_ldpc', 10):.1f}",
-        "the student's features, quantised, LDPC and QAM": f"{uses('headline', 'features_ldpc for 90 %', 10):.1f}",
-        "the best JPEG or WebP image, LDPC and QAM": f"{best_image(10):.0f}",
-    }  # fmt: skip
+def rival(scheme: str, snr_db: float, k: int | None, file: str = "results") -> Operation:
+    """A point of `benchmarks/rivals`, over noise."""
+    (found,) = (
+        one
+        for key, one in rivals(file).operations.items()
+        if (key.scheme, key.snr_db, key.k) == (scheme, snr_db, k)
+    )
+    return found
+
+
+@lru_cache
+def rivals(file: str) -> View:
+    return View(load_study([BENCHMARKS / "rivals" / f"{file}.parquet"]))
+
+
+def ours_for_90(snr_db: float) -> Operation:
+    found = (one for key, one in rivals("results").operations.items() if (key.scheme, key.snr_db) == ("ours", snr_db))
+    return min((one for one in found if one.accuracy >= 0.9), key=lambda one: one.uses)
+
+
+@pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10, 20))))
+def test_the_comparison_with_the_strongest_rivals_is_as_measured(column: int, snr_db: int) -> None:
+    ours, image = ours_for_90(snr_db), rival("thumbnail for 90 %", snr_db, None, "thumbnails")
+    expected = {
+        "ours, the fewest that reach 90 %": ours,
+        "the answer of the same student at the transmitter, coded": rival("the student's class", snr_db, None),
+        "its features, vector-quantised and coded": rival("features_vq", snr_db, None),
+        "its two likeliest answers with their confidence, coded": rival("two classes with confidence", snr_db, None),
+        "a tuned thumbnail, coded over 50 images, and a classifier made for it": image,
+        "a learned image codec, as in DeepJSCC, trained for nine minutes": rival("deepjscc", snr_db, 32),
+    }
+    cells = {row[0]: row[1 + column] for row in rows_of(README, "payload symbols an image (accuracy)")}
+    # 3.0885 is written as 3.1, but 8 as 8: k is a whole number.
+    assert cells == {
+        name: f"{one.uses:{'g' if one.uses == int(one.uses) else '.1f'}} ({100 * one.accuracy:.1f} %)"
+        for name, one in expected.items()
+    }
+    assert expected["the answer of the same student at the transmitter, coded"].uses < ours.uses
+    text = " ".join(README.split())
+    payload = re.search(r"less than is often claimed\*\*: ([\d, and]+) times fewer payload", text)
+    whole = re.search(r"and ([\d., and]+) times fewer with preamble, header and pilots counted", text)
+    assert payload is not None and whole is not None
+    assert re.findall(r"\d+", payload[1])[column] == f"{image.uses / ours.uses:.0f}"
+    assert re.findall(r"[\d.]+\d", whole[1])[column] == f"{image.on_air / ours.on_air:.1f}"
 
 
 @pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10, 20))))
@@ -145,11 +180,6 @@ def test_the_class_against_ours_is_as_measured(column: int, snr_db: int) -> None
         f"{enough.uses:g} ({100 * enough.accuracy:.2f} %)",
         f"{answer.uses / same.uses:.2f}",
     ]
-    told = re.search(r"needs ([\d., and]+) symbols at 0, 5, 10 and 20 dB for ([\d.]+) %", " ".join(README.split()))
-    fewest = re.search(r"within 0\.2 points of that are ([\d, and]+) \(", " ".join(README.split()))
-    assert told is not None and fewest is not None
-    assert re.findall(r"[\d.]+", told[1])[column] == f"{answer.uses:.1f}" and told[2] == f"{100 * answer.accuracy:.1f}"
-    assert re.findall(r"\d+", fewest[1])[column] == f"{same.uses:g}"
 
 
 def test_figures_that_no_command_prints_are_marked() -> None:
@@ -161,7 +191,7 @@ def test_figures_that_no_command_prints_are_marked() -> None:
             if re.search(r"59\s+to\s+119|30\s+to\s+60\s+times", part):
                 assert "outside" in part and "estimate" in part, (page, part)
                 marked += 1
-    assert marked >= 3
+    assert marked >= 1
 
 
 @pytest.mark.parametrize("words", ["real-channel", "a bound, for one task", "is a bound, not a competitor"])
