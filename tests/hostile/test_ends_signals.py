@@ -150,7 +150,8 @@ from sdr_sc.flowgraph import usrp as usrp_link
 from sdr_sc.results import rows as measurements
 from sdr_sc import usrp
 from sdr_sc.cli.main import main
-counts = {"frames_sent": 1, "frames_without_feedback": 0, "bursts_acknowledged": 1, "faults": {},
+counts = {"frames_sent": 1, "frames_without_feedback": 0, "frames_mapped": 0, "bursts_acknowledged": 1, "faults": {},
+          "refinement": {"frames_without_items": 0},
           "level": {"clipped": 0, "samples": 1}, "feedback_refused_by_kind": {}}
 def run_end(end, parameters, seconds, on_poll, prepare, asked, warn):
     prepare(SimpleNamespace())
