@@ -220,6 +220,12 @@ def test_the_front_ends_figures_are_those_of_its_bench() -> None:
     assert wide["speed of the search in noise"][1] == f"{found['speed in noise alone, 8 over 2 subcarriers']:.2f}"
 
 
+def test_the_profile_is_that_of_its_bench() -> None:
+    found = stored("profile")
+    for name, *cells in rows_of(RECEIVER, "µs a frame"):
+        assert cells == [f"{found[f'frames of {symbols} symbols: {name}']:.0f}" for symbols in (24, 100)]
+
+
 def test_what_mapping_by_importance_gains_is_as_stored() -> None:
     rows = json.loads((BENCHMARKS / "mapping.json").read_text())["rows"]
     found = {row["name"]: row for row in rows}
