@@ -205,7 +205,7 @@ import numpy as np
 from sdr_sc.data import fashion_mnist
 from sdr_sc.schemes.catalogue import make_scheme
 data = fashion_mnist.load("test").first(60)
-for name in ("features_vq", "soft_ldpc"):
+for name in ("features_vq", "soft_ldpc", "thumbnail_ldpc"):
     scheme = make_scheme(name)
     scheme.begin("")
     for source in scheme._sources:
@@ -222,5 +222,5 @@ def test_messages_and_answers_do_not_depend_on_threads() -> None:
         return run.stdout
 
     first = printed(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_CORETYPE="Haswell")
-    assert len(first.splitlines()) >= 3
+    assert len(first.splitlines()) >= 6
     assert printed(OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2", OPENBLAS_CORETYPE="Prescott") == first

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,29 +170,3 @@ def test_other_data_sets_are_refused() -> None:
 def test_nine_tenths_over_the_air_for_a_fraction_of_jpeg_s_symbols(data: ImageSet) -> None:
     result = run(make_scheme("thumbnail_ldpc", target=85), data, 10.0, None, 300)
     assert result.correct >= 0.8 * 300 and result.lost == 0 and 15 < result.channel_uses / 300 < 60
-
-
-SAME = """
-import numpy as np
-from sdr_sc.data import fashion_mnist
-from sdr_sc.schemes.catalogue import make_scheme
-data = fashion_mnist.load("test").first(60)
-for name in ("thumbnail_ldpc",):
-    scheme = make_scheme(name)
-    scheme.begin("")
-    for source in scheme._sources:
-        bits = source.encode(data.images[:50])
-        classes = source.decode(bits, 50).probabilities.argmax(axis=1)
-        print(name, source.name, len(bits), np.packbits(bits).tobytes().hex(), classes.tolist())
-"""
-
-
-def test_messages_and_answers_do_not_depend_on_threads() -> None:
-    def printed(**variables: str) -> str:
-        run = subprocess.run([sys.executable, "-c", SAME], env={**os.environ, **variables}, check=True,
-                             capture_output=True, text=True, timeout=380)  # fmt: skip
-        return run.stdout
-
-    first = printed(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_CORETYPE="Haswell")
-    assert len(first.splitlines()) > 2
-    assert printed(OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2", OPENBLAS_CORETYPE="Prescott") == first

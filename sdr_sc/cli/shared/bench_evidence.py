@@ -143,7 +143,7 @@ def cost(
 @model_option
 @_common
 def int8(model: str, data_set: str, seed: int, quick: bool, json_path: Path | None) -> None:
-    """The student in 8 bits beside 32: accuracy over SNR and k, size of the files, processor time."""
+    """The student in 8 bits beside 32: accuracy over SNR and k, size of the networks, processor time."""
     from sdr_sc.evidence.int8 import bench_int8
     from sdr_sc.evidence.tables import pivot
 

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sdr_sc.distill.config import RECOMMENDED, DistillConfig
 from sdr_sc.errors import SdrScError
 
 Source = Literal["labels", "teacher", "prestored", "uncompressed", "partial"]
 DEFAULT_SEEDS = (1, 2, 3)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,18 @@ SCHEMES = {
 }
 
 
-def pick(names: tuple[str, ...]) -> list[Scheme]:
-    """Schemes by name, all of them for none.
+def named(what: str, known: Mapping[str, T], names: tuple[str, ...]) -> list[T]:
+    """Some of what there is by its names, all of it for none.
 
     Raises:
         SdrScError: a name is unknown.
     """
     for name in names:
-        if name not in SCHEMES:
-            raise SdrScError(f"scheme {name!r} is unknown; give some of {', '.join(SCHEMES)}.")
-    return [SCHEMES[name] for name in names] or list(SCHEMES.values())
+        if name not in known:
+            raise SdrScError(f"{what} {name!r} is unknown; give some of {', '.join(known)}.")
+    return [known[name] for name in names] or list(known.values())
+
+
+def pick(names: tuple[str, ...]) -> list[Scheme]:
+    """Schemes by name; see `named`."""
+    return named("scheme", SCHEMES, names)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdr_sc.distill.config import DistillConfig
-from sdr_sc.distill.studies.schemes import FAIR, Scheme
-from sdr_sc.errors import SdrScError
+from sdr_sc.distill.studies.schemes import FAIR, Scheme, named
 
 ALL_LABELS = "all_labels"
 ENSEMBLE = "ensemble"
@@ -271,12 +270,5 @@ STUDIES = {study.name: study for study in (_control(), _bottleneck(), _few_label
 
 
 def pick_studies(names: tuple[str, ...]) -> list[Study]:
-    """Studies by name, all of them for none.
-
-    Raises:
-        SdrScError: a name is unknown.
-    """
-    for name in names:
-        if name not in STUDIES:
-            raise SdrScError(f"study {name!r} is unknown; give some of {', '.join(STUDIES)}.")
-    return [STUDIES[name] for name in names] or list(STUDIES.values())
+    """Studies by name; see `named`."""
+    return named("study", STUDIES, names)

@@ -45,8 +45,8 @@ class PreambleFit:
         adjoint = np.ascontiguousarray(sent.conj().T)
         solve = solve_positive(matmul(adjoint, sent) + ridge * np.eye(taps), np.eye(taps, dtype=np.complex128))
         inverse = matmul(solve, adjoint)
-        # Row i of the matrix of sent samples is a piece of the preamble, backwards: products with it need the preamble
-        # alone, and a frame's way through the receiver does not push them out of the processor's cache.
+        # Row i of the matrix of sent samples is a piece of the preamble, backwards: products with it and its adjoint
+        # need the preamble alone, and no matrix beside ``solve``: 40 kB in place of 400 (default numerology).
         known = samples[first + _PRECURSORS - taps + 1 : first + _PRECURSORS + windows * n.fft_size]
         self._sent = np.ascontiguousarray(np.stack((known.real, known.imag)).astype(np.float32))
         self._backwards = np.ascontiguousarray(np.stack((known[::-1].real, -known[::-1].imag)).astype(np.float32))
