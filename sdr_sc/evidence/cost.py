@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.evidence.entries import made, title
+from sdr_sc.evidence.operations import CodeWork, Work, codes_watched, of_ends, of_student
 from sdr_sc.evidence.tables import APART
 from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
 from sdr_sc.phy.frame.framing import build_frame
@@ -23,20 +24,22 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.results.rows import Row, mean_interval
 from sdr_sc.schemes.link import Link, noisy_channel
 from sdr_sc.schemes.scheme import BaseScheme, Scheme, Transmission
-from sdr_sc.semantic.complexity import count_flops
-from sdr_sc.semantic.modalities.base import blank_input
 from sdr_sc.semantic.onnx_file import Part
 from sdr_sc.semantic.runtime_torch import TorchNetwork
-from sdr_sc.semantic.weights import read_contract, resolve
+from sdr_sc.semantic.weights import DEFAULT_MODEL, read_contract, resolve
 from sdr_sc.sweep.config import SchemeEntry
 
 Log = Callable[[str], None]
+PARTS: tuple[Part, ...] = get_args(Part)
 SNR_DB = 10.0
 FRAMES = 40
 ENTRIES = (
     SchemeEntry("ours", "ours", k=(2, 4)),
     SchemeEntry("the student's class", "label_ldpc", {"teacher": "student"}, (None,)),
+    SchemeEntry("two classes with confidence", "soft_ldpc", {"sent": 2}, (None,)),
+    SchemeEntry("vector-quantised features", "features_vq", k=(None,)),
     SchemeEntry("coded features for 90 %", "features_ldpc", {"target": 92}, (None,)),
+    SchemeEntry("thumbnail for 90 %", "thumbnail_ldpc", {"target": 90}, (None,)),
     SchemeEntry("JPEG for 90 %", "jpeg_ldpc", {"teacher": "student", "target": 92}, (None,)),
 )
 
@@ -121,11 +124,15 @@ def bench_cost(
                 link.sound(images, truth)
                 list(link.send(images[:warm], truth[:warm]))
                 timed.send_ms, timed.answer_ms = [], []
-                outcomes = list(link.send(images[warm:], truth[warm:]))
+                with codes_watched() as codes:
+                    outcomes = list(link.send(images[warm:], truth[warm:]))
                 count = len(truth) - warm
                 on_air = sum(one.symbols_on_air for one in outcomes) / count
                 air_s = on_air / numerology.used * numerology.symbol_samples / numerology.sample_rate_hz
                 rows += _rows(title(entry, k), timed, scheme.describe().get("sizes") or {}, air_s, model)
+                student = entry.parameters.get("model", DEFAULT_MODEL)
+                ends = of_ends(entry.scheme, scheme, student, SNR_DB, k, ITEMS_PER_FRAME)
+                rows += _work_rows(title(entry, k), ends, codes, count, model)
     finally:
         torch.set_num_threads(threads)
     return rows
@@ -151,6 +158,30 @@ def _rows(name: str, timed: Timed, sizes: dict[str, Any], air_s: float, model: E
     ]
 
 
+def _work_rows(name: str, ends: tuple[Work, Work] | None, codes: CodeWork, items: int, model: EnergyModel) -> list[Row]:
+    """Operations of networks and codes, of an item; the code's part of the time; memory to work in."""
+    coded = (
+        ("transmitter", codes.encode_operations / items, codes.encode_ms / items, 0),
+        ("receiver", codes.decode_operations / items, codes.decode_ms / items, codes.message_bytes),
+    )
+    rows = []
+    for place, (end, operations, code_ms, code_bytes) in enumerate(coded):
+        rows += [
+            Row(f"{name}{APART}LDPC at the {end}, M operations", operations / 1e6, "M"),
+            Row(f"{name}{APART}LDPC at the {end}, ms", code_ms, "ms", n=items),
+        ]
+        if ends is None:
+            continue
+        flops, kb = ends[place].flops, max(4 * ends[place].activations, code_bytes) / 1e3
+        arithmetic = 1e3 * (model.arithmetic_mj(flops) + model.arithmetic_mj(operations, is_int8=end == "transmitter"))
+        rows += [
+            Row(f"{name}{APART}networks at the {end}, MFLOP", flops / 1e6, "MFLOP"),
+            Row(f"{name}{APART}{end}, kB to work in", kb, "kB"),
+            Row(f"{name}{APART}by arithmetic alone at the {end}, uJ", arithmetic, "uJ"),
+        ]
+    return rows
+
+
 def network_rows(model: str, energy: EnergyModel) -> list[Row]:
     """Operations, memory, and energy by arithmetic alone, of the student's two parts.
 
@@ -158,46 +189,20 @@ def network_rows(model: str, energy: EnergyModel) -> list[Row]:
         model: weights file or name of a shipped model.
         energy: the model of it.
     """
-    contract = read_contract(model)
-    image, ones = blank_input(contract, 1), torch.ones(1)
-    inputs: dict[Part, tuple[torch.Tensor, ...]] = {
-        "encoder": (image, ones),
-        "decoder": (torch.zeros(1, contract.k_max, 2), ones, ones),
-    }
-    rows = []
-    for part, given in inputs.items():
-        module = TorchNetwork(resolve(model), part, contract, 1).module
-        flops = count_flops(module, *given)
-        parameters = sum(one.numel() for one in module.parameters())
-        peak = _largest_activations(module, given)
+    contract, rows = read_contract(model), []
+    for part in PARTS:
+        work = of_student(model, part)
+        parameters = sum(one.numel() for one in TorchNetwork(resolve(model), part, contract, 1).module.parameters())
         rows += [
-            Row(f"{part}{APART}MFLOP", flops / 1e6, "MFLOP"),
+            Row(f"{part}{APART}MFLOP", work.flops / 1e6, "MFLOP"),
             Row(f"{part}{APART}parameters", float(parameters), ""),
             Row(f"{part}{APART}kB of weights as float32", 4 * parameters / 1e3, "kB"),
             Row(f"{part}{APART}kB of weights as int8", parameters / 1e3, "kB"),
-            Row(f"{part}{APART}kB of activations at most, float32", 4 * peak / 1e3, "kB"),
-            Row(f"{part}{APART}uJ by arithmetic alone, float32", 1e3 * energy.arithmetic_mj(flops), "uJ"),
-            Row(f"{part}{APART}uJ by arithmetic alone, int8", 1e3 * energy.arithmetic_mj(flops, True), "uJ"),
+            Row(f"{part}{APART}kB of activations at most, float32", 4 * work.activations / 1e3, "kB"),
+            Row(f"{part}{APART}uJ by arithmetic alone, float32", 1e3 * energy.arithmetic_mj(work.flops), "uJ"),
+            Row(f"{part}{APART}uJ by arithmetic alone, int8", 1e3 * energy.arithmetic_mj(work.flops, True), "uJ"),
         ]
     return rows
-
-
-def _largest_activations(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> int:
-    """Most values that are input and output of one layer, which have to be in memory together."""
-    found = [0]
-
-    def note(_: torch.nn.Module, inputs: Any, output: Any) -> None:
-        tensors = [one for one in (*inputs, output) if isinstance(one, torch.Tensor)]
-        found[0] = max(found[0], sum(one.numel() for one in tensors))
-
-    hooks = [one.register_forward_hook(note) for one in module.modules() if not list(one.children())]
-    try:
-        with torch.inference_mode():
-            module(*given)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found[0]
 
 
 def modem_rows(quick: bool, seed: int) -> list[Row]:

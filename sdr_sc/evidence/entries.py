@@ -12,8 +12,13 @@ OWN_CHOICE = (None,)
 ENTRIES = (
     SchemeEntry("ours", "ours", k=(2, 4, 8, 16)),
     SchemeEntry("the student's class", "label_ldpc", {"teacher": "student"}, OWN_CHOICE),
+    SchemeEntry("two classes with confidence", "soft_ldpc", {"sent": 2}, OWN_CHOICE),
+    SchemeEntry("vector-quantised features", "features_vq", k=OWN_CHOICE),
     SchemeEntry("coded features", "features_ldpc", k=(4, 8, 16)),
     SchemeEntry("principal components", "pca", k=(4, 8, 16)),
+    SchemeEntry("thumbnail", "thumbnail_ldpc", k=(16,)),
+    SchemeEntry("thumbnail for 90 %", "thumbnail_ldpc", {"target": 90}, OWN_CHOICE),
+    SchemeEntry("learned image codec", "deepjscc", k=(16,)),
 )
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdr_sc.evidence.verdicts import Option
 from sdr_sc.link.return_path import ReturnPath
@@ -18,6 +18,8 @@ WRONG_BY_DB = (3.0, 6.0)
 RECEIVERS_DB = (0.0, 5.0, 10.0, 20.0)
 BUDGETS = (1.0, 2.0, 4.0, 8.0)
 """Payload symbols an item."""
+MEAN = "mean over SNR"
+ACKNOWLEDGED = "acknowledgements"
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,26 @@ class Setting:
 
 def settings_of(study: Study) -> list[Setting]:
     """All settings that the results hold: each channel at each SNR and in the mean; transmitters that may be wrong and
-    take a margin; and one setting for all SNRs: no feedback, or receivers of different SNR."""
+    take a margin; and one setting for all SNRs: no feedback, or receivers of different SNR.
+
+    Channels that differ in the transmitter's margin alone (`margin_db`, `loss_target` of the feedback) are one setting,
+    in which each scheme takes the margin that is best for it, or acknowledgements. Not where the feedback is wrong by a
+    known error, as that would tell the margin: there each is a setting of its own.
+    """
     table = View(study).operations
     channels = {entry.label: entry for config in study.configs for entry in config.channels}
     with_feedback = {label: one for label, one in channels.items() if one.feedback.assumed_db is None}
     without = {label: one for label, one in channels.items() if one.feedback.assumed_db is not None}
     snrs = sorted({key.snr_db for key in table})
     found: list[Setting] = []
-    for label in with_feedback:
-        found += [_setting(f"{label}, {snr_db:g} dB", table, {"": [(label, snr_db)]}) for snr_db in snrs]
+    for label, ways in _by_margin(with_feedback).items():
+        found += [
+            _setting(f"{label}, {snr_db:g} dB", table, {way: [(one, snr_db)] for way, one in ways.items()})
+            for snr_db in snrs
+        ]
         if len(snrs) > 1:
-            found.append(_setting(f"{label}, mean over SNR", table, {"": [(label, snr_db) for snr_db in snrs]}))
+            conditions = {way: [(one, snr_db) for snr_db in snrs] for way, one in ways.items()}
+            found.append(_setting(f"{label}, {MEAN}", table, conditions))
     found += _with_margins(table, with_feedback, snrs)
     if without:
         at = ", ".join(f"{snr_db:g}" for snr_db in snrs)
@@ -56,6 +67,30 @@ def settings_of(study: Study) -> list[Setting]:
             few = ", ".join(f"{snr_db:g}" for snr_db in RECEIVERS_DB)
             found += _budgeted(f"one setting for all of {few} dB", table, without, RECEIVERS_DB)
     return [one for one in found if len(one.options) > 1]
+
+
+def _by_margin(channels: Mapping[str, ChannelEntry]) -> dict[str, dict[str, str]]:
+    """By the label of a setting's first channel, the labels of all its channels by what the transmitter does."""
+    found: dict[str, dict[str, str]] = {}
+    first: dict[tuple[str, int, ReturnPath], str] = {}
+    for label, one in channels.items():
+        trusting = replace(one.feedback, margin_db=0.0, loss_target=0.0)
+        alike = (one.models, one.realisation_items, trusting)
+        name = label if one.feedback.error_db else first.setdefault(alike, label)
+        found.setdefault(name, {})[_way(one.feedback)] = label
+    return {label: {"": label} if len(ways) == 1 else ways for label, ways in found.items()}
+
+
+def _way(feedback: ReturnPath) -> str:
+    """What a transmitter does with what it is told.
+
+    >>> _way(ReturnPath(margin_db=3.0)), _way(ReturnPath(loss_target=0.02))
+    ('margin of 3 dB', 'acknowledgements')
+    """
+    margin = f"margin of {feedback.margin_db:g} dB"
+    if not feedback.loss_target:
+        return margin
+    return f"{ACKNOWLEDGED}, {margin}" if feedback.margin_db else ACKNOWLEDGED
 
 
 def _budgeted(
@@ -71,9 +106,11 @@ def _with_margins(
 ) -> list[Setting]:
     """A transmitter whose knowledge may be wrong either way chooses a margin: an error less a margin is an error."""
     by_error: dict[float, str] = {}
+    acknowledged: dict[float, str] = {}
     for label, one in channels.items():
-        if not one.models and one.feedback == ReturnPath(error_db=one.feedback.error_db):
-            by_error[one.feedback.error_db] = label
+        error_db, target = one.feedback.error_db, one.feedback.loss_target
+        if not one.models and one.feedback == ReturnPath(error_db=error_db, loss_target=target):
+            (acknowledged if target else by_error)[error_db] = label
     found = []
     for most in WRONG_BY_DB:
         errors = [error for error in (-6.0, -3.0, 0.0, 3.0, 6.0) if abs(error) <= most]
@@ -81,6 +118,7 @@ def _with_margins(
             f"margin of {margin:g} dB": [(by_error.get(error - margin, ""), snr) for snr in snrs for error in errors]
             for margin in MARGINS_DB
         }
+        options[ACKNOWLEDGED] = [(acknowledged.get(error, ""), snr) for snr in snrs for error in errors]
         found.append(_setting(f"SNR wrong by up to {most:g} dB either way, best margin", table, options))
     return found if len(by_error) > 1 else []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of wins and losses of a sweep's results: ours beside each rival in each setting."""
+"""Wins and losses of a sweep's results: ours beside each rival in each setting, or beside the strongest of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.settings import settings_of
+from sdr_sc.evidence.settings import MEAN, settings_of
 from sdr_sc.evidence.tables import DASH, markdown, number, with_interval
 from sdr_sc.evidence.verdicts import Option, Verdict, choose, compare
 from sdr_sc.report.sweep.operating_points import Cost
@@ -17,6 +17,7 @@ from sdr_sc.results.rows import Row
 
 OURS = "ours"
 _OWN = ("ours", "refined")  # of the catalogue: variants of one coder are no rivals of each other
+_RANKS = {"even": 1, "traded": 2}
 _KINDS: tuple[tuple[Cost, str], ...] = (("uses", "payload"), ("on_air", "whole frame"))
 
 
@@ -29,6 +30,8 @@ class Comparison:
         rival: the scheme that ours stands beside.
         ours, theirs: what each sends; None where nothing fits the budget.
         verdict: None where one of them sends nothing.
+        budget: of the setting.
+        source: the results file.
     """
 
     setting: str
@@ -36,6 +39,8 @@ class Comparison:
     ours: Option | None
     theirs: Option | None
     verdict: Verdict | None
+    budget: float | None = None
+    source: Path | None = None
 
     def winner(self, kind: Cost, ours: str) -> str:
         """A scheme's name, ``even``, ``traded`` or ``both fail``."""
@@ -43,6 +48,29 @@ class Comparison:
             return ours if self.ours is not None else self.rival if self.theirs is not None else DASH
         found = self.verdict.winner(kind)
         return ours if found == "ours" else self.rival if found == "rival" else found
+
+    def rank(self, kind: Cost, ours: str) -> int:
+        """How strong the rival is in this setting: 0 where it wins, and the more the weaker."""
+        found = self.winner(kind, ours)
+        return 0 if found == self.rival else _RANKS.get(found, 3)
+
+
+def strongest(found: Sequence[Comparison], kind: Cost, ours: str = OURS) -> list[Comparison]:
+    """One comparison a setting, that with its strongest rival: ours wins a setting only if it wins against all.
+
+    The strongest is one that wins against ours; if none does, one that is even, then one that trades, then one that
+    loses. Of several such, the one that all of them would send by the rule of `choose`, were they one scheme.
+    """
+    out = []
+    by_setting: dict[tuple[Path | None, str], list[Comparison]] = {}
+    for one in found:
+        by_setting.setdefault((one.source, one.setting), []).append(one)
+    for those in by_setting.values():
+        least = min(one.rank(kind, ours) for one in those)
+        best = [one for one in those if one.rank(kind, ours) == least]
+        chosen = choose([one.theirs for one in best if one.theirs is not None], best[0].budget)
+        out.append(next((one for one in best if one.theirs is chosen), best[0]))
+    return out
 
 
 def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[Comparison]:
@@ -61,7 +89,7 @@ def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[
     settings = settings_of(study)
     own = {label for label, spec in study.schemes.items() if spec.get("scheme") in _OWN}
     for setting in settings:
-        if means_only and setting.name.endswith(" dB") and any(s.name.endswith("mean over SNR") for s in settings):
+        if means_only and setting.name.endswith(" dB") and any(s.name.endswith(MEAN) for s in settings):
             continue
         if ours not in setting.options:
             continue
@@ -71,21 +99,32 @@ def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[
                 continue
             theirs = choose(options, setting.budget)
             verdict = compare(mine, theirs) if mine is not None and theirs is not None else None
-            found.append(Comparison(setting.name, rival, mine, theirs, verdict))
+            found.append(Comparison(setting.name, rival, mine, theirs, verdict, setting.budget, path))
     if not found:
         raise SdrScError(f"{path} holds nothing to compare {ours!r} with; give results with that scheme and another.")
     return found
 
 
 def table(found: Sequence[Comparison], ours: str = OURS) -> str:
-    """In Markdown; of each scheme accuracy in per cent, symbols an item without and with overhead, and its choice."""
+    """All comparisons, in Markdown; of each scheme accuracy in per cent, symbols an item without and with overhead, and
+    its choice."""
+    return _table(found, [found for _ in _KINDS], ours)
+
+
+def table_of_settings(found: Sequence[Comparison], ours: str = OURS) -> str:
+    """One line a setting, in Markdown: its strongest rival by payload symbols, and who wins against all by either."""
+    by_kind = [strongest(found, kind, ours) for kind, _ in _KINDS]
+    return _table(by_kind[0], by_kind, ours)
+
+
+def _table(shown: Sequence[Comparison], by_kind: Sequence[Sequence[Comparison]], ours: str) -> str:
     cell = "accuracy, payload, on air"
     head = ["setting", "rival", f"{ours}: {cell}", f"rival: {cell}", "gain in points", "by payload", "by whole frame"]
     lines = []
-    for one in found:
+    for place, one in enumerate(shown):
         gain = one.verdict.gain if one.verdict else None
         points = DASH if gain is None else with_interval(gain.points, (gain.low, gain.high), signed=True)
-        winners = [one.winner(kind, ours) for kind, _ in _KINDS]
+        winners = [those[place].winner(kind, ours) for (kind, _), those in zip(_KINDS, by_kind, strict=True)]
         lines.append([one.setting, one.rival, _cell(one.ours), _cell(one.theirs), points, *winners])
     return markdown(head, lines, numbers_from=2)
 
@@ -99,15 +138,21 @@ def _cell(option: Option | None) -> str:
 
 
 def tally(found: Sequence[Comparison], ours: str = OURS) -> str:
-    """How often each rival was beaten, in Markdown."""
+    """How often each rival was beaten, and all of them together, in Markdown."""
     rivals = list(dict.fromkeys(one.rival for one in found))
     lines = []
     for rival in rivals:
         for kind, name in _KINDS:
-            winners = [one.winner(kind, ours) for one in found if one.rival == rival]
-            counts = [winners.count(each) for each in (ours, rival, "even", "traded", "both fail")]
-            lines.append([rival, name, *(f"{count}" for count in counts)])
+            lines.append([rival, name, *_counts([one for one in found if one.rival == rival], kind, ours)])
+    if len(rivals) > 1:
+        lines += [["the strongest of each", name, *_counts(strongest(found, kind, ours), kind, ours)]
+                  for kind, name in _KINDS]  # fmt: skip
     return markdown(["rival", "cost", f"{ours} wins", "rival wins", "even", "traded", "both fail"], lines, 2)
+
+
+def _counts(found: Sequence[Comparison], kind: Cost, ours: str) -> list[str]:
+    winners = ["rival" if (who := one.winner(kind, ours)) == one.rival else who for one in found]
+    return [f"{winners.count(each)}" for each in (ours, "rival", "even", "traded", "both fail")]
 
 
 def rows(found: Sequence[Comparison], ours: str = OURS) -> list[Row]:

@@ -12,13 +12,15 @@ from sdr_sc.errors import BlockError
 from sdr_sc.link.adaptation import FeedbackState, bounded
 from sdr_sc.link.mapping import ChannelReport
 from sdr_sc.link.network.pdu_schema import SNR_DB
+from sdr_sc.link.outer_loop import OuterLoop
 
 MOST_DELAY_FRAMES = 1000
+MOST_LOSS_TARGET = 0.5
 
 
 @dataclass(frozen=True)
 class ReturnPath:
-    """How the SNR that a receiver measures reaches its transmitter.
+    """How the SNR that a receiver measures reaches its transmitter, and how far the transmitter trusts it.
 
     Attributes:
         error_db: added to each estimate.
@@ -26,6 +28,9 @@ class ReturnPath:
         loss: share of the frames whose feedback never arrives, drawn independently. The transmitter cannot tell them
             from lost frames.
         assumed_db: there is no feedback, and the transmitter always takes this for the SNR; None for feedback.
+        margin_db: that the transmitter takes off what arrives; below 0 it is bolder than what it was told.
+        loss_target: share of the frames that a scheme whose receiver acknowledges frames may lose: its transmitter adds
+            the margin of an `OuterLoop`; 0 for none. Other schemes are sent as without.
 
     Raises:
         BlockError: a value is out of range.
@@ -35,6 +40,8 @@ class ReturnPath:
     delay_frames: int = 0
     loss: float = 0.0
     assumed_db: float | None = None
+    margin_db: float = 0.0
+    loss_target: float = 0.0
 
     def __post_init__(self) -> None:
         if not -40 <= self.error_db <= 40:
@@ -45,6 +52,14 @@ class ReturnPath:
             raise BlockError(f"feedback: loss is {self.loss}; use 0 to 1.")
         if self.assumed_db is not None and not SNR_DB[0] <= self.assumed_db <= SNR_DB[1]:
             raise BlockError(f"feedback: assumed_db is {self.assumed_db}; use {SNR_DB[0]:g} to {SNR_DB[1]:g} dB.")
+        if not -40 <= self.margin_db <= 40:
+            raise BlockError(f"feedback: margin_db is {self.margin_db}; use -40 to 40 dB.")
+        if not 0 <= self.loss_target <= MOST_LOSS_TARGET:
+            raise BlockError(f"feedback: loss_target is {self.loss_target}; use 0 to {MOST_LOSS_TARGET}.")
+        if self.assumed_db is not None and (self.margin_db or self.loss_target):
+            raise BlockError(
+                "feedback: assumed_db means that nothing is fed back; leave margin_db and loss_target out with it."
+            )
 
 
 PERFECT = ReturnPath()
@@ -56,6 +71,7 @@ class TransmitterView:
     Args:
         path: the way back.
         seed: of its losses.
+        loop: of the acknowledgements; None for an own one where ``path`` asks for it.
 
     >>> view = TransmitterView(ReturnPath(error_db=3.0, delay_frames=1))
     >>> view.sent(10.0, 0.1); view.snr_db(0.1)
@@ -63,22 +79,28 @@ class TransmitterView:
     13.0
     """
 
-    def __init__(self, path: ReturnPath, seed: int = 0) -> None:
+    def __init__(self, path: ReturnPath, seed: int = 0, loop: OuterLoop | None = None) -> None:
         self._path = path
+        self._loop = loop or outer_loop(path)
         self._rng = np.random.default_rng(seed)
         self._under_way: deque[tuple[float | None, ChannelReport | None]] = deque()
         self._frames_lost = 0
         self._state = FeedbackState()
 
-    def sent(self, snr_db: float | None, now_s: float, report: ChannelReport | None = None) -> None:
+    def sent(
+        self, snr_db: float | None, now_s: float, report: ChannelReport | None = None, is_delivered: bool | None = None
+    ) -> None:
         """A frame went out.
 
         Args:
             snr_db: what its receiver feeds back, dB; None where it was lost.
             now_s: end of the frame, s.
             report: what its receiver reports of the channel.
+            is_delivered: what it acknowledges; None where the scheme has no check, or the frame is not to count.
         """
         is_lost = self._path.loss > 0 and self._rng.random() < self._path.loss
+        if self._loop is not None:
+            self._loop.sent(None if is_lost else is_delivered)
         self._under_way.append((None if is_lost else snr_db, report))
         if len(self._under_way) <= self._path.delay_frames:
             return
@@ -92,9 +114,16 @@ class TransmitterView:
         """The SNR to send the next frame for, dB; None when nothing is known."""
         if self._path.assumed_db is not None:
             return self._path.assumed_db
-        return self._state.snr_db(now_s, self._frames_lost)
+        known = self._state.snr_db(now_s, self._frames_lost)
+        margin_db = self._path.margin_db + (self._loop.margin_db if self._loop is not None else 0.0)
+        return None if known is None else bounded(known - margin_db)
 
     def report(self, now_s: float) -> ChannelReport | None:
         """The channel report to map the next frame by; None when nothing is known."""
         latest = self._state.holding(now_s, self._frames_lost)
         return None if latest is None or self._path.assumed_db is not None else latest.report
+
+
+def outer_loop(path: ReturnPath) -> OuterLoop | None:
+    """A new loop for a path, None where it asks for none."""
+    return OuterLoop(path.loss_target, path.delay_frames) if path.loss_target else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sdr_sc.schemes.bler_tables import rates_for, tables_sha256
 from sdr_sc.schemes.scheme import BaseScheme
 
@@ -23,6 +25,10 @@ class CodedScheme(BaseScheme):
     def begin(self, channel: str) -> None:
         """Take the channel's table of error rates."""
         self.rates = rates_for(channel)
+
+    def is_whole(self, found: np.ndarray) -> bool:
+        """Whether all checks of a frame's codewords were right."""
+        return bool((found >= 0).all())
 
     def describe_code(self) -> dict[str, Any]:
         """The code, and which tables of error rates its modes are chosen by."""

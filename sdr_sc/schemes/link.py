@@ -13,6 +13,7 @@ from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.link.adaptation import SnrSmoother
 from sdr_sc.link.mapping import ChannelReport, ImportanceMapper
 from sdr_sc.link.mode_choice import HYSTERESIS_DB, ModeChoice
+from sdr_sc.link.outer_loop import OuterLoop
 from sdr_sc.link.return_path import PERFECT, ReturnPath, TransmitterView
 from sdr_sc.phy.channels import Awgn, CarrierOffset, Chain, ChannelModel, parse_chain
 from sdr_sc.phy.frame.framing import build_frame
@@ -21,7 +22,7 @@ from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_report import channel_report
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
-from sdr_sc.schemes.scheme import LaterAnswers, Scheme, Transmission
+from sdr_sc.schemes.scheme import Acknowledging, LaterAnswers, Scheme, Transmission
 from sdr_sc.semantic.tasks.base import task_of
 
 GAP_SAMPLES = 160
@@ -167,6 +168,7 @@ class Link:
         mode: frame mode; None to choose it by the SNR that was fed back.
         feedback: the way back.
         seed: of the feedback's losses.
+        loop: of acknowledgements, where it goes on from link to link; None for an own one, if ``feedback`` asks for it.
 
     Attributes:
         mapper: how many frames were mapped by importance, and why others with a report were not.
@@ -186,6 +188,7 @@ class Link:
         mode: FrameMode | None = FrameMode.NORMAL,
         feedback: ReturnPath = PERFECT,
         seed: int = 0,
+        loop: OuterLoop | None = None,
     ) -> None:
         self._scheme, self._air, self._k = scheme, air, k
         self._items_per_frame, self._numerology = items_per_frame, numerology
@@ -193,7 +196,7 @@ class Link:
         self._gap = np.zeros(GAP_SAMPLES, np.complex64)
         self._frames = 0
         self._now_s = 0.0
-        self._smoother, self._feedback = SnrSmoother(smoothing), TransmitterView(feedback, seed)
+        self._smoother, self._feedback = SnrSmoother(smoothing), TransmitterView(feedback, seed, loop)
         self._soundings = 1 + feedback.delay_frames
         self._mode, self._choice = mode, ModeChoice(HYSTERESIS_DB, numerology)
         self._open: deque[tuple[Transmission, FrameOutcome, np.ndarray | None]] = deque()
@@ -203,7 +206,8 @@ class Link:
         knows the channel's SNR: a link that is measured is one that has been running."""
         for _ in range(self._soundings):
             transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
-            self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
+            received, _ = self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
+            self._feed_back(received, None)
 
     def send(self, images: np.ndarray, labels: np.ndarray) -> Iterator[FrameOutcome]:
         """Send items; the scheme gets the SNR that was fed back for the frame before.
@@ -238,6 +242,7 @@ class Link:
         on_air = frame_layout(self._numerology, mode).frame_symbols(size) * self._numerology.used
         lost = np.full(len(truth), -1)
         found: np.ndarray | None = lost if received is None else self._scheme.answer(transmission, received)
+        self._feed_back(received, found)
         if received is not None and isinstance(self._scheme, LaterAnswers):
             found = None if len(truth) else lost
         snr_db = None if received is None else received.snr_db
@@ -264,7 +269,7 @@ class Link:
         return self._feedback.snr_db(self._now_s)
 
     def _over_the_air(self, transmission: Transmission, mode: FrameMode) -> tuple[ReceivedFrame | None, int]:
-        """The frame as it was received, None if it was lost, and how many others were. Keeps what is fed back."""
+        """The frame as it was received, None if it was lost, and how many others were."""
         rows, width = transmission.payload.shape
         header = Header(
             transmission.model_id,
@@ -285,13 +290,19 @@ class Link:
         self._now_s += len(samples) / self._numerology.sample_rate_hz
         frames = self._receiver.push(self._air.process(samples))
         right = [frame for frame in frames if frame.header == header][:1]
-        if right:
-            levels = channel_report(right[0].channel)
-            seen = None if levels is None else ChannelReport(header.frame_num, levels)
-            self._feedback.sent(self._smoother.smooth(right[0].snr_db), self._now_s, seen)
-        else:
-            self._feedback.sent(None, self._now_s)
         return (right[0] if right else None), len(frames) - len(right)
+
+    def _feed_back(self, received: ReceivedFrame | None, found: np.ndarray | None) -> None:
+        """What comes back of the last frame; its answers, where it is to be acknowledged."""
+        is_delivered = None
+        if found is not None and isinstance(self._scheme, Acknowledging):
+            is_delivered = received is not None and self._scheme.is_whole(found)
+        if received is None:
+            self._feedback.sent(None, self._now_s, is_delivered=is_delivered)
+            return
+        levels = channel_report(received.channel)
+        seen = None if levels is None else ChannelReport(received.header.frame_num, levels)
+        self._feedback.sent(self._smoother.smooth(received.snr_db), self._now_s, seen, is_delivered)
 
 
 def run_scheme(

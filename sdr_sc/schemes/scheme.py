@@ -140,6 +140,15 @@ class Knowledge(Protocol):
         ...
 
 
+@runtime_checkable
+class Acknowledging(Protocol):
+    """What a scheme has beside `Scheme` whose receiver can check a frame, so that it may acknowledge it."""
+
+    def is_whole(self, found: np.ndarray) -> bool:
+        """Whether a frame with these answers, of `Scheme.answer`, was received as it was sent."""
+        ...
+
+
 class BaseScheme:
     """What most schemes do alike.
 

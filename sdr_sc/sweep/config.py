@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.documents import read_yaml
 from sdr_sc.link.network.pdu_schema import SNR_DB
-from sdr_sc.link.return_path import MOST_DELAY_FRAMES, PERFECT, ReturnPath
+from sdr_sc.link.return_path import MOST_DELAY_FRAMES, MOST_LOSS_TARGET, PERFECT, ReturnPath
 from sdr_sc.phy.frame.header import MAX_ITEMS
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.shown import shown
@@ -23,6 +23,7 @@ CAM = "cam"
 MODES = ("auto", *(mode.name.lower() for mode in FrameMode))
 """Of frames; auto: by what was fed back, frame by frame."""
 USUAL_MODE = FrameMode.NORMAL.name.lower()
+_LATER = ("margin_db", "loss_target")  # of feedback
 _OF_ENTRIES = ("scheme", "name", "k", "stop", "mode")  # all other keys are the scheme's parameters
 
 
@@ -79,12 +80,16 @@ class ChannelEntry:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What its name stands for, in results; feedback only where it is not perfect, as in earlier files."""
-        imperfect = self.feedback != PERFECT
+        """What its name stands for, in results; feedback, and its later keys, only where they say something, as in
+        earlier files."""
+        told = asdict(self.feedback)
+        for name in _LATER:
+            if told[name] == getattr(PERFECT, name):
+                del told[name]
         return {
             "models": self.models,
             "realisation_items": self.realisation_items,
-            **({"feedback": asdict(self.feedback)} if imperfect else {}),
+            **({"feedback": told} if self.feedback != PERFECT else {}),
         }
 
 
@@ -245,6 +250,8 @@ class _Reader(ValueReader):
             delay_frames=self.whole(f"{key}.delay_frames", spec.get("delay_frames", 0), 0, MOST_DELAY_FRAMES),
             loss=self.number(f"{key}.loss", spec.get("loss", 0), 0, 1),
             assumed_db=None if assumed is None else self.number(f"{key}.assumed_db", assumed, *SNR_DB),
+            margin_db=self.number(f"{key}.margin_db", spec.get("margin_db", 0), -40, 40),
+            loss_target=self.number(f"{key}.loss_target", spec.get("loss_target", 0), 0, MOST_LOSS_TARGET),
         )
 
     def stop(self, value: Any, key: str = "stop") -> StopRule:

@@ -13,14 +13,19 @@ import numpy as np
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.mode_choice import fixed_mode
+from sdr_sc.link.outer_loop import OuterLoop
+from sdr_sc.link.return_path import outer_loop
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.link import FrameOutcome, Link, noisy_channel
-from sdr_sc.schemes.scheme import Scheme
+from sdr_sc.schemes.scheme import Acknowledging, Scheme
 from sdr_sc.sweep.config import SchemeEntry
 from sdr_sc.sweep.grid import Task
 from sdr_sc.sweep.items import fingerprint, items_of, test_set
 from sdr_sc.sweep.tally import PointResult, Tally
 
+SETTLING_FRAMES = 30
+"""Of a link with acknowledgements, before those that count."""
+_NOT_COUNTED = 1 << 31
 _loaded = threading.local()  # a scheme has state, and a Dask worker may have several threads
 
 
@@ -93,18 +98,40 @@ def _send_all(task: Task, tally: Tally) -> None:
 def _blocks(task: Task) -> Iterator[Iterator[FrameOutcome]]:
     """The frames of each channel realisation; of all items where there is one realisation alone."""
     config, point = task.config, task.point
-    scheme, data = load_scheme(task.scheme, config.data_set), test_set(config.data_set)
-    order, numerology = items_of(point.seed, config.items, config.data_set), Numerology()
+    scheme = load_scheme(task.scheme, config.data_set)
+    order = items_of(point.seed, config.items, config.data_set)
     step = task.channel.realisation_items or len(order)
+    loop = outer_loop(task.channel.feedback) if isinstance(scheme, Acknowledging) else None
+    if loop is not None:
+        _settle(task, scheme, order, loop)
     for number, first in enumerate(range(0, len(order), step)):
-        # Of seed and place alone: every scheme, k and SNR meets the same channel, and the same noise scaled.
-        seed = int(np.random.SeedSequence((point.seed, number)).generate_state(1, np.uint64)[0])
-        air = noisy_channel(task.channel.models, point.snr_db, config.carrier_offset_hz, seed, numerology)
-        scheme.begin(task.channel.models)
-        way_back = task.channel.feedback
-        mode = fixed_mode("sweep", task.scheme.mode)
-        link = Link(scheme, air, point.k, config.items_per_frame, numerology, mode=mode, feedback=way_back, seed=seed)
-        chosen = order[first : first + step]
-        images, labels = data.items(chosen), data.targets(scheme.task, chosen).astype(np.int64)
-        link.sound(images, labels)
-        yield link.send(images, labels)
+        yield _block(task, scheme, order[first : first + step], number, loop)
+
+
+def _settle(task: Task, scheme: Scheme, order: np.ndarray, loop: OuterLoop) -> None:
+    """Frames that do not count, over channels of their own, until a loop's margin has found its place."""
+    per_frame = task.config.items_per_frame
+    several = np.resize(order, SETTLING_FRAMES * per_frame)
+    step = task.channel.realisation_items or len(several)
+    for number, first in enumerate(range(0, len(several), step)):
+        for _ in _block(task, scheme, several[first : first + step], _NOT_COUNTED + number, loop):
+            pass
+
+
+def _block(
+    task: Task, scheme: Scheme, chosen: np.ndarray, number: int, loop: OuterLoop | None
+) -> Iterator[FrameOutcome]:
+    """The frames of one channel realisation, of the items at these places of the test set."""
+    config, point, numerology = task.config, task.point, Numerology()
+    # Of seed and place alone: every scheme, k and SNR meets the same channel, and the same noise scaled.
+    seed = int(np.random.SeedSequence((point.seed, number)).generate_state(1, np.uint64)[0])
+    air = noisy_channel(task.channel.models, point.snr_db, config.carrier_offset_hz, seed, numerology)
+    scheme.begin(task.channel.models)
+    link = Link(
+        scheme, air, point.k, config.items_per_frame, numerology, mode=fixed_mode("sweep", task.scheme.mode),
+        feedback=task.channel.feedback, seed=seed, loop=loop,
+    )  # fmt: skip
+    data = test_set(config.data_set)
+    images, labels = data.items(chosen), data.targets(scheme.task, chosen).astype(np.int64)
+    link.sound(images, labels)
+    return link.send(images, labels)

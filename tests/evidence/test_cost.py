@@ -11,8 +11,11 @@ from sdr_sc.evidence.cost import bench_cost, modem_rows, network_rows
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.evidence.entries import entry_named
 from sdr_sc.evidence.int8 import bench_int8
+from sdr_sc.evidence.operations import DECODING_AN_EDGE, Work, codes_watched, of_ends
 from sdr_sc.evidence.peaks import bench_peaks, peaks_db
+from sdr_sc.phy.coding.ldpc_qam import LdpcQam, with_crc
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.schemes.catalogue import make_scheme
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 
@@ -53,6 +56,40 @@ def test_cost_of_the_networks_is_that_of_the_shipped_student() -> None:
     assert rows["encoder; MFLOP"] == pytest.approx(4.2, abs=0.05)
     assert rows["encoder; uJ by arithmetic alone, float32"] == pytest.approx(2.3 * rows["encoder; MFLOP"])
     assert rows["encoder; kB of activations at most, float32"] > 28 * 28 * 4 / 1e3
+
+
+def test_codes_are_counted_by_the_edges_and_iterations_that_they_need() -> None:
+    code = LdpcQam(200, 200, 2)
+    bits = np.stack([with_crc(np.ones(150, np.uint8), 200)] * 3)
+    variance = np.full((3, 200), np.float32(0.25))
+    noise = np.random.default_rng(1).standard_normal((3, 200, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    with codes_watched() as work:
+        sent = code.encode(bits)
+        received = sent + np.sqrt(variance / 2) * noise
+        assert code.decode(received, variance)[1].all()
+    assert code.edges > 3 * 200 and work.encode_operations == 3 * code.edges
+    assert code.iterations_done >= 3
+    assert work.decode_operations == DECODING_AN_EDGE * code.edges * code.iterations_done
+    assert work.message_bytes == 16 * code.edges and work.encode_ms > 0 and work.decode_ms > 0
+    before = work.decode_operations
+    code.decode(received, variance)
+    assert work.decode_operations == before, "what follows is not counted"
+
+
+def test_operations_stand_at_the_end_that_has_the_network() -> None:
+    def ends(kind: str, **parameters: str | int) -> tuple[Work, Work]:
+        found = of_ends(kind, make_scheme(kind, **parameters), DEFAULT_MODEL, 10.0, None, 50)
+        assert found is not None
+        return found
+
+    ours, of_class = ends("ours"), ends("label_ldpc", teacher="student")
+    assert of_class[0].flops == ours[0].flops + ours[1].flops and of_class[1].flops == 0
+    assert of_ends("pca", make_scheme("pca"), DEFAULT_MODEL, 10.0, None, 50) is None
+    sent, received = ends("thumbnail_ldpc", target=90)
+    side = 14
+    convolutions = side**2 * 9 * (32 + 32 * 48) + side**2 / 4 * 9 * (48 * 64 + 2 * 64 * 64)
+    assert received.flops - sent.flops == pytest.approx(2 * 2 * (convolutions + 4 * 64 * 10), rel=1e-6)
+    assert 2 * side**2 * (32 + 3 + 2 * side + 1) * 16 < sent.flops < received.flops
 
 
 def test_the_modem_costs_both_ends_something() -> None:

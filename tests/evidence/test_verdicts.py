@@ -12,7 +12,7 @@ import pytest
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.settings import settings_of
 from sdr_sc.evidence.verdicts import Option, choose, winner
-from sdr_sc.evidence.wins import comparisons, rows, table, tally
+from sdr_sc.evidence.wins import comparisons, rows, strongest, table, table_of_settings, tally
 from sdr_sc.report.sweep.compare import Difference
 from sdr_sc.report.sweep.operating_points import Key, Operation
 from sdr_sc.report.sweep.results_set import load_study
@@ -162,6 +162,64 @@ def test_the_table_and_its_figures_say_the_same(tmp_path: Path) -> None:
     figures = {row.name: row.value for row in rows(found)}
     assert figures["awgn, mean over SNR; ours less class: symbols of the rival over ours, payload"] == 0.5
     assert len(comparisons(path)) == 5
+
+
+RIVALS = ["ours", {"scheme": "label_ldpc", "name": "class"}, {"scheme": "label_ldpc", "name": "image"}]
+
+
+@pytest.mark.parametrize(
+    ("of_class", "of_image", "shown", "winner_is"),
+    [
+        ((0.93, 2.0), (0.95, 90.0), "class", "class"),  # one wins, one trades
+        ((0.93, 2.0), (0.94, 1.0), "image", "image"),  # both win, and this one more
+        ((0.93, 1.0), (0.93, 2.0), "class", "class"),
+        ((0.5, 2.0), (0.93, 4.0), "image", "even"),
+        ((0.5, 2.0), (0.95, 90.0), "image", "traded"),
+        ((0.6, 2.0), (0.5, 1.0), "class", "ours"),  # ours wins against all; the better one is shown
+    ],
+)
+def test_a_setting_is_won_against_all_rivals_or_not_at_all(
+    tmp_path: Path, of_class: tuple[float, float], of_image: tuple[float, float], shown: str, winner_is: str
+) -> None:
+    values = {"ours": (0.93, 4.0), "class": of_class, "image": of_image}
+    path = write(tmp_path / "x.parquet", {"awgn": ""}, lambda point: values[point.scheme], schemes=RIVALS)
+    found = comparisons(path, means_only=True)
+    assert [one.rival for one in found] == ["class", "image"]
+    (line,) = strongest(found, "uses")
+    assert (line.rival, line.winner("uses", "ours")) == (shown, winner_is)
+    text = table_of_settings(found).splitlines()
+    assert len(text) == 3 and f" | {shown} | " in text[2] and text[2].split(" | ")[5] == winner_is
+    counts = {name: int(name == {"class": "rival", "image": "rival"}.get(winner_is, winner_is))
+              for name in ("ours", "rival", "even", "traded", "both fail")}  # fmt: skip
+    assert f"| the strongest of each | payload | {' | '.join(map(str, counts.values()))} |" in tally(found)
+
+
+def test_each_scheme_takes_its_best_margin_where_channels_differ_in_that_alone(tmp_path: Path) -> None:
+    fading = "rayleigh(doppler_hz=5)"
+    channels = {
+        "fading": fading,
+        "fading, 3": {"models": fading, "feedback": {"margin_db": 3}},
+        "fading, acknowledged": {"models": fading, "feedback": {"loss_target": 0.02}},
+        "fading, late": {"models": fading, "feedback": {"delay_frames": 2}},
+        "wrong": {"models": "", "feedback": {"error_db": 3}},
+        "wrong, acknowledged": {"models": "", "feedback": {"error_db": 3, "loss_target": 0.02}},
+    }
+    by_class = {"fading": (0.6, 1.0), "fading, 3": (0.9, 2.0), "fading, acknowledged": (0.9, 1.5), "wrong": (0.2, 1.0)}
+
+    def value(point: Point) -> tuple[float, float]:
+        return (0.9, 3.0) if point.scheme == "ours" else by_class.get(point.channel, (0.9, 2.5))
+
+    found = {one.setting: one for one in comparisons(write(tmp_path / "x.parquet", channels, value), means_only=True)}
+    assert list(found) == [
+        f"{name}, mean over SNR" for name in ("fading", "fading, late", "wrong", "wrong, acknowledged")
+    ]
+    fading_one = found["fading, mean over SNR"]
+    assert fading_one.theirs is not None and fading_one.theirs.label == "acknowledgements"
+    assert fading_one.ours is not None and fading_one.ours.label == "margin of 0 dB"
+    assert fading_one.winner("uses", "ours") == "class"
+    late = found["fading, late, mean over SNR"]
+    assert late.theirs is not None and late.theirs.label == "", "where there is no choice none is shown"
+    assert found["wrong, mean over SNR"].winner("uses", "ours") == "ours", "a margin for a known error is no margin"
 
 
 def test_results_without_a_rival_are_refused(tmp_path: Path) -> None:

@@ -92,6 +92,10 @@ def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> 
         ({"channels": ["awgn"]}, "channels have to be names with models"),
         ({"channels": {"a": {"model": "x"}}}, "in channels.a the key 'model' is unknown; use models"),
         ({"channels": {"a": {"models": "", "feedback": {"error": 3}}}}, "in channels.a.feedback the key 'error'"),
+        (
+            {"channels": {"a": {"models": "", "feedback": {"loss_target": 1}}}},
+            "channels.a.feedback.loss_target is 1; use a",
+        ),
         ({"channels": {"a": {"models": "", "feedback": {"loss": 2}}}}, "channels.a.feedback.loss is 2; use a number"),
         ({"channels": {"a": {"models": "", "feedback": {"assumed_db": 5, "loss": 0.1}}}}, "channels.a.feedback has"),
         ({"channels": {"a": 5}}, "channels.a has to be keys with values"),

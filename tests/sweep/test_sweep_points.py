@@ -96,6 +96,19 @@ def test_feedback_decides_what_is_sent_and_not_how_it_is_received() -> None:
     assert same(told(delay_frames=3), told(delay_frames=3)) and told(delay_frames=3).items == 500
 
 
+def test_acknowledgements_find_the_margin_of_a_coded_scheme_and_leave_others_as_they_are() -> None:
+    def told(scheme: object, **feedback: float) -> PointResult:
+        channels = {"c": {"models": "", "feedback": {"error_db": 4, **feedback}}}
+        return measure(one_task(schemes=[scheme], channels=channels, k=["cam"], snr_db=[10], items=1000))
+
+    coded = {"scheme": "label_ldpc", "teacher": "student"}
+    trusting, learned = told(coded), told(coded, loss_target=0.02)
+    assert trusting.correct < 300 and learned.correct > 850, "4 dB too much lose most frames, until they are known"
+    assert learned.channel_uses > 1.2 * trusting.channel_uses
+    assert told(coded, margin_db=5).correct > 900
+    assert exact({1: told("ours")}) == exact({1: told("ours", loss_target=0.02)})
+
+
 def test_a_point_is_what_the_link_alone_gives() -> None:
     """Another way through the same link: no sounding frame, another draw of the noise."""
     task = one_task(items=1000, snr_db=[0])

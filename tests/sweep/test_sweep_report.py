@@ -115,7 +115,8 @@ def test_a_configuration_comes_back_from_its_yaml() -> None:
                     {"scheme": "pca", "stop": {"interval_points": 2.5, "minimum_items": 300}}],
         "channels": {"a": "", "b": {"models": "rayleigh(doppler_hz=1)", "realisation_items": 9}, "c": "rician(k_db=3)",
                      "d": {"models": "", "feedback": {"error_db": -3, "delay_frames": 2, "loss": 0.1}},
-                     "e": {"models": "", "feedback": {"assumed_db": 0}}},
+                     "e": {"models": "", "feedback": {"assumed_db": 0}},
+                     "f": {"models": "", "feedback": {"margin_db": -3, "loss_target": 0.02}}},
         "snr_db": {"from": -5, "to": 5, "step": 2.5}, "seeds": [1, 7], "k": [4, "cam"], "items": 123,
         "stop": {"interval_points": 1.5},
     }  # fmt: skip

@@ -35,6 +35,9 @@ class LdpcQam:
         is_interleaved: with the standard's bit interleaver, which gives information bits the safer places of a symbol.
         shape_db: see `sdr_sc.phy.coding.qam`.
 
+    Attributes:
+        iterations_done: of all words so far.
+
     Raises:
         MissingDependencyError: the library ``ldpc`` is not installed.
     """
@@ -58,6 +61,7 @@ class LdpcQam:
         self.info_bits, self.symbols, self.bits_per_symbol = info_bits, symbols, bits_per_symbol
         self._code = NrCode(info_bits, symbols * bits_per_symbol, bits_per_symbol if is_interleaved else 1)
         self._shape_db = shape_db
+        self.iterations_done = 0
         self._decoder = BpDecoder(
             self._code.matrix,
             error_rate=0.1,  # of each bit is given with each codeword
@@ -66,6 +70,11 @@ class LdpcQam:
             schedule="parallel",
             input_vector_type="syndrome",
         )
+
+    @property
+    def edges(self) -> int:
+        """Of the graph of bits and checks."""
+        return int(self._code.matrix.nnz)
 
     def encode(self, bits: np.ndarray) -> np.ndarray:
         """Codewords.
@@ -110,6 +119,7 @@ class LdpcQam:
             with _DECODING:
                 self._decoder.update_channel_probs(chances[i].tolist())
                 hard[i] ^= self._decoder.decode(syndromes[i].astype(object)).astype(np.uint8)
+                self.iterations_done += int(self._decoder.iter)
         return hard[:, : self.info_bits]
 
     def decode(self, symbols: np.ndarray, noise_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

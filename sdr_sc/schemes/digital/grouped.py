@@ -94,6 +94,11 @@ class GroupedScheme(CodedScheme):
         self._sources, self._target = list(sources), checked_target(target, name)
         self._plans: dict[tuple[str, int, int | None, int], list[tuple[int, int]]] = {}
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """By their places, see `plans`."""
+        return tuple(self._sources)
+
     def plans(self, snr_db: float | None, k: int | None, items: int) -> list[tuple[int, int]]:
         """Places of source and mode, the best choice first, then those of fewer symbols, should messages be too long.
 
