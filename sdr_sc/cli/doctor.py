@@ -9,16 +9,22 @@ import sys
 import click
 
 from sdr_sc.doctor.checks import Finding, diagnose
+from sdr_sc.doctor.machine import compile_modules
 from sdr_sc.shown import shown
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def command(as_json: bool) -> None:
+@click.option("--compile", "compiles", is_flag=True, help="Only compile what is to be compiled on this machine.")
+def command(as_json: bool, compiles: bool) -> None:
     """Show what sdr_sc needs, what of it is here, and the command that gets what is missing.
 
     Status: 0 all that is required is here, 1 something is missing.
     """
+    if compiles:
+        for what, is_new, path in compile_modules():
+            click.echo(f"{what}: {'compiled' if is_new else 'up to date'}, {shown(path)}")
+        return
     findings = diagnose()
     if as_json:
         click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))

@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sdr_sc.doctor.leftovers import find_leftovers
+from sdr_sc.errors import SdrScError
 from sdr_sc.places import cache_folder, own_folder, replaced_home
 from sdr_sc.simusrp import build as simusrp
 
@@ -31,6 +32,31 @@ def _home() -> tuple[bool, str]:
 
 def _simulated_usrp() -> tuple[bool, str]:
     return True, str(simusrp.module_path())
+
+
+def _compiled_blocks() -> tuple[bool, str]:
+    from sdr_sc.blocks.runtime import pmt_arrays  # needs GNU Radio, which may be what is missing
+
+    problem = pmt_arrays.why_not()
+    return not problem, problem or str(pmt_arrays.MODULE.path())
+
+
+def compile_modules() -> Iterator[tuple[str, bool, Path]]:
+    """Compile what is not compiled for this machine's libraries.
+
+    Yields:
+        What it is, whether it is new, and the module's file.
+
+    Raises:
+        SdrScError: it cannot be compiled, or does not fit what it was compiled for.
+    """
+    from sdr_sc.blocks.runtime import pmt_arrays
+
+    for module in (simusrp.MODULE, pmt_arrays.MODULE):
+        yield module.what, module.build(), module.path()
+    problem = pmt_arrays.why_not()
+    if problem:
+        raise SdrScError(problem)
 
 
 def _one_of(names: tuple[str, ...]) -> Callable[[], tuple[bool, str]]:
@@ -70,6 +96,7 @@ def _leftovers() -> tuple[bool, str]:
 
 ROWS: list[tuple[str, Callable[[], tuple[bool, str]], str, bool]] = [
     ("simulated USRP", _simulated_usrp, "sdr-sc simusrp build", False),
+    ("the blocks' compiled part", _compiled_blocks, "sdr-sc doctor --compile", False),
     ("images for USRP hardware", _firmware, "sudo uhd_images_downloader", False),
     (
         "real-time priority",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fast way between numpy arrays and PMT vectors gives what the slow one gives."""
+"""The fast ways between numpy arrays and PMT vectors, compiled and by bytes, give what the slow one gives."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ import numpy as np
 import pmt
 import pytest
 
+from sdr_sc.blocks.runtime import pmt_arrays, vectors
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
-from sdr_sc.blocks.runtime.vectors import from_vector, to_vector
+from sdr_sc.blocks.runtime.vectors import from_vector, read_pair, to_pair, to_vector
+from sdr_sc.errors import MissingDependencyError, SdrScError
 
 TYPES = [np.uint8, np.float32, np.complex64, np.float64, np.int32, np.int16]
+
+
+@pytest.fixture(params=["compiled", "by bytes"], autouse=True)
+def way(request, monkeypatch) -> str:
+    """Both ways give the same."""
+    assert pmt_arrays.why_not() == "", "make setup compiles it"
+    if request.param == "by bytes":
+        monkeypatch.setattr(vectors, "_COMPILED", None)
+    return request.param
 
 
 def values(kind: type, count: int) -> np.ndarray:
@@ -44,8 +55,6 @@ def test_strided_arrays_are_taken_as_they_read() -> None:
 
 
 def test_the_fast_way_reads_dictionaries_as_the_slow_one() -> None:
-    from sdr_sc.blocks.runtime.vectors import read_pair
-
     meta = {"k": 3, "big": -(2**40), "snr_db": 1.5, "no": False, "yes": True, "": -1, "v": values(np.int32, 5)}
     meta |= {f"v{np.dtype(kind).name}": values(kind, 3) for kind in (np.uint8, np.float32, np.complex64)}
     message, data = make_pdu(meta, values(np.float32, 4)), values(np.float32, 4)
@@ -98,3 +107,44 @@ def test_it_is_the_fast_way() -> None:
         return min(times)
 
     assert fastest(to_vector) < fastest(pmt.to_pmt) / 5
+
+
+def test_both_ways_give_the_same_message(monkeypatch) -> None:
+    meta = {"a": 1, "text": "\u00e4", "none": None, "list": [1, "b"], "large": 2**62, "long": "x" * 300, "c": 1 + 2j}
+    for data in (values(np.complex64, 5), values(np.float32, 0), values(np.int32, 6)[::2]):
+        made = to_pair(meta, data)
+        monkeypatch.setattr(vectors, "_COMPILED", pmt_arrays.compiled())
+        other = to_pair(meta, data)
+        assert pmt.serialize_str(made) == pmt.serialize_str(other)
+        assert read_pair(made) is None and read_pdu(made, "frames")[0].keys() == meta.keys()
+
+
+def test_a_repeated_key_a_foreign_key_and_too_many_keys_are_left_to_the_slow_way() -> None:
+    data, entry = to_vector(values(np.uint8, 2)), pmt.cons(pmt.intern("k"), pmt.from_long(1))
+    twice = pmt.dcons(entry, pmt.dcons(entry, pmt.PMT_NIL))
+    for wrong in (
+        twice,
+        pmt.dict_add(pmt.make_dict(), pmt.from_long(3), pmt.from_long(1)),
+        pmt.to_pmt({f"key {number}": number for number in range(65)}),
+        pmt.cons(entry, pmt.PMT_NIL),
+    ):
+        assert read_pair(pmt.cons(wrong, data)) is None
+
+
+def test_what_is_missing_to_compile_it_is_reported(tmp_path, monkeypatch) -> None:
+    module = pmt_arrays.PmtArrays()
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
+    with pytest.raises(SdrScError, match="the compiled part of the blocks is not built; run 'sdr-sc doctor --compile'"):
+        module.path()
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
+    with pytest.raises(MissingDependencyError, match="headers of Python are missing.*gnuradio-dev pybind11-dev"):
+        module.build()
+
+
+def test_bindings_of_another_kind_are_not_used(monkeypatch) -> None:
+    class Foreign:
+        def from_vector(self, vector: object) -> object:
+            raise TypeError("incompatible function arguments")
+
+    monkeypatch.setattr(pmt_arrays, "_loaded", Foreign)
+    assert "does not fit GNU Radio's bindings" in pmt_arrays.why_not.__wrapped__()

@@ -77,7 +77,7 @@ def test_the_temporary_cache_is_ours_whoever_was_there_before(without_home, monk
     assert (folder == usual) == (kind == "nobody was there")
     assert is_private(grc_compile._cache_file().parent)
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    assert is_private(build.cache_folder()) and build.cache_folder().is_relative_to(folder)
+    assert is_private(build.MODULE.cache_folder()) and build.MODULE.cache_folder().is_relative_to(folder)
     assert list((without_home / "elsewhere").glob("*")) == []
 
 

@@ -193,4 +193,4 @@ def test_every_temporary_folder_of_ours_can_be_found() -> None:
         for file in sorted((ROOT / "sdr_sc").rglob("*.py"))
         if re.search(r"^[^>]*(?:mkdtemp|TemporaryDirectory)\(", file.read_text(), re.MULTILINE)
     ]
-    assert made_elsewhere == ["sdr_sc/places.py", "sdr_sc/simusrp/build.py"]
+    assert made_elsewhere == ["sdr_sc/native.py", "sdr_sc/places.py"]

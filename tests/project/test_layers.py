@@ -29,7 +29,7 @@ ROOMS = (
 )
 """Floor by floor, the top one first: a room imports from the floors below its own."""
 EVERYWHERE = {
-    *("errors", "files", "documents", "jsonable", "shown", "places", "processes", "sealed", "yaml_values"),
+    *("errors", "files", "documents", "jsonable", "native", "shown", "places", "processes", "sealed", "yaml_values"),
     "__version__",
 }
 FORBIDDEN = {

@@ -20,6 +20,7 @@ from command import assert_one_line_error, sdr_sc
 from simusrp_children import Children, new_air
 from simusrp_device import Usrp
 
+from sdr_sc import native
 from sdr_sc.errors import MissingDependencyError, SdrScError
 from sdr_sc.phy.channels import Awgn, Multipath, Tdl, parse_chain
 from sdr_sc.phy.numerology import Numerology
@@ -39,7 +40,7 @@ def other_folder(children, tmp_path, monkeypatch):
     """A copy of the module in a folder of our own."""
     folder = tmp_path / "modules"
     shutil.copytree(build.module_path().parent, folder / build.source_hash())
-    monkeypatch.setattr(build, "cache_folder", lambda: folder)
+    monkeypatch.setattr(build.MODULE, "cache_folder", lambda: folder)
     return folder / build.source_hash()
 
 
@@ -51,9 +52,9 @@ def test_a_repeat_builds_nothing(children) -> None:
 
 
 def test_a_module_for_another_libuhd_is_reported_and_built_again(other_folder, monkeypatch) -> None:
-    record = json.loads((other_folder / build.RECORD_NAME).read_text())
+    record = json.loads((other_folder / native.RECORD_NAME).read_text())
     record["libuhd"] = "/usr/lib/libuhd.so.3.9.9"
-    (other_folder / build.RECORD_NAME).write_text(json.dumps(record))
+    (other_folder / native.RECORD_NAME).write_text(json.dumps(record))
     for call in (build.module_path, build.environment, build.enable):
         with pytest.raises(SdrScError, match="built for libuhd.so.3.9.9, .* run 'sdr-sc simusrp build'"):
             call()
@@ -62,9 +63,9 @@ def test_a_module_for_another_libuhd_is_reported_and_built_again(other_folder, m
         module.write_bytes(b"new")
         return record | {"libuhd": "/bin/sh"}
 
-    monkeypatch.setattr(build, "_compile", compile_quickly)
+    monkeypatch.setattr(build.MODULE, "compile", compile_quickly)
     assert build.build() is True and build.module_path().read_bytes() == b"new"
-    (other_folder / build.RECORD_NAME).write_text("{")
+    (other_folder / native.RECORD_NAME).write_text("{")
     with pytest.raises(SdrScError, match="is damaged; run"):
         build.module_path()
     shutil.rmtree(other_folder)
@@ -75,23 +76,23 @@ def test_a_module_for_another_libuhd_is_reported_and_built_again(other_folder, m
 def test_modules_of_other_checkouts_stay_for_weeks(other_folder, monkeypatch) -> None:
     def compile_quickly(scratch: Path, module: Path) -> dict[str, str]:
         module.write_bytes(b"new")
-        return json.loads((other_folder / build.RECORD_NAME).read_text())
+        return json.loads((other_folder / native.RECORD_NAME).read_text())
 
-    monkeypatch.setattr(build, "_compile", compile_quickly)
+    monkeypatch.setattr(build.MODULE, "compile", compile_quickly)
     now = time.time()
     for name, age_days in (("young", 20), ("old", 40), ("loaded", 40)):
         copy = Path(shutil.copytree(other_folder, other_folder.with_name(name)))
-        for path in (copy / build.RECORD_NAME, copy):
+        for path in (copy / native.RECORD_NAME, copy):
             os.utime(path, (now, now - age_days * 86400))
     loaded = str(other_folder.with_name("loaded") / build.MODULE_NAME)
     with open(loaded, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
         build.build(force=True)
-    names = {other_folder.name, "young", "loaded", build.LOCK_NAME}
+    names = {other_folder.name, "young", "loaded", native.LOCK_NAME}
     assert {path.name for path in other_folder.parent.iterdir()} == names
 
 
 def test_a_module_in_use_stays_young(other_folder) -> None:
-    record = other_folder / build.RECORD_NAME
+    record = other_folder / native.RECORD_NAME
     os.utime(record, (0, 0))
     build.module_path()
     assert time.time() - record.stat().st_mtime < 1000
