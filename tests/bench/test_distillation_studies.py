@@ -24,6 +24,7 @@ from sdr_sc.distill.config import DistillConfig
 from sdr_sc.distill.studies.schemes import FAIR, Scheme
 from sdr_sc.distill.studies.study import Comparison, Condition, Size, Study, TeacherPlan, sized_config
 from sdr_sc.distill.targets.teacher_targets import NoTeacher, training_policy
+from sdr_sc.distill.teachers.efficientnet import load
 from sdr_sc.distill.train import Trainer
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.paired import paired_gain
@@ -132,6 +133,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.kept["images"] == 60 and set(result.kept["right"]["taught"]) == {"1", "2"}
     assert len(result.kept["right"]) == 2, "the rival that was not chosen is not measured"
     assert sum("trained in" in word for word in said) == 6
+    card = load(place / "teacher_20_seed1.safetensors")[1]
+    accuracies = {
+        f"teacher few, seed 1, {name} images": value
+        for name, value in (("held-out", card.validation_accuracy), ("test", card.test_accuracy))
+    }
+    assert {row.name: row.value for row in result.rows[-2:]} == {
+        name: pytest.approx(100 * (value or np.nan)) for name, value in accuracies.items()
+    }
     return place
 
 
@@ -215,10 +224,25 @@ def test_the_command_keeps_answers_that_gain_reads(
 
     monkeypatch.setattr(rows_module, "run_study", answered)
     path = str(tmp_path / "rows.json")
-    options = ["--quick", "--seed", "5", "--epochs", "3", "--scheme", "labels_600", "--json", path]
+    options = [
+        "--quick",
+        "--seed",
+        "5",
+        "--epochs",
+        "3",
+        "--test-images",
+        "70",
+        "--teacher-pixels",
+        "48",
+        "--scheme",
+        "labels_600",
+        "--json",
+        path,
+    ]
     assert run(capsys, "study", "few-labels", "control", *options, "--folder", str(tmp_path)).returncode == 0
     ((name, size, only),) = asked
     assert (name, size.seeds, size.epochs, only) == ("few-labels", (5,), 3, ("labels_600",)), "control has none such"
+    assert (size.test_images, size.teacher_pixels) == (70, 48)
     content = json.loads(Path(path).read_text())
     assert content["config"]["size"]["epochs"] == 3 and content["config"]["schemes"] == ["labels_600"]
     result = run(capsys, "gain", path, "--study", "few-labels", "--one", "taught", "--other", "plain")

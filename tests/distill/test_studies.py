@@ -134,19 +134,21 @@ def test_what_is_no_ensemble_is_refused() -> None:
 
 
 def test_teachers_are_made_once_and_refused_with_other_settings(tmp_path: Path) -> None:
-    data, said = fashion_mnist.load("train").first(TINY.images), []
+    data, test, said = fashion_mnist.load("train").first(TINY.images), fashion_mnist.load("test").first(20), []
     plan = TeacherPlan("pair", labels=20, seeds=(1, 2))
-    folder = prepare(plan, TINY, data, tmp_path, "abc", said.append)
+    folder = prepare(plan, TINY, data, test, tmp_path, "abc", said.append)
     knowledge = open_prestored(folder, data)
     assert knowledge.items == 120 and knowledge.manifest.feature_dim == 2 * 1280
     assert " + " in knowledge.manifest.teacher and len(said) == 3
     kept = {path: os.stat(path).st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    assert prepare(plan, TINY, data, tmp_path, "def", said.append) == folder
+    assert prepare(plan, TINY, data, test, tmp_path, "def", said.append) == folder
     assert {path: os.stat(path).st_mtime_ns for path in kept} == kept, "nothing is made again"
-    part = prepare(replace(plan, name="part", seeds=(1,)), replace(TINY, asked=64), data, tmp_path, "abc", said.append)
+    part = prepare(
+        replace(plan, name="part", seeds=(1,)), replace(TINY, asked=64), data, test, tmp_path, "abc", said.append
+    )
     assert open_prestored(part, data, may_be_part=True).items == 64
     with pytest.raises(SdrScError, match="was fitted with another epochs"):
-        fitted(20, 1, replace(TINY, teacher_steps=100), data, tmp_path, "abc")
+        fitted(20, 1, replace(TINY, teacher_steps=100), data, test, tmp_path, "abc")
 
 
 def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,9 +156,10 @@ def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from sdr_sc.distill.teachers.efficientnet import load
 
     data, size = fashion_mnist.load("train").first(TINY.images), replace(TINY, teacher_steps=4)
+    test = fashion_mnist.load("test").first(20)
     monkeypatch.setattr(module, "CHECKPOINT_STEPS", 2)
     (tmp_path / "whole").mkdir(), (tmp_path / "cut").mkdir()
-    whole = load(fitted(20, 1, size, data, tmp_path / "whole", "abc"))[1]
+    whole = load(fitted(20, 1, size, data, test, tmp_path / "whole", "abc"))[1]
     step, count = module.FitTrainer._one_step, []
 
     def failing(trainer) -> float:
@@ -168,7 +171,11 @@ def test_an_interrupted_fit_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patched:
         patched.setattr(module.FitTrainer, "_one_step", failing)
         with pytest.raises(KeyboardInterrupt):
-            fitted(20, 1, size, data, tmp_path / "cut", "abc")
+            fitted(20, 1, size, data, test, tmp_path / "cut", "abc")
     assert (tmp_path / "cut" / "teacher_20_seed1.checkpoint").is_file()
-    assert load(fitted(20, 1, size, data, tmp_path / "cut", "abc"))[1].weights_sha256 == whole.weights_sha256
+    assert load(fitted(20, 1, size, data, test, tmp_path / "cut", "abc"))[1].weights_sha256 == whole.weights_sha256
     assert np.isfinite(whole.validation_accuracy or np.nan)
+    network = load(tmp_path / "whole" / "teacher_20_seed1.safetensors")[0]
+    with torch.inference_mode():
+        found = network(torch.from_numpy(test.images).unsqueeze(1))[0].argmax(1).numpy()
+    assert whole.test_accuracy == np.mean(found == test.labels)

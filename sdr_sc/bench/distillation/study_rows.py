@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.bench.distillation.runs import Run
-from sdr_sc.bench.distillation.study_runs import Job, Outcomes, run_all, training_set
-from sdr_sc.distill.studies.prepare import knowledge_folder, prepare
-from sdr_sc.distill.studies.study import Comparison, Condition, Size, Study, sized
+from sdr_sc.bench.distillation.study_runs import Job, Outcomes, run_all, test_set, training_set
+from sdr_sc.distill.studies.prepare import knowledge_folder, prepare, teacher_cards
+from sdr_sc.distill.studies.study import Comparison, Condition, Size, Study, TeacherPlan, sized
 from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.paired import pack, paired_gain, unpack
@@ -53,9 +53,9 @@ def run_study(
     schemes = [scheme for scheme in study.schemes if not only or scheme.name in only]
     data, git = training_set(size), git_commit()
     asked = {scheme.teacher for scheme in schemes}
-    for plan in study.teachers:
-        if plan.name in asked:
-            prepare(plan, size, data, folder, git, log)
+    plans = [plan for plan in study.teachers if plan.name in asked]
+    for plan in plans:
+        prepare(plan, size, data, test_set(size.test_images), folder, git, log)
     jobs = [
         Job(
             Run(sized(scheme, size), seed, size.epochs, folder),
@@ -70,7 +70,19 @@ def run_study(
     points = compared_at(study, contracts)
     measured = [replace(job, conditions=points[name]) for job in jobs if (name := job.run.scheme.name) in points]
     found = run_all(measured, size, workers, log)
-    return StudyResult(study_rows(study, found, contracts, size.judged), kept_answers(found))
+    rows = [*study_rows(study, found, contracts, size.judged), *teacher_rows(plans, folder)]
+    return StudyResult(rows, kept_answers(found))
+
+
+def teacher_rows(plans: Sequence[TeacherPlan], folder: Path) -> list[Row]:
+    """What each member of the teachers reaches, by its card, without any channel."""
+    rows = []
+    for plan in plans:
+        for seed, card in zip(plan.seeds, teacher_cards(plan, folder), strict=True):
+            for where, share in (("held-out", card.validation_accuracy), ("test", card.test_accuracy)):
+                if share is not None:  # cards of earlier versions lack it
+                    rows.append(Row(f"teacher {plan.name}, seed {seed}, {where} images", 100.0 * share, "%"))
+    return rows
 
 
 def study_rows(study: Study, found: Found, contracts: HeldOut, judged: bool) -> list[Row]:

@@ -57,6 +57,12 @@ def training_set(size: Size) -> ImageSet:
     return data.first(size.images or len(data))
 
 
+def test_set(images: int) -> ImageSet:
+    """The first test images; all for 0."""
+    data = fashion_mnist.load("test")
+    return data.first(images or len(data))
+
+
 def run_all(
     jobs: Sequence[Job], size: Size, workers: int, log: Callable[[str], None]
 ) -> dict[tuple[str, int], Outcomes]:
@@ -102,8 +108,7 @@ def outcomes(run: Run, conditions: Sequence[Condition], images: int, git: str) -
     Args:
         images: the first test images alone; 0 for all.
     """
-    data = fashion_mnist.load("test")
-    data = data.first(images or len(data))
+    data = test_set(images)
     path = run.weights.with_suffix(f".outcomes{images or ''}.json")
     about = {"version": VERSION, "model_id": run.contract().model_id, "images": len(data)}
     kept = _kept(path, about)

@@ -30,8 +30,10 @@ _STUDIES = "control, bottleneck, few-labels, headroom, shift"
 @click.option("--epochs", type=click.IntRange(1), help="Of each student, in place of the size's.")
 @click.option("--decision-epochs", type=click.IntRange(0), help="The same, of its decision epochs.")
 @click.option("--teacher-steps", type=click.IntRange(1), help="The same, of each teacher's fit.")
+@click.option("--teacher-pixels", type=click.IntRange(32), help="The same, side that images are resized to for it.")
 @click.option("--views", type=click.IntRange(1), help="The same, stored views of each image.")
 @click.option("--asked", type=click.IntRange(1), help="The same, images that a teacher is asked about, for few labels.")
+@click.option("--test-images", type=click.IntRange(2), help="The same, first test images that are sent.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -48,8 +50,10 @@ def study(
     epochs: int | None,
     decision_epochs: int | None,
     teacher_steps: int | None,
+    teacher_pixels: int | None,
     views: int | None,
     asked: int | None,
+    test_images: int | None,
     folder: Path | None,
     workers: int,
     json_path: Path | None,
@@ -72,8 +76,10 @@ def study(
         "epochs": epochs,
         "decision_epochs": decision_epochs,
         "teacher_steps": teacher_steps,
+        "teacher_pixels": teacher_pixels,
         "views": views,
         "asked": asked,
+        "test_images": test_images,
     }
     size = replace(SIZES[size_name], **{name: value for name, value in given.items() if value is not None})
     folder = folder or Path("checkpoints") / f"studies_{size_name}"

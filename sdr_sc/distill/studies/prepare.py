@@ -41,14 +41,19 @@ def fit_config(labels: int, seed: int, size: Size, items: int) -> FitConfig:
     )
 
 
-def fitted(labels: int, seed: int, size: Size, data: ImageSet, folder: Path, git: str) -> Path:
-    """The file of a fitted teacher, made if it is not there.
+def teacher_file(labels: int, seed: int, folder: Path) -> Path:
+    """Where a fitted teacher lies."""
+    return folder / f"teacher_{labels or 'all'}_seed{seed}.safetensors"
+
+
+def fitted(labels: int, seed: int, size: Size, data: ImageSet, test: ImageSet, folder: Path, git: str) -> Path:
+    """The file of a fitted teacher, made if it is not there; its card says what it reaches on held-out and test images.
 
     Raises:
         SdrScError: it is there with other settings.
     """
     config = fit_config(labels, seed, size, len(data))
-    path = folder / f"teacher_{labels or 'all'}_seed{seed}.safetensors"
+    path = teacher_file(labels, seed, folder)
     if path.is_file():
         found = load(path)[1].training
         other = [name for name, value in as_json(asdict(config)).items() if found.get(name) != value]
@@ -71,6 +76,7 @@ def fitted(labels: int, seed: int, size: Size, data: ImageSet, folder: Path, git
         data_set=data.name,
         data_set_sha256=data.sha256,
         validation_accuracy=accuracy(network, images, labelled, trainer.device) if len(labelled) else None,
+        test_accuracy=accuracy(network, *map(torch.from_numpy, (test.images, test.labels)), trainer.device),
         git=git,
         training={**asdict(config), "torch": str(torch.__version__)},
     )
@@ -84,7 +90,20 @@ def knowledge_folder(teacher: str, folder: Path) -> Path:
     return folder / f"{teacher}_prestored"
 
 
-def prepare(plan: TeacherPlan, size: Size, data: ImageSet, folder: Path, git: str, log: Callable[[str], None]) -> Path:
+def teacher_cards(plan: TeacherPlan, folder: Path) -> list[TeacherCard]:
+    """The cards of a teacher's members, which are there."""
+    return [load(teacher_file(plan.labels, seed, folder))[1] for seed in plan.seeds]
+
+
+def prepare(
+    plan: TeacherPlan,
+    size: Size,
+    data: ImageSet,
+    test: ImageSet,
+    folder: Path,
+    git: str,
+    log: Callable[[str], None],
+) -> Path:
     """Fit a teacher and store what it knows; returns the folder of that.
 
     Raises:
@@ -93,7 +112,7 @@ def prepare(plan: TeacherPlan, size: Size, data: ImageSet, folder: Path, git: st
     members: list[Teacher] = []
     for seed in plan.seeds:
         log(f"teacher {plan.name}, seed {seed}: fitting")
-        file = fitted(plan.labels, seed, size, data, folder, git)
+        file = fitted(plan.labels, seed, size, data, test, folder, git)
         onnx = file.with_suffix(".onnx")  # answers two to three times as fast
         if not onnx.is_file():
             export_teacher(file, onnx, torch.from_numpy(data.images[:_CHECKED_IMAGES]))
