@@ -214,8 +214,8 @@ class ofdm_rx(gr.basic_block):
             "snr_db": frame.snr_db,
             "cfo_hz": frame.cfo_hz,
             "clock_offset_ppm": frame.clock_offset_ppm,
-            "noise_variance": np.concatenate((frame.noise_variance.ravel(), frame.refinement_variance)),
-            "erased": np.concatenate((frame.erased.ravel(), frame.refinement_erased)).astype(np.uint8),
+            "noise_variance": _joined(frame.noise_variance, frame.refinement_variance),
+            "erased": _joined(frame.erased, frame.refinement_erased).view(np.uint8),
             "channel": frame.channel,
             "start_sample": frame.start_sample,
             "received_ns": clock.monotonic_ns(),
@@ -225,5 +225,9 @@ class ofdm_rx(gr.basic_block):
         air_ms = self._air_ms(frame)
         if air_ms is not None:
             meta["air_ms"] = air_ms
-        features = np.concatenate((frame.features.ravel(), frame.refinement))
-        self.message_port_pub(_FRAMES, make_pdu(meta, features))
+        self.message_port_pub(_FRAMES, make_pdu(meta, _joined(frame.features, frame.refinement)))
+
+
+def _joined(of_new: np.ndarray, of_refinement: np.ndarray) -> np.ndarray:
+    """Values of new items (n_items, k) and those of refinements (n,) after them, (n_items k + n,)."""
+    return np.concatenate((of_new.ravel(), of_refinement)) if len(of_refinement) else of_new.ravel()

@@ -33,7 +33,9 @@ STOCK_SNR_DB = 40.0  # at 20 dB the stock receiver loses long packets
 _FILE_BUFFER = 131072  # items
 STOCK_BUFFER = {11: 0, 100: 16384}
 """OFDM symbols of a stock packet -> items in each output buffer; 0 leaves the default, which is too small for 100."""
-_IN_FLIGHT = 32  # frames: far below the 8192 messages that a port holds, and small enough for the processor's cache
+# Frames, and s between two looks of the thread that feeds them: it looks so seldom that what it takes itself, which is
+# no part of the transmitter, stays small (with 32 and 0.5 ms it was 20 us a frame). A port holds 8192 messages.
+_IN_FLIGHT, _FEED_EVERY_S = 128, 0.004
 _SLOWEST_SPS = 1e5
 _ERASED = pmt.intern("erased")
 
@@ -219,7 +221,7 @@ def run_transmitter(pdus: list[pmt.pmt_base], payload_symbols: int) -> Run:
             while posted < min(len(pdus), written // length + _IN_FLIGHT):
                 block._post(port, pdus[posted])
                 posted += 1
-            time.sleep(0.0005)
+            time.sleep(_FEED_EVERY_S)
 
     feeder = threading.Thread(target=feed, daemon=True)
 
