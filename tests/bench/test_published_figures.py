@@ -272,3 +272,62 @@ def test_the_air_time_is_that_of_its_bench() -> None:
             ours = f"times fewer symbols than before, CAM, modes and refinement, {where}"
             values = [rows[f"{ours}, {snr_db} dB, {items} items a frame"]["value"] for snr_db in (0, 5, 10, 20)]
             assert cell == " / ".join(f"{value:.2f}" for value in values)
+
+
+REFINEMENT = (ROOT / "docs" / "refinement.md").read_text(encoding="utf-8")
+
+
+@lru_cache
+def refinement_rows() -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads((BENCHMARKS / "refinement.json").read_text())["rows"]}
+
+
+@pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10))))
+def test_what_refinement_reaches_is_that_of_its_bench(column: int, snr_db: int) -> None:
+    rows, at = refinement_rows(), f"AWGN {snr_db} dB"
+
+    def value(name: str) -> float:
+        return rows[f"{name}, {at}"]["value"]
+
+    gain = rows[f"gain of refinement in payload symbols, {at}"]
+    low, high = gain["ci95"]
+    compared = value("payload symbols an item, refinement with answers compared")
+    expected = {
+        "accuracy": f"{value('accuracy, refinement'):.2f} %",
+        "payload symbols an item": f"{value('payload symbols an item, refinement'):.2f}",
+        "fixed k of that accuracy less 0.1 points": f"{value('fixed k of that accuracy less 0.1 points'):.1f}",
+        "gain (interval)": f"{gain['value']:.2f} ({low:.2f} to {high:.2f})",
+        "with preamble, header, pilots, and the frames at the end": f"{value('the same with all overhead'):.2f}",
+        "items asked for again": f"{value('items asked for again'):.0f} %",
+        "rounds of an item, mean": f"{value('rounds of an item, mean'):.2f}",
+        "frames that an answer waits for, mean": f"{value('frames that an answer waits for, mean'):.1f}",
+        "answers with 70 % confidence or more; errors among these":
+            f"{value('answers with a confidence of 70 % or more'):.1f} %; {value('errors among these'):.1f} %",
+        "with answers compared: symbols, accuracy":
+            f"{compared:.2f}, {value('accuracy, refinement with answers compared'):.2f} %",
+    }  # fmt: skip
+    assert {name: cells[column] for name, *cells in rows_of(REFINEMENT, "refinement over noise")} == expected
+    if gain["goal"] is not None:
+        assert f"{'met' if gain['ok'] else 'missed'} at {snr_db} dB" in REFINEMENT
+
+
+def test_the_calibration_is_that_of_its_bench() -> None:
+    found = {name: row for name, row in refinement_rows().items() if name.startswith("calibration error")}
+    links = {name: row for name, row in found.items() if name.endswith("over links")}
+    noise = {name: row for name, row in found.items() if name not in links}
+    (k_low, k_high), (round_low, round_high) = (
+        [f"{each([row['value'] for name, row in noise.items() if what in name]):.1f}" for each in (min, max)]
+        for what in ("worst k", "worst round")
+    )
+    text = " ".join(REFINEMENT.split())
+    assert f"{k_low} to {k_high} points for the worst k of each SNR, {round_low} to {round_high} for the" in text
+    assert f"{sum(row['ok'] for row in noise.values())} of {len(noise)} goals met" in text
+    assert f"{sum(row['ok'] for row in links.values())} of these {len(links)} are within 2 points" in text
+    table = rows_of(REFINEMENT, "calibration error, points")
+    assert [row[0] for row in table] == ["AWGN", "TDL-C 300 ns", "measured channel"]
+    for where, *cells in table:
+        for snr_db, cell in zip((-5, 0, 5, 10, 20), cells, strict=True):
+            at = f"{where}, {snr_db} dB, over links"
+            (worst,) = (row["value"] for name, row in links.items() if "worst k" in name and name.endswith(f", {at}"))
+            last = links[f"calibration error, last answers of refinement, {at}"]["value"]
+            assert cell == f"{worst:.1f}, {last:.1f}"
