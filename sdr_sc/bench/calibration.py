@@ -84,7 +84,7 @@ Judged = tuple[np.ndarray, np.ndarray]
 def _judged(model: Model, prefixes: np.ndarray, snr_db: float) -> Judged:
     items, k = prefixes.shape
     variance = np.full((items, k), 10.0 ** (-snr_db / 10.0))
-    found = model.decoder.judged(model.logits(prefixes, snr_db), np.full(items, k), variance)
+    found = model.decoder.judged(model.logits(prefixes, snr_db), snr_db, np.full(items, k), variance)
     return found.confidence, found.best == model.targets
 
 

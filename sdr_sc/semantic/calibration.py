@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Confidence that is true: a temperature and a curve for it, by the noise variance and the number of symbols."""
+"""Confidence that is true: a temperature and a curve for it, by SNR, noise variance and the number of symbols."""
 
 from __future__ import annotations
 
@@ -48,12 +48,17 @@ class Calibration:
     with a temperature alone (Guo et al., "On Calibration of Modern Neural Networks", 2017) leaves errors of up to
     15 points at few symbols, the curve takes these out.
 
+    Two SNRs matter where symbols fade. How far apart the logits are follows the SNR that the decoder was told, that of
+    the frame; how much of an item arrived follows its own symbols. Tables are read between the two, at
+    ``told + own_share (own - told)``: near the first where all symbols are more than enough, further on otherwise.
+
     Attributes:
-        snr_db: rising grid, dB, of `channel_snr_db`.
+        snr_db: rising grid, dB; over plain noise both SNRs are the same.
         temperature: above 0; one row for each SNR, one column for each k of the model's list.
         log_odds: the curves' knots: natural logarithm of p / (1 - p) at that temperature, rising.
         calibrated: log odds of being right at each knot, by SNR, k and knot, rising along the knots.
         measured_on: the data that it was fitted on.
+        own_share: 0 to 1, by the SNR told and k; empty for 1 throughout, as contracts of earlier versions had it.
 
     Raises:
         ContractError: the values do not fit each other.
@@ -64,6 +69,7 @@ class Calibration:
     log_odds: tuple[float, ...]
     calibrated: tuple[tuple[tuple[float, ...], ...], ...]
     measured_on: str
+    own_share: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         rows, knots = len(self.snr_db), len(self.log_odds)
@@ -81,30 +87,43 @@ class Calibration:
             raise ContractError("a calibration with a temperature that is not above 0")
         if not all(_rising(curve) for row in self.calibrated for curve in row):
             raise ContractError("a calibration with a curve that does not rise")
+        if self.own_share and [len(row) for row in self.own_share] != [columns] * rows:
+            raise ContractError(f"a calibration whose shares are not {rows} rows of {columns}")
+        if not all(0.0 <= one <= 1.0 for row in self.own_share for one in row):
+            raise ContractError("a calibration with a share that is not 0 to 1")
 
     @cached_property
-    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Grid, logarithm of the temperatures, knots, curves."""
+    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Grid, logarithm of the temperatures, knots, curves, shares."""
+        temperature = np.log(np.array(self.temperature))
         return (
             np.array(self.snr_db),
-            np.log(np.array(self.temperature)),
+            temperature,
             np.array(self.log_odds),
             np.array(self.calibrated),
+            np.array(self.own_share) if self.own_share else np.ones_like(temperature),
         )
 
-    def confidence(self, logits: np.ndarray, column: np.ndarray | int, snr_db: np.ndarray | float) -> np.ndarray:
+    def confidence(
+        self,
+        logits: np.ndarray,
+        column: np.ndarray | int,
+        snr_db: np.ndarray | float,
+        own_snr_db: np.ndarray | float | None = None,
+    ) -> np.ndarray:
         """Probability that the largest logit is the right answer.
 
         Args:
             logits: float (n, outputs), finite.
             column: place of each item's k in the model's list; int (n,) or one number.
-            snr_db: of `channel_snr_db`; float (n,) or one number; kept within the grid.
+            snr_db: that the decoder was told, dB; float (n,) or one number; kept within the grid.
+            own_snr_db: that of each item's symbols, see `channel_snr_db`; None for the same.
 
         Returns:
             float32 (n,), 0 to 1.
         """
-        column, row, upper, share, heat = self._at(len(logits), column, snr_db)
-        _, _, knots, curves = self._tables
+        column, row, upper, share, heat = self._at(len(logits), column, snr_db, own_snr_db)
+        _, _, knots, curves, _ = self._tables
         odds = top_log_odds(logits, heat)
         curve = (1.0 - share)[:, None] * curves[row, column] + share[:, None] * curves[upper, column]
         left, part = _between(np.clip(odds, knots[0], knots[-1]), knots)
@@ -113,27 +132,42 @@ class Calibration:
         true += LEAST_SLOPE * (np.maximum(odds - knots[-1], 0.0) + np.minimum(odds - knots[0], 0.0))
         return (1.0 / (1.0 + np.exp(-np.clip(true, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)))).astype(np.float32)
 
-    def probabilities(self, logits: np.ndarray, column: np.ndarray | int, snr_db: np.ndarray | float) -> np.ndarray:
+    def probabilities(
+        self,
+        logits: np.ndarray,
+        column: np.ndarray | int,
+        snr_db: np.ndarray | float,
+        own_snr_db: np.ndarray | float | None = None,
+    ) -> np.ndarray:
         """Probability of every output: that of the largest logit is `confidence`, and the others share the rest as a
         softmax with the temperature has it.
 
         Args:
-            logits, column, snr_db: as for `confidence`.
+            logits, column, snr_db, own_snr_db: as for `confidence`.
 
         Returns:
             float64 (n, outputs), of sum 1 an item.
         """
-        *_, heat = self._at(len(logits), column, snr_db)
-        return with_confidence(logits / heat[:, None], self.confidence(logits, column, snr_db))
+        *_, heat = self._at(len(logits), column, snr_db, own_snr_db)
+        return with_confidence(logits / heat[:, None], self.confidence(logits, column, snr_db, own_snr_db))
 
     def _at(
-        self, items: int, column: np.ndarray | int, snr_db: np.ndarray | float
+        self,
+        items: int,
+        column: np.ndarray | int,
+        snr_db: np.ndarray | float,
+        own_snr_db: np.ndarray | float | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Each item's column, rows of the tables around its SNR, the second one's share, and temperature."""
-        grid, temperature, _, _ = self._tables
+        grid, temperature, _, _, own_share = self._tables
         column = np.broadcast_to(column, items)
-        row, share = _between(np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items), grid)
+        told = np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items)
+        row, share = _between(told, grid)
         upper = np.minimum(row + 1, len(grid) - 1)
+        if own_snr_db is not None:
+            part = (1.0 - share) * own_share[row, column] + share * own_share[upper, column]
+            row, share = _between(told + part * (np.clip(own_snr_db, grid[0], grid[-1]) - told), grid)
+            upper = np.minimum(row + 1, len(grid) - 1)
         return (
             column,
             row,

@@ -181,6 +181,7 @@ _CALIBRATION = {
     "log_odds": _list_of(_number),
     "calibrated": _list_of(_list_of(_list_of(_number))),
     "measured_on": _text,
+    "own_share": _list_of(_list_of(_number)),
 }
 _REFINEMENT = {
     "snr_db": _list_of(_number),
@@ -217,7 +218,7 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], Any]]] = {
         **_COMMON,
         "modality": lambda value: _keys(value, _MODALITY),
         "tasks": _list_of(lambda value: _keys(value, _TASK)),
-        "calibration": lambda value: _keys(value, _CALIBRATION),
+        "calibration": lambda value: _keys({"own_share": [], **value}, _CALIBRATION),
         "refinement": lambda value: _keys(value, _REFINEMENT),
     },
 }

@@ -217,7 +217,7 @@ class SemanticDecoder:
         if noise_variance is None:
             gone = ~np.isfinite(features) if erased is None else erased
             noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
-        return self.judged(logits, np.full(len(logits), k), noise_variance)
+        return self.judged(logits, snr_db, np.full(len(logits), k), noise_variance)
 
     def probabilities(
         self,
@@ -245,7 +245,7 @@ class SemanticDecoder:
                 gone = ~np.isfinite(features) if erased is None else erased
                 noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
             column = int(np.searchsorted(self.contract.k_list, k))
-            found = calibration.probabilities(finite, column, channel_snr_db(noise_variance, k))
+            found = calibration.probabilities(finite, column, snr_db, channel_snr_db(noise_variance, k))
         found[~known] = np.nan
         return found
 
@@ -257,13 +257,16 @@ class SemanticDecoder:
         logits = self.run(prefixes, snr_db, k)
         logits[~np.isfinite(logits).all(axis=1)] = np.inf
         logits[np.isinf(noise_variance).all(axis=1)] = np.nan
-        return self.judged(logits, k, noise_variance)
+        return self.judged(logits, snr_db, k, noise_variance)
 
-    def judged(self, logits: np.ndarray, k: np.ndarray, noise_variance: np.ndarray) -> TaskAnswer:
+    def judged(
+        self, logits: np.ndarray, snr_db: np.ndarray | float, k: np.ndarray, noise_variance: np.ndarray
+    ) -> TaskAnswer:
         """Answers to the model's first task from logits.
 
         Args:
             logits: float32 (n_items, n_classes), of `decode` or `run`.
+            snr_db: that these were told, dB; float (n_items,) or one number.
             k: int (n_items,), from the model's list.
             noise_variance: float (n_items, k or more), see `channel_snr_db`.
         """
@@ -273,7 +276,8 @@ class SemanticDecoder:
             return found
         known = found.best >= 0
         columns = np.searchsorted(self.contract.k_list, k)
-        true = calibration.confidence(np.where(known[:, None], logits, 0.0), columns, channel_snr_db(noise_variance, k))
+        own_snr_db = channel_snr_db(noise_variance, k)
+        true = calibration.confidence(np.where(known[:, None], logits, 0.0), columns, snr_db, own_snr_db)
         return TaskAnswer(found.ids, np.where(known, true, np.float32(0.0)))
 
     def fault(self) -> str:

@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.distill.measured.held_out import over_fading
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.calibration import Calibration, calibration_error, channel_snr_db, top_log_odds
 from sdr_sc.semantic.cam import first_rounds, look_up
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.contract_reading import read_contract_text
-from sdr_sc.semantic.inference import SemanticDecoder
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.refinement import RefinementPlan
 
 PLAIN = replace(weights.read_contract(weights.DEFAULT_MODEL), calibration=None, refinement=None)
@@ -73,6 +76,39 @@ def test_the_snr_of_an_item_counts_its_own_symbols() -> None:
     assert channel_snr_db(np.full((1, 4), np.inf), 4)[0] == -np.inf
 
 
+def test_tables_are_read_between_the_snr_told_and_that_of_the_item() -> None:
+    logits = np.random.default_rng(4).normal(0, 2, (30, 10))
+    shared = replace(CALIBRATION, own_share=((0.5,) * COLUMNS, (0.1,) * COLUMNS))
+
+    def read(found: Calibration, *snrs_db: float) -> np.ndarray:
+        return found.confidence(logits, 2, *snrs_db)
+
+    assert np.array_equal(read(CALIBRATION, 10.0, 4.0), read(CALIBRATION, 4.0))  # as contracts without shares had it
+    assert np.array_equal(read(shared, 7.0), read(shared, 7.0, 7.0))
+    assert np.allclose(read(shared, 0.0, 8.0), read(shared, 4.0)) and np.allclose(
+        read(shared, 10.0, 4.0), read(shared, 9.4)
+    )
+    assert np.allclose(read(shared, 5.0, 1.0), read(shared, 5.0 - 0.3 * 4.0))
+    assert np.allclose(read(shared, 40.0, -np.inf), read(shared, 9.0))  # both kept within the grid
+    assert np.allclose(shared.probabilities(logits, 2, 10.0, 4.0).max(axis=1), read(shared, 10.0, 4.0), atol=1e-6)
+
+
+def test_the_shipped_confidence_is_true_where_each_symbol_fades_by_itself() -> None:
+    decoder, encoder, data = SemanticDecoder(), SemanticEncoder(), load_dataset(DEFAULT_DATA_SET, "test")
+    rng, k, snr_db, chosen = np.random.default_rng(5), 32, 5.0, np.arange(1500)
+    bank = rng.exponential(size=(500, 6)).repeat(8, axis=1)
+    sent = encoder.encode(data.items(chosen), snr_db, k)
+    features, variance = over_fading(sent, snr_db, bank / bank.mean(axis=1, keepdims=True), rng)
+    found = decoder.answer(features, snr_db, noise_variance=variance)
+    right = found.best == data.targets(decoder.contract.tasks[0].name, chosen)
+    assert 100 * calibration_error(found.confidence, right) < 4.0
+    assert decoder.contract.calibration is not None
+    decoder.contract = replace(decoder.contract, calibration=replace(decoder.contract.calibration, own_share=()))
+    before = decoder.answer(features, snr_db, noise_variance=variance)
+    assert np.array_equal(before.best, found.best)
+    assert 100 * calibration_error(before.confidence, right) > 6.0
+
+
 def test_top_log_odds_do_not_overflow() -> None:
     assert np.isfinite(top_log_odds(np.array([[1e4, -1e4], [0.0, 0.0]]))).all()
 
@@ -98,6 +134,10 @@ def test_calibration_error_of_a_true_confidence_is_small_and_of_a_wrong_one_is_i
         ({"calibrated": ()}, "curves are not 2 rows"),
         ({"calibrated": ((KNOTS[:2],) * COLUMNS,) * 2}, "of 3 knots each"),
         ({"calibrated": (((0.0, 0.0, 1.0),) * COLUMNS,) * 2}, "curve that does not rise"),
+        ({"own_share": ((0.5,) * COLUMNS,)}, "shares are not 2 rows"),
+        ({"own_share": ((0.5,), (0.5,))}, "shares are not 2 rows"),
+        ({"own_share": ((1.5,) * COLUMNS,) * 2}, "share that is not 0 to 1"),
+        ({"own_share": ((float("nan"),) * COLUMNS,) * 2}, "share that is not 0 to 1"),
     ],
 )
 def test_a_calibration_that_does_not_fit_is_refused(changes: dict, sentence: str) -> None:
@@ -159,6 +199,14 @@ def test_a_contract_keeps_what_was_measured() -> None:
     assert read_contract_text(contract.to_json(), "here") == contract
     assert read_contract_text(PLAIN.to_json(), "here") == PLAIN
     assert "calibration" not in json.loads(PLAIN.to_json())  # earlier programs read it
+    shared = with_measured(calibration=replace(CALIBRATION, own_share=((0.5,) * COLUMNS, (0.25,) * COLUMNS)))
+    assert read_contract_text(shared.to_json(), "here") == shared
+
+
+def test_a_calibration_without_shares_is_read_as_it_was_written() -> None:
+    raw = json.loads(with_measured().to_json())
+    del raw["calibration"]["own_share"], raw["sha256"]
+    assert read_contract_text(json.dumps(raw), "here").calibration == CALIBRATION
 
 
 @pytest.mark.parametrize(
@@ -200,6 +248,12 @@ def test_the_decoder_gives_the_calibrated_confidence_and_the_same_answers() -> N
     assert not np.allclose(found.confidence[1:], plain.confidence[1:], atol=0.05)
     noisier = decoder.answer(features, 0.0, noise_variance=np.full(features.shape, 0.1, np.float32))
     assert np.allclose(noisier.confidence[1:], CALIBRATION.confidence(logits, 0, 10.0), atol=1e-6)
+    shares = ((0.25,) * COLUMNS,) * 2
+    decoder.contract = with_measured(calibration=replace(CALIBRATION, own_share=shares))
+    shared = decoder.answer(features, 0.0, noise_variance=np.full(features.shape, 0.1, np.float32))
+    assert np.allclose(shared.confidence[1:], CALIBRATION.confidence(logits, 0, 2.5), atol=1e-6)
+    chances = decoder.probabilities(features, 0.0, noise_variance=np.full(features.shape, 0.1, np.float32))
+    assert np.allclose(chances[1:].max(axis=1), shared.confidence[1:], atol=1e-6)
 
 
 def test_prefixes_of_different_lengths_are_answered_as_each_alone() -> None:

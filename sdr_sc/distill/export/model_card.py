@@ -91,7 +91,8 @@ def _measured(contract: ModelContract) -> list[str]:
         "## Confidence and refinement",
         "",
         f"Temperatures and curves that make the confidence true, from {calibration.measured_on}, SNR "
-        f"{calibration.snr_db[0]:g} to {calibration.snr_db[-1]:g} dB.",
+        f"{calibration.snr_db[0]:g} to {calibration.snr_db[-1]:g} dB"
+        + ("; how far they follow an item's own symbols, from fading channels." if calibration.own_share else "."),
         f"Rounds of incremental refinement, where a symbol has to be worth {100 * plan.symbol_price:g} points of "
         "accuracy:",
         "",

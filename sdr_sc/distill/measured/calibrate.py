@@ -14,6 +14,7 @@ from torch import nn
 from sdr_sc.data.dataset import Dataset
 from sdr_sc.distill.export.model_card import model_card
 from sdr_sc.distill.measured.fit_calibration import fit_calibration
+from sdr_sc.distill.measured.fit_own_share import fit_own_share
 from sdr_sc.distill.measured.held_out import Model, load, snr_grid
 from sdr_sc.distill.measured.plan_refinement import SYMBOL_PRICE, plan_refinement
 from sdr_sc.errors import ContractError
@@ -71,6 +72,7 @@ def measured_contract(
     where = f"{len(model.targets)} held-out training {contract.modality.name}s, AWGN, estimated channel"
     calibration, accuracy = fit_calibration(model, k_list, grid, rng, where, on_snr)
     plan = plan_refinement(model, k_list, grid, accuracy, calibration, seed, where, symbol_price, on_snr)
+    calibration = fit_own_share(model, k_list, calibration, seed)
     inside = accuracy[_BELOW_DB:]
     cam = CamTable(
         snr_db=grid[_BELOW_DB:],

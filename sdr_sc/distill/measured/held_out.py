@@ -98,6 +98,29 @@ def over_noise(features: np.ndarray, snr_db: float, rng: np.random.Generator) ->
     return (gain.conj() * received / (np.abs(gain) ** 2 + noise_power)).astype(np.complex64)
 
 
+def over_fading(
+    features: np.ndarray, snr_db: float, bank: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `over_noise`, each item over a channel of its own and each of its symbols on another subcarrier.
+
+    Args:
+        features: complex64 (n, k), k no more than there are subcarriers.
+        snr_db: of the frame, which is the mean over the channel's subcarriers, dB.
+        bank: float (channels, subcarriers), power gains of unit mean over the subcarriers.
+
+    Returns:
+        complex64 (n, k), and float64 (n, k), the noise variance that the receiver reports of the unbiased estimates.
+    """
+    noise_power = 10.0 ** (-snr_db / 10.0)
+    items, k = features.shape
+    places = rng.random((items, bank.shape[1])).argsort(axis=1)[:, :k]
+    gain = np.sqrt(bank[rng.integers(0, len(bank), (items, 1)), places])
+    received = gain * features + _circular(rng, features.shape, noise_power)
+    known = gain + _circular(rng, features.shape, _ESTIMATE_NOISE * noise_power)
+    power = np.maximum(np.abs(known) ** 2, 1e-12)
+    return (known.conj() * received / (power + noise_power)).astype(np.complex64), noise_power / power
+
+
 def prefix(symbols: np.ndarray, first: int, end: int) -> np.ndarray:
     """Symbols ``first`` to ``end`` of each item at unit mean power over the item: complex64 (n, end - first)."""
     return unit_power(np.ascontiguousarray(symbols[:, 2 * first : 2 * end]))[0].view(np.complex64)
