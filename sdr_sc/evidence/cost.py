@@ -64,6 +64,11 @@ class Timed(BaseScheme):
         """As the scheme."""
         self._scheme.begin(channel)
 
+    @property
+    def smoothing(self) -> float:
+        """As the scheme."""
+        return self._scheme.smoothing
+
     def frame_items(self, snr_db: float | None, k: int | None, most: int) -> int:
         """As the scheme."""
         return self._scheme.frame_items(snr_db, k, most)

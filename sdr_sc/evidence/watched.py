@@ -45,6 +45,11 @@ class Watched(BaseScheme):
         self._scheme.begin(channel)
         self.forget()
 
+    @property
+    def smoothing(self) -> float:
+        """As the scheme."""
+        return self._scheme.smoothing
+
     def forget(self) -> None:
         """What was sent so far does not count."""
         self._sent = 0

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from sdr_sc.documents import read_json
+from sdr_sc.documents import read_json, real_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.phy.coding.modes import MODES
 from sdr_sc.schemes.model_files import sha256_of
@@ -27,7 +27,7 @@ FILE = Path(__file__).parent / "tables" / "bler_tables.json"
 FORMAT_VERSION = 2
 UNKNOWN_DB = -3.0
 """Assumed before the first estimate: robust, and decodable at any SNR above."""
-STEPS_PER_DB = 10
+STEPS_PER_DB = 20
 LOST = (0.99, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 """Shares of codewords lost, falling, whose SNR estimates the tables hold."""
 _NORMAL = np.concatenate(([-4.5], -ndtri(LOST), [4.5]))
@@ -44,11 +44,14 @@ class ErrorRates:
         channel: as text; '' is noise alone, ``any other`` what is assumed of unknown ones.
         symbols: int (lengths,), symbols of a codeword, rising.
         snr_db: float64 (lengths, modes, `LOST`), SNR estimate at which that share is lost, rising.
+        smoothing: weight of the past in these estimates, as `sdr_sc.link.adaptation.SnrSmoother` has it: above 0 where
+            the channel stays as it is.
     """
 
     channel: str
     symbols: np.ndarray
     snr_db: np.ndarray
+    smoothing: float = 0.0
 
     def lost(self, mode: int, snr_db: float | None, symbols: int) -> float:
         """Share of a mode's codewords that are lost: lines in the quantiles of a normal distribution, and in the
@@ -116,7 +119,10 @@ def _table(one: dict) -> ErrorRates:
     Raises:
         ValueError, KeyError, TypeError: it is none.
     """
-    table = ErrorRates(one["channel"], np.array(one["symbols"]), np.array(one["snr_db"], float))
+    smoothing = real_number(one.get("smoothing", 0.0), 0, 0.99)
+    if smoothing is None:
+        raise ValueError("a smoothing that cannot be")
+    table = ErrorRates(one["channel"], np.array(one["symbols"]), np.array(one["snr_db"], float), smoothing)
     if not isinstance(table.channel, str) or table.snr_db.shape != (len(table.symbols), len(MODES), len(LOST)):
         raise ValueError(f"a table of shape {table.snr_db.shape}")
     lengths = table.symbols
@@ -150,7 +156,9 @@ def _key(channel: str) -> str:
 @lru_cache(maxsize=1)
 def _most_careful() -> ErrorRates:
     tables = list(read_tables().values())
-    return replace(tables[0], channel="any other", snr_db=np.max([table.snr_db for table in tables], axis=0))
+    common = sorted(set.intersection(*(set(table.symbols.tolist()) for table in tables)))
+    curves = [table.snr_db[np.isin(table.symbols, common)] for table in tables]
+    return ErrorRates("any other", np.array(common), np.max(curves, axis=0))
 
 
 def to_json(tables: list[ErrorRates]) -> str:
@@ -163,6 +171,7 @@ def to_json(tables: list[ErrorRates]) -> str:
             {
                 "channel": one.channel,
                 "symbols": one.symbols.tolist(),
+                "smoothing": one.smoothing,
                 "snr_db": np.round(one.snr_db, 2).tolist(),
             }
             for one in tables

@@ -30,6 +30,11 @@ class CodedScheme(BaseScheme):
         """Whether all checks of a frame's codewords were right."""
         return bool((found >= 0).all())
 
+    @property
+    def smoothing(self) -> float:
+        """Of the channel's table."""
+        return self.rates.smoothing
+
     def describe_code(self) -> dict[str, Any]:
         """The code, and which tables of error rates its modes are chosen by."""
         return {"code": "5G NR LDPC (3GPP TS 38.212), CRC-16", "error_rates_sha256": self._tables}

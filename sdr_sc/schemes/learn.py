@@ -7,6 +7,9 @@ fading-insensitive performance metric for a unified link quality model", IEEE WC
 noise is known (`sdr_sc.phy.coding.thresholds`). The SNRs are those that the receiver reports of a frame's symbols, less
 what their errors were larger than reported.
 
+Over a channel that stays as it is, `SMOOTHING`, the transmitter averages the estimates of past frames, and the table is
+of such means.
+
 Run as ``python -m sdr_sc.schemes.learn [CHANNEL ...]`` it renews or adds tables in the file that comes with the
 package; a channel is a line of `sdr_sc.phy.channels.parse_chain`, '' noise alone.
 """
@@ -24,6 +27,7 @@ from scipy.special import ndtr
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
+from sdr_sc.link.adaptation import SnrSmoother
 from sdr_sc.phy.coding.ldpc_qam import unbiased
 from sdr_sc.phy.coding.modes import MODES
 from sdr_sc.phy.coding.qam import modulate
@@ -33,18 +37,21 @@ from sdr_sc.phy.frame.header import Header
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame, Receiver
 from sdr_sc.schemes.bler_tables import FILE, LOST, ErrorRates, read_tables, to_json
-from sdr_sc.schemes.link import GAP_SAMPLES, noisy_channel
+from sdr_sc.schemes.link import GAP_SAMPLES, frames_to_settle, noisy_channel
 from sdr_sc.schemes.scheme import as_matrix
 from sdr_sc.sealed import sidecar, sidecar_line
 
 SNR_DB = (-8.0, 31.0)
 SEED = 7_000_000
 """Far from the small seeds of sweeps."""
-_LINKS = 2400
-_SHORT, _LONG = 48, 2048
+SMOOTHING = {"": 0.9}
+"""Weight of the past in the estimates, by channel."""
+_LINKS, _LINKS_SMOOTHED = 2400, 1200
+_SHORT, _LONG = 48, LENGTHS[-1]
 _CFO_HZ = 700.0
-_AT_DB = np.arange(-9.0, 36.01, 0.1)
+_AT_DB = np.arange(-9.0, 36.01, 0.05)
 _NARROW_DB, _WIDE_DB = 0.2, 0.8  # of the windows that losses are averaged over
+_NARROW_SMOOTHED_DB = 0.06  # smoothed estimates spread by less
 _STEEP_DB = 3.0
 _NEIGHBOURS = 6.0  # modes, of 0.2 dB each
 
@@ -74,7 +81,7 @@ def lost_by_mode(snr_db: np.ndarray) -> np.ndarray:
     return ndtr((middles - effective_db) / widths)
 
 
-def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
+def learn(channel: str, links: int = 0, lengths: tuple[int, ...] = LENGTHS, seed: int = SEED) -> ErrorRates:
     """Measure the table of one channel.
 
     A realisation that stays as it is informs about itself alone: how much of a codeword a notch takes, say. So each
@@ -82,23 +89,25 @@ def learn(channel: str, links: int = _LINKS, lengths: tuple[int, ...] = LENGTHS,
 
     Args:
         channel: a line of `sdr_sc.phy.channels.parse_chain`.
-        links: channels drawn, at SNRs spread evenly over `SNR_DB`.
+        links: channels drawn, at SNRs spread evenly over `SNR_DB`; 0 for as many as the table needs.
         lengths: symbols of a codeword, rising.
     """
-    rng = np.random.default_rng(seed)
+    rng, smoothing = np.random.default_rng(seed), SMOOTHING.get(channel, 0.0)
+    links = links or (_LINKS_SMOOTHED if smoothing else _LINKS)
     told: list[float] = []
     lost: list[np.ndarray] = []
     for place, one in enumerate(np.random.SeedSequence(seed).generate_state(links, np.uint64)):
         snr_db = SNR_DB[0] + (SNR_DB[1] - SNR_DB[0]) * (place + 0.5) / links
-        found = _one_link(channel, snr_db, int(one), rng)
+        found = _one_link(channel, snr_db, int(one), rng, smoothing)
         if found is not None:
             told.append(found[0])
             starts = [int(rng.integers(_LONG - symbols + 1)) for symbols in lengths]
             parts = zip(starts, lengths, strict=True)
             lost.append(np.stack([lost_by_mode(found[1][start : start + symbols]) for start, symbols in parts]))
-    curves = _curves(np.array(told), np.stack(lost).reshape(len(lost), -1))
+    narrow_db = _NARROW_SMOOTHED_DB if smoothing else _NARROW_DB
+    curves = _curves(np.array(told), np.stack(lost).reshape(len(lost), -1), narrow_db)
     curves = curves.reshape(len(lengths), len(MODES), len(LOST))
-    return ErrorRates(channel, np.array(lengths), smooth_along_the_ladder(curves, lengths))
+    return ErrorRates(channel, np.array(lengths), smooth_along_the_ladder(curves, lengths), smoothing)
 
 
 def smooth_along_the_ladder(curves: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
@@ -109,10 +118,12 @@ def smooth_along_the_ladder(curves: np.ndarray, lengths: tuple[int, ...]) -> np.
     return np.maximum.accumulate(smooth, axis=2)
 
 
-def _one_link(channel: str, snr_db: float, seed: int, rng: np.random.Generator) -> tuple[float, np.ndarray] | None:
-    """The SNR estimate of a short frame, and float64 (`_LONG`,), the SNR of each symbol of the next, dB; None where one
-    of them is lost."""
-    numerology = Numerology()
+def _one_link(
+    channel: str, snr_db: float, seed: int, rng: np.random.Generator, smoothing: float
+) -> tuple[float, np.ndarray] | None:
+    """The SNR estimate of a short frame, or of several, smoothed, and float64 (`_LONG`,), the SNR of each symbol of the
+    next, dB; None where one of them is lost."""
+    numerology, smoother = Numerology(), SnrSmoother(smoothing)
     air, receiver = noisy_channel(channel, snr_db, _CFO_HZ, seed, numerology), Receiver(numerology)
 
     def exchange(count: int, frame: int) -> tuple[np.ndarray, ReceivedFrame] | None:
@@ -123,8 +134,14 @@ def _one_link(channel: str, snr_db: float, seed: int, rng: np.random.Generator) 
         found = next((one for one in receiver.push(air.process(samples)) if one.header == header), None)
         return None if found is None else (sent, found)
 
-    first, second = exchange(_SHORT, 0), exchange(_LONG, 1)
-    if first is None or second is None:
+    told_db = 0.0
+    for frame in range(frames_to_settle(smoothing)):
+        first = exchange(_SHORT, frame)
+        if first is None:
+            return None
+        told_db = smoother.smooth(first[1].snr_db)
+    second = exchange(_LONG, frame + 1)
+    if second is None:
         return None
     sent, received = second
     error = np.abs(unbiased(received.features, received.noise_variance).ravel()[:_LONG] - sent) ** 2
@@ -135,19 +152,19 @@ def _one_link(channel: str, snr_db: float, seed: int, rng: np.random.Generator) 
     larger = float(np.mean(error[good] / variance[good]))
     reported_db = np.full(_LONG, GRID_DB[0])
     reported_db[good] = -10 * np.log10(larger * variance[good])
-    return first[1].snr_db, reported_db
+    return told_db, reported_db
 
 
-def _curves(told_db: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def _curves(told_db: np.ndarray, lost: np.ndarray, narrow_db: float) -> np.ndarray:
     """float64 (codes, `LOST`): the SNR estimate at which each share is lost, from chances (links, codes)."""
     smooth = {}
-    for width_db in (_WIDE_DB, _NARROW_DB):
+    for width_db in (_WIDE_DB, narrow_db):
         window = np.exp(-(((_AT_DB[:, None] - told_db) / width_db) ** 2) / 2) + 1e-12
         weights = window.sum(axis=1)
         smooth[width_db] = (window @ lost / weights[:, None], weights)
     out = np.empty((lost.shape[1], len(LOST)))
     for code in range(lost.shape[1]):
-        for width_db in (_WIDE_DB, _NARROW_DB):
+        for width_db in (_WIDE_DB, narrow_db):
             means, weights = smooth[width_db]
             curve = falling(means[:, code], weights)
             out[code] = [_AT_DB[min(int(np.argmax(curve <= share)) or _last(curve, share), len(_AT_DB) - 1)]

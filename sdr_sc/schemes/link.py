@@ -26,8 +26,6 @@ from sdr_sc.schemes.scheme import Acknowledging, LaterAnswers, Scheme, Transmiss
 from sdr_sc.semantic.tasks.base import task_of
 
 GAP_SAMPLES = 160
-SMOOTHING = 0.0
-"""Weight of the past in the SNR that is fed back in sweeps: each frame is sent for the estimate of the one before."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +151,15 @@ def noisy_channel(
     return Chain([*models, offset, Awgn(snr_db, seed)])
 
 
+def frames_to_settle(smoothing: float) -> int:
+    """Frames after which a smoothed SNR holds little of the first one.
+
+    >>> frames_to_settle(0.0), frames_to_settle(0.9)
+    (1, 20)
+    """
+    return max(1, round(2 / (1 - smoothing))) if smoothing else 1
+
+
 class Link:
     """One end-to-end link: a scheme, an air with its state, a receiver, and the feedback (`sdr_sc.link.adaptation`).
 
@@ -164,7 +171,7 @@ class Link:
         air: channel, offset and noise.
         k: payload symbols per item, None for the scheme's choice.
         items_per_frame: most items of a frame.
-        smoothing: weight of the past in the SNR that is fed back, 0 to below 1.
+        smoothing: weight of the past in the SNR that is fed back, 0 to below 1; None for what the scheme wants.
         mode: frame mode; None to choose it by the SNR that was fed back.
         feedback: the way back.
         seed: of the feedback's losses.
@@ -184,7 +191,7 @@ class Link:
         k: int | None,
         items_per_frame: int,
         numerology: Numerology,
-        smoothing: float = SMOOTHING,
+        smoothing: float | None = None,
         mode: FrameMode | None = FrameMode.NORMAL,
         feedback: ReturnPath = PERFECT,
         seed: int = 0,
@@ -196,14 +203,15 @@ class Link:
         self._gap = np.zeros(GAP_SAMPLES, np.complex64)
         self._frames = 0
         self._now_s = 0.0
+        smoothing = scheme.smoothing if smoothing is None else smoothing
         self._smoother, self._feedback = SnrSmoother(smoothing), TransmitterView(feedback, seed, loop)
-        self._soundings = 1 + feedback.delay_frames
+        self._soundings = frames_to_settle(smoothing) + feedback.delay_frames
         self._mode, self._choice = mode, ModeChoice(HYSTERESIS_DB, numerology)
         self._open: deque[tuple[Transmission, FrameOutcome, np.ndarray | None]] = deque()
 
     def sound(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Send one frame with one item that nobody counts, and more where feedback is late, so that the transmitter
-        knows the channel's SNR: a link that is measured is one that has been running."""
+        """Send one frame with one item that nobody counts, and more where feedback is late or smoothed, so that the
+        transmitter knows the channel's SNR: a link that is measured is one that has been running."""
         for _ in range(self._soundings):
             transmission = self._scheme.send(images[:1], labels[:1], None, self._k)[0]
             received, _ = self._over_the_air(transmission, FrameMode.ROBUST if self._mode is None else self._mode)
@@ -321,7 +329,7 @@ def run_scheme(
     rounds: int = 1,
     mode: FrameMode | None = FrameMode.NORMAL,
 ) -> LinkResult:
-    """Send all images at one SNR over one `Link`.
+    """Send all images at one SNR over one `Link`, which is sounded first where the scheme wants a smoothed SNR.
 
     Args:
         images: uint8 (n, *item_shape).
@@ -339,6 +347,8 @@ def run_scheme(
     air = noisy_channel(channel, snr_db, cfo_hz, seed, numerology)
     scheme.begin("" if channel is None else channel if isinstance(channel, str) else type(channel).__name__)
     link = Link(scheme, air, k, items_per_frame, numerology, mode=mode)
+    if scheme.smoothing:
+        link.sound(images, labels)
     outcomes: list[FrameOutcome] = []
     waiting = np.arange(len(labels))
     for _ in range(rounds):

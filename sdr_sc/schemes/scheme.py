@@ -65,6 +65,11 @@ class Scheme(Protocol):
         """The payload symbols per item that may be asked for, rising; None where there is no such choice."""
         ...
 
+    @property
+    def smoothing(self) -> float:
+        """Weight of the past in the SNR that it wants to be fed, 0 to below 1, on the channel that `begin` named."""
+        ...
+
     def begin(self, channel: str) -> None:
         """A run starts: forget all that was learned of an earlier link.
 
@@ -161,6 +166,11 @@ class BaseScheme:
     by_importance = False
     task = CLASSIFICATION
     k_list: tuple[int, ...] | None = None
+
+    @property
+    def smoothing(self) -> float:
+        """None: each frame is sent for the estimate of the one before."""
+        return 0.0
 
     def begin(self, channel: str) -> None:
         """Nothing to forget."""

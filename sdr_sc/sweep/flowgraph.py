@@ -19,7 +19,7 @@ from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.run_folder import only_run, read_frames, read_items, rows_by_frame
-from sdr_sc.schemes.link import SMOOTHING, FrameOutcome
+from sdr_sc.schemes.link import FrameOutcome
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 from sdr_sc.simusrp import levels
 from sdr_sc.simusrp.build import SimusrpError
@@ -115,7 +115,7 @@ def _run(task: Task, folder: Path, patience_s: float) -> PairResult:
     device += f",pace=step,path_loss_db={loss_db:.4f},cfo_hz={config.carrier_offset_hz:g},seed={point.seed}"
     if config.data_set != DEFAULT_DATA_SET:
         tx += ["--data-set", config.data_set]
-    rx = ["--smoothing", str(SMOOTHING), "--model", model]
+    rx = ["--smoothing", "0", "--model", model]  # as `Link` has it for this scheme
     limit_s = 2 * GRACE_S + _frames(config) * (patience_s + _FRAME_S)
     return run_pair(folder, None, [*tx, "--model", model], rx, ",pace=step", device, limit_s)
 

@@ -21,6 +21,7 @@ from sdr_sc.schemes.features_ldpc import FeaturesScheme
 from sdr_sc.schemes.image_accuracy import BUDGETS_BYTES, measure
 from sdr_sc.schemes.image_codecs import SIDES, make_codec
 from sdr_sc.schemes.image_ldpc import K_LIST, ImageScheme
+from sdr_sc.schemes.label_ldpc import LabelScheme
 from sdr_sc.schemes.learn import learn
 from sdr_sc.schemes.link import Link, LinkResult, noisy_channel, run_scheme
 from sdr_sc.schemes.model_files import size_of_teacher
@@ -245,6 +246,29 @@ def test_error_rates_are_learned_through_frames() -> None:
         assert (
             shipped.lost(mode, near[mode, half] + 3, 128) < 0.01 < 0.99 < shipped.lost(mode, near[mode, half] - 3, 128)
         )
+
+
+def test_over_noise_alone_coded_schemes_are_fed_a_smoothed_snr() -> None:
+    class Heard(LabelScheme):
+        told: list[float] = []
+
+        def send(self, images, labels, snr_db, k):
+            if snr_db is not None:
+                self.told.append(snr_db)
+            return super().send(images, labels, snr_db, k)
+
+    data, spreads = fashion_mnist.load("test").first(300), {}
+    for channel in ("", "rician(doppler_hz=0, k_factor_db=60)"):
+        scheme = Heard("student", "label_ldpc")
+        Heard.told = []
+        scheme.begin(channel)
+        link = Link(scheme, noisy_channel(channel, 5.0, 0.0, 1, Numerology()), None, 10, Numerology())
+        link.sound(data.images[:1], data.labels[:1])
+        assert sum(outcome.correct for outcome in link.send(data.images, data.labels)) > 200
+        spreads[channel] = np.std(Heard.told), np.mean(Heard.told)
+    (smooth, mean), (single, other) = spreads.values()
+    assert smooth < 0.5 * single and abs(mean - other) < 0.3
+    assert make_scheme("ours").smoothing == 0.0
 
 
 def test_a_channel_without_a_table_gets_the_most_careful_one() -> None:

@@ -12,6 +12,8 @@ import click
 
 from sdr_sc.cli.shared.options import data_set_option, model_option
 from sdr_sc.evidence.energy import EnergyModel
+from sdr_sc.files import write_whole
+from sdr_sc.shown import shown
 
 if TYPE_CHECKING:
     from sdr_sc.results.rows import Row
@@ -56,6 +58,38 @@ def wins(results: tuple[Path, ...], ours: str, means: bool, each: bool, json_pat
     click.echo(tally(found, ours))
     config = {"results": {path.name: file_digest(path) for path in results}, "ours": ours, "means": means}
     _write(json_path, rows(found, ours), config)
+
+
+@evidence.command("rates")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--target", "targets", multiple=True, type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT",
+    help="Accuracy to reach; repeatable.  [85, 90, 93]",
+)  # fmt: skip
+@click.option("--ours", default="ours", show_default=True, help="Scheme that the others' symbols are divided by.")
+@click.option("--figure", "picture", type=click.Path(path_type=Path), help="Draw the curves into this PNG file.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def rates(
+    results: tuple[Path, ...], targets: tuple[float, ...], ours: str, picture: Path | None, json_path: Path | None
+) -> None:
+    """Symbols that each scheme of RESULTS, files of 'sdr-sc sweep', needs for an accuracy at each SNR.
+
+    Of the points that were measured the cheapest by payload counts. Its interval goes from the cheapest point whose
+    accuracy may reach the target to the cheapest that surely does, by the 95 % intervals of the accuracies. Nothing is
+    measured; benchmarks/rivals holds the sweep.
+    """
+    from sdr_sc.evidence.rates import TARGETS, figure, read_rates, rows, tables
+    from sdr_sc.report.sweep.export import pictures_of
+    from sdr_sc.sealed import file_digest
+
+    _check(json_path)
+    found = read_rates(results, targets or TARGETS)
+    click.echo(tables(found, ours))
+    if picture is not None:
+        write_whole({picture: pictures_of(lambda: figure(found), ("png",))[0]})
+        click.echo(f"wrote {shown(picture)}", err=True)
+    config = {"results": {path.name: file_digest(path) for path in results}, "targets": found.targets, "ours": ours}
+    _write(json_path, rows(found), config)
 
 
 def _common(function: Callable) -> Callable:

@@ -7,11 +7,13 @@ A code needs about as much information on its bits whatever the modulation (S. t
 is kept of a mode is its distance in dB from the SNR at which the bits hold just its rate, which changes slowly along
 the ladder, and the width of its waterfall.
 
-Run as ``python -m sdr_sc.phy.coding.thresholds`` it measures the table that comes with the package again, in minutes.
+Run as ``python -m sdr_sc.phy.coding.thresholds [LENGTH ...]`` it measures lengths of the table that comes with the
+package again, all of them where none is given, in minutes.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +33,9 @@ TABLE = Path(__file__).with_name("ladder_thresholds.csv")
 LENGTHS = (24, 48, 128, 512, 2048)
 GRID_DB = np.arange(-14.0, 34.01, 0.25)
 MEASURED_EVERY = 26
-_WORDS, _WORDS_LONG, _SEED = 120, 40, 6_000_000
-_FIRST_GAP_DB = {24: 1.2, 48: 0.8, 128: 0.7, 512: 0.6, 2048: 0.5}
+_WORDS = {24: 120, 48: 120, 128: 120, 512: 120, 2048: 40, 8192: 60}
+_SEED = 6_000_000
+_FIRST_GAP_DB = {24: 1.2, 48: 0.8, 128: 0.7, 512: 0.6, 2048: 0.5, 8192: 0.4}
 
 
 @lru_cache(maxsize=32)
@@ -133,15 +136,14 @@ def waterfall(place: int, symbols: int) -> Waterfall:
     return Waterfall(needed_without_loss_db(MODES[place]) + gap, width)
 
 
-def main() -> None:
-    """Measure every `MEASURED_EVERY`-th mode at each length, and write the table."""
-    lines = []
-    for symbols in LENGTHS:
+def main(lengths: tuple[int, ...] = LENGTHS) -> None:
+    """Measure every `MEASURED_EVERY`-th mode at these lengths, and write the table."""
+    lines = [f"{row[0]:.0f},{row[1]:.0f},{row[2]:.3f},{row[3]:.3f}" for row in _table() if row[0] not in lengths]
+    for symbols in lengths:
         for place in sorted({*range(0, len(MODES), MEASURED_EVERY), len(MODES) - 1}):
             base_db = needed_without_loss_db(MODES[place])
             rng = np.random.default_rng((_SEED, symbols, place))
-            words = _WORDS if symbols < 1000 else _WORDS_LONG
-            found = measure(MODES[place], symbols, words, rng, base_db + _FIRST_GAP_DB[symbols])
+            found = measure(MODES[place], symbols, _WORDS[symbols], rng, base_db + _FIRST_GAP_DB[symbols])
             lines.append(f"{symbols},{place},{found.middle_db - base_db:.3f},{found.width_db:.3f}")
             at_1_percent_db = found.snr_db(0.01) - MODES[place].capacity_db
             print(f"{lines[-1]}  {MODES[place].name}: {at_1_percent_db:.2f} dB from capacity at 1 % loss", flush=True)
@@ -150,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tuple(map(int, sys.argv[1:])) or LENGTHS)

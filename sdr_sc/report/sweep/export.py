@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -74,14 +74,19 @@ def paths_of(files: dict[Path, Callable[[], Figure]]) -> list[Path]:
 
 def drawn(files: dict[Path, Callable[[], Figure]]) -> dict[Path, bytes]:
     """Every figure as PNG with 200 dots an inch, and as PDF."""
-    contents = {}
-    for stem, draw in files.items():
-        with style(LIGHT), matplotlib.rc_context({"savefig.facecolor": "white"}):
-            figure = draw()
-            FigureCanvasAgg(figure)
-            for kind in _KINDS:
-                stream = io.BytesIO()
-                metadata = {"CreationDate": None} if kind == "pdf" else {}  # the same results, the same file
-                figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
-                contents[stem.with_name(f"{stem.name}.{kind}")] = stream.getvalue()
+    return {stem.with_name(f"{stem.name}.{kind}"): content for stem, draw in files.items()
+            for kind, content in zip(_KINDS, pictures_of(draw, _KINDS), strict=True)}  # fmt: skip
+
+
+def pictures_of(draw: Callable[[], Figure], kinds: Sequence[str]) -> list[bytes]:
+    """A figure in the reports' look on white, as a file of each kind: ``png``, ``pdf``."""
+    contents = []
+    with style(LIGHT), matplotlib.rc_context({"savefig.facecolor": "white"}):
+        figure = draw()
+        FigureCanvasAgg(figure)
+        for kind in kinds:
+            stream = io.BytesIO()
+            metadata = {"CreationDate": None} if kind == "pdf" else {}  # the same results, the same file
+            figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+            contents.append(stream.getvalue())
     return contents

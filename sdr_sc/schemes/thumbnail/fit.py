@@ -90,9 +90,7 @@ class Pictures:
                 order = torch.randperm(len(self.training))
             chosen, order = order[:_BATCH], order[_BATCH:]
             logits = network(self.batch(chosen, settings[int(rng.integers(len(settings)))], rng))
-            soft = functional.softmax(self._soft[chosen] / _TEMPERATURE, 1)
-            told = functional.kl_div(functional.log_softmax(logits / _TEMPERATURE, 1), soft, reduction="batchmean")
-            loss = (functional.cross_entropy(logits, self._labels[chosen]) + _TEMPERATURE**2 * told) / 2
+            loss = class_loss(logits, self._labels[chosen], self._soft[chosen])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -111,6 +109,14 @@ class Pictures:
                    for name, one in network.state_dict().items() if not name.endswith("tracked")}  # fmt: skip
         accuracy = float((found == self.data.labels[self.held]).mean())
         return ThumbnailSource(context, levels, tensors, accuracy, sum(bits) / len(index))
+
+
+def class_loss(logits: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """Half by labels (n,), half by a teacher's logits (n, classes), in the mean over n."""
+    told = functional.softmax(soft / _TEMPERATURE, 1)
+    found = functional.log_softmax(logits / _TEMPERATURE, 1)
+    distance = functional.kl_div(found, told, reduction="batchmean")
+    return (functional.cross_entropy(logits, labels) + _TEMPERATURE**2 * distance) / 2
 
 
 def soft_answers(data: ImageSet) -> np.ndarray:
