@@ -67,15 +67,17 @@ def fitted(labels: int, seed: int, size: Size, data: ImageSet, test: ImageSet, f
     trainer = FitTrainer(data, config, torch.device("cpu"))
     if checkpoint.exists():
         trainer.load(checkpoint)
-    network = trainer.run(checkpoint=checkpoint, checkpoint_steps=CHECKPOINT_STEPS)
-    images, labelled = trainer.validation
+    shares: list[float | None] = []  # the last one is of the whole fit; a checkpoint of its end leaves none
+    network = trainer.run(
+        on_epoch=lambda _epoch, share: shares.append(share), checkpoint=checkpoint, checkpoint_steps=CHECKPOINT_STEPS
+    )
     card = TeacherCard(
         image_size=config.image_size,
         stem_stride=config.stem_stride,
         class_names=data.class_names,
         data_set=data.name,
         data_set_sha256=data.sha256,
-        validation_accuracy=accuracy(network, images, labelled, trainer.device) if len(labelled) else None,
+        validation_accuracy=shares[-1] if shares else trainer.validate(),
         test_accuracy=accuracy(network, *map(torch.from_numpy, (test.images, test.labels)), trainer.device),
         git=git,
         training={**asdict(config), "torch": str(torch.__version__)},
