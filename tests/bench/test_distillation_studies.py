@@ -224,25 +224,12 @@ def test_the_command_keeps_answers_that_gain_reads(
 
     monkeypatch.setattr(rows_module, "run_study", answered)
     path = str(tmp_path / "rows.json")
-    options = [
-        "--quick",
-        "--seed",
-        "5",
-        "--epochs",
-        "3",
-        "--test-images",
-        "70",
-        "--teacher-pixels",
-        "48",
-        "--scheme",
-        "labels_600",
-        "--json",
-        path,
-    ]
+    sizes = "--quick --seed 5 --epochs 3 --images 3400 --test-images 70 --teacher-pixels 48".split()
+    options = [*sizes, "--scheme", "labels_600", "--json", path]
     assert run(capsys, "study", "few-labels", "control", *options, "--folder", str(tmp_path)).returncode == 0
     ((name, size, only),) = asked
     assert (name, size.seeds, size.epochs, only) == ("few-labels", (5,), 3, ("labels_600",)), "control has none such"
-    assert (size.test_images, size.teacher_pixels) == (70, 48)
+    assert (size.images, size.test_images, size.teacher_pixels) == (3400, 70, 48)
     content = json.loads(Path(path).read_text())
     assert content["config"]["size"]["epochs"] == 3 and content["config"]["schemes"] == ["labels_600"]
     result = run(capsys, "gain", path, "--study", "few-labels", "--one", "taught", "--other", "plain")

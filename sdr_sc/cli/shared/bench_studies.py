@@ -33,6 +33,7 @@ _STUDIES = "control, bottleneck, few-labels, headroom, shift"
 @click.option("--teacher-pixels", type=click.IntRange(32), help="The same, side that images are resized to for it.")
 @click.option("--views", type=click.IntRange(1), help="The same, stored views of each image.")
 @click.option("--asked", type=click.IntRange(1), help="The same, images that a teacher is asked about, for few labels.")
+@click.option("--images", type=click.IntRange(2), help="The same, first training images, of which some are held out.")
 @click.option("--test-images", type=click.IntRange(2), help="The same, first test images that are sent.")
 @click.option(
     "--folder",
@@ -53,6 +54,7 @@ def study(
     teacher_pixels: int | None,
     views: int | None,
     asked: int | None,
+    images: int | None,
     test_images: int | None,
     folder: Path | None,
     workers: int,
@@ -79,6 +81,7 @@ def study(
         "teacher_pixels": teacher_pixels,
         "views": views,
         "asked": asked,
+        "images": images,
         "test_images": test_images,
     }
     size = replace(SIZES[size_name], **{name: value for name, value in given.items() if value is not None})
