@@ -15,7 +15,7 @@ from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.evidence.entries import made, title
 from sdr_sc.evidence.operations import CodeWork, Work, codes_watched, of_ends, of_student
-from sdr_sc.evidence.tables import APART
+from sdr_sc.evidence.tables import APART, pivot
 from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
 from sdr_sc.phy.frame.framing import build_frame
 from sdr_sc.phy.frame.header import Header
@@ -31,6 +31,7 @@ from sdr_sc.sweep.config import SchemeEntry
 
 Log = Callable[[str], None]
 PARTS: tuple[Part, ...] = get_args(Part)
+_OF_WORK = ("LDPC at", "networks at", "kB to work in", "by arithmetic alone at")
 SNR_DB = 10.0
 FRAMES = 40
 ENTRIES = (
@@ -208,6 +209,20 @@ def network_rows(model: str, energy: EnergyModel) -> list[Row]:
             Row(f"{part}{APART}uJ by arithmetic alone, int8", 1e3 * energy.arithmetic_mj(work.flops, True), "uJ"),
         ]
     return rows
+
+
+def tables(rows: Sequence[Row]) -> list[str]:
+    """In Markdown, those that there are rows for: the student's parts; time, air and energy of schemes; their
+    operations and memory.
+
+    Args:
+        rows: of `network_rows`, `bench_cost` and `modem_rows`.
+    """
+    networks = [row for row in rows if row.name.partition(APART)[0] in PARTS]
+    work = [row for row in rows if row not in networks and any(words in row.name for words in _OF_WORK)]
+    others = [row for row in rows if row not in networks and row not in work]
+    found = (networks, "part", 2), (others, "scheme", 3), (work, "scheme", 3)
+    return [pivot(part, corner, digits) for part, corner, digits in found if part]
 
 
 def modem_rows(quick: bool, seed: int) -> list[Row]:

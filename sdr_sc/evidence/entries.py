@@ -16,7 +16,7 @@ ENTRIES = (
     SchemeEntry("vector-quantised features", "features_vq", k=OWN_CHOICE),
     SchemeEntry("coded features", "features_ldpc", k=(4, 8, 16)),
     SchemeEntry("principal components", "pca", k=(4, 8, 16)),
-    SchemeEntry("thumbnail", "thumbnail_ldpc", k=(16,)),
+    SchemeEntry("thumbnail for 85 %", "thumbnail_ldpc", {"target": 85}, OWN_CHOICE),
     SchemeEntry("thumbnail for 90 %", "thumbnail_ldpc", {"target": 90}, OWN_CHOICE),
     SchemeEntry("learned image codec", "deepjscc", k=(16,)),
 )

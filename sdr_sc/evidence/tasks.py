@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sdr_sc.evidence.attributes import LabelSet, label_sets
 from sdr_sc.evidence.entries import ENTRIES, made, title
 from sdr_sc.evidence.heads import EPOCHS, predict
 from sdr_sc.evidence.known_tasks import KnownTasks
-from sdr_sc.evidence.tables import APART
+from sdr_sc.evidence.tables import APART, pivot
 from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME, KNOWLEDGE, watch
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row, wilson_interval
@@ -78,6 +79,20 @@ def bench_tasks(
                 rows.append(_accuracy(f"{where}{task.name}{APART}{column}", found == task.test))
     rows += _known(where, tasks, items[1], snr_db, seed, log)
     return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown, a line for each scheme.
+
+    Args:
+        rows: of `bench_tasks`.
+    """
+    turned = []
+    for row in rows:
+        task, _, scheme = row.name.rpartition(APART)
+        snr, _, task = task.partition(", ")
+        turned.append(replace(row, name=f"{snr}, {scheme}{APART}{task}"))
+    return pivot(turned, "SNR, scheme")
 
 
 def _known(where: str, tasks: Sequence[LabelSet], images: np.ndarray, snr_db: float, seed: int, log: Log) -> list[Row]:

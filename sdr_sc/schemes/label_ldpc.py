@@ -59,10 +59,14 @@ class LabelScheme(CodedScheme):
         super().__init__()
         self.name, self._classifier, self._data_set = name, classifier_of(teacher, data_set), data_set
         self._classes = len(images_of(data_set).class_names)
+        self._words: dict[tuple[str, int, int], Codeword] = {}
 
     def codeword(self, items: int, snr_db: float | None) -> Codeword:
         """The codeword of a frame."""
-        return answers_codeword(items, self._classes, snr_db, self.rates)
+        key = (self.rates.channel, self.rates.place(snr_db), items)
+        if key not in self._words:
+            self._words[key] = answers_codeword(items, self._classes, snr_db, self.rates)
+        return self._words[key]
 
     def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
         """One frame of the classifier's answers."""

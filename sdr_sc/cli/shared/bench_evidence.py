@@ -117,12 +117,11 @@ def tasks(
     schemes: tuple[str, ...], snr_db: float, data_set: str, seed: int, quick: bool, json_path: Path | None
 ) -> None:
     """Other tasks from the same transmission, chosen afterwards: heads fitted on what the receiver holds."""
-    from sdr_sc.evidence.tables import pivot
-    from sdr_sc.evidence.tasks import bench_tasks
+    from sdr_sc.evidence.tasks import bench_tasks, table
 
     _check(json_path)
     rows = bench_tasks(quick, seed, _log, _entries(schemes), data_set, snr_db)
-    click.echo(pivot(rows, "SNR, task"))
+    click.echo(table(rows))
     config = {"schemes": schemes, "snr_db": snr_db, "data_set": data_set, "seed": seed, "quick": quick}
     _write(json_path, rows, config)
 
@@ -160,19 +159,16 @@ def cost(
 
     Energies are a model's (sdr_sc/evidence/energy.py has its sources), not measured.
     """
-    from sdr_sc.evidence.cost import bench_cost, modem_rows, network_rows
-    from sdr_sc.evidence.tables import pivot
+    from sdr_sc.evidence.cost import bench_cost, modem_rows, network_rows, tables
 
     _check(json_path)
     of_energy = EnergyModel(**energy)
     network = network_rows(model, of_energy)
     schemes_rows = bench_cost(quick, seed, _log, of_energy, _entries(schemes), data_set)
-    rows = [*schemes_rows, *modem_rows(quick, seed)]
-    click.echo(pivot(network, "part", 2))
-    click.echo()
-    click.echo(pivot(rows, "scheme", 3))
+    rows = [*network, *schemes_rows, *modem_rows(quick, seed)]
+    click.echo("\n\n".join(tables(rows)))
     config = {"model": model, "schemes": schemes, "data_set": data_set, "seed": seed, "quick": quick, "energy": energy}
-    _write(json_path, [*network, *rows], config)
+    _write(json_path, rows, config)
 
 
 @evidence.command("int8")

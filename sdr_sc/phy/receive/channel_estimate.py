@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -27,17 +29,26 @@ def smoother(numerology: Numerology, weights: np.ndarray) -> np.ndarray:
         weights: float (used,), inverse noise variance of each gain up to a factor.
 
     Returns:
-        complex64 (used, used); for `multiply`, its `planes`.
+        complex64 (used, used), not to be written to: receivers are made for each frame of a sweep, and share it; for
+        `multiply`, its `planes`.
 
     >>> flat = smoother(Numerology(), np.ones(52)) @ np.ones(52, np.complex64)
     >>> bool(np.allclose(flat, 1, atol=5e-3))
     True
     """
+    return _smoother(numerology, np.asarray(weights, float).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _smoother(numerology: Numerology, raw_weights: bytes) -> np.ndarray:
+    weights = np.frombuffer(raw_weights)
     delays = np.arange(-numerology.early_window - _DELAY_MARGIN, numerology.cyclic_prefix)
     basis = np.exp(-2j * np.pi * np.outer(numerology.positions, delays) / numerology.fft_size)
-    weighted = basis.conj().T * np.asarray(weights, float)
+    weighted = basis.conj().T * weights
     gram = matmul(weighted, basis) + _RIDGE * float(np.sum(weights)) * np.eye(len(delays))
-    return np.ascontiguousarray(matmul(basis, solve_positive(gram, weighted)).astype(np.complex64))
+    found = np.ascontiguousarray(matmul(basis, solve_positive(gram, weighted)).astype(np.complex64))
+    found.setflags(write=False)
+    return found
 
 
 def planes(matrix: np.ndarray) -> np.ndarray:
