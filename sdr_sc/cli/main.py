@@ -42,6 +42,7 @@ GROUPS = {
         "capture": "Recordings (SigMF): look at them, check, cut, convert and draw them.",
     },
     "Models": {
+        "data": "Data sets with one or more tasks: list them, fetch them, look at them.",
         "teacher": "Fit the large network that students are distilled from.",
         "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
         "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
@@ -57,7 +58,7 @@ GROUPS = {
 }
 """Verb -> its line in ``--help``, by heading."""
 VERBS = {verb: line for group in GROUPS.values() for verb, line in group.items()}
-"""Verb ``a-b`` is the click command ``command`` in ``sdr_sc/cli/a_b.py``."""
+"""Verb ``a-b`` is the click command ``command`` of the module or package ``sdr_sc.cli.a_b``."""
 COMPLETION = 'eval "$(_SDR_SC_COMPLETE=bash_source sdr-sc)"'
 """What makes bash complete verbs and options; click knows zsh and fish too."""
 

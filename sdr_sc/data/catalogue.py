@@ -6,12 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import sdr_sc.data.fashion_mnist  # noqa: F401  # registers itself
+import sdr_sc.data.fashion_mnist
+import sdr_sc.data.noto_emoji
+import sdr_sc.data.wordnet  # noqa: F401  # these register themselves
 from sdr_sc.data.cifar import load_cifar
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, LOADERS, ImageSet, Split
 from sdr_sc.data.image_folder import load_folder
 from sdr_sc.data.npz import load_npz
 from sdr_sc.data.own_options import checked, parse_spec, with_options
+from sdr_sc.data.splits import SPLITS
 from sdr_sc.errors import DataSetError
 from sdr_sc.shown import shown
 
@@ -34,10 +37,12 @@ def load_dataset(spec: str = DEFAULT_DATA_SET, split: Split = "test") -> Any:
     Raises:
         DataSetError: there is none, or it cannot be read; in one sentence.
     """
-    if split not in ("train", "test"):
-        raise DataSetError(f"split is {split!r}; use 'train' or 'test'.")
+    if split not in SPLITS:
+        raise DataSetError(f"split is {split!r}; use 'train' or 'test', or 'validation' where the data set has it.")
     if spec in LOADERS:
         return LOADERS[spec](split)
+    if split == "validation":
+        raise DataSetError(f"data set {shown(spec)} has no validation part; hold out a part of its 'train'.")
     return _load_own(spec, split)
 
 

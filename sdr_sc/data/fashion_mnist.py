@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet, Split, register_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet, SetInfo, Split, register_dataset
 from sdr_sc.errors import DataSetError
 from sdr_sc.files import read_plain
 from sdr_sc.shown import reason_of, shown
@@ -102,7 +102,10 @@ def read_idx(raw: bytes, source: str) -> np.ndarray:
     return values.reshape(shape)
 
 
-@register_dataset(DEFAULT_DATA_SET)
+_INFO = SetInfo(NAME, "image", {"classification": "which of ten kinds of clothing"})
+
+
+@register_dataset(DEFAULT_DATA_SET, _INFO)
 def load(split: Split) -> ImageSet:
     """Read a split: of Fashion-MNIST 60,000 images for ``train``, 10,000 for ``test``.
 
@@ -113,6 +116,8 @@ def load(split: Split) -> ImageSet:
         DataSetError: a file is missing or damaged, or holds what is no set of images and labels of ten classes; the
             message says how to fix it.
     """
+    if split == "validation":
+        raise DataSetError(f"data set {NAME} has no validation part; hold out a part of its 'train'.")
     digest = hashlib.sha256()
     raws = []
     for path in _paths(split):

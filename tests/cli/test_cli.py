@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import resource
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, assert_one_line_error, environment, sdr_sc
+from command import assert_one_line_error, environment, sdr_sc
 
 from sdr_sc.cli import main as cli_main
 from sdr_sc.errors import SdrScError
@@ -75,7 +76,7 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize("verb", list(cli_main.VERBS))
 def test_every_verb_has_a_command(verb):
-    if not (ROOT / "sdr_sc" / "cli" / f"{verb.replace('-', '_')}.py").is_file():
+    if importlib.util.find_spec(f"sdr_sc.cli.{verb.replace('-', '_')}") is None:
         pytest.fail(f"the verb {verb} is in the table, but has no module")
     assert sdr_sc(verb, "--help").returncode == 0
 

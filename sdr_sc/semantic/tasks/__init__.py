@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a receiver answers of an item: one file a task, by the name that a model's contract has."""
 
-from sdr_sc.semantic.tasks import classification  # noqa: F401  # registers itself
+from sdr_sc.semantic.tasks import classification, question, retrieval, subgroup  # noqa: F401  # register themselves
