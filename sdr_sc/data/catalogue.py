@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import sdr_sc.data.bbc_titles
+import sdr_sc.data.easy_vqa
 import sdr_sc.data.fashion_mnist
 import sdr_sc.data.noto_emoji
 import sdr_sc.data.wordnet  # noqa: F401  # these register themselves

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.data.catalogue import dataset_names, load_dataset
-from sdr_sc.data.dataset import CLASSIFICATION, INFOS, SetInfo
+from sdr_sc.data.dataset import INFOS, SetInfo
 from sdr_sc.data.packages.fetch import fetch
 from sdr_sc.data.packages.locate import is_fetched, is_installed
 from sdr_sc.data.packages.package import Package
@@ -105,7 +105,6 @@ def parts_of(name: str) -> Iterator[PartSummary]:
         tasks = {}
         for task in data.tasks:
             counts = np.bincount(data.targets(task, everything), minlength=1)
-            names = data.class_names if task == CLASSIFICATION else data.names(task)
-            tasks[task] = (len(names), float(counts.max() / max(1, len(data))))
+            tasks[task] = (len(data.names(task)), float(counts.max() / max(1, len(data))))
         count = len(np.unique(groups)) if len(groups) else len(data)
         yield PartSummary(split, len(data), count, tasks, data.sha256)

@@ -9,6 +9,6 @@ from sdr_sc.semantic.tasks.classification import Classification
 
 @register_task
 class Question(Classification):
-    """Which of a list of answers; the questions come with the data set, see `sdr_sc.data.dataset.Asked`."""
+    """Which of a list of answers; the questions come with the data set, see `sdr_sc.data.asked.AskedSet`."""
 
     name, wire_id, metric = "question", 3, "accuracy"
