@@ -93,11 +93,12 @@ def compile_questions(files: dict[str, bytes]) -> Made:
 
 def _questions(raw: bytes, part: str) -> list[tuple[str, str, int]]:
     rows: Any = parse_json(raw, f"{PACKAGE.name}'s list of {part} questions", _FIX, DataSetError)
-    for row in rows if isinstance(rows, list) else [None]:
+    found: list[Any] = rows if isinstance(rows, list) else [None]
+    for row in found:
         is_row = isinstance(row, list) and len(row) == 3 and isinstance(row[0], str) and type(row[2]) is int
         if not is_row or not isinstance(row[1], str) or not 0 < len(row[0].encode()) <= LONGEST_QUESTION:
             raise DataSetError(f"{PACKAGE.name}'s list of {part} questions holds {shown(repr(row), 80)}; {_FIX}.")
-    return [tuple(row) for row in rows]
+    return [(question, answer, number) for question, answer, number in found]
 
 
 def _decoded(raw: bytes, name: str) -> np.ndarray:
