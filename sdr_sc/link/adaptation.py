@@ -32,8 +32,15 @@ _AS_TRAINED = CamTarget()
 _DEFAULT_NUMEROLOGY = Numerology()
 
 
+FALL_DB = 3.0
+"""Seven times the spread of one frame's estimate over noise alone (0.27 to 0.42 dB, `sdr-sc bench link`)."""
+
+
 class SnrSmoother:
-    """Exponential smoothing, in dB, of the SNR of received frames.
+    """Exponential smoothing, in dB, of the SNR of received frames; a fall of more than `FALL_DB` is taken at once.
+
+    A frame that is sent for too high an SNR is lost, and with it the feedback that would have corrected it; one that is
+    sent for too low an SNR costs some symbols.
 
     Args:
         smoothing: weight of the past, 0 (none) to below 1; may change between frames.
@@ -44,6 +51,8 @@ class SnrSmoother:
     >>> smoother = SnrSmoother(0.5)
     >>> smoother.smooth(10.0), smoother.smooth(20.0)
     (10.0, 15.0)
+    >>> smoother.smooth(14.0), smoother.smooth(2.0)
+    (14.5, 2.0)
     """
 
     def __init__(self, smoothing: float = 0.0) -> None:
@@ -59,7 +68,7 @@ class SnrSmoother:
     def smooth(self, snr_db: float) -> float:
         """The smoothed SNR after one more frame, dB, within `SNR_DB`: no transmitter takes more."""
         latest = bounded(snr_db)
-        past = latest if self._snr_db is None else self._snr_db
+        past = latest if self._snr_db is None or latest < self._snr_db - FALL_DB else self._snr_db
         self._snr_db = self._smoothing * past + (1.0 - self._smoothing) * latest
         return self._snr_db
 

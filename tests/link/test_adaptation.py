@@ -53,7 +53,13 @@ def test_an_air_without_noise_feeds_back_what_a_transmitter_takes() -> None:
     assert [bounded(snr_db) for snr_db in (math.inf, -math.inf, 3.0)] == [80.0, -40.0, 3.0]
     smoother = SnrSmoother(0.5)
     assert smoother.smooth(math.inf) == 80.0
-    assert smoother.smooth(20.0) == 50.0  # one such frame is forgotten again
+    assert smoother.smooth(20.0) == 20.0  # one such frame is forgotten at once
+
+
+def test_a_fall_is_taken_at_once_and_a_rise_or_the_spread_of_estimates_is_smoothed() -> None:
+    smoother = SnrSmoother(0.5)
+    assert [smoother.smooth(snr_db) for snr_db in (25.0, 0.5, -0.5, 20.0)] == [25.0, 0.5, 0.0, 10.0]
+    assert smoother.smooth(7.5) == 8.75  # 2.5 dB are no fall
 
 
 def test_feedback_holds_for_its_time() -> None:
