@@ -48,9 +48,9 @@ class Calibration:
     with a temperature alone (Guo et al., "On Calibration of Modern Neural Networks", 2017) leaves errors of up to
     15 points at few symbols, the curve takes these out.
 
-    Two SNRs matter where symbols fade. How far apart the logits are follows the SNR that the decoder was told, that of
+    Two SNRs matter where symbols fade. How far apart the logits are follows the SNR that the decoder was given, that of
     the frame; how much of an item arrived follows its own symbols. Tables are read between the two, at
-    ``told + own_share (own - told)``: near the first where all symbols are more than enough, further on otherwise.
+    ``given + own_share (own - given)``: near the first where all symbols are more than enough, further on otherwise.
 
     Attributes:
         snr_db: rising grid, dB; over plain noise both SNRs are the same.
@@ -58,7 +58,7 @@ class Calibration:
         log_odds: the curves' knots: natural logarithm of p / (1 - p) at that temperature, rising.
         calibrated: log odds of being right at each knot, by SNR, k and knot, rising along the knots.
         measured_on: the data that it was fitted on.
-        own_share: 0 to 1, by the SNR told and k; empty for 1 throughout, as contracts of earlier versions had it.
+        own_share: 0 to 1, by the SNR given and k; empty for 1 throughout, as contracts of earlier versions had it.
 
     Raises:
         ContractError: the values do not fit each other.
@@ -116,7 +116,7 @@ class Calibration:
         Args:
             logits: float (n, outputs), finite.
             column: place of each item's k in the model's list; int (n,) or one number.
-            snr_db: that the decoder was told, dB; float (n,) or one number; kept within the grid.
+            snr_db: that the decoder was given, dB; float (n,) or one number; kept within the grid.
             own_snr_db: that of each item's symbols, see `channel_snr_db`; None for the same.
 
         Returns:

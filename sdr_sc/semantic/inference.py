@@ -266,7 +266,7 @@ class SemanticDecoder:
 
         Args:
             logits: float32 (n_items, n_classes), of `decode` or `run`.
-            snr_db: that these were told, dB; float (n_items,) or one number.
+            snr_db: that the decoder was given, dB; float (n_items,) or one number.
             k: int (n_items,), from the model's list.
             noise_variance: float (n_items, k or more), see `channel_snr_db`.
         """

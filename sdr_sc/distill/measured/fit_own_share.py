@@ -29,7 +29,7 @@ def fading_bank(seed: int) -> np.ndarray:
 
 def fit_own_share(model: Model, k_list: Sequence[int], calibration: Calibration, seed: int) -> Calibration:
     """The calibration with its shares: of `SHARES` the ones that make the outcomes over fading most likely, by the SNR
-    told and k; each rests on the draws of the SNRs beside it, too.
+    given and k; each rests on the draws of the SNRs beside it, too.
 
     Args:
         calibration: fitted over plain noise.
@@ -57,7 +57,7 @@ def share_losses(
         column: place of the items' k in the model's list.
         logits: float32 (n, outputs).
         right: bool (n,).
-        snr_db: that the decoder was told, dB.
+        snr_db: that the decoder was given, dB.
         own_db: (n,), of the items' own symbols, see `channel_snr_db`.
     """
     losses = []
