@@ -82,7 +82,7 @@ def _by_margin(channels: Mapping[str, ChannelEntry]) -> dict[str, dict[str, str]
 
 
 def _way(feedback: ReturnPath) -> str:
-    """What a transmitter does with what it is told.
+    """What a transmitter does with what is reported to it.
 
     >>> _way(ReturnPath(margin_db=3.0)), _way(ReturnPath(loss_target=0.02))
     ('margin of 3 dB', 'acknowledgements')

@@ -28,7 +28,7 @@ class ReturnPath:
         loss: share of the frames whose feedback never arrives, drawn independently. The transmitter cannot tell them
             from lost frames.
         assumed_db: there is no feedback, and the transmitter always takes this for the SNR; None for feedback.
-        margin_db: that the transmitter takes off what arrives; below 0 it is bolder than what it was told.
+        margin_db: that the transmitter takes off what arrives; below 0 it is bolder than what was reported.
         loss_target: share of the frames that a scheme whose receiver acknowledges frames may lose: its transmitter adds
             the margin of an `OuterLoop`; 0 for none. Other schemes are sent as without.
 

@@ -161,12 +161,12 @@ class Calibration:
         """Each item's column, rows of the tables around its SNR, the second one's share, and temperature."""
         grid, temperature, _, _, own_share = self._tables
         column = np.broadcast_to(column, items)
-        told = np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items)
-        row, share = _between(told, grid)
+        given = np.broadcast_to(np.clip(snr_db, grid[0], grid[-1]), items)
+        row, share = _between(given, grid)
         upper = np.minimum(row + 1, len(grid) - 1)
         if own_snr_db is not None:
             part = (1.0 - share) * own_share[row, column] + share * own_share[upper, column]
-            row, share = _between(told + part * (np.clip(own_snr_db, grid[0], grid[-1]) - told), grid)
+            row, share = _between(given + part * (np.clip(own_snr_db, grid[0], grid[-1]) - given), grid)
             upper = np.minimum(row + 1, len(grid) - 1)
         return (
             column,

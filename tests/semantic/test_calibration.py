@@ -76,7 +76,7 @@ def test_the_snr_of_an_item_counts_its_own_symbols() -> None:
     assert channel_snr_db(np.full((1, 4), np.inf), 4)[0] == -np.inf
 
 
-def test_tables_are_read_between_the_snr_told_and_that_of_the_item() -> None:
+def test_tables_are_read_between_the_snr_given_and_that_of_the_item() -> None:
     logits = np.random.default_rng(4).normal(0, 2, (30, 10))
     shared = replace(CALIBRATION, own_share=((0.5,) * COLUMNS, (0.1,) * COLUMNS))
 
