@@ -29,7 +29,8 @@ ROOMS = (
 )
 """Floor by floor, the top one first: a room imports from the floors below its own."""
 EVERYWHERE = {
-    *("errors", "files", "documents", "jsonable", "native", "shown", "places", "processes", "sealed", "yaml_values"),
+    *("array_file", "errors", "files", "documents", "jsonable", "native", "shown", "places", "processes", "sealed"),
+    "yaml_values",
     "__version__",
 }
 FORBIDDEN = {
