@@ -50,32 +50,41 @@ class CamTarget:
         max_loss_points: accuracy points that it may give away against the largest k that it may send; None for those
             that the model's table was made for.
         max_k: symbol budget, the most feature symbols of an item; None for no limit.
+        tasks: that are asked for; none for the model's first one. Each of them gives away at most the points.
     """
 
     max_loss_points: float | None = None
     max_k: int | None = None
+    tasks: tuple[str, ...] = ()
 
 
 def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
     """The model's table with k chosen for another target, from the accuracies that it holds.
 
     Raises:
-        ContractError: no k of the model fits the budget, or the loss is negative.
+        ContractError: no k of the model fits the budget, the loss is negative, or a task is unknown or was not
+            measured.
     """
     cam, k_list = contract.cam, contract.k_list
     loss = cam.max_loss_points if target.max_loss_points is None else target.max_loss_points
     if not loss >= 0:
         raise ContractError(f"a loss of {loss:g} accuracy points was asked for; give 0 or more.")
-    if target.max_loss_points is None and target.max_k is None:
+    first = contract.tasks[0].name
+    tasks = target.tasks or (first,)
+    if target.max_loss_points is None and target.max_k is None and tasks == (first,):
         return cam
+    try:
+        tables = [np.array(cam.quality(contract.task(name).name, first)) for name in tasks]
+    except ContractError as error:
+        raise ContractError(f"model {contract.name!r}: {str(error).rstrip('.')}; ask for tasks that it has.") from None
     allowed = [k for k in k_list if target.max_k is None or k <= target.max_k]
     if not allowed:
         raise ContractError(
             f"no k of model {contract.name!r} fits a budget of {target.max_k} symbols an item; "
             f"give {k_list[0]} or more."
         )
-    accuracy = np.array(cam.accuracy)[:, : len(allowed)]
-    return replace(cam, k=choose_k(accuracy, allowed, loss), max_loss_points=loss)
+    chosen = [choose_k(table[:, : len(allowed)], allowed, loss) for table in tables]
+    return replace(cam, k=tuple(map(max, *chosen)) if len(chosen) > 1 else chosen[0], max_loss_points=loss)
 
 
 def first_rounds(contract: ModelContract, table: CamTable) -> CamTable:

@@ -90,13 +90,19 @@ class ModelContract:
                 f"{RETRAIN}."
             )
 
+        if not self.tasks[0].names:
+            raise ContractError(
+                f"model {self.name!r} has no names for the answers of its first task {self.tasks[0].name!r}; {RETRAIN}."
+            )
+
     def _check_cam(self) -> None:
         """Refuse a table that does not fit the k list, or holds what is no SNR or no accuracy."""
         cam = self.cam
         if not set(cam.k) <= set(self.k_list) or len(cam.k) != len(cam.snr_db) or not cam.k:
             raise ContractError(f"model {self.name!r} has a CAM table that does not fit its k list; {RETRAIN}.")
         rows, columns = len(cam.snr_db), len(self.k_list)
-        if len(cam.accuracy) != rows or any(len(row) != columns for row in cam.accuracy):
+        tables = (cam.accuracy, *cam.others.values())
+        if any(len(table) != rows or any(len(row) != columns for row in table) for table in tables):
             raise ContractError(
                 f"model {self.name!r} has a CAM table whose accuracies are not {rows} rows of {columns}, one for each "
                 f"SNR and k; {RETRAIN}."
@@ -106,7 +112,9 @@ class ModelContract:
                 f"model {self.name!r} has a CAM table whose SNRs {_short(list(cam.snr_db))} do not rise within "
                 f"{SNR_LIMIT_DB:g} dB of 0; {RETRAIN}."
             )
-        if not all(0.0 <= accuracy <= 1.0 for row in cam.accuracy for accuracy in row):
+        if not set(cam.others) <= {task.name for task in self.tasks[1:]}:
+            raise ContractError(f"model {self.name!r} has a CAM table of tasks that it does not answer; {RETRAIN}.")
+        if not all(0.0 <= accuracy <= 1.0 for table in tables for row in table for accuracy in row):
             raise ContractError(
                 f"model {self.name!r} has a CAM table with an accuracy that is not between 0 and 1; {RETRAIN}."
             )
@@ -141,6 +149,18 @@ class ModelContract:
     def class_names(self) -> tuple[str, ...]:
         """Names of the first task's answers."""
         return self.tasks[0].names
+
+    def task(self, name: str) -> TaskSpec:
+        """One of its tasks.
+
+        Raises:
+            ContractError: it has none of this name.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        has = ", ".join(task.name for task in self.tasks)
+        raise ContractError(f"model {self.name!r} has no task {shown(repr(name), 80)}; it answers {has}.")
 
     @property
     def wire_id(self) -> int:
@@ -190,6 +210,11 @@ class ModelContract:
         """
         # Through JSON first: what a tuple or an integer key becomes there is what a reader finds.
         fields = {name: value for name, value in asdict(self).items() if name not in MEASURED or value is not None}
+        for task in fields["tasks"]:  # as in contracts of earlier programs, which knew no other tasks
+            if not task["outputs"]:
+                del task["outputs"]
+        if not fields["cam"]["others"]:
+            del fields["cam"]["others"]
         return json.dumps(sealed(json.loads(json.dumps(fields))), sort_keys=True)
 
 

@@ -156,7 +156,7 @@ def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple]:
 
 
 def _cam(value: Any) -> CamTable:
-    if set(value) != {f.name for f in fields(CamTable)}:
+    if set(value) | {"others"} != {f.name for f in fields(CamTable)}:
         raise ValueError(value)
     return CamTable(
         snr_db=_list_of(_number)(value["snr_db"]),
@@ -164,17 +164,20 @@ def _cam(value: Any) -> CamTable:
         accuracy=_list_of(_list_of(_number))(value["accuracy"]),
         max_loss_points=_number(value["max_loss_points"]),
         measured_on=_text(value["measured_on"]),
+        others={_name(task): _list_of(_list_of(_number))(rows) for task, rows in value.get("others", {}).items()},
     )
 
 
-def _keys(value: Any, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != set(readers):
+def _keys(
+    value: Any, readers: Mapping[str, Callable[[Any], Any]], optional: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    if not isinstance(value, dict) or not set(readers) - optional <= set(value) <= set(readers):
         raise ValueError(value)
-    return {name: read(value[name]) for name, read in readers.items()}
+    return {name: readers[name](one) for name, one in value.items()}
 
 
 _MODALITY = {"name": _name, "shape": _list_of(_whole), "parameters": _object}
-_TASK = {"name": _name, "names": _list_of(_name)}
+_TASK = {"name": _name, "names": _list_of(_name), "outputs": _whole}
 _CALIBRATION = {
     "snr_db": _list_of(_number),
     "temperature": _list_of(_list_of(_number)),
@@ -217,7 +220,7 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], Any]]] = {
     2: {
         **_COMMON,
         "modality": lambda value: _keys(value, _MODALITY),
-        "tasks": _list_of(lambda value: _keys(value, _TASK)),
+        "tasks": _list_of(lambda value: _keys(value, _TASK, frozenset({"outputs"}))),
         "calibration": lambda value: _keys({"own_share": [], **value}, _CALIBRATION),
         "refinement": lambda value: _keys(value, _REFINEMENT),
     },

@@ -17,7 +17,7 @@ from sdr_sc.semantic.calibration import channel_snr_db, with_confidence
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.onnx_file import Part
-from sdr_sc.semantic.tasks.base import TaskAnswer, task_of
+from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
 from sdr_sc.semantic.tasks.classification import ranked
 from sdr_sc.shown import shown
 
@@ -135,32 +135,54 @@ def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class SemanticDecoder:
-    """Received feature symbols to task logits. Arguments and errors as for `SemanticEncoder`."""
+    """Received feature symbols to answers of tasks: what was sent once may be asked about all of them.
+
+    Arguments and errors as for `SemanticEncoder`.
+
+    Attributes:
+        task: the first one, which every frame is answered for.
+        parts: which of the network's outputs are those of each task, by its name.
+    """
 
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
         self._model = str(model)
         self.contract, self.network = _load(model, "decoder", threads)
         self.task = task_of(self.contract.tasks[0].name)
+        names = (spec.name for spec in self.contract.tasks)
+        self.parts = dict(zip(names, output_slices(self.contract), strict=True))
+        self._first = output_slices(self.contract)[0]
         for _ in range(_WARM_UP_RUNS):
             self.decode(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
 
     def decode(
         self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
     ) -> np.ndarray:
-        """Task logits of each item.
+        """Outputs of the first task for each item, such as the logits of its classes; see `outputs` for all tasks.
+
+        Args, Raises: as for `outputs`.
+
+        Returns:
+            float32 (n_items, outputs of the first task); NaN for an item of which every symbol is erased.
+        """
+        return self.outputs(features, snr_db, erased, strict)[:, self._first]
+
+    def outputs(
+        self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
+    ) -> np.ndarray:
+        """Outputs of all tasks for each item, those of each one in its `parts`.
 
         Args:
             features: complex64 (n_items, k), LMMSE estimates.
             snr_db: the receiver's estimate, dB; clipped to the training range.
             erased: bool (n_items, k); erased symbols count as LMMSE does for infinite noise: 0.
-            strict: raise where the model's logits are no numbers; otherwise these are infinity.
+            strict: raise where the model's outputs are no numbers; otherwise these are infinity.
 
         Returns:
-            float32 (n_items, n_classes); NaN for an item of which every symbol is erased.
+            float32 (n_items, outputs of all tasks); NaN for an item of which every symbol is erased.
 
         Raises:
             ContractError: k is not in the model's list.
-            ModelFaultError: the model gives logits that are no numbers.
+            ModelFaultError: the model gives outputs that are no numbers.
         """
         check_features(features)
         items, k = features.shape
@@ -169,7 +191,7 @@ class SemanticDecoder:
             erased = ~np.isfinite(features)
         padded = np.zeros((items, self.contract.k_max), np.complex64)
         np.copyto(padded[:, :k], features, where=~erased, casting="same_kind")
-        logits = self.run(padded, np.full(items, snr_db), np.full(items, k))
+        logits = self._run(padded, np.full(items, snr_db), np.full(items, k))
         lost = erased.all(axis=1)
         if not np.isfinite(logits).all():
             lost |= (~np.isfinite(features) & ~erased).any(axis=1)
@@ -181,7 +203,7 @@ class SemanticDecoder:
         return logits
 
     def run(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
-        """Logits of items of which different numbers of symbols arrived, as the network gives them.
+        """Outputs of the first task for items of which different numbers of symbols arrived, as the network gives them.
 
         Args:
             prefixes: complex64 (n_items, k_max), LMMSE estimates; 0 where none arrived.
@@ -189,8 +211,11 @@ class SemanticDecoder:
             k: int (n_items,), symbols that were sent of each item.
 
         Returns:
-            float32 (n_items, n_classes).
+            float32 (n_items, outputs of the first task).
         """
+        return self._run(prefixes, snr_db, k)[:, self._first]
+
+    def _run(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
         low, high = self.contract.training_snr_db
         return self.network.run(
             np.ascontiguousarray(prefixes, np.complex64).view(np.float32).reshape(len(prefixes), -1, 2),

@@ -12,6 +12,7 @@ from sdr_sc.semantic import onnx_file, weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.onnx_file import Part
 from sdr_sc.semantic.onnx_weights import real_weights
+from sdr_sc.semantic.tasks.base import output_slices
 
 INPUTS: dict[Part, tuple[str, ...]] = {
     "encoder": ("images", "snr_db"),
@@ -41,7 +42,7 @@ class OnnxNetwork:
         self._inputs, self._outputs = INPUTS[part], [OUTPUT[part]]
         names = tuple(one.name for one in self._session.get_inputs())
         found = {one.name: tuple(one.shape[1:]) for one in self._session.get_outputs()}
-        wanted = (contract.k_max, 2) if part == "encoder" else (len(contract.class_names),)
+        wanted = (contract.k_max, 2) if part == "encoder" else (output_slices(contract)[-1].stop,)
         if names != self._inputs or found != {OUTPUT[part]: wanted}:
             raise ContractError(
                 f"{path} maps {', '.join(names)} to {found} where its contract needs {', '.join(self._inputs)} to "

@@ -15,12 +15,14 @@ from sdr_sc.semantic.onnx_file import Part
 
 try:
     import torch
+    from torch import nn
 except ImportError as error:
     raise MissingDependencyError(f"torch cannot be imported ({error}); run 'make setup'.") from error
 
 from sdr_sc.semantic.networks.base import Encoder
 from sdr_sc.semantic.networks.dense import StudentDecoder
-from sdr_sc.semantic.networks.registry import check_items, make_encoder
+from sdr_sc.semantic.networks.registry import check_items, make_decoder, make_encoder
+from sdr_sc.semantic.tasks.base import output_slices
 
 LARGEST_WIDTH = 4096
 """Of a decoder's layers: more would only take memory before the weights turn out not to fit."""
@@ -46,15 +48,12 @@ class TorchNetwork:
 
     def __init__(self, path: Path, part: Part, contract: ModelContract, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.module: Encoder | StudentDecoder
+        self.module: nn.Module
         try:
             if part == "encoder":
                 self.module = self._encoder(contract)
             else:
-                width = contract.architecture["decoder_width"]
-                if whole_number(width, 1, LARGEST_WIDTH) is None:
-                    raise TypeError("no width")
-                self.module = StudentDecoder(len(contract.class_names), contract.k_max, width)
+                self.module = self._decoder(contract)
         except (KeyError, TypeError, RuntimeError) as error:
             raise ContractError(
                 f"model {contract.name!r} has an architecture that this program does not know "
@@ -72,6 +71,14 @@ class TorchNetwork:
                 f"{wanted}; use another model."
             )
         return make_encoder(kind, contract.k_max, contract.item_shape)
+
+    @staticmethod
+    def _decoder(contract: ModelContract) -> nn.Module:
+        width = contract.architecture["decoder_width"]
+        if whole_number(width, 1, LARGEST_WIDTH) is None:
+            raise TypeError("no width")
+        kind = contract.architecture.get("decoder", StudentDecoder.kind)
+        return make_decoder(kind, [part.stop - part.start for part in output_slices(contract)], contract.k_max, width)
 
     def _load(self, path: Path, prefix: str) -> None:
         tensors = {

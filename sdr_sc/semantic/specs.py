@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdr_sc.documents import whole_number
 from sdr_sc.errors import ContractError
 from sdr_sc.shown import shown
 
@@ -55,7 +56,8 @@ class TaskSpec:
 
     Attributes:
         name: such as ``classification``; see `sdr_sc.semantic.tasks`.
-        names: what the decoder's outputs are called, such as the classes.
+        names: what its answers are called, such as the classes; none where these are entries of a gallery.
+        outputs: numbers that the decoder gives of each item, such as the length of a vector; 0 for one a name.
 
     Raises:
         ContractError: there are no names, too many, or two alike.
@@ -63,8 +65,15 @@ class TaskSpec:
 
     name: str
     names: tuple[str, ...]
+    outputs: int = 0
 
     def __post_init__(self) -> None:
+        if whole_number(self.outputs, 0, MOST_NAMES) is None:
+            raise ContractError(
+                f"{shown(repr(self.outputs), 80)} outputs of the task {shown(self.name)}; it must be up to {MOST_NAMES}"
+            )
+        if self.outputs and not self.names:
+            return
         if not 1 <= len(self.names) <= MOST_NAMES or len(set(self.names)) != len(self.names):
             raise ContractError(
                 f"{len(self.names)} class names, of which {len(set(self.names))} differ; it must be one for each "
@@ -83,6 +92,7 @@ class CamTable:
             for each k of the model's list.
         max_loss_points: accuracy points below the best that the choice gives away, at most.
         measured_on: the data that the accuracies come from.
+        others: the same of the other tasks that were measured, by their names.
     """
 
     snr_db: tuple[float, ...]
@@ -90,3 +100,17 @@ class CamTable:
     accuracy: tuple[tuple[float, ...], ...]
     max_loss_points: float
     measured_on: str
+    others: dict[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+
+    def quality(self, task: str, first: str) -> tuple[tuple[float, ...], ...]:
+        """Measured quality of a task, as ``accuracy`` is of the first one.
+
+        Raises:
+            ContractError: it was not measured.
+        """
+        if task == first:
+            return self.accuracy
+        if task not in self.others:
+            known = ", ".join((first, *self.others))
+            raise ContractError(f"the quality of task {shown(repr(task), 80)} was not measured, only that of {known}")
+        return self.others[task]

@@ -190,7 +190,12 @@ class StudentDecoder(nn.Module):
     Input: float32 (items, k_max, 2) LMMSE feature symbols, 0 where none was sent (see `pad_symbols`); float32 (items,)
     SNR in dB; float32 (items,) k / k_max, the part that was sent.
     Output: float32 (items, n_classes) logits.
+
+    Attributes:
+        kind: name of this architecture in a model's contract.
     """
+
+    kind = "dense"
 
     def __init__(self, n_classes: int, k_max: int = 32, width: int = 160) -> None:
         super().__init__()

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
 
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.import_path import made_module
 from sdr_sc.semantic.networks.base import Encoder, OwnEncoder
-from sdr_sc.semantic.networks.dense import SmallEncoder, StudentEncoder
+from sdr_sc.semantic.networks.dense import SmallEncoder, StudentDecoder, StudentEncoder
+from sdr_sc.semantic.networks.heads import MultiTaskDecoder
+from sdr_sc.semantic.networks.text import TextEncoder
 from sdr_sc.shown import shown
 
 NETWORKS_VARIABLE = "SDR_SC_NETWORKS"
-_ENCODERS: dict[str, type[Encoder]] = {one.kind: one for one in (StudentEncoder, SmallEncoder)}
+_ENCODERS: dict[str, type[Encoder]] = {one.kind: one for one in (StudentEncoder, SmallEncoder, TextEncoder)}
 _allowed: set[str] = set()
 
 
@@ -43,6 +48,28 @@ def allow_encoder(kind: str) -> None:
 def check_items(kind: str, item_shape: Sequence[int]) -> str:
     """Why an encoder takes no items of a shape, see `Encoder.refusal`; '' if it does, or if only a trial can show."""
     return _ENCODERS[kind].refusal(item_shape) if kind in _ENCODERS else ""
+
+
+def make_decoder(kind: Any, outputs: Sequence[int], k_max: int, width: int) -> nn.Module:
+    """A decoder with new weights.
+
+    Args:
+        kind: as the contract has it.
+        outputs: of each task.
+        k_max: symbols of an item.
+        width: of its layers.
+
+    Raises:
+        ContractError: the kind is unknown, or is for one task where there are more.
+    """
+    if kind == MultiTaskDecoder.kind:
+        return MultiTaskDecoder(outputs, k_max, width)
+    if kind != StudentDecoder.kind:
+        known = f"{StudentDecoder.kind}, {MultiTaskDecoder.kind}"
+        raise ContractError(f"a decoder of kind {shown(repr(kind), 80)} is unknown; this program knows {known}.")
+    if len(outputs) != 1:
+        raise ContractError(f"a decoder of kind {kind!r} is for one task, and its contract has {len(outputs)}.")
+    return StudentDecoder(outputs[0], k_max, width)
 
 
 def make_encoder(kind: str, k_max: int, item_shape: Sequence[int]) -> Encoder:

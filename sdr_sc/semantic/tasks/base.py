@@ -15,6 +15,7 @@ from sdr_sc.shown import shown
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sdr_sc.semantic.contract import ModelContract
     from sdr_sc.semantic.specs import TaskSpec
 
 LOST, NOT_A_NUMBER, REJECTED = -1, -2, -3
@@ -55,8 +56,9 @@ class Task:
     metric = "accuracy"
 
     def outputs(self, spec: TaskSpec) -> int:
-        """Numbers that the decoder gives of each item: one for each of the task's names."""
-        return len(spec.names)
+        """Numbers that the decoder gives of each item: one for each of the task's names, if the contract has no other
+        number."""
+        return spec.outputs or len(spec.names)
 
     def loss(self, output: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """What training minimises beside distillation, which is of the outputs as logits.
@@ -114,6 +116,12 @@ def register_task(task: Callable[[], Task]) -> Callable[[], Task]:
         )
     _TASKS[made.name] = made
     return task
+
+
+def output_slices(contract: ModelContract) -> list[slice]:
+    """Which of a decoder's outputs are those of each of its tasks, in the contract's order."""
+    ends = np.cumsum([0, *(task_of(spec.name).outputs(spec) for spec in contract.tasks)]).tolist()
+    return [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
 
 
 def task_by_wire_id(wire_id: int) -> Task:
