@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model card of a student for several tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sdr_sc.distill.multitask.objective import MultiTaskStudent
+from sdr_sc.semantic.complexity import count_flops, count_parameters
+from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.modalities.base import blank_input
+from sdr_sc.semantic.specs import TaskSpec
+
+
+def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
+    """Markdown text on what the model is, what it was made of, and how good its answers are.
+
+    Args:
+        student: in evaluation mode.
+        contract: as written.
+        out: the weights file, already there.
+    """
+    flops = count_flops(student.encoder, blank_input(contract, 1), torch.zeros(1))
+    training = contract.training
+    labels = f"{training['labels']} items with their class" if training["labels"] else "all items with their class"
+    lines = [
+        f"# {contract.name}",
+        "",
+        "Student encoder and decoder for several tasks, trained end to end through the channel: what is sent once",
+        "answers all of them.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        *(f"| task {spec.name} | {_answers(spec)} |" for spec in contract.tasks),
+        f"| data | {contract.data_set}, {labels} |",
+        f"| teacher | {contract.teacher} |",
+        f"| encoder | {count_parameters(student.encoder):,} parameters, {flops / 1e6:.1f} MFLOP an item |",
+        f"| decoder | {count_parameters(student.decoder):,} parameters |",
+        f"| weights file | {out.stat().st_size / 1e3:.0f} kB, safetensors |",
+        f"| feature symbols per item (k) | {', '.join(map(str, contract.k_list))} complex channel uses, nested |",
+        f"| training SNR | {contract.training_snr_db[0]:g} to {contract.training_snr_db[1]:g} dB, "
+        f"{100 * training['fading_fraction']:g} % of the items through Rayleigh fading |",
+        f"| seed, steps | {training['seed']}, {training['steps']} of {training['batch_items']} items |",
+        f"| model id | {contract.model_id} |",
+        f"| made at commit | {training['git']} |",
+        "",
+        "## Quality",
+        "",
+        f"Per cent, on {contract.cam.measured_on}. The channel-adaptive module takes the k that loses at most "
+        f"{contract.cam.max_loss_points:g} points",
+        f"of {contract.tasks[0].name} against the largest.",
+    ]
+    for name, table in ((contract.tasks[0].name, contract.cam.accuracy), *contract.cam.others.items()):
+        lines += ["", "| SNR (dB), " + name + " | " + " | ".join(f"k={k}" for k in contract.k_list) + " | chosen |"]
+        lines.append("|---" * (len(contract.k_list) + 2) + "|")
+        for snr_db, row, k in zip(contract.cam.snr_db, table, contract.cam.k, strict=True):
+            if snr_db % 5 == 0:
+                lines.append(f"| {snr_db:g} | " + " | ".join(f"{100 * one:.1f}" for one in row) + f" | {k} |")
+    return "\n".join([*lines, ""])
+
+
+def _answers(spec: TaskSpec) -> str:
+    if spec.names:
+        return f"{len(spec.names)} answers"
+    return f"a vector of {spec.outputs} numbers, to search a gallery with"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How good each task's answers are over AWGN with an estimated channel, as in training; without the physical layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdr_sc.distill.channel import lmmse_channel
+from sdr_sc.distill.multitask.objective import RETRIEVAL, MultiTaskStudent
+from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
+from sdr_sc.semantic.specs import TaskSpec
+from sdr_sc.semantic.tasks.base import task_of
+
+RECALL_FIRST = 5
+_BATCH = 500
+
+
+@torch.inference_mode()
+def scores(
+    student: MultiTaskStudent,
+    inputs: Tensor,
+    targets: dict[str, np.ndarray],
+    specs: Sequence[TaskSpec],
+    gallery: Gallery | None,
+    k_list: Sequence[int],
+    snrs_db: Sequence[float],
+    estimate_noise: float,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Mean score of each task for each SNR and k, float64 (len(snrs_db), len(k_list)), 0 to 1.
+
+    Args:
+        student: in evaluation mode.
+        inputs: what the encoder sees.
+        targets: int (items,) by task; of `RETRIEVAL` each item's own entry.
+        specs: the tasks, in the order of the decoder's outputs.
+        gallery: for `RETRIEVAL`, whose score is R@5; None where it is not to be measured.
+        estimate_noise: power of the channel estimate's error over the noise power.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ends = np.cumsum([0, *(task_of(spec.name).outputs(spec) for spec in specs)]).tolist()
+    found = {task: np.zeros((len(snrs_db), len(k_list))) for task in targets}
+    pooled = torch.cat([student.encoder.pooled(part) for part in inputs.split(_BATCH)])
+    for row, snr_db in enumerate(snrs_db):
+        snr = torch.full((len(inputs),), float(snr_db))
+        symbols = student.encoder.from_pooled(pooled, snr)
+        for column, k in enumerate(k_list):
+            received, *_ = lmmse_channel(normalise_prefix(symbols, k), snr, generator, 0.0, None, estimate_noise)
+            padded, fraction = pad_symbols(received, symbols.shape[1])
+            outputs = student.decoder(padded, snr, fraction).numpy()
+            for spec, start, stop in zip(specs, ends, ends[1:], strict=False):
+                if spec.name not in targets:
+                    continue
+                wanted = targets[spec.name]
+                if spec.name == RETRIEVAL:
+                    if gallery is not None:
+                        ids = gallery.search(outputs[:, start:stop], RECALL_FIRST).ids
+                        found[spec.name][row, column] = (ids == wanted[:, None]).any(axis=1).mean()
+                    continue
+                task = task_of(spec.name)
+                best = task.answer(outputs[:, start:stop], spec).best
+                found[spec.name][row, column] = float(task.score(best, wanted).mean())
+    return found

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of a student for several tasks, which can be cut off at any step and go on."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sdr_sc.data.dataset import Dataset
+from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
+from sdr_sc.distill.multitask.config import MultiTaskConfig
+from sdr_sc.distill.multitask.objective import RETRIEVAL, Batch, MultiTaskStudent, losses
+from sdr_sc.distill.split import draw_labelled
+from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
+from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.modalities.base import modality_class, modality_of
+from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
+from sdr_sc.semantic.tasks.base import task_of
+
+UNKNOWN = -1
+_CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student learns from.
+
+    Attributes:
+        data: the training part.
+        inputs: float32, what the encoder sees of all items.
+        targets: int64 (items,) by classification task, `UNKNOWN` where it is not used.
+        vectors: float32 (items, dimensions), the teacher's; None without one.
+        modality: of the items, with its parameters.
+        specs: the tasks as the contract will have them.
+    """
+
+    data: Dataset
+    inputs: Tensor
+    targets: dict[str, Tensor]
+    vectors: Tensor | None
+    modality: ModalitySpec
+    specs: tuple[TaskSpec, ...]
+
+    @classmethod
+    def of(cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None) -> Lesson:
+        """Of a training part.
+
+        Args:
+            vectors: float32 (items, dimensions), of unit length; needed where `RETRIEVAL` is one of the tasks.
+
+        Raises:
+            SdrScError: the data set lacks a task, or there are no vectors where they are needed.
+        """
+        if (RETRIEVAL in config.tasks) and vectors is None:
+            raise SdrScError(f"the task {RETRIEVAL} is learned from a teacher's vectors; give them, or leave it out.")
+        if vectors is not None and len(vectors) != len(data):
+            raise SdrScError(f"{len(vectors)} vectors of a teacher for {len(data)} items; make them again.")
+        everything = np.arange(len(data))
+        items = np.asarray(data.items(everything))
+        kind = modality_class(data.modality)
+        spec = ModalitySpec(data.modality, tuple(items.shape[1:]), kind.parameters_of(items))
+        specs, targets = [], {}
+        for task in config.tasks:
+            if task == RETRIEVAL:
+                assert vectors is not None
+                specs.append(TaskSpec(task, (), vectors.shape[1]))
+                continue
+            found = np.asarray(data.targets(task, everything), np.int64)
+            if config.labels:
+                known = draw_labelled(found, everything, config.labels, config.seed)
+                found = np.where(np.isin(everything, known), found, UNKNOWN)
+            targets[task] = torch.from_numpy(found)
+            specs.append(TaskSpec(task, tuple(data.names(task))))
+        inputs = torch.from_numpy(modality_of(spec).network_input(items))
+        known_vectors = None if vectors is None else torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
+        return cls(data, inputs, targets, known_vectors, spec, tuple(specs))
+
+    def batch(self, chosen: np.ndarray) -> Batch:
+        """Of some items."""
+        places = torch.from_numpy(chosen)
+        vectors = None if self.vectors is None else self.vectors[places]
+        return Batch(self.inputs[places], {task: found[places] for task, found in self.targets.items()}, vectors)
+
+
+class MultiTaskTrainer:
+    """A run.
+
+    Args:
+        lesson: what is learned from.
+        config: the settings.
+
+    Attributes:
+        student, average: what is trained, and the running mean of its weights, which is what ships.
+        step: steps that are done.
+        history: mean of each term of the loss since the last report, by step.
+    """
+
+    def __init__(self, lesson: Lesson, config: MultiTaskConfig) -> None:
+        self.lesson, self.config, self.step = lesson, config, 0
+        outputs = tuple(task_of(spec.name).outputs(spec) for spec in lesson.specs)
+        ends = np.cumsum([0, *outputs]).tolist()
+        self.parts = {
+            spec.name: slice(start, stop) for spec, start, stop in zip(lesson.specs, ends, ends[1:], strict=False)
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape))
+        self.average = copy.deepcopy(self.student)
+        tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]
+        taken = {id(one) for one in tables}
+        others = [one for one in self.student.parameters() if id(one) not in taken]
+        groups: list[dict[str, Any]] = [{"params": others, "lr": config.learning_rate, "weight_decay": 0.01}]
+        if tables:
+            groups.append({"params": tables, "lr": config.table_rate, "weight_decay": 0.0})
+        self.optimiser = torch.optim.AdamW(groups, fused=True)
+        rates = [group["lr"] for group in groups]
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, rates, config.steps, pct_start=0.15, cycle_momentum=False
+        )
+        self.history: list[tuple[int, dict[str, float]]] = []
+
+    def run(self, steps: int | None = None, on_report: Callable[[int, dict[str, float]], None] = lambda *_: None,
+            every: int = 100, checkpoint: Path | None = None) -> None:  # fmt: skip
+        """Train to the end, or for some steps.
+
+        Args:
+            on_report: called each ``every`` steps with the mean of each term of the loss.
+            checkpoint: file that the state is written to then.
+
+        Raises:
+            SdrScError: the loss is no longer a number, or the state cannot be written.
+        """
+        last = self.config.steps if steps is None else min(self.config.steps, self.step + steps)
+        sums: dict[str, Tensor] = {}
+        since = self.step
+        while self.step < last:
+            for name, value in self._one_step().items():
+                sums[name] = sums.get(name, torch.zeros(())) + value.detach()
+            if self.step % every == 0 or self.step == last:
+                means = {name: value.item() / (self.step - since) for name, value in sums.items()}
+                if not math.isfinite(means["loss"]):
+                    raise SdrScError(f"the loss is {means['loss']} at step {self.step}; lower the learning rate.")
+                self.history.append((self.step, means))
+                on_report(self.step, means)
+                sums, since = {}, self.step
+                if checkpoint is not None:
+                    write_checkpoint(checkpoint, self.arrays(), self.about())
+
+    def _one_step(self) -> dict[str, Tensor]:
+        self.student.train()
+        seeds = np.random.SeedSequence((self.config.seed, self.step)).spawn(3)
+        rng = np.random.default_rng(seeds[0])
+        generator = torch.Generator().manual_seed(int(seeds[1].generate_state(1)[0]))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seeds[2].generate_state(1)[0]))  # of dropout
+            found = losses(self.student, self.lesson.batch(self._chosen()), self.config, self.parts, rng, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        found["loss"].backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), _CLIP)
+        self.optimiser.step()
+        self.schedule.step()
+        self.step += 1
+        self._update_average()
+        return found
+
+    def _chosen(self) -> np.ndarray:
+        """Items of the next step: each once in a round through all."""
+        items, batch = len(self.lesson.inputs), self.config.batch_items
+        found: list[np.ndarray] = []
+        place = self.step * batch
+        while sum(map(len, found)) < batch:
+            order = self._order(place // items)
+            part = order[place % items : place % items + batch - sum(map(len, found))]
+            found.append(part)
+            place += len(part)
+        return np.concatenate(found)
+
+    def _order(self, number: int) -> np.ndarray:
+        """Of a round; the last one is kept."""
+        kept: tuple[int, np.ndarray] | None = getattr(self, "_kept_order", None)
+        if kept is None or kept[0] != number:
+            rng = np.random.default_rng((self.config.seed, number, len(self.lesson.inputs)))
+            kept = self._kept_order = (number, rng.permutation(len(self.lesson.inputs)))
+        return kept[1]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.ema_decay, (1.0 + self.step) / (10.0 + self.step))
+        means, values = self.average.state_dict().values(), self.student.state_dict().values()
+        pairs = [(mean, value) for mean, value in zip(means, values, strict=True) if mean.is_floating_point()]
+        torch._foreach_lerp_([mean for mean, _ in pairs], [value for _, value in pairs], 1.0 - decay)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The state, by names."""
+        parts: dict[str, Mapping[str, np.ndarray]] = {
+            "student": module_arrays(self.student),
+            "average": module_arrays(self.average),
+            "optimiser": optimiser_arrays([self.optimiser], self.student),
+        }
+        return {f"{part}/{name}": value for part, found in parts.items() for name, value in found.items()}
+
+    def about(self) -> dict[str, Any]:
+        """What else belongs to the state."""
+        return {"step": self.step, "config": asdict(self.config), "data": self.lesson.data.sha256}
+
+    def resume(self, path: Path) -> None:
+        """Go on from a file that `run` wrote.
+
+        Raises:
+            SdrScError: it is damaged, or of other settings or data.
+        """
+        arrays, about = read_checkpoint(path)
+        wanted = self.about() | {"step": about.get("step")}
+        if json.loads(json.dumps(wanted)) != about or not isinstance(about.get("step"), int):
+            raise SdrScError(f"{path} is the state of another run; delete it to start again.")
+        parts = {
+            part: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{part}/")}
+            for part in ("student", "average", "optimiser")
+        }
+        load_module(self.student, parts["student"], "weights")
+        load_module(self.average, parts["average"], "averaged weights")
+        load_optimisers([self.optimiser], self.student, parts["optimiser"])
+        self.step = about["step"]
+        if self.step:
+            self.schedule.last_epoch = self.step - 1
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that the optimiser has made no step
+                self.schedule.step()

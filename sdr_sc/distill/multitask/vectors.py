@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a large model says of items, asked once and kept in few bytes: reduced vectors of 8 bits a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sdr_sc.array_file import read_arrays, write_arrays
+from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.gallery import unit_rows
+from sdr_sc.shown import shown
+
+LEVELS = 127
+_KIND, _FIX = "vectors of a teacher", "make it again"
+
+
+@dataclass(frozen=True)
+class TeacherVectors:
+    """Vectors of a data set's parts.
+
+    Attributes:
+        teacher: name of the large model.
+        data_sha256: checksums of the parts' data, by part.
+        codes: int8 (items, dimensions) of each part; a vector is its codes at unit length.
+        mean, basis: float32 (width,) and (dimensions, width), by which the teacher's own vectors were reduced.
+        kept: share of the teacher's variance that the dimensions hold, on the training part.
+    """
+
+    teacher: str
+    data_sha256: dict[str, str]
+    codes: dict[str, np.ndarray]
+    mean: np.ndarray
+    basis: np.ndarray
+    kept: float
+
+    @property
+    def dimensions(self) -> int:
+        """Of a vector."""
+        return len(self.basis)
+
+    @property
+    def bytes_a_view(self) -> int:
+        """What is kept of one item."""
+        return self.dimensions
+
+    def of(self, part: str, sha256: str) -> np.ndarray:
+        """Unit vectors of a part, float32 (items, dimensions).
+
+        Raises:
+            SdrScError: there are none, or they are of other data.
+        """
+        if self.data_sha256.get(part) != sha256:
+            raise SdrScError(f"the vectors of {shown(self.teacher)} are not of this data set's part {part!r}; {_FIX}.")
+        return unit_rows(self.codes[part].astype(np.float32))
+
+    def reduced(self, vectors: np.ndarray) -> np.ndarray:
+        """The teacher's vectors of other items in the same form: float32 (n, dimensions), of unit length."""
+        return unit_rows((vectors.astype(np.float32) - self.mean) @ self.basis.T)
+
+    def save(self, path: Path) -> None:
+        """Write them to a file.
+
+        Raises:
+            SdrScError: it cannot be written.
+        """
+        about = {"teacher": self.teacher, "data_sha256": self.data_sha256, "kept": self.kept}
+        arrays = {f"codes.{part}": codes for part, codes in self.codes.items()}
+        write_arrays(path, _KIND, arrays | {"mean": self.mean, "basis": self.basis}, about)
+
+    @classmethod
+    def load(cls, path: Path) -> TeacherVectors:
+        """Read what `save` wrote.
+
+        Raises:
+            SdrScError: it is missing, damaged, or of another kind.
+        """
+        arrays, about = read_arrays(path, _KIND, "file of vectors", _FIX)
+        codes = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("codes.")}
+        mean, basis = arrays.get("mean"), arrays.get("basis")
+        sums, teacher, kept = about.get("data_sha256"), about.get("teacher"), about.get("kept")
+        is_whole = (
+            isinstance(teacher, str) and isinstance(kept, float) and isinstance(sums, dict) and set(sums) == set(codes)
+            and mean is not None and basis is not None and basis.ndim == 2 and mean.shape == basis.shape[1:]
+            and all(one.dtype == np.int8 and one.ndim == 2 and one.shape[1] == len(basis) for one in codes.values())
+        )  # fmt: skip
+        if not is_whole:
+            raise SdrScError(f"{shown(path)} holds no vectors of a teacher; {_FIX}.")
+        assert isinstance(teacher, str) and isinstance(sums, dict) and isinstance(kept, float)
+        assert mean is not None and basis is not None
+        return cls(teacher, sums, codes, mean, basis, kept)
+
+
+def reduce_vectors(
+    teacher: str, parts: dict[str, np.ndarray], data_sha256: dict[str, str], dimensions: int
+) -> TeacherVectors:
+    """Reduce a teacher's vectors by the principal components of the training part, and code them.
+
+    Args:
+        parts: float (items, width) by part, ``train`` among them.
+        data_sha256: checksum of each part's data.
+        dimensions: that are kept.
+
+    Raises:
+        SdrScError: there are fewer dimensions than are to be kept.
+
+    >>> rng = np.random.default_rng(1)
+    >>> found = reduce_vectors("t", {"train": rng.normal(size=(50, 6))}, {"train": "0"}, 2)
+    >>> found.of("train", "0").shape, found.bytes_a_view, 0.3 < found.kept < 0.7
+    ((50, 2), 2, True)
+    """
+    train = parts["train"].astype(np.float64)
+    if not 1 <= dimensions <= train.shape[1]:
+        raise SdrScError(f"{dimensions} dimensions of {train.shape[1]} are to be kept; give 1 to {train.shape[1]}.")
+    mean = train.mean(axis=0)
+    values, directions = np.linalg.eigh(np.cov((train - mean).T))
+    basis = directions[:, ::-1][:, :dimensions].T
+    basis = basis * np.sign(basis[np.arange(dimensions), np.abs(basis).argmax(axis=1)])[:, None]  # one of two signs
+    codes = {}
+    for part, vectors in parts.items():
+        found = unit_rows((vectors.astype(np.float64) - mean) @ basis.T)
+        scale = LEVELS / np.maximum(np.abs(found).max(axis=1, keepdims=True), 1e-9)
+        codes[part] = np.round(found * scale).astype(np.int8)
+    kept = float(values[::-1][:dimensions].sum() / values.sum())
+    return TeacherVectors(teacher, dict(data_sha256), codes, mean.astype(np.float32), basis.astype(np.float32), kept)
