@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.distill_tasks import distill_tasks, refuse_others
 from sdr_sc.cli.shared.options import data_set_option, file_stem
 from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.distill.config import RECOMMENDED
@@ -123,7 +124,16 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0 for all cores.")
+@click.option(
+    "--tasks",
+    help="Several tasks of the data set, with commas between, such as classification,retrieval: one student that "
+    "answers all of them. Takes --vectors in place of a teacher.",
+)
+@click.option("--vectors", type=click.Path(path_type=Path), help="With --tasks: file of 'sdr-sc teacher vectors'.")
+@click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="With --tasks: batches.")
+@click.pass_context
 def command(
+    context: click.Context,
     prestored: Path | None,
     teacher: str | None,
     labels_only: bool,
@@ -154,6 +164,9 @@ def command(
     precision: str,
     device: str,
     threads: int,
+    tasks: str | None,
+    vectors: Path | None,
+    steps: int,
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption.
 
@@ -166,6 +179,17 @@ def command(
     from sdr_sc.semantic.weights import DEFAULT_MODEL, MODELS_FOLDER
     from sdr_sc.shown import command_line, terminal
 
+    if tasks is not None:
+        refuse_others(context)
+        own = click.core.ParameterSource.COMMANDLINE
+        distill_tasks(
+            tuple(tasks.split(",")), vectors, steps, data_set,
+            encoder if context.get_parameter_source("encoder") == own else None, out, checkpoint, seed, batch_items,
+            k_list if context.get_parameter_source("k_list") == own else None, labels, threads,
+        )  # fmt: skip
+        return
+    if vectors is not None:
+        raise SdrScError("--vectors has no effect without --tasks; give both.")
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
     if labels_only and (soft_weight or feature_weight):

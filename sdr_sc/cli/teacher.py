@@ -7,12 +7,14 @@ import click
 
 from sdr_sc.cli.shared.teacher_export import export
 from sdr_sc.cli.shared.teacher_fit import fit
+from sdr_sc.cli.shared.teacher_vectors import vectors
 
 
 @click.group("teacher")
 def command() -> None:
-    """Make the large network that students are distilled from."""
+    """Make the large network that students are distilled from, or ask one that is there."""
 
 
 command.add_command(fit)
 command.add_command(export)
+command.add_command(vectors)

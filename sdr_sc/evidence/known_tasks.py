@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.phy.receive.receiver import ReceivedFrame
-from sdr_sc.schemes.bits import pack_digits, unpack_digits
+from sdr_sc.schemes.bits import digit_bits, pack_digits, unpack_digits
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.label_ldpc import answers_codeword
 from sdr_sc.schemes.scheme import Transmission
@@ -41,3 +41,29 @@ class KnownTasks(CodedScheme):
     def describe(self) -> dict[str, Any]:
         """What it is."""
         return {"scheme": self.name, "kind": "answers known at the transmitter + LDPC + QAM", **self.describe_code()}
+
+
+class AnyBits(KnownTasks):
+    """Messages of a size: what they say does not matter, whether they arrive does.
+
+    Args:
+        levels: messages that an item may have, of any size.
+    """
+
+    def __init__(self, levels: int, name: str = "message") -> None:
+        super().__init__(levels, name)
+        self._rng = np.random.default_rng(1)
+
+    def send(self, images: np.ndarray, labels: np.ndarray, snr_db: float | None, k: int | None) -> list[Transmission]:
+        """One frame of messages, drawn by chance; the labels are 0."""
+        word = answers_codeword(len(labels), self._levels, snr_db, self.rates)
+        bits = self._rng.integers(0, 2, digit_bits(len(labels), self._levels), np.uint8)
+        side = (word, bits)
+        return [Transmission(word.payload(bits), slice(0, len(images)), word.mode << 8 | len(images) - 1, side)]
+
+    def answer(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """0 for every item where the message arrived as it was sent, or -1 for all."""
+        word, bits = transmission.side
+        items, message = (received.header.model_id & 0xFF) + 1, word.message(received)
+        arrived = message is not None and np.array_equal(message[: len(bits)], bits)
+        return np.full(items, 0 if arrived else -1, np.int64)

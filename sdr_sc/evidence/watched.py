@@ -13,11 +13,11 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.link import FrameOutcome, Link, LinkResult, noisy_channel
-from sdr_sc.schemes.scheme import BaseScheme, Knowledge, Scheme, SoftAnswers, Transmission
+from sdr_sc.schemes.scheme import AllOutputs, BaseScheme, Knowledge, Scheme, SoftAnswers, Transmission
 
 Look = Callable[[Transmission, ReceivedFrame], np.ndarray]
-SOFT, KNOWLEDGE = "probabilities", "knowledge"
-_WAYS: dict[str, type] = {SOFT: SoftAnswers, KNOWLEDGE: Knowledge}
+SOFT, KNOWLEDGE, OUTPUTS = "probabilities", "knowledge", "outputs"
+_WAYS: dict[str, type] = {SOFT: SoftAnswers, KNOWLEDGE: Knowledge, OUTPUTS: AllOutputs}
 ITEMS_PER_FRAME = 50
 CFO_HZ = 700.0
 
@@ -27,7 +27,7 @@ class Watched(BaseScheme):
 
     Args:
         scheme: which one.
-        what: `SOFT` or `KNOWLEDGE`.
+        what: `SOFT`, `KNOWLEDGE` or `OUTPUTS`.
 
     Raises:
         SdrScError: its receiver cannot be asked for that.
@@ -112,7 +112,7 @@ def watch(
 
     Args:
         scheme: of the catalogue.
-        what: `SOFT` or `KNOWLEDGE`.
+        what: `SOFT`, `KNOWLEDGE` or `OUTPUTS`.
         images: uint8 (n, *item_shape).
         labels: int64 (n,).
         snr_db: Es/N0 on the occupied subcarriers.

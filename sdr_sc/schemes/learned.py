@@ -76,6 +76,10 @@ class ModelScheme(BaseScheme):
         values = received.features, received.snr_db, received.erased, received.noise_variance
         return self._decoder.probabilities(*values)
 
+    def outputs(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """The student decoder's outputs of all tasks, see `SemanticDecoder.outputs`."""
+        return self._decoder.outputs(received.features, received.snr_db, received.erased, strict=False)
+
     def knowledge(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
         """The received features, real and imaginary parts in turn; 0 for what is erased of an item."""
         return known_parts(received)

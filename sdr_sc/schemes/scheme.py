@@ -146,6 +146,15 @@ class Knowledge(Protocol):
 
 
 @runtime_checkable
+class AllOutputs(Protocol):
+    """What a scheme has beside `Scheme` whose receiver answers several tasks of one transmission."""
+
+    def outputs(self, transmission: Transmission, received: ReceivedFrame) -> np.ndarray:
+        """float32 (items of that frame, outputs of all tasks); NaN where the item is lost."""
+        ...
+
+
+@runtime_checkable
 class Acknowledging(Protocol):
     """What a scheme has beside `Scheme` whose receiver can check a frame, so that it may acknowledge it."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.bench_multitask import multitask
 from sdr_sc.cli.shared.options import data_set_option, model_option
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.files import write_whole
@@ -223,3 +224,6 @@ def _write(json_path: Path | None, rows: list[Row], config: dict[str, Any]) -> N
 
         write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"config": config})
         click.echo(f"wrote {json_path}")
+
+
+evidence.add_command(multitask)

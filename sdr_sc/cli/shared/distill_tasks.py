@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc distill --tasks``: a student for several tasks, from the vectors of a large model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from sdr_sc.cli.shared.options import file_stem
+from sdr_sc.cli.shared.progress import progress_bar
+from sdr_sc.errors import SdrScError
+
+TAKEN = {
+    *("tasks", "vectors", "steps", "data_set", "out", "checkpoint", "seed", "encoder", "batch_items", "k_list"),
+    *("labels", "threads", "labels_only"),
+}
+"""Options of ``distill`` that mean something with several tasks."""
+_REPORT_EVERY = 50
+
+
+def refuse_others(context: click.Context) -> None:
+    """Refuse options that have no effect with several tasks.
+
+    Raises:
+        SdrScError: one of them was given.
+    """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in TAKEN and context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise SdrScError(f"{parameter.opts[0]} has no effect with --tasks; leave it out.")
+
+
+def distill_tasks(
+    tasks: tuple[str, ...],
+    vectors: Path | None,
+    steps: int,
+    data_set: str,
+    encoder: str | None,
+    out: Path | None,
+    checkpoint: Path | None,
+    seed: int,
+    batch_items: int,
+    k_list: tuple[int, ...] | None,
+    labels: int,
+    threads: int,
+) -> None:
+    """Train, and write the model and the gallery of the test items.
+
+    Args:
+        vectors: file of `sdr-sc teacher vectors`; None for the labels alone.
+        encoder, k_list: None for the usual ones.
+
+    Raises:
+        SdrScError: the settings, the data or the vectors do not fit each other.
+    """
+    import torch
+
+    from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.distill.multitask.config import MultiTaskConfig
+    from sdr_sc.distill.multitask.objective import RETRIEVAL
+    from sdr_sc.distill.multitask.ship import ship
+    from sdr_sc.distill.multitask.train import Lesson, MultiTaskTrainer
+    from sdr_sc.distill.multitask.vectors import TeacherVectors
+    from sdr_sc.results.rows import check_writable, git_commit
+    from sdr_sc.semantic.gallery import Gallery
+    from sdr_sc.shown import command_line, shown, terminal
+
+    torch.set_num_threads(threads or 1)
+    console, git = terminal(), git_commit()
+    data = load_dataset(data_set, "train")
+    known = TeacherVectors.load(vectors) if vectors else None
+    config = MultiTaskConfig(
+        tasks=tasks, encoder=encoder or ("text" if data.modality == "text" else "dense"), steps=steps,
+        batch_items=batch_items, labels=labels, seed=seed,
+    )  # fmt: skip
+    if k_list is not None:
+        config = replace(config, k_list=k_list)
+    out = out or Path(f"{file_stem(data_set)}_student.safetensors")
+    if out.suffix != ".safetensors":
+        raise SdrScError(f"the weights file {out} has to end in .safetensors, by which it is known; rename --out.")
+    checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.state"
+    for target in (out, checkpoint):
+        check_writable(target)
+    lesson = Lesson.of(data, config, None if known is None else known.of("train", data.sha256))
+    trainer = MultiTaskTrainer(lesson, config)
+    if checkpoint.is_file():
+        trainer.resume(checkpoint)
+        console.print(f"resumed from {shown(checkpoint)}: {trainer.step} of {config.steps} steps are done")
+    with progress_bar(console, "{task.fields[loss]}") as progress:
+        task = progress.add_task("training", total=config.steps, completed=trainer.step, loss="")
+
+        def report(step: int, means: dict[str, float]) -> None:
+            progress.update(task, completed=step, loss=f"loss {means['loss']:.3f}")
+
+        trainer.run(None, report, _REPORT_EVERY, checkpoint)
+    console.print("measuring the quality of every task for the channel-adaptive module ...")
+    other = load_dataset(data_set, "validation") if known is not None and "validation" in known.codes else None
+    if other is None:
+        raise SdrScError(
+            f"data set {shown(data_set)} has no validation part that the table could be measured on; use one that has."
+        )
+    contract = ship(trainer, other, known.of("validation", other.sha256) if known else None,
+                    known.teacher if known else "none", out, git)  # fmt: skip
+    console.print(f"wrote {shown(out)} (model id {contract.model_id})")
+    if known is not None and RETRIEVAL in tasks:
+        test = load_dataset(data_set, "test")
+        path, names = out.with_suffix(".gallery"), test.names(RETRIEVAL)
+        Gallery(tuple(names), known.of("test", test.sha256), known.teacher).save(path)
+        console.print(f"wrote {shown(path)}, the {len(names):,} entries of the test part")
+    console.print(f"measure it with '{command_line(['sdr-sc', 'bench', 'tasks', str(out), '--data-set', data_set])}'")

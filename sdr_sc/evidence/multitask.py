@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All tasks of a model from one transmission, through the physical layer, beside what else serves the same tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.data.dataset import Dataset
+from sdr_sc.errors import SdrScError
+from sdr_sc.evidence.known_tasks import AnyBits
+from sdr_sc.evidence.quantised_vectors import ResidualQuantiser
+from sdr_sc.evidence.tables import APART
+from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME, OUTPUTS, watch
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.results.rows import Row, wilson_interval
+from sdr_sc.schemes.learned import ModelScheme
+from sdr_sc.schemes.link import Link, LinkResult, noisy_channel
+from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.retrieval import recall
+
+Log = Callable[[str], None]
+RETRIEVAL = "retrieval"
+RECALLS = (1, 5)
+SYMBOLS, ON_AIR = "payload symbols an item", "symbols on air an item"
+SNRS_DB, QUICK_ITEMS = (-5.0, 0.0, 5.0, 10.0, 20.0), 400
+VECTOR_BYTES = (1, 2, 3, 4, 6, 8)
+"""Of a quantised vector: one codeword of 256 a byte."""
+_TRAIN_ITEMS = 20_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured.
+
+    Attributes:
+        model: weights file.
+        train, test: parts of the data set; the first is for the rivals' quantiser.
+        gallery: of the test items, each at its place; None where the model has no task `RETRIEVAL`.
+        snrs_db, k_list: of the points.
+        seed: of noise.
+        channel: models before the noise, see `sdr_sc.phy.channels.parse_chain`; '' for none.
+    """
+
+    model: str
+    train: Dataset
+    test: Dataset
+    gallery: Gallery | None
+    snrs_db: Sequence[float]
+    k_list: Sequence[int]
+    seed: int
+    channel: str = ""
+
+
+def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
+    """Quality of every task by SNR and k, with payload and whole frames; the rivals beside.
+
+    Args:
+        quick: on a part of the items, with the same gallery.
+
+    Raises:
+        SdrScError: the gallery or the data does not fit the model.
+    """
+    scheme = ModelScheme.load(setting.model)
+    decoder = SemanticDecoder(setting.model)
+    test, gallery = setting.test, setting.gallery
+    if RETRIEVAL in decoder.parts and (gallery is None or len(gallery.names) != len(test)):
+        raise SdrScError("the gallery has other entries than the data set's test part; give the one that goes with it.")
+    places = np.arange(min(QUICK_ITEMS, len(test)) if quick else len(test))
+    items = test.items(places)
+    targets = {name: test.targets(name, places) for name in decoder.parts if name != RETRIEVAL}
+    first = next(iter(decoder.parts))
+    rows: list[Row] = []
+    for snr_db in setting.snrs_db:
+        for k in setting.k_list:
+            column = f"{snr_db:g} dB{APART}ours, k={k}"
+            log(column.replace(APART, ", "))
+            seen = watch(
+                scheme, OUTPUTS, items, targets[first].astype(np.int64), snr_db, k, setting.seed, setting.channel
+            )
+            rows += quality(column, seen.values.astype(np.float32), decoder, targets, places, gallery)
+            rows += cost(column, seen.result, len(places))
+    return rows + _rivals(setting, decoder, places, targets, log)
+
+
+def quality(
+    column: str, outputs: np.ndarray, decoder: SemanticDecoder, targets: dict[str, np.ndarray], places: np.ndarray,
+    gallery: Gallery | None,
+) -> list[Row]:  # fmt: skip
+    """Rows of each task's metric from the decoder's outputs."""
+    rows = []
+    for spec in decoder.contract.tasks:
+        part = outputs[:, decoder.parts[spec.name]]
+        if spec.name == RETRIEVAL:
+            assert gallery is not None
+            ids = gallery.search(part, max(RECALLS)).ids
+            rows += [_share(f"{column}{APART}R@{first}", recall(ids, places, first)) for first in RECALLS]
+        else:
+            task = task_of(spec.name)
+            right = task.right(task.answer(part, spec).best, targets[spec.name])
+            rows.append(_share(f"{column}{APART}{spec.name}", right))
+    return rows
+
+
+def cost(column: str, result: LinkResult, items: int) -> list[Row]:
+    """Rows of what was sent for an item."""
+    return [
+        Row(f"{column}{APART}{SYMBOLS}", result.channel_uses / items, "symbols", n=items),
+        Row(f"{column}{APART}{ON_AIR}", result.symbols_on_air / items, "symbols", n=items),
+    ]
+
+
+def _rivals(
+    setting: Setting, decoder: SemanticDecoder, places: np.ndarray, targets: dict[str, np.ndarray], log: Log
+) -> list[Row]:
+    """What serves the same tasks by coded messages, each sent with our own LDPC in whole frames.
+
+    The entry's number can be sent only by a transmitter that holds the gallery and searches it. The quantised vector is
+    the student's own, found without a channel, with the student's class beside it.
+    """
+    encoder, spec = SemanticEncoder(setting.model), decoder.contract.tasks[0]
+    best_db, k_max = decoder.contract.training_snr_db[1], decoder.contract.k_max
+    outputs = _own_outputs(encoder, decoder, setting.test.items(places), best_db, k_max)
+    classes = task_of(spec.name).answer(outputs[:, decoder.parts[spec.name]], spec).best
+    class_right = task_of(spec.name).right(classes, targets[spec.name])
+    messages: list[tuple[str, int, dict[str, np.ndarray]]] = [
+        ("the student's class, coded", len(spec.names), {spec.name: class_right})
+    ]
+    if setting.gallery is not None and RETRIEVAL in decoder.parts:
+        part = decoder.parts[RETRIEVAL]
+        entries = setting.gallery.search(outputs[:, part], 1).best
+        known = setting.test.targets(spec.name, np.arange(len(setting.test)))
+        of_entry = task_of(spec.name).right(known[entries].astype(np.int64), targets[spec.name])
+        own = {spec.name: of_entry, "R@1": entries == places}
+        messages.append(("the entry's number, coded", len(setting.gallery.names), own))
+        log("training the rivals' quantiser")
+        some = np.random.default_rng(setting.seed).permutation(len(setting.train))[:_TRAIN_ITEMS]
+        vectors = _own_outputs(encoder, decoder, setting.train.items(np.sort(some)), best_db, k_max)[:, part]
+        quantiser = ResidualQuantiser.fit(vectors, max(VECTOR_BYTES), setting.seed)
+        for count in VECTOR_BYTES:
+            codes = quantiser.encode(outputs[:, part])[:, :count]
+            ids = setting.gallery.search(quantiser.decode(codes), max(RECALLS)).ids
+            found = {f"R@{first}": recall(ids, places, first) for first in RECALLS} | {spec.name: class_right}
+            title = f"class and vector of {count} bytes, coded"
+            messages.append((title, 256**count * len(spec.names), found))
+    rows: list[Row] = []
+    for snr_db in setting.snrs_db:
+        for title, levels, right in messages:
+            column = f"{snr_db:g} dB{APART}{title}"
+            log(column.replace(APART, ", "))
+            result = _send(levels, len(places), snr_db, setting)
+            rows += [_share(f"{column}{APART}{name}", found & result.right) for name, found in right.items()]
+            rows += cost(column, result, len(places))
+    return rows
+
+
+def _own_outputs(
+    encoder: SemanticEncoder, decoder: SemanticDecoder, items: np.ndarray, snr_db: float, k: int
+) -> np.ndarray:
+    """What the student answers without a channel, as its transmitter can find out."""
+    parts = [items[start : start + 1000] for start in range(0, len(items), 1000)]
+    return np.concatenate([decoder.outputs(encoder.encode(part, snr_db, k), snr_db) for part in parts])
+
+
+def _send(levels: int, items: int, snr_db: float, setting: Setting) -> LinkResult:
+    """Messages in frames of `ITEMS_PER_FRAME` items, with the mode that the SNR estimate calls for."""
+    scheme, numerology = AnyBits(levels), Numerology()
+    scheme.begin(setting.channel)
+    places, labels = np.arange(items), np.zeros(items, np.int64)
+    air = noisy_channel(setting.channel, snr_db, CFO_HZ, setting.seed, numerology)
+    link = Link(scheme, air, None, ITEMS_PER_FRAME, numerology)
+    link.sound(places, labels)
+    return LinkResult.of(list(link.send(places, labels)), 1)
+
+
+def _share(name: str, right: np.ndarray) -> Row:
+    low, high = wilson_interval(int(np.count_nonzero(right)), len(right))
+    return Row(name, 100 * float(np.mean(right)), "%", n=len(right), ci95=(100 * low, 100 * high))
