@@ -70,7 +70,8 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
     test, gallery = setting.test, setting.gallery
     if RETRIEVAL in decoder.parts and (gallery is None or len(gallery.names) != len(test)):
         raise SdrScError("the gallery has other entries than the data set's test part; give the one that goes with it.")
-    places = np.arange(min(QUICK_ITEMS, len(test)) if quick else len(test))
+    drawn = np.random.default_rng(setting.seed).permutation(len(test))[: QUICK_ITEMS if quick else None]
+    places = np.sort(drawn)  # neighbours may be alike, as glosses of one file of nouns
     items = test.items(places)
     targets = {name: test.targets(name, places) for name in decoder.parts if name != RETRIEVAL}
     first = next(iter(decoder.parts))

@@ -109,4 +109,5 @@ def distill_tasks(
         path, names = out.with_suffix(".gallery"), test.names(RETRIEVAL)
         Gallery(tuple(names), known.of("test", test.sha256), known.teacher).save(path)
         console.print(f"wrote {shown(path)}, the {len(names):,} entries of the test part")
-    console.print(f"measure it with '{command_line(['sdr-sc', 'bench', 'tasks', str(out), '--data-set', data_set])}'")
+    words = ["sdr-sc", "bench", "evidence", "multitask", str(out), "--data-set", data_set]
+    console.print(f"measure it with '{command_line(words)}'")

@@ -29,6 +29,7 @@ from sdr_sc.semantic.tasks.base import task_of
 
 UNKNOWN = -1
 _CLIP = 5.0
+_CHECKPOINT_REPORTS = 10  # a state of a text student has 36 MB
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class MultiTaskTrainer:
 
         Args:
             on_report: called each ``every`` steps with the mean of each term of the loss.
-            checkpoint: file that the state is written to then.
+            checkpoint: file that the state is written to at each tenth of these, and at the end.
 
         Raises:
             SdrScError: the loss is no longer a number, or the state cannot be written.
@@ -153,7 +154,7 @@ class MultiTaskTrainer:
                 self.history.append((self.step, means))
                 on_report(self.step, means)
                 sums, since = {}, self.step
-                if checkpoint is not None:
+                if checkpoint is not None and (self.step == last or self.step % (_CHECKPOINT_REPORTS * every) == 0):
                     write_checkpoint(checkpoint, self.arrays(), self.about())
 
     def _one_step(self) -> dict[str, Tensor]:
