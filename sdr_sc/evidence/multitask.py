@@ -40,7 +40,7 @@ class Setting:
     Attributes:
         model: weights file.
         train, test: parts of the data set; the first is for the rivals' quantiser.
-        gallery: of the test items, each at its place; None where the model has no task `RETRIEVAL`.
+        gallery: of the test part's entries; None where the model has no task `RETRIEVAL`.
         snrs_db, k_list: of the points.
         seed: of noise.
         channel: models before the noise, see `sdr_sc.phy.channels.parse_chain`; '' for none.
@@ -68,12 +68,12 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
     scheme = ModelScheme.load(setting.model)
     decoder = SemanticDecoder(setting.model)
     test, gallery = setting.test, setting.gallery
-    if RETRIEVAL in decoder.parts and (gallery is None or len(gallery.names) != len(test)):
+    if RETRIEVAL in decoder.parts and (gallery is None or gallery.names != tuple(test.names(RETRIEVAL))):
         raise SdrScError("the gallery has other entries than the data set's test part; give the one that goes with it.")
     drawn = np.random.default_rng(setting.seed).permutation(len(test))[: QUICK_ITEMS if quick else None]
     places = np.sort(drawn)  # neighbours may be alike, as glosses of one file of nouns
     items = test.items(places)
-    targets = {name: test.targets(name, places) for name in decoder.parts if name != RETRIEVAL}
+    targets = {name: test.targets(name, places) for name in decoder.parts}
     first = next(iter(decoder.parts))
     rows: list[Row] = []
     for snr_db in setting.snrs_db:
@@ -83,15 +83,14 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
             seen = watch(
                 scheme, OUTPUTS, items, targets[first].astype(np.int64), snr_db, k, setting.seed, setting.channel
             )
-            rows += quality(column, seen.values.astype(np.float32), decoder, targets, places, gallery)
+            rows += quality(column, seen.values.astype(np.float32), decoder, targets, gallery)
             rows += cost(column, seen.result, len(places))
     return rows + _rivals(setting, decoder, places, targets, log)
 
 
 def quality(
-    column: str, outputs: np.ndarray, decoder: SemanticDecoder, targets: dict[str, np.ndarray], places: np.ndarray,
-    gallery: Gallery | None,
-) -> list[Row]:  # fmt: skip
+    column: str, outputs: np.ndarray, decoder: SemanticDecoder, targets: dict[str, np.ndarray], gallery: Gallery | None
+) -> list[Row]:
     """Rows of each task's metric from the decoder's outputs."""
     rows = []
     for spec in decoder.contract.tasks:
@@ -99,7 +98,7 @@ def quality(
         if spec.name == RETRIEVAL:
             assert gallery is not None
             ids = gallery.search(part, max(RECALLS)).ids
-            rows += [_share(f"{column}{APART}R@{first}", recall(ids, places, first)) for first in RECALLS]
+            rows += [_share(f"{column}{APART}R@{first}", recall(ids, targets[RETRIEVAL], first)) for first in RECALLS]
         else:
             task = task_of(spec.name)
             right = task.right(task.answer(part, spec).best, targets[spec.name])
@@ -134,9 +133,11 @@ def _rivals(
     if setting.gallery is not None and RETRIEVAL in decoder.parts:
         part = decoder.parts[RETRIEVAL]
         entries = setting.gallery.search(outputs[:, part], 1).best
-        known = setting.test.targets(spec.name, np.arange(len(setting.test)))
+        everything = np.arange(len(setting.test))
+        _, first = np.unique(setting.test.targets(RETRIEVAL, everything), return_index=True)
+        known = setting.test.targets(spec.name, first)  # of each entry, as the receiver's gallery may say
         of_entry = task_of(spec.name).right(known[entries].astype(np.int64), targets[spec.name])
-        own = {spec.name: of_entry, "R@1": entries == places}
+        own = {spec.name: of_entry, "R@1": entries == targets[RETRIEVAL]}
         messages.append(("the entry's number, coded", len(setting.gallery.names), own))
         log("training the rivals' quantiser")
         some = np.random.default_rng(setting.seed).permutation(len(setting.train))[:_TRAIN_ITEMS]
@@ -145,7 +146,8 @@ def _rivals(
         for count in VECTOR_BYTES:
             codes = quantiser.encode(outputs[:, part])[:, :count]
             ids = setting.gallery.search(quantiser.decode(codes), max(RECALLS)).ids
-            found = {f"R@{first}": recall(ids, places, first) for first in RECALLS} | {spec.name: class_right}
+            found = {f"R@{first}": recall(ids, targets[RETRIEVAL], first) for first in RECALLS}
+            found[spec.name] = class_right
             title = f"class and vector of {count} bytes, coded"
             messages.append((title, 256**count * len(spec.names), found))
     rows: list[Row] = []

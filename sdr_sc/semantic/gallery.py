@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,29 @@ class Gallery:
             raise ContractError("a gallery's vectors are not of unit length; make it again.")
         if not self.temperature > 0:
             raise ContractError(f"a gallery's temperature is {self.temperature}; it has to be above 0.")
+
+    @classmethod
+    def of_entries(cls, names: Sequence[str], entries: np.ndarray, vectors: np.ndarray, space: str) -> Gallery:
+        """A gallery from items, some of which may be of one entry, whose first one's vector is taken.
+
+        Args:
+            names: of the entries.
+            entries: int (items,), places among the names; each of them occurs.
+            vectors: float32 (items, dimensions), of unit length.
+            space: see the attributes.
+
+        Raises:
+            ContractError: an entry has no item.
+
+        >>> Gallery.of_entries(["a", "b"], np.array([1, 1, 0]), np.eye(3, dtype=np.float32), "s").vectors.tolist()
+        [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+        """
+        found, first = np.unique(entries, return_index=True)
+        if not np.array_equal(found, np.arange(len(names))):
+            raise ContractError(
+                f"{len(names)} entries of a gallery, of which {len(found)} have an item; give one each."
+            )
+        return cls(tuple(names), vectors[first], space)
 
     def search(self, outputs: np.ndarray, top: int = 5) -> TaskAnswer:
         """The entries nearest to a decoder's vectors, by their cosine.

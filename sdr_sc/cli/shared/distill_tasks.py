@@ -55,6 +55,7 @@ def distill_tasks(
     Raises:
         SdrScError: the settings, the data or the vectors do not fit each other.
     """
+    import numpy as np
     import torch
 
     from sdr_sc.data.catalogue import load_dataset
@@ -107,7 +108,8 @@ def distill_tasks(
     if known is not None and RETRIEVAL in tasks:
         test = load_dataset(data_set, "test")
         path, names = out.with_suffix(".gallery"), test.names(RETRIEVAL)
-        Gallery(tuple(names), known.of("test", test.sha256), known.teacher).save(path)
+        entries = test.targets(RETRIEVAL, np.arange(len(test)))
+        Gallery.of_entries(names, entries, known.of("test", test.sha256), known.teacher).save(path)
         console.print(f"wrote {shown(path)}, the {len(names):,} entries of the test part")
     words = ["sdr-sc", "bench", "evidence", "multitask", str(out), "--data-set", data_set]
     console.print(f"measure it with '{command_line(words)}'")

@@ -37,7 +37,7 @@ def scores(
     Args:
         student: in evaluation mode.
         inputs: what the encoder sees.
-        targets: int (items,) by task; of `RETRIEVAL` each item's own entry.
+        targets: int (items,) by task; of `RETRIEVAL` places in the gallery.
         specs: the tasks, in the order of the decoder's outputs.
         gallery: for `RETRIEVAL`, whose score is R@5; None where it is not to be measured.
         estimate_noise: power of the channel estimate's error over the noise power.

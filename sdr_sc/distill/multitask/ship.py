@@ -37,8 +37,10 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     config, specs = trainer.config, trainer.lesson.specs
     every = np.arange(len(held_out))
     inputs = torch.from_numpy(modality_of(trainer.lesson.modality).network_input(held_out.items(every)))
-    targets = {spec.name: every if spec.name == RETRIEVAL else held_out.targets(spec.name, every) for spec in specs}
-    gallery = None if vectors is None else Gallery(tuple(map(str, every)), vectors, "held out")
+    targets = {spec.name: held_out.targets(spec.name, every) for spec in specs}
+    gallery = None
+    if vectors is not None and RETRIEVAL in targets:
+        gallery = Gallery.of_entries(held_out.names(RETRIEVAL), targets[RETRIEVAL], vectors, "held out")
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
     found = scores(
         trainer.average.eval(), inputs, targets, specs, gallery, config.k_list, list(grid), config.estimate_noise,
@@ -46,7 +48,7 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     )  # fmt: skip
     rounded = {name: tuple(tuple(round(float(one), 4) for one in row) for row in rows) for name, rows in found.items()}
     first = specs[0].name
-    recall = f"; {RETRIEVAL}: R@{RECALL_FIRST} of {len(held_out)}" if RETRIEVAL in found else ""
+    recall = f"; {RETRIEVAL}: R@{RECALL_FIRST} of {len(gallery.names)}" if gallery is not None else ""
     return CamTable(
         snr_db=tuple(float(snr_db) for snr_db in grid),
         k=choose_k(found[first], config.k_list, MAX_LOSS_POINTS),

@@ -94,7 +94,11 @@ class TeacherVectors:
 
 
 def reduce_vectors(
-    teacher: str, parts: dict[str, np.ndarray], data_sha256: dict[str, str], dimensions: int
+    teacher: str,
+    parts: dict[str, np.ndarray],
+    data_sha256: dict[str, str],
+    dimensions: int,
+    space: TeacherVectors | None = None,
 ) -> TeacherVectors:
     """Reduce a teacher's vectors by the principal components of the training part, and code them.
 
@@ -102,9 +106,11 @@ def reduce_vectors(
         parts: float (items, width) by part, ``train`` among them.
         data_sha256: checksum of each part's data.
         dimensions: that are kept.
+        space: other items' vectors of the same teacher, to reduce these in the same way, so that items of both can be
+            compared; None for the principal components of these.
 
     Raises:
-        SdrScError: there are fewer dimensions than are to be kept.
+        SdrScError: there are fewer dimensions than are to be kept, or ``space`` is another teacher's.
 
     >>> rng = np.random.default_rng(1)
     >>> found = reduce_vectors("t", {"train": rng.normal(size=(50, 6))}, {"train": "0"}, 2)
@@ -112,16 +118,22 @@ def reduce_vectors(
     ((50, 2), 2, True)
     """
     train = parts["train"].astype(np.float64)
+    if space is not None and (space.teacher, space.basis.shape[1]) != (teacher, train.shape[1]):
+        raise SdrScError(
+            f"the vectors to be compared with are those of {shown(space.teacher)}, not of {shown(teacher)}."
+        )
     if not 1 <= dimensions <= train.shape[1]:
         raise SdrScError(f"{dimensions} dimensions of {train.shape[1]} are to be kept; give 1 to {train.shape[1]}.")
     mean = train.mean(axis=0)
-    values, directions = np.linalg.eigh(np.cov((train - mean).T))
+    _, directions = np.linalg.eigh(np.cov((train - mean).T))
     basis = directions[:, ::-1][:, :dimensions].T
     basis = basis * np.sign(basis[np.arange(dimensions), np.abs(basis).argmax(axis=1)])[:, None]  # one of two signs
+    if space is not None:
+        mean, basis = space.mean.astype(np.float64), space.basis.astype(np.float64)
     codes = {}
     for part, vectors in parts.items():
         found = unit_rows((vectors.astype(np.float64) - mean) @ basis.T)
         scale = LEVELS / np.maximum(np.abs(found).max(axis=1, keepdims=True), 1e-9)
         codes[part] = np.round(found * scale).astype(np.int8)
-    kept = float(values[::-1][:dimensions].sum() / values.sum())
+    kept = float(np.square((train - mean) @ basis.T).sum() / np.square(train - mean).sum())
     return TeacherVectors(teacher, dict(data_sha256), codes, mean.astype(np.float32), basis.astype(np.float32), kept)
