@@ -116,7 +116,7 @@ def _waterfall(bits_per_symbol: int, is_published: bool, reference_db: float, qu
         code = LdpcQam(INFO_BITS, symbols, bits_per_symbol, PUBLISHED_ITERATIONS, is_interleaved=False)
     else:
         code = LdpcQam(INFO_BITS, symbols, bits_per_symbol)
-    most, enough = (1600, 30) if quick else (12_000, 60)
+    most, enough = (600, 20) if quick else (12_000, 60)
     offsets = (-0.5, -0.25, 0.0) if is_published else (-0.9, -0.65, -0.4)  # more iterations, and the interleaver
     return [ber_over_awgn(code, reference_db + offset, most, enough, rng) for offset in offsets]
 
@@ -185,7 +185,7 @@ def ladder_rows(quick: bool, seed: int) -> list[Row]:
     At an SNR between two modes the lower one is sent. So the distance of a mode counts from the SNR at which the next
     one takes over, which lies as much higher as their capacities differ.
     """
-    rng, words = np.random.default_rng((seed, 4)), 12 if quick else 60
+    rng, words = np.random.default_rng((seed, 4)), 8 if quick else 60
     rows, worst, count = [], -math.inf, 0
     for snr_db in np.linspace(0.0, 20.0, 3 if quick else 9):
         place = max(i for i in range(len(MODES)) if waterfall(i, LADDER_SYMBOLS).snr_db(0.01) <= snr_db)

@@ -4,6 +4,7 @@ figure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,13 +204,13 @@ def figure(rates: Rates) -> Figure:
 
 
 def _curve(axes: Axes, rates: Rates, found: Sequence[Rate | None], place: int, scheme: str) -> None:
-    there = [(snr_db, one, one.found) for snr_db, one in zip(rates.snrs, found, strict=True) if one and one.found]
-    if not there:
+    there = [(one, one.found) if one and one.found else None for one in found]
+    if not any(there):
         return
-    at, middle = [snr_db for snr_db, _, _ in there], [best.uses for _, _, best in there]
-    low = [best.uses - (one.low or best).uses for _, one, best in there]
-    high = [(one.high or best).uses - best.uses for _, one, best in there]
+    middle = [pair[1].uses if pair else math.nan for pair in there]  # a line ends where the target is not reached
+    low = [pair[1].uses - (pair[0].low or pair[1]).uses if pair else 0.0 for pair in there]
+    high = [(pair[0].high or pair[1]).uses - pair[1].uses if pair else 0.0 for pair in there]
+    look = {"color": LIGHT[SERIES[place % len(SERIES)]], "marker": _MARKERS[place % len(_MARKERS)], "ms": 6}
     axes.errorbar(
-        at, middle, [low, high], color=LIGHT[SERIES[place % len(SERIES)]], marker=_MARKERS[place % len(_MARKERS)],
-        ms=6, capsize=2.5, elinewidth=1.1, label=plain_text(scheme, 40),
-    )  # fmt: skip
+        rates.snrs, middle, [low, high], capsize=2.5, elinewidth=1.1, label=plain_text(scheme, 40), **look
+    )

@@ -4,7 +4,8 @@
 Run as ``python -m sdr_sc.schemes.thumbnail.fit [START [14x6 ...]]`` it makes the files that come with the package
 again, in half an hour of one core: one network for all of `TOGETHER`, then of each of `SETTINGS` by itself. It learns
 labels and the soft answers of the shipped student to whole images; 5,000 images are held out, by which settings are
-judged.
+judged. ``python -m sdr_sc.schemes.thumbnail.fit student`` prints what that student has of them at full size with few
+levels, for which it was not trained.
 """
 
 from __future__ import annotations
@@ -119,14 +120,26 @@ def class_loss(logits: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor) -
     return (functional.cross_entropy(logits, labels) + _TEMPERATURE**2 * distance) / 2
 
 
-def soft_answers(data: ImageSet) -> np.ndarray:
+def print_student() -> None:
+    """The shipped student's accuracy on held-out images whose pixels have few levels."""
+    data = load_dataset(DEFAULT_DATA_SET, "train")
+    pictures = Pictures(data, np.empty((len(data), 0), np.float32))
+    images, labels = data.images[pictures.held], data.labels[pictures.held]
+    for count in (256, 16, 8, 6, 4):
+        levels = pictures.levels((images.shape[-1], count)) if count < 256 else np.arange(256)
+        coarse = np.rint(levels).astype(np.uint8)[quantised(images, levels)]
+        share = float((soft_answers(coarse).argmax(axis=1) == labels).mean())
+        print(f"{count} levels: {100 * share:.2f} % of {len(labels):,} held-out images", flush=True)
+
+
+def soft_answers(images: np.ndarray) -> np.ndarray:
     """float32 (n, classes): logits of the shipped student without a channel."""
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 
     encoder, decoder = SemanticEncoder(weights.DEFAULT_MODEL), SemanticDecoder(weights.DEFAULT_MODEL)
     contract = encoder.contract
-    best_db, images = contract.training_snr_db[1], data.images
+    best_db = contract.training_snr_db[1]
     parts = (images[first : first + 250] for first in range(0, len(images), 250))
     return np.concatenate([decoder.decode(encoder.encode(part, best_db, contract.k_max), best_db) for part in parts])
 
@@ -145,7 +158,7 @@ def main(settings: tuple[Setting, ...] = tuple(SETTINGS), start: Path = Path()) 
     """
     torch.set_num_threads(1)
     data = load_dataset(DEFAULT_DATA_SET, "train")
-    pictures, classes = Pictures(data, soft_answers(data).astype(np.float32)), len(data.class_names)
+    pictures, classes = Pictures(data, soft_answers(data.images).astype(np.float32)), len(data.class_names)
     network = ThumbnailNet(classes).to(memory_format=torch.channels_last)
     if start.is_file():
         network.load_state_dict(torch.load(start, weights_only=True))
@@ -170,5 +183,8 @@ def main(settings: tuple[Setting, ...] = tuple(SETTINGS), start: Path = Path()) 
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["student"]:
+        print_student()
+        sys.exit()
     chosen = tuple((int(side), int(levels)) for side, levels in (one.split("x") for one in sys.argv[2:]))
     main(chosen or tuple(SETTINGS), Path(*sys.argv[1:2]))
