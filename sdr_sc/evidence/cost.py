@@ -173,7 +173,7 @@ def _work_rows(name: str, ends: tuple[Work, Work] | None, codes: CodeWork, items
     rows = []
     for place, (end, operations, code_ms, code_bytes) in enumerate(coded):
         rows += [
-            Row(f"{name}{APART}LDPC at the {end}, M operations", operations / 1e6, "M"),
+            Row(f"{name}{APART}LDPC at the {end}, thousand operations", operations / 1e3, "thousand"),
             Row(f"{name}{APART}LDPC at the {end}, ms", code_ms, "ms", n=items),
         ]
         if ends is None:

@@ -37,16 +37,24 @@ class Setting:
     budget: float | None = None
 
 
-def settings_of(study: Study) -> list[Setting]:
+def settings_of(study: Study, margins: bool = True) -> list[Setting]:
     """All settings that the results hold: each channel at each SNR and in the mean; transmitters that may be wrong and
     take a margin; and one setting for all SNRs: no feedback, or receivers of different SNR.
 
     Channels that differ in the transmitter's margin alone (`margin_db`, `loss_target` of the feedback) are one setting,
     in which each scheme takes the margin that is best for it, or acknowledgements. Not where the feedback is wrong by a
     known error, as that would tell the margin: there each is a setting of its own.
+
+    Args:
+        study: the results.
+        margins: whether the transmitter may take one; without, all trust what is fed back.
     """
     table = View(study).operations
     channels = {entry.label: entry for config in study.configs for entry in config.channels}
+    if not margins:
+        channels = {
+            label: one for label, one in channels.items() if not one.feedback.margin_db and not one.feedback.loss_target
+        }
     with_feedback = {label: one for label, one in channels.items() if one.feedback.assumed_db is None}
     without = {label: one for label, one in channels.items() if one.feedback.assumed_db is not None}
     snrs = sorted({key.snr_db for key in table})
@@ -59,7 +67,7 @@ def settings_of(study: Study) -> list[Setting]:
         if len(snrs) > 1:
             conditions = {way: [(one, snr_db) for snr_db in snrs] for way, one in ways.items()}
             found.append(_setting(f"{label}, {MEAN}", table, conditions))
-    found += _with_margins(table, with_feedback, snrs)
+    found += _with_margins(table, with_feedback, snrs) if margins else []
     if without:
         at = ", ".join(f"{snr_db:g}" for snr_db in snrs)
         found += _budgeted(f"one setting for all of {at} dB", table, without, snrs)

@@ -73,20 +73,21 @@ def strongest(found: Sequence[Comparison], kind: Cost, ours: str = OURS) -> list
     return out
 
 
-def comparisons(path: Path, ours: str = OURS, means_only: bool = False) -> list[Comparison]:
+def comparisons(path: Path, ours: str = OURS, means_only: bool = False, margins: bool = True) -> list[Comparison]:
     """Ours beside each other scheme of a results file.
 
     Args:
         path: of the results.
         ours: the scheme that is compared with the others.
         means_only: leave out settings of one SNR where there is a mean over several.
+        margins: see `settings_of`.
 
     Raises:
         SdrScError: the results cannot be read, or hold no such scheme, or nothing beside it.
     """
     found = []
     study = load_study([path])
-    settings = settings_of(study)
+    settings = settings_of(study, margins)
     own = {label for label, spec in study.schemes.items() if spec.get("scheme") in _OWN}
     for setting in settings:
         if means_only and setting.name.endswith(" dB") and any(s.name.endswith(MEAN) for s in settings):

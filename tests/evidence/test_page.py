@@ -20,7 +20,7 @@ from sdr_sc.results.rows import Row, read_measurements
 from sdr_sc.sweep.config import load_config
 
 PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
-SWEEPS = ("feedback", "broadcast", "fading", "robustness")
+SWEEPS = ("feedback", "broadcast", "fading", "robustness", "front_end")
 
 
 @lru_cache

@@ -220,6 +220,9 @@ def test_each_scheme_takes_its_best_margin_where_channels_differ_in_that_alone(t
     late = found["fading, late, mean over SNR"]
     assert late.theirs is not None and late.theirs.label == "", "where there is no choice none is shown"
     assert found["wrong, mean over SNR"].winner("uses", "ours") == "ours", "a margin for a known error is no margin"
+    trusting = {one.setting: one for one in comparisons(tmp_path / "x.parquet", means_only=True, margins=False)}
+    assert list(trusting) == [f"{name}, mean over SNR" for name in ("fading", "fading, late", "wrong")]
+    assert trusting["fading, mean over SNR"].winner("uses", "ours") == "ours"
 
 
 def test_results_without_a_rival_are_refused(tmp_path: Path) -> None:

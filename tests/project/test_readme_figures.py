@@ -135,7 +135,7 @@ def test_a_row_has_the_figure_of_the_results(name: str) -> None:
     assert found is not None and found[1] == format(value(), how)
 
 
-@pytest.mark.parametrize("place", range(7))
+@pytest.mark.parametrize("place", range(9))
 def test_wins_and_losses_are_those_of_the_kept_evidence(place: int) -> None:
     assert sentences()[place] in " ".join(README.split())
 

@@ -41,9 +41,12 @@ def evidence() -> None:
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--ours", default="ours", show_default=True, help="Scheme that is compared with all others.")
 @click.option("--means", is_flag=True, help="Leave out single SNRs where there is a mean over several.")
+@click.option("--no-margins", is_flag=True, help="All trust the SNR that is fed back, and take no margin off it.")
 @click.option("--each", is_flag=True, help="A line for each rival, in place of one for the strongest.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
-def wins(results: tuple[Path, ...], ours: str, means: bool, each: bool, json_path: Path | None) -> None:
+def wins(
+    results: tuple[Path, ...], ours: str, means: bool, no_margins: bool, each: bool, json_path: Path | None
+) -> None:
     """Who wins each setting of RESULTS, files of 'sdr-sc sweep': accuracy, payload symbols and whole frames.
 
     A setting's line shows the strongest of its rivals; ours wins it only if it wins against all.
@@ -53,11 +56,16 @@ def wins(results: tuple[Path, ...], ours: str, means: bool, each: bool, json_pat
     from sdr_sc.sealed import file_digest
 
     _check(json_path)
-    found = [one for path in results for one in comparisons(path, ours, means)]
+    found = [one for path in results for one in comparisons(path, ours, means, not no_margins)]
     click.echo((table if each else table_of_settings)(found, ours))
     click.echo()
     click.echo(tally(found, ours))
-    config = {"results": {path.name: file_digest(path) for path in results}, "ours": ours, "means": means}
+    config = {
+        "results": {path.name: file_digest(path) for path in results},
+        "ours": ours,
+        "means": means,
+        "margins": not no_margins,
+    }
     _write(json_path, rows(found, ours), config)
 
 
