@@ -22,6 +22,7 @@ HEADLINE = (BENCHMARKS / "headline" / "README.md").read_text(encoding="utf-8")
 LABEL = (BENCHMARKS / "label" / "README.md").read_text(encoding="utf-8")
 IMAGES = ("jpeg_ldpc", "webp_ldpc")
 SAME_POINTS = 0.2
+PAYLOAD = "payload symbols an item"
 
 
 def rows_of(text: str, first: str) -> list[list[str]]:
@@ -103,9 +104,7 @@ def test_the_table_of_the_closed_loop_is_the_stored_one() -> None:
 def rival(scheme: str, snr_db: float, k: int | None, file: str = "results") -> Operation:
     """A point of `benchmarks/rivals`, over noise."""
     (found,) = (
-        one
-        for key, one in rivals(file).operations.items()
-        if (key.scheme, key.snr_db, key.k) == (scheme, snr_db, k)
+        one for key, one in rivals(file).operations.items() if (key.scheme, key.snr_db, key.k) == (scheme, snr_db, k)
     )
     return found
 
@@ -331,3 +330,27 @@ def test_the_calibration_is_that_of_its_bench() -> None:
             (worst,) = (row["value"] for name, row in links.items() if "worst k" in name and name.endswith(f", {at}"))
             last = links[f"calibration error, last answers of refinement, {at}"]["value"]
             assert cell == f"{worst:.1f}, {last:.1f}"
+
+
+def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
+    text, noise, fading = (ROOT / "docs" / "multitask.md").read_text(), *map(stored, (
+        "multitask/wordnet_awgn", "multitask/wordnet_tdl_c"))  # fmt: skip
+
+    def cell(found: dict[str, Any], point: str) -> str:
+        return " / ".join(f"{found[f'{point}; {name}']:.1f}" for name in ("classification", "R@1", "R@5"))
+
+    lines = re.findall(r"^\| (\d+ dB)(, TDL-C)? \| (.*) \|$", text, re.MULTILINE)
+    quality = [line for line in lines if line[2].count("/") > 4]
+    assert len(quality) == 8
+    for snr, is_fading, cells in quality:
+        k_list, found = ((4, 16, 32), fading) if is_fading else ((2, 4, 8, 16, 32), noise)
+        assert cells.split(" | ") == [cell(found, f"{snr}; ours, k={k}") for k in k_list]
+    names = {"class alone": "the student's class, coded", "number of the entry (R@1)": "the entry's number, coded"}
+    names |= {f"class and vector, {count} bytes": f"class and vector of {count} bytes, coded" for count in (2, 4, 8)}
+    for label, *cells in rows_of(text, "sent"):
+        column = names.get(label, label)
+        for snr, shown in zip((0, 5, 10, 20), cells, strict=True):
+            point = f"{snr} dB; {column}"
+            parts = [noise[f"{point}; classification"]]
+            parts += [noise[f"{point}; {name}"] for name in ("R@5", "R@1") if f"{point}; {name}" in noise][:1]
+            assert shown == f"{' / '.join(f'{one:.1f}' for one in parts)}, {noise[f'{point}; {PAYLOAD}']:.1f}"
