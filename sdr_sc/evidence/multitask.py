@@ -30,7 +30,8 @@ SYMBOLS, ON_AIR = "payload symbols an item", "symbols on air an item"
 SNRS_DB, QUICK_ITEMS = (-5.0, 0.0, 5.0, 10.0, 20.0), 400
 VECTOR_BYTES = (1, 2, 3, 4, 6, 8)
 """Of a quantised vector: one codeword of 256 a byte."""
-_TRAIN_ITEMS = 20_000
+TRAIN_ITEMS, QUICK_TRAIN_ITEMS = 20_000, 3_000
+"""Whose vectors the rivals' quantiser is made from."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
             )
             rows += quality(column, seen.values.astype(np.float32), decoder, targets, gallery)
             rows += cost(column, seen.result, len(places))
-    return rows + _rivals(setting, decoder, places, targets, log)
+    return rows + _rivals(setting, decoder, places, targets, QUICK_TRAIN_ITEMS if quick else TRAIN_ITEMS, log)
 
 
 def quality(
@@ -115,7 +116,12 @@ def cost(column: str, result: LinkResult, items: int) -> list[Row]:
 
 
 def _rivals(
-    setting: Setting, decoder: SemanticDecoder, places: np.ndarray, targets: dict[str, np.ndarray], log: Log
+    setting: Setting,
+    decoder: SemanticDecoder,
+    places: np.ndarray,
+    targets: dict[str, np.ndarray],
+    train_items: int,
+    log: Log,
 ) -> list[Row]:
     """What serves the same tasks by coded messages, each sent with our own LDPC in whole frames.
 
@@ -140,7 +146,7 @@ def _rivals(
         own = {spec.name: of_entry, "R@1": entries == targets[RETRIEVAL]}
         messages.append(("the entry's number, coded", len(setting.gallery.names), own))
         log("training the rivals' quantiser")
-        some = np.random.default_rng(setting.seed).permutation(len(setting.train))[:_TRAIN_ITEMS]
+        some = np.random.default_rng(setting.seed).permutation(len(setting.train))[:train_items]
         vectors = _own_outputs(encoder, decoder, setting.train.items(np.sort(some)), best_db, k_max)[:, part]
         quantiser = ResidualQuantiser.fit(vectors, max(VECTOR_BYTES), setting.seed)
         for count in VECTOR_BYTES:

@@ -17,7 +17,7 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 
 @click.command("multitask")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.option("--data-set", default="wordnet", show_default=True, help="Of the model, see 'sdr-sc data list'.")
 @click.option("--gallery", "gallery_path", type=click.Path(path_type=Path), help="[beside the model].")
 @click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=_numbers, help="Es/N0, with commas.")
@@ -27,7 +27,7 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of noise and of the rivals.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def multitask(
-    model: Path, data_set: str, gallery_path: Path | None, snr_db: tuple[float, ...], k_list: tuple[float, ...],
+    model: str, data_set: str, gallery_path: Path | None, snr_db: tuple[float, ...], k_list: tuple[float, ...],
     channel: str, quick: bool, seed: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
@@ -38,16 +38,17 @@ def multitask(
     from sdr_sc.evidence.multitask import Setting, bench_multitask
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.rows import write_json
+    from sdr_sc.semantic import weights
     from sdr_sc.semantic.gallery import Gallery
 
-    path = gallery_path or model.with_suffix(".gallery")
+    path = gallery_path or weights.resolve(model).with_suffix(".gallery")
     setting = Setting(
-        str(model), load_dataset(data_set, "train"), load_dataset(data_set, "test"),
+        model, load_dataset(data_set, "train"), load_dataset(data_set, "test"),
         Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
     )  # fmt: skip
     rows = bench_multitask(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
     click.echo(pivot(rows, "setting"))
     if json_path is not None:
-        config = {"model": model.name, "data_set": data_set, "seed": seed, "channel": channel}
+        config = {"model": Path(model).name, "data_set": data_set, "seed": seed, "channel": channel}
         write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"config": config})
         click.echo(f"wrote {json_path}")
