@@ -23,6 +23,7 @@ from sdr_sc.report.sweep.selection import View
 from sdr_sc.results.rows import Row
 
 TARGETS = (85.0, 90.0, 93.0)
+_NOTHING = "not measured"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _PANEL_PX, _HEIGHT_PX, _ROW_PX = 380, 340, 22
 
@@ -138,7 +139,8 @@ def _families(study: Study) -> dict[str, str]:
 
 
 def tables(rates: Rates, ours: str) -> str:
-    """In Markdown, a table for each channel and target, and what the others need over ours.
+    """In Markdown, a table for each channel and target, and what the others need over ours; a dash where the target is
+    not reached.
 
     Raises:
         SdrScError: there is no such scheme.
@@ -153,7 +155,8 @@ def tables(rates: Rates, ours: str) -> str:
             mine = rates.row(channel, target, ours)
             for scheme in rates.schemes:
                 found = rates.row(channel, target, scheme)
-                rows.append([scheme, *(DASH if one is None else one.text() for one in found)])
+                if any(found):
+                    rows.append([scheme, *(_NOTHING if one is None else one.text() for one in found)])
                 pairs = zip(found, mine, strict=True)
                 cells = [DASH if one is None or own is None else one.over(own) for one, own in pairs]
                 if scheme != ours and set(cells) != {DASH}:

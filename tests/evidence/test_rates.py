@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import assert_one_line_error, sdr_sc
+from command import ROOT, assert_one_line_error, sdr_sc
 from sweep_studies import made_up, write
 
 from sdr_sc.errors import SdrScError
@@ -24,7 +24,7 @@ POINTS = {
 }  # fmt: skip
 
 
-def study(path: Path) -> Path:
+def study(path: Path, missing: tuple[str, float] = ("", 0.0)) -> Path:
     def make(point: Point, config: SweepConfig) -> PointResult:
         right, uses = POINTS[point.scheme, point.k, point.snr_db]
         return made_up(point, right, uses, channel_uses=round(200 * uses), symbols_on_air=round(200 * (uses + 10)))
@@ -35,7 +35,8 @@ def study(path: Path) -> Path:
         {"scheme": "features_ldpc", "name": "coded for 90", "target": 90},
         "label_ldpc",
     ]
-    return write(path / "results.parquet", make, schemes=schemes, channels={"awgn": ""}, snr_db=[0, 10])
+    changes = {"schemes": schemes, "channels": {"awgn": ""}, "snr_db": [0, 10]}
+    return write(path / "results.parquet", make, lambda point: (point.scheme, point.snr_db) != missing, **changes)
 
 
 def test_the_cheapest_that_reaches_a_target_and_those_that_may_and_surely_do(tmp_path: Path) -> None:
@@ -63,9 +64,22 @@ def test_the_tables_have_what_others_need_over_ours(tmp_path: Path) -> None:
         tables(found, "theirs")
 
 
+def test_what_was_not_measured_is_told_from_what_does_not_reach_the_target(tmp_path: Path) -> None:
+    text = tables(read_rates([study(tmp_path, ("label_ldpc", 10.0))], [90]), "ours")
+    assert "| label_ldpc | 1.50 (1.50 to 1.50), 11.5 | not measured |" in text
+    assert "| label_ldpc | 1.50 (1.50 to 1.50), 11.5 | – |" in tables(read_rates([study(tmp_path)], [90]), "ours")
+
+
 def test_the_verb_prints_draws_and_keeps(tmp_path: Path) -> None:
     picture, kept = tmp_path / "rates.png", tmp_path / "rates.json"
     done = sdr_sc("bench", "evidence", "rates", study(tmp_path), "--target", "90", "--figure", picture, "--json", kept)
     assert done.returncode == 0 and "| ours | 16 (16 to 16), 26 | 4 (4 to 16), 14 |" in done.stdout, done.stderr
     assert picture.read_bytes().startswith(b"\x89PNG") and "symbols for 90 %" in kept.read_text()
     assert_one_line_error(sdr_sc("bench", "evidence", "rates", "none.parquet"), "none.parquet is not there")
+
+
+def test_the_page_of_the_rivals_has_the_tables_of_its_curves() -> None:
+    page = (ROOT / "benchmarks" / "rivals" / "README.md").read_text(encoding="utf-8")
+    printed = tables(read_rates([ROOT / "benchmarks" / "rivals" / "curves.parquet"]), "ours").split("\n\n")
+    kept = [part for part in page.split("## Rate against quality")[1].split("\n\n") if part.startswith("|")]
+    assert len(kept) == 6 and all(part.strip() in printed for part in kept)
