@@ -30,11 +30,13 @@ class Setting:
         name: for people.
         options: by scheme, what it could send, over the same conditions.
         budget: payload symbols an item at most; None for the scheme's own rule.
+        is_single: one channel at one SNR.
     """
 
     name: str
     options: Mapping[str, tuple[Option, ...]]
     budget: float | None = None
+    is_single: bool = False
 
 
 def settings_of(study: Study, margins: bool = True) -> list[Setting]:
@@ -61,7 +63,10 @@ def settings_of(study: Study, margins: bool = True) -> list[Setting]:
     found: list[Setting] = []
     for label, ways in _by_margin(with_feedback).items():
         found += [
-            _setting(f"{label}, {snr_db:g} dB", table, {way: [(one, snr_db)] for way, one in ways.items()})
+            replace(
+                _setting(f"{label}, {snr_db:g} dB", table, {way: [(one, snr_db)] for way, one in ways.items()}),
+                is_single=True,
+            )
             for snr_db in snrs
         ]
         if len(snrs) > 1:
@@ -126,6 +131,8 @@ def _with_margins(
             f"margin of {margin:g} dB": [(by_error.get(error - margin, ""), snr) for snr in snrs for error in errors]
             for margin in MARGINS_DB
         }
+        if not all(label for places in options.values() for label, _ in places):
+            continue  # whoever lacks a margin would be denied it
         options[ACKNOWLEDGED] = [(acknowledged.get(error, ""), snr) for snr in snrs for error in errors]
         found.append(_setting(f"SNR wrong by up to {most:g} dB either way, best margin", table, options))
     return found if len(by_error) > 1 else []

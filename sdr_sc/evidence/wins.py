@@ -90,7 +90,7 @@ def comparisons(path: Path, ours: str = OURS, means_only: bool = False, margins:
     settings = settings_of(study, margins)
     own = {label for label, spec in study.schemes.items() if spec.get("scheme") in _OWN}
     for setting in settings:
-        if means_only and setting.name.endswith(" dB") and any(s.name.endswith(MEAN) for s in settings):
+        if means_only and setting.is_single and any(one.name.endswith(MEAN) for one in settings):
             continue
         if ours not in setting.options:
             continue
@@ -99,6 +99,8 @@ def comparisons(path: Path, ours: str = OURS, means_only: bool = False, margins:
             if rival == ours or (rival in own and ours in own):
                 continue
             theirs = choose(options, setting.budget)
+            if mine is None and theirs is None:
+                continue
             verdict = compare(mine, theirs) if mine is not None and theirs is not None else None
             found.append(Comparison(setting.name, rival, mine, theirs, verdict, setting.budget, path))
     if not found:

@@ -20,6 +20,7 @@ from sdr_sc.results.rows import Row, read_measurements
 from sdr_sc.sweep.config import load_config
 
 PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+IMAGES = "images"
 SWEEPS = ("feedback", "broadcast", "fading", "robustness", "front_end")
 
 
@@ -35,7 +36,7 @@ def rows(name: str) -> tuple[Row, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", (*SWEEPS, IMAGES))
 def test_wins_and_losses_are_those_of_the_kept_sweeps(name: str) -> None:
     assert table_of_settings(comparisons(KEPT / f"{name}.parquet", means_only=True)) in PAGE
 
@@ -63,7 +64,7 @@ def test_the_tables_of_cost_are_those_of_the_kept_figures() -> None:
     assert len(found) > 1 and [one for one in found if one not in PAGE] == []
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", (*SWEEPS, IMAGES))
 def test_kept_results_are_whole_and_of_the_configuration_beside_them(name: str) -> None:
     study = load_study([KEPT / f"{name}.parquet"])
     assert study.configs == (load_config(KEPT / f"{name}.yaml"),)

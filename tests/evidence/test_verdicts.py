@@ -112,6 +112,9 @@ def test_a_margin_is_an_error_the_other_way_and_is_chosen_by_each_scheme(tmp_pat
     # Errors of -6 to +6 dB with 6 dB of margin are -12 to 0 dB: 2 and 6 symbols more in the mean.
     assert chosen is not None and chosen.label == "margin of 6 dB" and chosen.cost("uses") == pytest.approx(8.0)
     assert len(chosen.operations) == 5 * 4
+    few = {label: one for label, one in FEEDBACK.items() if errors[label] > -6}
+    names = {one.setting for one in comparisons(write(tmp_path / "y.parquet", few, value))}
+    assert names and not any("either way" in name for name in names), "without all margins there is no best one"
     found = {one.setting: one for one in comparisons(path)}
     assert found["error +6 dB, mean over SNR"].winner("uses", "ours") == "ours"
     assert found["error -6 dB, mean over SNR"].winner("uses", "ours") == "traded"
@@ -138,6 +141,10 @@ def test_one_setting_for_all_receivers_is_chosen_over_all_of_them_and_within_bud
     at_1 = found["one setting for all of 0, 5, 10, 20 dB, 1 symbols at most"]
     assert at_1.theirs is None and at_1.winner("uses", "ours") == "ours" and at_1.verdict is None
     assert not any(name.startswith("for ") for name in found), "without feedback a single SNR is no setting"
+    mixed = write(tmp_path / "z.parquet", {"for 1 dB": {"models": "", "feedback": {"assumed_db": 1}}, "right": ""},
+                  lambda point: (0.9, 9.0), k=[1])  # fmt: skip
+    means = [one.setting for one in comparisons(mixed, means_only=True)]
+    assert means == ["right, mean over SNR", "one setting for all of 0, 5, 10, 20 dB"], "and no budget that nothing fits"
     wider = write(tmp_path / "y.parquet", BROADCAST, value, k=[1, 2, 4], snr_db=[0, 5, 7.5, 10, 20])
     names = {one.setting for one in comparisons(wider)}
     assert {"one setting for all of 0, 5, 7.5, 10, 20 dB", "one setting for all of 0, 5, 10, 20 dB"} < names
