@@ -144,7 +144,7 @@ def test_one_setting_for_all_receivers_is_chosen_over_all_of_them_and_within_bud
     mixed = write(tmp_path / "z.parquet", {"for 1 dB": {"models": "", "feedback": {"assumed_db": 1}}, "right": ""},
                   lambda point: (0.9, 9.0), k=[1])  # fmt: skip
     means = [one.setting for one in comparisons(mixed, means_only=True)]
-    assert means == ["right, mean over SNR", "one setting for all of 0, 5, 10, 20 dB"], "and no budget that nothing fits"
+    assert means == ["right, mean over SNR", "one setting for all of 0, 5, 10, 20 dB"], "no budget that nothing fits"
     wider = write(tmp_path / "y.parquet", BROADCAST, value, k=[1, 2, 4], snr_db=[0, 5, 7.5, 10, 20])
     names = {one.setting for one in comparisons(wider)}
     assert {"one setting for all of 0, 5, 7.5, 10, 20 dB", "one setting for all of 0, 5, 10, 20 dB"} < names
