@@ -12,6 +12,7 @@ import pytest
 from sdr_sc.capture import FrameNote, SentFrame
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.ledger import FrameLedger, Patience
+from sdr_sc.link.frames.link_record import LinkRecord
 from sdr_sc.link.frames.recorded_frames import WAIT_FRAMES, AnnotationLedger, reception_of
 from sdr_sc.phy.numerology import Numerology
 
@@ -82,6 +83,20 @@ def test_a_frame_without_answer_or_truth_does_not_wait_for_ever() -> None:
     for index in range(WAIT_FRAMES + 5):
         j.frame(index)
     assert len(j.notes) == 5 and j.notes[0].frame_index is None and j.notes[0].answer is None
+
+
+@pytest.mark.parametrize(("frames", "lost"), [(1500, 0), (3000, 953)])
+def test_a_decoder_that_falls_behind_loses_nothing_that_memory_can_hold(frames: int, lost: int) -> None:
+    """The frames of half the numbers may wait, as long as their items are few enough."""
+    record = LinkRecord(None)
+    for index in range(frames):
+        record.sent(sent_record(index))
+        record.received(reception_of(received_meta(index)))
+        assert record.frames_open <= 2048
+    for index in range(frames):
+        record.answered(index % 4096, answer_of(index))
+    record.close()
+    assert (record.frames_answered, record.frames_lost, record.answers_unknown) == (frames - lost, lost, 0)
 
 
 def test_answers_that_come_in_a_heap_find_their_frames() -> None:

@@ -24,11 +24,14 @@ class Patience:
         sent: a frame that was not received is lost when so many were sent after it.
         received: a received frame stays without report or answer when so many were received after it.
         answered: all frames up to the one that is so many before an answered one are settled.
+        late_items: a frame that was received and reported waits longer for its answer, while the frames that do so hold
+            so many items together at most: the decoder of a busy machine is behind, and nothing is lost.
     """
 
     sent: int
     received: int
     answered: int
+    late_items: int = 0
 
 
 def unwrap(number: int, near: int, modulo: int) -> int:
@@ -112,7 +115,7 @@ class FrameLedger:
             self._open[index] = record
             if lacks_truth(record) and not self._truths.fill(record):
                 self._lacking[index] = record
-            self._settle_until(index - self._patience.sent)
+            self._settle_old(index - self._patience.sent)
             if self._unreported:
                 self._match_unreported(record)
             return None if record.answer is None else record
@@ -221,6 +224,8 @@ class FrameLedger:
         """Wait no longer for those that were received up to ``number``."""
         while self._received and self._received[0].number <= number:
             record = self._received[0].record
+            if record is not None and self._is_awaited(record):
+                break
             if record is not None:
                 self._settle_until(record.frame_index)
             else:
@@ -230,6 +235,20 @@ class FrameLedger:
         if not reception.rejected:
             self._reject(reception)
         self.not_sent(reception)
+
+    def _is_awaited(self, record: FrameRecord) -> bool:
+        """Whether a frame was received, and may still be answered."""
+        if record.reception is None or record.answer is not None or len(self._received) >= FRAME_NUM_MODULO // 2:
+            return False
+        return sum(one.n_items for one in self._received) <= self._patience.late_items
+
+    def _settle_old(self, frame_index: int) -> None:
+        """Settle the frames up to this one, but for those that may still be answered, and what follows them."""
+        while self._open:
+            first = next(iter(self._open.values()))
+            if first.frame_index > frame_index or self._is_awaited(first):
+                return
+            self._settle_until(first.frame_index)
 
     def settle_rested(self, rest_s: float) -> None:
         """Settle the frames up to the last one that was answered ``rest_s`` ago: answers come in order."""

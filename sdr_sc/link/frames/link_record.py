@@ -29,7 +29,11 @@ WRITTEN_S = 1.0
 `LinkRecord.tick` its turn."""
 
 OPEN_FRAMES = 256
-"""A frame is lost when this many were sent after it: a decoder under load may be far behind the transmitter."""
+"""A frame that was not received is lost when this many were sent after it: reports may be behind on a busy machine."""
+
+LATE_ITEMS = 16_384
+"""Of received frames whose answers are awaited: the decoder of a machine that is too slow for the air falls behind
+without an end, and what it has not answered yet is not lost."""
 
 _COUNTS = (
     *("frames_sent", "frames_answered", "frames_lost", "answers_unknown", "items_sent", "items_answered"),
@@ -71,7 +75,7 @@ class LinkRecord(FrameLedger):
         keep_items: int = 48,
         open_frames: int = OPEN_FRAMES,
     ) -> None:
-        super().__init__(Patience(sent=open_frames, received=open_frames, answered=SETTLE_FRAMES))
+        super().__init__(Patience(open_frames, open_frames, SETTLE_FRAMES, LATE_ITEMS))
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
