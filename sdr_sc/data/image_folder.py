@@ -20,6 +20,7 @@ import numpy as np
 
 from sdr_sc.data.dataset import ImageSet, Split
 from sdr_sc.data.own_options import LARGEST_SIDE, OwnOptions, scaled
+from sdr_sc.data.pictures import eight_bit
 from sdr_sc.errors import DataSetError
 from sdr_sc.files import read_plain
 from sdr_sc.shown import reason_of, shown
@@ -149,7 +150,8 @@ def _decode(raw: bytes, options: OwnOptions) -> np.ndarray:
             if picture.width * picture.height > LARGEST_PICTURE:
                 raise ValueError(f"it has {picture.width} x {picture.height} pixels")
             picture.load()
-            grey = options.colour == "grey" or (not options.colour and picture.mode in ("1", "L", "LA", "I;16"))
+            picture = eight_bit(picture)  # type: ignore[assignment]
+            grey = options.colour == "grey" or (not options.colour and picture.mode in ("1", "L", "LA"))
             if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
                 rgba = picture.convert("RGBA")
                 white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))

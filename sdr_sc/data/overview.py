@@ -104,7 +104,8 @@ def parts_of(name: str) -> Iterator[PartSummary]:
         groups = getattr(data, "groups", everything[:0])
         tasks = {}
         for task in data.tasks:
-            counts = np.bincount(data.targets(task, everything), minlength=1)
+            targets = data.targets(task, everything)
+            counts = np.bincount(targets[targets >= 0], minlength=1)
             tasks[task] = (len(data.names(task)), float(counts.max() / max(1, len(data))))
         count = len(np.unique(groups)) if len(groups) else len(data)
         yield PartSummary(split, len(data), count, tasks, data.sha256)

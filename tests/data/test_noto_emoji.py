@@ -15,9 +15,10 @@ from sdr_sc.data import noto_emoji
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.composed import SOURCE_SIDE, Composing, compose, fitted
 from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.drawings import TRAIN_PERCENT, VALIDATION_PERCENT, compile_entries, looks_of
 from sdr_sc.data.emoji_sources import BitmapFont, Emoji, parse_emoji_test
 from sdr_sc.data.packages import locate
-from sdr_sc.data.splits import SPLITS, alike, part_of, perceptual_hashes
+from sdr_sc.data.splits import SPLITS, alike, part_of
 from sdr_sc.errors import DataSetError
 
 VIEWS = {"train": 3, "validation": 2, "test": 2}
@@ -46,7 +47,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_parts_of_a_small_font(toy: None) -> None:
     sets = {split: load_dataset("noto_emoji", split) for split in SPLITS}
     about = noto_emoji._compiled().about
-    assert (about["emoji"], about["drawings"], about["nearly the same"]) == (8, 10, 1)
+    assert (about["entries"], about["drawings"], about["nearly the same"], about["keywords"]) == (8, 10, 1, [])
     found = {}
     for split, data in sets.items():
         assert data.modality == "image" and data.tasks == ("classification", "subgroup", "retrieval")
@@ -65,14 +66,14 @@ def test_parts_of_a_small_font(toy: None) -> None:
     assert found["firefighter"] == found["man firefighter"] == found["woman firefighter"]
     assert len({group for _, group in found.values()}) == 5
     for name in ("construction worker", "flag: France", "grinning face"):
-        assert found[name][0] == part_of(name, noto_emoji.TRAIN_PERCENT, noto_emoji.VALIDATION_PERCENT)
+        assert found[name][0] == part_of(name, TRAIN_PERCENT, VALIDATION_PERCENT)
 
 
 def test_pictures_are_the_same_each_time_and_follow_the_seed() -> None:
     sources = EMOJI_TEST.encode(), toy_font()
     (one, about), (same, _) = (noto_emoji.compile_emoji(*sources, VIEWS, seed=1) for _ in range(2))
     other, _ = noto_emoji.compile_emoji(*sources, VIEWS, seed=2)
-    assert all(np.array_equal(one[name], same[name]) for name in one) and about["emoji"] == 8
+    assert all(np.array_equal(one[name], same[name]) for name in one) and about["entries"] == 8
     assert one["train_images"].dtype == np.uint8 and one["train_images"].shape[1:] == (3, 32, 32)
     assert not np.array_equal(one["train_images"], other["train_images"])
     assert np.array_equal(one["train_entries"], other["train_entries"])
@@ -84,12 +85,15 @@ def test_pictures_are_the_same_each_time_and_follow_the_seed() -> None:
 
 def test_an_emoji_is_shown_in_all_its_skin_tones() -> None:
     """The entry has two drawings, and over many pictures both of them are taken."""
-    drawn = noto_emoji.Drawn(list(parse_emoji_test(EMOJI_TEST.encode(), "a")), BitmapFont(toy_font(), "b"))
-    place = [one.entry for one in drawn.entries].index("construction worker")
+    entries = noto_emoji.entries_of(parse_emoji_test(EMOJI_TEST.encode(), "a"), BitmapFont(toy_font(), "b"))
+    (worker,) = [one for one in entries if one.name == "construction worker"]
+    assert len(worker.drawings) == 2
     red, blue = np.zeros((40, 44, 4), np.uint8), np.zeros((40, 44, 4), np.uint8)
     red[..., (0, 3)] = blue[..., (2, 3)] = 255
-    drawn.drawings[place] = [red, blue]
-    middles = noto_emoji._pictures(drawn, [place], 40, 1)[:, :, 16, 16]
+    worker.drawings = [red, blue]
+    arrays, _ = compile_entries([worker], {"train": 40, "validation": 40, "test": 40})
+    (pictures,) = [array for name, array in arrays.items() if name.endswith("_images") and len(array)]
+    middles = pictures[:, :, 16, 16]
     reds = (middles == [255, 0, 0]).all(axis=1).sum()
     assert 8 < reds < 32 and reds + (middles == [0, 0, 255]).all(axis=1).sum() == 40
 
@@ -135,8 +139,8 @@ def test_variants_of_one_drawing(points: tuple[int, ...], name: str, wanted: tup
 
 def test_an_emoji_without_a_picture_is_left_out() -> None:
     font = BitmapFont(emoji_font({(0x1F600,): blob(1), (0x1F603,): blob(2)}), "a")
-    drawn = noto_emoji.Drawn(list(parse_emoji_test(EMOJI_TEST.encode(), "b")), font)
-    assert [one.entry for one in drawn.entries] == ["grinning face", "grinning face with big eyes"]
+    entries = noto_emoji.entries_of(parse_emoji_test(EMOJI_TEST.encode(), "b"), font)
+    assert [one.name for one in entries] == ["grinning face", "grinning face with big eyes"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_the_real_ones_have_no_test_drawing_in_training() -> None:
     for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
         assert not names[one] & names[other] and not groups[one] & groups[other]
     about = noto_emoji._compiled().about
-    assert (about["emoji"], about["drawings"], about["nearly the same"]) == (1872, 3655, 21)
+    assert (about["drawings"], about["nearly the same"]) == (3655, 21)
     test = sets["test"]
     assert len(test.class_names) == 9 and len(test.names("subgroup")) == 99
     assert np.bincount(test.targets("classification", everything(test)), minlength=9).min() > 0
@@ -186,11 +190,9 @@ def test_the_real_ones_have_no_test_drawing_in_training() -> None:
 @needs(*noto_emoji.PACKAGES)
 def test_no_real_drawing_of_the_test_looks_like_one_of_training() -> None:
     font, listed = (locate.files_of(package, "a")[package.members[0].path] for package in noto_emoji.PACKAGES)
-    drawn = noto_emoji.Drawn(list(parse_emoji_test(listed, "a")), BitmapFont(font, "b"))
+    entries = noto_emoji.entries_of(parse_emoji_test(listed, "a"), BitmapFont(font, "b"))
     part = {name: split for split in SPLITS for name in load_dataset("noto_emoji", split).names("retrieval")}
-    kept = [place for place, one in enumerate(drawn.entries) if one.entry in part]
-    plain = np.stack([fitted(drawn.drawings[place][0]) for place in kept])
-    half = (plain[..., :3] + (1 - plain[..., 3:])).reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4))
-    pairs = alike(perceptual_hashes(half.mean(axis=3)), 255 * half.reshape(len(half), -1), 6, 12.0)
-    parts = [part[drawn.entries[place].entry] for place in kept]
+    kept = [one for one in entries if one.name in part]
+    pairs = alike(*looks_of(kept), 6, 12.0)
+    parts = [part[one.name] for one in kept]
     assert len(kept) == 1851 and not [pair for pair in pairs.tolist() if parts[pair[0]] != parts[pair[1]]]

@@ -275,3 +275,14 @@ def test_a_model_knows_its_training_data(tmp_path: Path) -> None:
     assert trained_on_others("m", train.name, train.sha256, test) is None
     words = trained_on_others("m", "another", "0" * 64, test)
     assert words is not None and "mine" in words
+
+
+def test_grey_pictures_of_16_bits_keep_their_range(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 20 * 20).reshape(20, 20).astype(np.uint16)
+    for name in ("apple", "pear"):
+        (tmp_path / name).mkdir()
+        for number in range(12):
+            Image.fromarray(np.roll(values, number, axis=0)).save(tmp_path / name / f"{number}.png")
+    images = load_dataset(str(tmp_path), "train").images
+    assert images.shape[1:] == (20, 20) and images[0].min() == 0 and images[0].max() == 255
+    assert abs(int(np.median(images[0])) - 127) < 3
