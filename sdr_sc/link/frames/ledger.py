@@ -15,6 +15,10 @@ from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 _EARLY_S = 5.0
 """A received frame that is not reported as sent for so long is of another transmitter, or of one that was restarted."""
 
+LATE_ITEMS = 16_384
+"""Of received frames whose answers are awaited: the decoder of a machine that is too slow for the air falls behind
+without an end, and what it has not answered yet is not lost."""
+
 
 @dataclass(frozen=True)
 class Patience:

@@ -10,7 +10,7 @@ import numpy as np
 
 import sdr_sc.semantic.tasks.classification  # noqa: F401  # registers itself: frames name no other task by default
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
-from sdr_sc.link.frames.ledger import FrameLedger, Patience
+from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.link.frames.result_files import ResultFiles
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_by_wire_id
 
@@ -30,10 +30,6 @@ WRITTEN_S = 1.0
 
 OPEN_FRAMES = 256
 """A frame that was not received is lost when this many were sent after it: reports may be behind on a busy machine."""
-
-LATE_ITEMS = 16_384
-"""Of received frames whose answers are awaited: the decoder of a machine that is too slow for the air falls behind
-without an end, and what it has not answered yet is not lost."""
 
 _COUNTS = (
     *("frames_sent", "frames_answered", "frames_lost", "answers_unknown", "items_sent", "items_answered"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from sdr_sc.capture import Capture, FrameNote, SentFrame
 from sdr_sc.link.frames.frame_record import FrameRecord, Reception
-from sdr_sc.link.frames.ledger import FrameLedger, Patience
+from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 
@@ -60,7 +60,7 @@ class AnnotationLedger(FrameLedger):
         received: Callable[[FrameNote], None],
         not_received: Callable[[SentFrame], None],
     ) -> None:
-        super().__init__(Patience(sent=SENT_FRAMES, received=WAIT_FRAMES, answered=0))
+        super().__init__(Patience(SENT_FRAMES, WAIT_FRAMES, 0, LATE_ITEMS))
         self._numerology, self._give_received, self._give_missed = numerology, received, not_received
         self._news: defaultdict[str, list[tuple]] = defaultdict(list)
         self._news_before: defaultdict[str, list[tuple]] = defaultdict(list)
