@@ -10,7 +10,12 @@ from sdr_sc.phy.frame.framing import pilot_values
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.channel_estimate import planes, smoother
 from sdr_sc.phy.receive.header_channel import full_channel, full_slope, known_symbol_gains
-from sdr_sc.phy.receive.header_stage import HeaderTables, header_soft_values, refined_soft_values
+from sdr_sc.phy.receive.header_stage import (
+    HeaderTables,
+    header_evidence,
+    header_soft_values,
+    refined_soft_values,
+)
 from sdr_sc.phy.receive.preamble_estimate import PreambleEstimate
 
 N = Numerology()
@@ -161,3 +166,15 @@ def test_the_detection_part_makes_the_channel_as_much_better_as_its_energy() -> 
         full_errors.append(np.mean(np.abs(full - truth) ** 2))
     known = 2 + N.header_symbols
     assert np.mean(full_errors) / np.mean(errors) == pytest.approx(known / (known + 4), rel=0.15)
+
+
+@pytest.mark.parametrize("bits_per_value", [1, 2])
+@pytest.mark.parametrize("snr", [0.3, 1.0, 10.0])
+def test_evidence_is_twice_the_energy_over_the_noise(snr: float, bits_per_value: int) -> None:
+    rng = np.random.default_rng(1)
+    sent = rng.choice([-1.0, 1.0], (200, 48)) + (1j * rng.choice([-1.0, 1.0], (200, 48)) if bits_per_value == 2 else 0)
+    sent = (sent / np.sqrt(bits_per_value)).astype(np.complex64)
+    noise = rng.standard_normal((200, 96), np.float32).view(np.complex64) * np.float32(np.sqrt(0.5 / snr))
+    # A BPSK value of energy 1 has half of the noise beside it; a QPSK value has all of it, and two bits.
+    assert header_evidence(7 * (sent + noise), sent, bits_per_value) == pytest.approx(2 * snr * sent.size, rel=0.06)
+    assert header_evidence(sent + noise, sent[::-1].copy(), bits_per_value) < 30

@@ -44,6 +44,32 @@ def test_noise_alone_shows_no_image(noise: float) -> None:
         assert canceller.begin(samples) is samples
 
 
+@pytest.mark.parametrize("share", [0.3, -0.21j])
+def test_an_image_that_no_radio_has_is_left_alone(share: complex) -> None:
+    canceller = ImageCanceller()
+    assert not canceller.learn(*header(share, 0.01, 1))
+    canceller.begin(np.zeros(1, np.complex64))
+    assert canceller.share == 0
+
+
+@pytest.mark.parametrize("place", [slice(0, None, 2), slice(1, None, 2), slice(5, 6)])
+def test_damage_in_some_symbols_alone_is_no_image(place: slice) -> None:
+    canceller, (symbols, gains, images) = ImageCanceller(), header(0j, 1e-3, 1)
+    damaged, damaged_gains, _ = header(0.15, 1e-3, 1)
+    symbols[place], gains[place] = damaged[place], damaged_gains[place]
+    assert not canceller.learn(symbols, gains, images)
+
+
+def test_a_jump_to_what_no_radio_has_changes_nothing() -> None:
+    canceller = ImageCanceller()
+    assert canceller.learn(*header(0.07, 0.01, 1))
+    canceller.begin(np.zeros(1, np.complex64))
+    before = canceller.share
+    canceller.learn(*header(0.3, 0.01, 2))
+    canceller.begin(np.zeros(1, np.complex64))
+    assert canceller.share == before
+
+
 def test_the_estimate_is_averaged_over_frames_and_follows_a_change() -> None:
     canceller, samples = ImageCanceller(), np.zeros(1, np.complex64)
 

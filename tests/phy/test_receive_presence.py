@@ -42,6 +42,18 @@ def test_a_whole_payload_is_all_there(noise: float) -> None:
     assert all(present(phasors(seed, noise=noise), noise).all() for seed in range(200))
 
 
+@pytest.mark.parametrize("version, erased", [(1, False), (2, True)])
+def test_doubt_at_the_end_decides(version: int, erased: bool) -> None:
+    """Two pilots of the last two symbols of twelve are those of something else, which no further symbol can show."""
+    received = phasors(1, noise=1e-3)[:12]
+    received[-2:, 1:3] *= -1
+    spread = 2.84 if version > 1 else 0.0
+    prior = Prior(1e-3, CLOCK_STD, KNOWN_WEIGHT, spread)
+    assert present_symbols(PilotPhasors(received[:-1], WEIGHTS, POSITIONS, TIMES[:11]), prior)[:-1].all()
+    found = present_symbols(PilotPhasors(received, WEIGHTS, POSITIONS, TIMES[:12]), prior)
+    assert found[:-2].all() and (not found[-1]) == erased
+
+
 @pytest.mark.parametrize("kind", ["noise", "frame"])
 @pytest.mark.parametrize("hole", [slice(0, 20), slice(20, 40), slice(35, 60)], ids=["beginning", "middle", "end"])
 def test_a_hole_is_found_where_it_is(hole: slice, kind: str) -> None:

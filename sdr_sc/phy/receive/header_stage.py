@@ -115,3 +115,25 @@ def refined_soft_values(symbols: np.ndarray, channel: np.ndarray, slope: float, 
             u = data_index[d]
             soft[s, d] = symbols[s, u] * np.conj(channel[u]) * turn
     return soft
+
+
+@njit(cache=True, nogil=True)
+def header_evidence(soft: np.ndarray, sent: np.ndarray, bits_per_value: int) -> float:
+    """How well soft values agree with a decision: the energy along it over the variance around it, added up over all
+    places. Over white noise of Es/N0 ``snr`` a right decision has about ``2 snr`` for each BPSK value, one for each bit
+    of a QPSK value.
+
+    Args:
+        soft: complex64 (header_symbols, data), as of `header_soft_values`; any scale.
+        sent: complex64 (header_symbols, data), of magnitude 1, what the decision is on the air.
+        bits_per_value: 1 for BPSK, whose imaginary parts do not count, 2 for QPSK.
+    """
+    along = power = 0.0
+    for s in range(soft.shape[0]):
+        for d in range(soft.shape[1]):
+            value = soft[s, d] * np.conj(sent[s, d])
+            along += value.real
+            power += value.real**2 if bits_per_value == 1 else value.real**2 + value.imag**2
+    mean = along / soft.size
+    around = power / soft.size - mean**2
+    return bits_per_value * soft.size * mean**2 / max(around, 1e-12 * mean**2 + 1e-300)

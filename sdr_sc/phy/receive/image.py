@@ -19,6 +19,10 @@ _FIRST_FRAMES, _EVERY = (
 )  # frames that are examined: the first ones, then one in so many
 _MEMORY = 8
 _JUMPED = 0.25  # of the share's magnitude
+# Damage within a header, such as a step, an impulse, or another frame, can look like an image. A radio's is smaller
+# than this (14 dB of rejection; 1 dB and 5 degrees are 0.07), and the same in every second symbol and in the others, to
+# so many times the variance of the difference (exceeded by noise with a chance of exp(-12), 6e-6).
+_LARGEST, _UNEQUAL = 0.2, 12.0
 
 
 class ImageCanceller:
@@ -69,12 +73,24 @@ class ImageCanceller:
         left = float(np.sum(np.abs(spread) ** 2)) - abs(share) ** 2 * energy
         noise = max(left / max(spread.size - spread.shape[1] - 1, 1), 1e-12 * energy)
         stands_out = abs(share) ** 2 * energy > _STANDS_OUT * noise
+        is_jump = stands_out and abs(share) > _JUMPED * abs(self.share)
+        if is_jump and (abs(self.share + share) > _LARGEST or not _is_steady(spread, images, noise)):
+            return False
         if not self.share:
             self._next, self._estimates = (share, 1) if stands_out else (0j, 0)
             return stands_out
-        if stands_out and abs(share) > _JUMPED * abs(self.share):
+        if is_jump:
             self._next, self._estimates = self.share + share, 1
             return False
         self._estimates = min(self._estimates + 1, _MEMORY)
         self._next = self.share + share / self._estimates
         return False
+
+
+def _is_steady(spread: np.ndarray, images: np.ndarray, noise: float) -> bool:
+    """Whether the share is the same in every second symbol and in the others, as well as the noise shows."""
+    energies = [float(np.sum(np.abs(images[i::2]) ** 2)) for i in range(2)]
+    if min(energies) <= 0.0:
+        return False
+    shares = [complex(np.sum(spread[i::2] * images[i::2].conj())) / energies[i] for i in range(2)]
+    return abs(shares[1] - shares[0]) ** 2 < _UNEQUAL * noise * (1.0 / energies[0] + 1.0 / energies[1])

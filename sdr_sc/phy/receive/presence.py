@@ -17,11 +17,15 @@ from sdr_sc.phy.receive.pilot_tracking import carrier_slope, clock_slope
 
 _MODEL_ERROR = 0.1  # of the channel's power, which the prediction may miss besides the noise
 _DECIDED = 14.0  # log-likelihood ratio; by chance alone, about one in exp(14) symbols
+_DECIDED_AT_END = 8.0  # the same at the end, where no further symbol can decide; one frame in 20,000 has more than 7
 _DOUBTFUL = 3.0  # symbols with a log-likelihood ratio above this do not update the tracker
 _PILOT_LIMIT = 6.0  # no pilot alone can decide: a tone, up to as strong as the pilot, may sit on it
 _RETURN_LIMIT = 3.0  # a symbol: pilots of another frame may agree by chance for a few of them
 _GAIN_STEP, _TILT_STEP = 1e-3, 3e-4  # variances of the changes from symbol to symbol, the tilt's at the outermost pilot
 _BLOCK = 8  # symbols over which the noise is measured
+# Clocks so many standard deviations apart do not explain doubts in so few symbols: real ones turn the pilots by less
+# than the model error there, but four pilots of other samples often look like such clocks.
+_CLOCK_LIMIT, _FEW = 4.0, 16
 
 
 @njit(cache=True, nogil=True)
@@ -30,23 +34,32 @@ def present_symbols(observed: PilotPhasors, prior: Prior) -> np.ndarray:
 
     A large clock offset over a long frame turns the outer pilots too far to be predicted, and so does, at low SNR, what
     the header leaves of the carrier offset; so where something seems to be missing, the offsets that the whole frame
-    shows are taken out, and the verdict with more symbols holds.
+    shows are taken out, and the verdict with more symbols holds. Not so for an offset that no pair of clocks has where
+    the payload is short. Recordings of version 1 are answered as before.
 
     Returns:
         bool (symbols,).
     """
     phasors, weights, positions, times = observed.phasors, observed.weights, observed.positions, observed.times
     noise = prior.noise
-    present = _present(phasors, weights, positions, noise)
-    if np.all(present):
+    is_later = prior.known_spread > 0.0
+    at_end = _DECIDED_AT_END if is_later else np.inf
+    present, doubt, since = _present(phasors, weights, positions, noise, at_end)
+    is_short = is_later and len(phasors) <= _FEW and doubt > _DOUBTFUL
+    if np.all(present) and not is_short:
         return present
     slope = clock_slope(phasors, positions, times, noise, prior.clock_std)
+    if is_short and abs(slope) > _CLOCK_LIMIT * prior.clock_std:
+        present[since:] = False
+        return present
+    if np.all(present):
+        return present
     turned = np.empty_like(phasors)
     for s in range(len(phasors)):
         for p in range(len(positions)):
             angle = -slope * positions[p] * times[s]
             turned[s, p] = phasors[s, p] * np.complex64(complex(np.cos(angle), np.sin(angle)))
-    other = _present(turned, weights, positions, noise)
+    other, _, _ = _present(turned, weights, positions, noise, at_end)
     present = other if np.sum(other) > np.sum(present) else present
     if np.all(present):
         return present
@@ -56,12 +69,15 @@ def present_symbols(observed: PilotPhasors, prior: Prior) -> np.ndarray:
     carrier = carrier_slope(sums, times, np.sum(weights) * prior.known_weight, prior.known_spread)
     for s in range(len(turned)):
         turned[s] *= np.complex64(complex(np.cos(carrier * times[s]), -np.sin(carrier * times[s])))
-    other = _present(turned, weights, positions, noise)
+    other, _, _ = _present(turned, weights, positions, noise, at_end)
     return other if np.sum(other) > np.sum(present) else present
 
 
 @njit(cache=True, nogil=True)
-def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, noise: float) -> np.ndarray:
+def _present(
+    phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, noise: float, at_end: float
+) -> tuple[np.ndarray, float, int]:
+    """Which symbols are there, the strongest doubt whether they are, and the symbol at which it began."""
     symbols, pilots = phasors.shape
     present = np.ones(symbols, np.bool_)
     weight = np.sum(weights)
@@ -76,6 +92,7 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
     scales, logs = (1.0 / expected - 1.0 / other) / weights, np.log(other / expected)
     gain, tilt = complex(1.0, 0.0), complex(0.0, 0.0)
     is_there, doubt, since = True, 0.0, 0
+    worst, begin = 0.0, symbols
     for s in range(symbols):
         ratio = 0.0
         gain_error, tilt_error = complex(0.0, 0.0), complex(0.0, 0.0)
@@ -88,6 +105,8 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
         if doubt <= 0.0:
             doubt, since = 0.0, s
         doubt += ratio if is_there else min(-ratio, _RETURN_LIMIT)
+        if is_there and doubt > worst:
+            worst, begin = doubt, since
         if doubt > _DECIDED:
             is_there, doubt = not is_there, 0.0
             present[since:] = is_there
@@ -100,7 +119,9 @@ def _present(phasors: np.ndarray, weights: np.ndarray, positions: np.ndarray, no
             share = tilt_spread / (tilt_spread + tilt_noise)
             tilt += share * tilt_error / lever
             tilt_spread *= 1.0 - share
-    return present
+    if is_there and doubt > at_end:
+        present[since:] = False
+    return present, worst, begin
 
 
 @njit(cache=True, nogil=True)
