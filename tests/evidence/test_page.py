@@ -41,8 +41,9 @@ def test_wins_and_losses_are_those_of_the_kept_sweeps(name: str) -> None:
     assert table_of_settings(comparisons(KEPT / f"{name}.parquet", means_only=True)) in PAGE
 
 
-def test_the_tally_is_that_of_all_sweeps() -> None:
-    found = [one for name in SWEEPS for one in comparisons(KEPT / f"{name}.parquet", means_only=True)]
+@pytest.mark.parametrize("margins", [True, False])
+def test_the_tally_is_that_of_all_sweeps(margins: bool) -> None:
+    found = [one for name in SWEEPS for one in comparisons(KEPT / f"{name}.parquet", means_only=True, margins=margins)]
     assert tally(found) in PAGE
 
 
