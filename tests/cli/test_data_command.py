@@ -14,6 +14,7 @@ from sdr_sc.data import overview, wordnet
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import INFOS, SetInfo
 from sdr_sc.data.packages import locate
+from sdr_sc.data.packages.fetch import fetched_file
 from sdr_sc.errors import DataSetError, MissingDependencyError
 
 GLOSSES = [(f"w{number}", 3 + number % 26, f"meaning {number}") for number in range(100)]
@@ -59,6 +60,10 @@ def test_a_set_is_listed_fetched_and_looked_at(toy: Path, capsys: pytest.Capture
     assert status == 0 and "wordnet: ready" in out, "it is not fetched twice"
     status, out, _ = run(capsys, "list")
     assert "fetched" in out
+    (toy / "bin" / "apt-get").write_text(f"#!/bin/bash\ncp {toy}/it.deb wordnet-base_1.deb\n")
+    fetched_file(wordnet.PACKAGE).write_bytes(b"damaged")
+    status, out, err = run(capsys, "get", "wordnet")
+    assert (status, err) == (0, "") and fetched_file(wordnet.PACKAGE).read_bytes() == (toy / "it.deb").read_bytes()
     status, out, _ = run(capsys, "info", "wordnet")
     package = wordnet.PACKAGE
     assert status == 0 and package.sha256 in out and "26" in out and load_dataset("wordnet", "test").sha256[:16] in out

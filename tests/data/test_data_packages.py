@@ -73,6 +73,7 @@ def test_an_installed_package_serves_them_if_they_are_the_known_ones(tmp_path: P
     path.write_bytes(WANTED["usr/share/toy/a.txt"])
     assert locate.is_installed(package) and locate.files_of(package, "toys") == WANTED
     path.write_bytes(b"WHAT IS WANTED")
+    assert not locate.is_installed(package), "so that 'sdr-sc data get' fetches it"
     with pytest.raises(DataSetError, match="not here; the installed /usr/share/toy/a.txt is of another version; run"):
         locate.files_of(package, "toys")
 

@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sdr_sc.data.packages.package import Package
+
 
 def _console() -> Console:
     from sdr_sc.shown import terminal
@@ -91,9 +93,14 @@ def _get(console: Console, name: str) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from sdr_sc.data.overview import get as get_set
-    from sdr_sc.data.overview import missing_packages
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=console) as bars:
-        tasks = {one.name: bars.add_task(one.name, total=one.size_bytes) for one in missing_packages(name)}
-        get_set(name, lambda one, count: bars.update(tasks[one.name], completed=min(count, one.size_bytes)))
+        tasks = {}
+
+        def show(one: Package, count: int) -> None:
+            if one.name not in tasks:
+                tasks[one.name] = bars.add_task(one.name, total=one.size_bytes)
+            bars.update(tasks[one.name], completed=min(count, one.size_bytes))
+
+        get_set(name, show)

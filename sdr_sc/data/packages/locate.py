@@ -20,12 +20,8 @@ ROOT = Path("/")
 
 
 def is_installed(package: Package) -> bool:
-    """Whether the files that are used of it are installed, and of the sizes that they have to have."""
-    try:
-        sizes = [(ROOT / member.path).stat().st_size for member in package.members]
-    except OSError:
-        return False
-    return bool(sizes) and sizes == [member.size_bytes for member in package.members]
+    """Whether the files that are used of it are installed, and the ones that are known."""
+    return _installed(package) is not None
 
 
 def is_fetched(package: Package) -> bool:
