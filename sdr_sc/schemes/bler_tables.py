@@ -2,7 +2,7 @@
 """How often a codeword is lost, by mode, length and SNR estimate: measured through frames, channel and receiver.
 
 The transmitter of a coded scheme chooses its mode by these tables. They hold what a real link would learn by counting:
-at which SNR estimate, of the frame before, which share of codewords is lost.
+at which SNR estimate, of the frame before or smoothed over several, which share of codewords is lost.
 """
 
 from __future__ import annotations

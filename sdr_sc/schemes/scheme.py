@@ -88,7 +88,8 @@ class Scheme(Protocol):
         Args:
             images: uint8 (n, 28, 28).
             labels: int (n,), the truth; for schemes that say in their description that they use it.
-            snr_db: the receiver's estimate of the frame before, dB; None when there is none.
+            snr_db: the receiver's estimate of the frame before, smoothed as the scheme wants it, dB; None when there is
+                none.
             k: payload symbols per item, from ``k_list``; None for the scheme's own choice at that SNR.
 
         Returns:
