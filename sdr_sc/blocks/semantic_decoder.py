@@ -16,11 +16,13 @@ from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_sta
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
+from sdr_sc.link.frames.task_answers import answers_meta
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER, SNR_DB
-from sdr_sc.link.parameters import require, require_number
+from sdr_sc.link.parameters import require, require_number, require_text
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
 from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.cam import first_rounds
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
 
@@ -44,7 +46,9 @@ class semantic_decoder(gr.basic_block):
     lost item, -2 where the model gives no number; with ``confidence`` (float32 vector), ``frame_num``, ``k``,
     ``n_items``, ``task``, ``snr_db``, ``cfo_hz`` and ``inference_ms``. A frame made for a model or a task that is not
     here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header. A model that
-    gives no numbers makes the run an error, at its end.
+    gives no numbers makes the run an error, at its end. With ``tasks`` the metadata also has the answers to these, from
+    the same symbols (`sdr_sc.link.frames.task_answers.answers_of`): ``tasks``, their names with commas between, and for
+    each one ``ids_NAME`` (int32, best first, for retrieval five an item) and ``confidence_NAME`` (float32).
 
     Unless ``refine`` is none it asks for more symbols of the items that it is not sure of, by PDUs at its message
     output ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame
@@ -57,13 +61,21 @@ class semantic_decoder(gr.basic_block):
         refine: what decides on refinement: ``none``; ``confidence``, its own; ``compare``, which feeds the answers to
             these items back, for an encoder that compares them with its own.
         reject_below: with refinement the confidence below which an item is not answered after its last round, 0 to 1.
+        tasks: names of further tasks to answer, with commas between; '' for the model's first one alone.
+        gallery: file of the entries that the task ``retrieval`` searches; needed with that task alone.
 
     Raises:
+        BlockError: a parameter makes no sense.
         ContractError: the model cannot be used; the message says why.
     """
 
     def __init__(
-        self, model: str = weights.DEFAULT_MODEL, refine: str = TRIGGERS[0], reject_below: float = 0.0
+        self,
+        model: str = weights.DEFAULT_MODEL,
+        refine: str = TRIGGERS[0],
+        reject_below: float = 0.0,
+        tasks: str = "",
+        gallery: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.model = model
@@ -80,11 +92,18 @@ class semantic_decoder(gr.basic_block):
         self.frames_refused = 0
         self.frames_without_items = 0
         self.items_not_a_number = 0
+        require_text("semantic decoder", tasks=tasks, gallery=gallery)
+        self.asked = {contract.wire_id: AskedTasks.of(contract, tasks, gallery) for contract in contracts}
         require_number("semantic decoder", reject_below=reject_below)
         if not 0.0 <= reject_below <= 1.0:
             raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")
         trigger = check_trigger("semantic decoder", refine)
         self.refine = trigger != TRIGGERS[0]
+        if self.refine and any(asked.names for asked in self.asked.values()):
+            raise BlockError(
+                f"semantic decoder: tasks is {tasks!r} and refine {refine!r}: further tasks are not answered with "
+                "refinement; set refine to 'none', or tasks to ''."
+            )
         self._settings = Settings(reject_below=reject_below, compare=trigger == "compare")
         for contract in contracts if self.refine else ():
             first_rounds(contract, contract.cam)  # refuses a model without rounds
@@ -172,11 +191,14 @@ class semantic_decoder(gr.basic_block):
         features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
         variance = self._variance(meta, features)
         part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))
-        found = None
+        found, others = None, {}
         if new:
             shape = meta["n_items"], meta["k"]
             part = ReceivedPart(part.features.reshape(shape), part.noise_variance.reshape(shape), snr_db)
-            found = decoder.answer(part.features, snr_db, np.isinf(part.noise_variance), part.noise_variance)
+            erased = np.isinf(part.noise_variance)
+            outputs = decoder.outputs(part.features, snr_db, erased, strict=False)
+            found = decoder.answered(outputs, part.features, snr_db, erased, part.noise_variance)
+            others = self.asked[meta["model_id"]].answers(outputs)
             if found.best.min() == NOT_A_NUMBER:
                 self._note_fault(decoder, int((found.best == NOT_A_NUMBER).sum()))
             meta["inference_ms"] = 1e3 * (time.perf_counter() - began)
@@ -184,7 +206,7 @@ class semantic_decoder(gr.basic_block):
         if receiver is None:
             self.refinements_ignored += bool(len(more.features))
             if found is not None:
-                self._publish(meta, found.best, found.confidence)
+                self._publish(meta, found.best, found.confidence, **answers_meta(others))
             return
         number, request = meta["frame_num"], meta.get("request", 0)
         self._heard_s, self._latest = time.monotonic(), number
@@ -203,7 +225,7 @@ class semantic_decoder(gr.basic_block):
         erased = np.asarray(meta["erased"], bool) if "erased" in meta else ~np.isfinite(features)
         return np.where(erased, np.float32(np.inf), variance)
 
-    def _publish(self, meta: dict[str, Any], ids: np.ndarray, confidence: np.ndarray, **more: np.ndarray) -> None:
+    def _publish(self, meta: dict[str, Any], ids: np.ndarray, confidence: np.ndarray, **more: Any) -> None:
         self.frames_answered += 1
         out = {key: meta[key] for key in _COPIED if key in meta}
         self.message_port_pub(_ANSWERS, make_pdu({**out, "confidence": confidence, **more}, ids.astype(np.int32)))

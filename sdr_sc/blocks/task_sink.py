@@ -22,6 +22,7 @@ from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
+from sdr_sc.link.frames.task_answers import answers_meta, answers_of
 from sdr_sc.link.parameters import require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
@@ -31,10 +32,12 @@ _RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "
 class task_sink(gr.basic_block):
     """Counts right, wrong and lost items, and writes them down.
 
-    Message input ``answers``: PDUs of the semantic decoder. Message input ``sent``: PDUs of the semantic encoder,
-    or ``told`` of the SigMF source, which are of many frames; may stay open with ``without_truth``.
-    Message input ``truth``: PDUs of the item source (items and their labels) and of the simulated channel (the SNR that
-    it set). From another host both come on one way, so either input takes what the other takes.
+    Message input ``answers``: PDUs of the semantic decoder, with answers to further tasks, if it gives them. Message
+    input ``sent``: PDUs of the semantic encoder, or ``told`` of the SigMF source, which are of many frames; may stay
+    open with ``without_truth``.
+    Message input ``truth``: PDUs of the item source (items, their labels, and their targets of further tasks) and of
+    the simulated channel (the SNR that it set). From another host both come on one way, so either input takes what the
+    other takes.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
     ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
     the latest frames, for plots.
@@ -42,7 +45,8 @@ class task_sink(gr.basic_block):
     Messages at ``sent`` and ``truth`` may come from another host: those that make no sense are counted and end nothing.
 
     Args:
-        folder: for ``frames.csv``, ``items.csv`` and ``images.npz``; '' writes nothing.
+        folder: for ``frames.csv``, ``items.csv`` and ``images.npz``, and for ``answers.csv``, the rows of further
+            tasks, where there are any; '' writes nothing.
         history_frames: frames in the two history outputs.
         open_frames: a frame is lost when so many were sent after it; more where the news of what was sent runs ahead,
             as in a replay.
@@ -157,7 +161,13 @@ class task_sink(gr.basic_block):
         number = meta["frame_num"]
         if self._without_truth:
             number = self._take_unreported(meta, len(classes)) % FRAME_NUM_MODULO
-        answer = Answer(np.asarray(classes), np.asarray(meta["confidence"]), time.monotonic_ns(), meta.get("task", 0))
+        answer = Answer(
+            np.asarray(classes),
+            np.asarray(meta["confidence"]),
+            time.monotonic_ns(),
+            meta.get("task", 0),
+            more=answers_of(meta, len(classes)),
+        )
         record = self.record.received(
             Reception(number, meta.get("k"), len(classes), float(meta["snr_db"]), meta.get("cfo_hz"), answer)
         )
@@ -237,6 +247,7 @@ class task_sink(gr.basic_block):
             "answer": record.answers,
             "confidence": record.confidence,
             "snr_db": record.snr_est_db,
+            **answers_meta(record.more),
         }
         self.message_port_pub(_RESULTS, make_pdu(meta, record.items.ravel()))
 

@@ -5,7 +5,7 @@ GNU Radio ends a block that has done its work, and with it every block that list
 frame may still be on the air. So the end is a message of its own (the *end PDU*), each block stays until its last
 messages have been dealt with, and only then lets GNU Radio end it::
 
-    image source      RUNNING --last item sent, with the tag `last_item`; leaves those that take its truth--> done
+    item source       RUNNING --last item sent, with the tag `last_item`; leaves those that take its truth--> done
     encoder           RUNNING --the tag, or `finish`--> ENDING
     `LastRounds`      ENDING, with refinement: frames without new items answer what the receiver still asks for, until
                       it wants nothing, or is silent, or 64 frames or 20 s have passed; not if at once

@@ -237,12 +237,22 @@ class SemanticDecoder:
             noise_variance: float32 (n_items, k), of the unbiased estimates, infinite where erased; None where there is
                 only the SNR to go by.
         """
-        logits = self.decode(features, snr_db, erased, strict=False)
-        k = features.shape[1]
+        return self.answered(self.outputs(features, snr_db, erased, False), features, snr_db, erased, noise_variance)
+
+    def answered(
+        self,
+        outputs: np.ndarray,
+        features: np.ndarray,
+        snr_db: float,
+        erased: np.ndarray | None = None,
+        noise_variance: np.ndarray | None = None,
+    ) -> TaskAnswer:
+        """`answer` where the `outputs` of these features are there already."""
         if noise_variance is None:
             gone = ~np.isfinite(features) if erased is None else erased
             noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
-        return self.judged(logits, snr_db, np.full(len(logits), k), noise_variance)
+        k = np.full(len(features), features.shape[1])
+        return self.judged(outputs[:, self._first], snr_db, k, noise_variance)
 
     def probabilities(
         self,

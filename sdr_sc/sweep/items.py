@@ -33,7 +33,7 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # not one of pytest's
 def items_of(seed: int, count: int, data_set: str = DEFAULT_DATA_SET) -> np.ndarray:
     """Indices of a seed's items in the test set, in the order in which every scheme sends them (int64).
 
-    The order is that of the flowgraphs' image source, so both airs send the same items.
+    The order is that of the flowgraphs' item source, so both airs send the same items.
 
     Raises:
         SdrScError: the data set has fewer.

@@ -12,7 +12,7 @@ from gnuradio import blocks, gr
 from onnx_pairs import other_model
 
 from sdr_sc.blocks.channel import channel
-from sdr_sc.blocks.image_source import image_source
+from sdr_sc.blocks.item_source import item_source
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
@@ -34,8 +34,8 @@ from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic import weights
 
 
-def test_image_source_tags_every_image_and_publishes_the_truth() -> None:
-    tb, source, sink = gr.top_block(), image_source(images=100, seed=7), blocks.vector_sink_b()
+def test_item_source_tags_every_image_and_publishes_the_truth() -> None:
+    tb, source, sink = gr.top_block(), item_source(items=100, seed=7), blocks.vector_sink_b()
     tb.source, debug = source, blocks.message_debug()
     tb.connect(source, sink)
     tb.msg_connect(source, "truth", debug, "store")
@@ -230,7 +230,7 @@ def test_a_decoder_with_several_models_answers_each_frame_with_its_own(tmp_path)
 def run_encoder(items: int, tagged: bool = False, **settings) -> tuple[semantic_encoder, list]:
     tb, debug = gr.top_block(), blocks.message_debug()
     if tagged:
-        tb.source = image_source(images=items)
+        tb.source = item_source(items=items)
     else:
         tb.source = blocks.vector_source_b(np.zeros(784 * items, np.uint8).tolist())
     tb.encoder = semantic_encoder(feedback_timeout_s=0.05, **settings)
@@ -304,9 +304,9 @@ def test_a_message_that_does_not_fit_ends_the_stream_blocks_too() -> None:
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: image_source(split="validation"), "use 'test' or 'train'"),
-        (lambda: image_source(images=-1), "images is -1"),
-        (lambda: image_source(seed=-1), "seed -1"),
+        (lambda: item_source(split="all"), "use 'test', 'train' or 'validation'"),
+        (lambda: item_source(items=-1), "items is -1"),
+        (lambda: item_source(seed=-1), "seed -1"),
         (lambda: channel(seed=-1), "seed"),
         (lambda: channel(delay_samples=1.5), "delay_samples is 1.5; use a whole number"),
         (lambda: channel(delay_samples=True), "delay_samples is True"),

@@ -13,7 +13,7 @@ from gnuradio import blocks, gr
 from phy_reference import demodulate, modulate
 
 from sdr_sc.blocks.channel import channel
-from sdr_sc.blocks.image_source import image_order, image_source
+from sdr_sc.blocks.item_source import item_order, item_source
 from sdr_sc.blocks.ofdm_rx import ofdm_rx
 from sdr_sc.blocks.ofdm_tx import ofdm_tx
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
@@ -74,7 +74,7 @@ def encoder_bench(encoder, link, source):
 
 def test_encoder_follows_feedback_and_falls_back_without():
     encoder, link = semantic_encoder(items_per_frame=4, feedback_timeout_s=0.1), answering_link(25.0, frames=5)
-    run_flowgraph(encoder_bench(encoder, link, image_source(images=0)), DEADLINE_S, until=lambda: len(link.seen) >= 8)
+    run_flowgraph(encoder_bench(encoder, link, item_source(items=0)), DEADLINE_S, until=lambda: len(link.seen) >= 8)
     assert [meta["k"] for meta, _ in link.seen[:8]] == [ROBUST_K] + [GOOD_K] * 5 + [ROBUST_K] * 2
     for meta, features in link.seen:
         power = np.mean(np.abs(features.reshape(meta["n_items"], meta["k"])) ** 2, axis=1)
@@ -83,12 +83,12 @@ def test_encoder_follows_feedback_and_falls_back_without():
 
 def test_encoder_tags_and_the_last_frame():
     encoder, link = semantic_encoder(items_per_frame=4), answering_link(25.0, frames=1000)
-    tb = encoder_bench(encoder, link, image_source(images=10, seed=2))
+    tb = encoder_bench(encoder, link, item_source(items=10, seed=2))
     run_flowgraph(tb, DEADLINE_S)
     sent = [(meta, items) for meta, items in out(tb.sent) if END not in meta]
     assert [meta["n_items"] for meta, _ in sent] == [4, 4, 2]
     ids = np.concatenate([meta["item_id"] for meta, _ in sent])
-    assert np.array_equal(ids, image_order(10_000, 2)[:10])
+    assert np.array_equal(ids, item_order(10_000, 2)[:10])
     assert all("label" not in meta and not len(items) for meta, items in sent)  # the truth is the source's to publish
     assert tb.sent.num_messages() == 4
 

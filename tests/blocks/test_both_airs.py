@@ -10,7 +10,7 @@ import pmt
 import pytest
 from gnuradio import gr
 
-from sdr_sc.blocks.image_source import image_source
+from sdr_sc.blocks.item_source import item_source
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
 from sdr_sc.blocks.snr_smoother import snr_smoother
@@ -75,7 +75,7 @@ def test_both_airs_choose_the_same_k(smoothing: float, monkeypatch: pytest.Monke
         now_s=1000.0, monotonic=lambda: clock.now_s, monotonic_ns=time.monotonic_ns, sleep=time.sleep
     )
     monkeypatch.setattr("sdr_sc.blocks.semantic_encoder.time", clock)
-    tb, source, smoother = gr.top_block(), image_source(images=0), snr_smoother(smoothing)
+    tb, source, smoother = gr.top_block(), item_source(items=0), snr_smoother(smoothing)
     encoder = semantic_encoder(items_per_frame=1, feedback_timeout_s=0.5)
     receiver = answering_receiver(estimates_db, clock)
     tb.blocks = source, encoder, receiver, smoother

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from usrp_ends import Ends
 
-from sdr_sc.blocks.image_source import image_order
+from sdr_sc.blocks.item_source import item_order
 from sdr_sc.capture import open_capture
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
@@ -43,7 +43,7 @@ def items_of(folder: Path) -> dict[str, np.ndarray]:
 def assert_each_item_is_counted_once(folder: Path, found: dict[str, Any]) -> np.ndarray:
     """Returns the answers, in the order of sending."""
     items = items_of(folder / "rx")
-    assert np.array_equal(items["item_id"], image_order(10_000, 1)[:IMAGES])
+    assert np.array_equal(items["item_id"], item_order(10_000, 1)[:IMAGES])
     ends = Counter("rejected" if one == REJECTED else "lost" if one < 0 else "answered" for one in items["answer"])
     names = ("answered", "rejected", "lost")
     assert [found[f"items_{name}"] for name in names] == [ends[name] for name in names]

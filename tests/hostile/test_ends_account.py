@@ -135,9 +135,9 @@ def test_a_kills_loss_counts_from_the_frames_end_to_the_signal(times_s: tuple[fl
 def test_a_transmitters_frames_are_known_by_their_images() -> None:
     from gnuradio import blocks, gr
 
-    from sdr_sc.blocks.image_source import image_source
+    from sdr_sc.blocks.item_source import item_source
 
-    tb, source, sink = gr.top_block(), image_source(images=12, seed=7), blocks.vector_sink_b(784)
+    tb, source, sink = gr.top_block(), item_source(items=12, seed=7), blocks.vector_sink_b(784)
     tb.connect(source, blocks.stream_to_vector(1, 784), sink)
     tb.run()
     tags = sorted((tag for tag in sink.tags() if pmt.to_python(tag.key) == "item_id"), key=lambda tag: tag.offset)

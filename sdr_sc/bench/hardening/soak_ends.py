@@ -83,10 +83,10 @@ class Images:
 
     def sends(self, number: int, key: Key) -> bool:
         """Whether the transmitter with a number sends this frame, if it gets that far."""
-        from sdr_sc.blocks.image_source import image_order
+        from sdr_sc.blocks.item_source import item_order
 
         if number not in self._orders:
-            self._orders[number] = image_order(self._count, self._seed + number)
+            self._orders[number] = item_order(self._count, self._seed + number)
         index, ids = key
         places = np.arange(index * self._items_per_frame, (index + 1) * self._items_per_frame) % self._count
         return tuple(self._orders[number][places].tolist()) == ids

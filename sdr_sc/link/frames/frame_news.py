@@ -10,11 +10,13 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
-from sdr_sc.link.frames.item_truth import ItemTruth
+from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth
+from sdr_sc.link.network.pdu_schema import TARGET
 from sdr_sc.link.parameters import fits_shape, require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.semantic.specs import LONGEST_NAME
+from sdr_sc.semantic.tasks.base import task_of
 
 MANY = "frame_indices"
 """Metadata key of a PDU with news of many frames."""
@@ -22,7 +24,9 @@ MANY = "frame_indices"
 MANY_KEYS = (MANY, "ks", "modes", "n_items", "item_id", "label", "snr_set_db", "time_ns")
 KEYS = ("frame_index", "k", "item_id", "n_items", "time_ns")
 TRUTH_KEYS = ("item_id", "label")
+TARGET_KEYS = ("item_id", "task", TARGET)
 _SHOWN_KEYS = ("modality", "item_shape")
+_TARGET_OF = "target_"  # in `MANY`, followed by a task's name
 _INDEX_LIMIT = 1 << 48  # 10,000 frames a second for 800 years
 
 
@@ -38,6 +42,8 @@ def read_news(meta: dict[str, Any], data: np.ndarray, port: str) -> list[tuple[s
     """
     if MANY in meta:
         return [("sent", (record,)) for record in many_records(meta)]
+    if TARGET in meta:
+        return [("targets", (item_targets(meta, port),))]
     if meta.keys() >= {*TRUTH_KEYS} and meta.keys() <= {*TRUTH_KEYS, *_SHOWN_KEYS}:
         return [("items", (item_truth(meta, data, port),))]
     if "snr_db" in meta and "item_id" not in meta:
@@ -55,6 +61,31 @@ def truth_meta(item_id: np.ndarray, label: np.ndarray, modality: str, item_shape
     """
     columns = {"item_id": item_id.astype(np.int32), "label": label.astype(np.int32)}
     return {**columns, "modality": modality, "item_shape": np.array(item_shape, np.int32)}
+
+
+def task_targets_meta(item_id: np.ndarray, task: str, target: np.ndarray) -> dict[str, Any]:
+    """Metadata of the PDU that publishes what some items are for a further task; it comes before their `truth_meta`,
+    and has no data. A receiver of the version before refuses and counts it, and takes the other one.
+
+    Args:
+        item_id, target: int (n,), n from 1 to `MAX_ITEMS`; target `NOT_KNOWN` where there is none.
+        task: its name.
+    """
+    return {"item_id": item_id.astype(np.int32), "task": task, TARGET: target.astype(np.int32)}
+
+
+def item_targets(meta: dict[str, Any], port: str) -> ItemTargets:
+    """What some items are for a further task.
+
+    Raises:
+        BlockError: ids and targets do not fit each other.
+        ContractError: the task is unknown here.
+    """
+    require(meta, TARGET_KEYS, port)
+    count = len(meta["item_id"]) if isinstance(meta["item_id"], np.ndarray) else -1
+    for key in ("item_id", TARGET):
+        _check_vector(meta, key, count)
+    return ItemTargets(meta["item_id"], task_of(meta["task"]).name, meta[TARGET])
 
 
 def item_truth(meta: dict[str, Any], data: np.ndarray, port: str) -> ItemTruth:
@@ -160,7 +191,13 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
         "label": np.concatenate([record.label for record in records]),
         "snr_set_db": np.array(set_db, np.float64).view(np.uint8),
         "time_ns": time_ns,
+        **{_TARGET_OF + task: _targets_of_all(records, task) for task in {t for one in records for t in one.targets}},
     }
+
+
+def _targets_of_all(records: Sequence[FrameRecord], task: str) -> np.ndarray:
+    columns = [record.targets.get(task, np.full(len(record.item_id), NOT_KNOWN)) for record in records]
+    return np.concatenate(columns).astype(np.int32)
 
 
 def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
@@ -175,7 +212,8 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
     for key in ("ks", "modes", "n_items"):
         _check_vector(meta, key, frames)
     items = int(meta["n_items"].sum())
-    for key in ("item_id", "label"):
+    targets = {key: task_of(key.removeprefix(_TARGET_OF)).name for key in meta if key.startswith(_TARGET_OF)}
+    for key in ("item_id", "label", *targets):
         _check_vector(meta, key, items)
     for key in (MANY, "snr_set_db"):
         _check_vector(meta, key, 8 * frames)  # as bytes
@@ -190,7 +228,8 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
         start, stop = stop, stop + count
         set_db = None if snr_db != snr_db else snr_db
         ids, label, none = meta["item_id"][start:stop], meta["label"][start:stop], np.empty((count, 0), np.uint8)
-        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db, mode=mode)
+        own = {task: meta[key][start:stop] for key, task in targets.items()}
+        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db, mode=mode, targets=own)
 
 
 def check_truth(meta: dict[str, Any]) -> None:

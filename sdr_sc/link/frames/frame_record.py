@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sdr_sc.phy.frame.modes import FrameMode
-from sdr_sc.semantic.tasks.base import REJECTED
+from sdr_sc.semantic.tasks.base import REJECTED, TaskAnswer
 
 LARGEST_COUNT = 1 << 53
 LARGEST_K = 1 << 16
@@ -78,6 +79,7 @@ class Answer(NamedTuple):
         time_ns: when, by the monotonic clock of this process.
         task: wire id of the task that was answered.
         rounds: int (n_items,), how often symbols of each item arrived; None without refinement.
+        more: answers to other tasks, by their names.
     """
 
     classes: np.ndarray
@@ -85,6 +87,7 @@ class Answer(NamedTuple):
     time_ns: int
     task: int = 0
     rounds: np.ndarray | None = None
+    more: Mapping[str, TaskAnswer] = MappingProxyType({})
 
 
 @dataclass(eq=False, slots=True)
@@ -125,6 +128,8 @@ class FrameRecord:
         mode: frame mode, the value in the header.
         item_shape, modality: of the items, where the transmitter says so: how their bytes are shown.
         reception: None until it is received.
+        more: answers to other tasks, by their names.
+        targets: int (n_items,) by task: what these are compared with; `NOT_KNOWN` where it is not known.
     """
 
     frame_index: int
@@ -147,6 +152,8 @@ class FrameRecord:
     item_shape: tuple[int, ...] = ()
     modality: str = ""
     reception: Reception | None = None
+    more: Mapping[str, TaskAnswer] = field(default_factory=dict)
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def answers(self) -> np.ndarray:

@@ -35,6 +35,21 @@ class ItemTruth:
     modality: str = ""
 
 
+@dataclass(frozen=True)
+class ItemTargets:
+    """What the source of some items knows of them beside their label.
+
+    Attributes:
+        item_id: int (n,).
+        task: name of the task.
+        target: int (n,): what its answers are compared with; `NOT_KNOWN` where there is none.
+    """
+
+    item_id: np.ndarray
+    task: str
+    target: np.ndarray
+
+
 class ItemTruths:
     """Truths by item id, the latest that fit into `TRUTH_ITEMS` and `TRUTH_BYTES`.
 
@@ -48,6 +63,7 @@ class ItemTruths:
     def __init__(self) -> None:
         self._known: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._bytes = 0
+        self._targets: dict[str, OrderedDict[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -61,12 +77,22 @@ class ItemTruths:
         while len(self._known) > TRUTH_ITEMS or self._bytes > TRUTH_BYTES:
             self._drop(next(iter(self._known)))
 
+    def add_targets(self, truth: ItemTargets) -> None:
+        """Keep what is known of some items for another task: `TRUTH_ITEMS` of each task."""
+        known = self._targets.setdefault(truth.task, OrderedDict())
+        for item_id, target in zip(truth.item_id.tolist(), truth.target.tolist(), strict=True):
+            known.pop(item_id, None)
+            known[item_id] = target
+        while len(known) > TRUTH_ITEMS:
+            known.popitem(last=False)
+
     def _drop(self, item_id: int) -> None:
         known = self._known.pop(item_id, None)
         self._bytes -= 0 if known is None else known[1].nbytes
 
     def fill(self, record: FrameRecord) -> bool:
         """Enter labels and items that are known into a frame's record; whether nothing is missing then."""
+        self._fill_targets(record)
         if not self._known:
             return False
         found = [self._known.get(item_id) for item_id in record.item_id.tolist()]
@@ -78,6 +104,12 @@ class ItemTruths:
         if len({len(item) for item in items}) == 1 and not record.items.size:
             record.items = np.stack(items)
         return True
+
+    def _fill_targets(self, record: FrameRecord) -> None:
+        for task, known in self._targets.items():
+            found = [known.get(item_id, NOT_KNOWN) for item_id in record.item_id.tolist()]
+            if any(target != NOT_KNOWN for target in found):
+                record.targets[task] = np.array(found, np.int32)
 
 
 def lacks_truth(record: FrameRecord) -> bool:

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
-from sdr_sc.link.frames.item_truth import ItemTruth, ItemTruths, lacks_truth
+from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth, ItemTruths, lacks_truth
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _EARLY_S = 5.0
@@ -142,6 +142,11 @@ class FrameLedger:
             for index in [index for index, record in self._lacking.items() if self._truths.fill(record)]:
                 del self._lacking[index]
 
+    def targets(self, truth: ItemTargets) -> None:
+        """The source publishes what items are for another task, before it publishes the items."""
+        with self._lock:
+            self._truths.add_targets(truth)
+
     def snr_set(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""
         with self._lock:
@@ -207,6 +212,7 @@ class FrameLedger:
 
     def _complete(self, record: FrameRecord, reception: Reception, answer: Answer) -> None:
         record.answer, record.confidence, record.task = answer.classes, answer.confidence, answer.task
+        record.more = answer.more
         record.snr_est_db, record.cfo_hz = reception.snr_db, reception.cfo_hz
         record.answered_s = answer.time_ns / 1e9
         record.latency_ms = (answer.time_ns - record.time_ns) / 1e6

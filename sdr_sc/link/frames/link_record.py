@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-import sdr_sc.semantic.tasks.classification  # noqa: F401  # registers itself: frames name no other task by default
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.link.frames.result_files import ResultFiles
+from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, TaskScores, remove_earlier
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_by_wire_id
 
 SETTLE_FRAMES = 16
@@ -59,6 +60,7 @@ class LinkRecord(FrameLedger):
         items_not_a_number: items for which the model gave no number: neither lost nor answered.
         items_rejected: items that the receiver was not sure of after the last round of refinement: neither lost nor
             answered.
+        tasks: counts of the tasks that are answered beside the first one, whose rows are in ``answers.csv``.
 
     Raises:
         OSError: the folder cannot be written.
@@ -75,6 +77,7 @@ class LinkRecord(FrameLedger):
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
+        self.tasks = TaskScores()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures: list[tuple[int, np.ndarray]] = []
         self._keep_items, self._picture_stride = keep_items, 1
@@ -83,6 +86,7 @@ class LinkRecord(FrameLedger):
             self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
             self._frame_row = self._files.rows("frames.csv").writerow
             self._item_rows = self._files.rows("items.csv").writerows
+            remove_earlier(folder)
 
     def recent(self) -> list[FrameRecord]:
         """The latest answered frames, settled or not, oldest first."""
@@ -101,11 +105,14 @@ class LinkRecord(FrameLedger):
             parts.append(f"{self.items_not_a_number} for which the model gave no number")
         if self.items_rejected:
             parts.append(f"{self.items_rejected} that the receiver was not sure of")
-        return f"{', '.join(parts)}; {self.frames_sent} frames sent, {self.frames_lost} lost"
+        others = self.tasks.summary()
+        frames = f"{self.frames_sent} frames sent, {self.frames_lost} lost"
+        return f"{', '.join(parts)}; {frames}{f'; {others}' if others else ''}"
 
-    def counts(self) -> dict[str, int]:
-        """The counts by name, for ``summary.json``."""
-        return {name: getattr(self, name) for name in _COUNTS}
+    def counts(self) -> dict[str, Any]:
+        """The counts by name, for ``summary.json``; with those of each further task, if any was answered."""
+        others = self.tasks.to_dict()
+        return {**{name: getattr(self, name) for name in _COUNTS}, **({"tasks": others} if others else {})}
 
     def tick(self) -> None:
         """Settle the frames up to the last one that was answered a while ago, and write what has settled.
@@ -147,7 +154,11 @@ class LinkRecord(FrameLedger):
         self.items_correct += np.count_nonzero(correct)
         self.history.append(record)
         self._keep_pictures(record)
+        rows = self.tasks.take(record)
         if self._files is not None:
+            if rows and self._files.failure is None:
+                self._files.add(ANSWERS_CSV, tuple(ANSWER_COLUMNS))
+                self._files.rows(ANSWERS_CSV).writerows(rows)
             self._frame_row(frame_row(record, correct, known, faulty))
             self._item_rows(item_rows(record, answers, correct, known))
             if self._files.are_many:

@@ -48,6 +48,22 @@ class ResultFiles:
             raise
         self.failure: SdrScError | None = None
 
+    def add(self, name: str, header: Sequence[str]) -> None:
+        """A further file, where it becomes known in the run that there are rows for it.
+
+        Raises:
+            SdrScError: it cannot be made; only the first time, as of `flush`.
+        """
+        if self.failure is None and name not in self._files:
+            try:
+                self._files[name] = _RowFile(self._folder / name, header)
+            except OSError as error:
+                self.failure = SdrScError(
+                    f"results in {self._folder}: {name} cannot be written ({error.strerror or error}); what was "
+                    f"written before can be read; {fix_for(error)}."
+                )
+                raise self.failure from error
+
     def rows(self, name: str) -> Any:
         """The CSV writer of the file ``name``, which never fails."""
         return self._files[name].rows

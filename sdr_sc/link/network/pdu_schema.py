@@ -2,7 +2,7 @@
 """What the PDUs between the two ends of a link hold, checked before a block sees them.
 
 ``feedback`` is what `snr_smoother` and `semantic_decoder` say to `semantic_encoder`, ``sent`` what a transmitting host
-says to `task_sink` and `sigmf_recorder` (the truth of items, of `image_source`; a frame or the end, of
+says to `task_sink` and `sigmf_recorder` (the truth of items and their targets, of `item_source`; a frame or the end, of
 `semantic_encoder`), ``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys within the bounds of
 `pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and what nobody reads is not a
 sign of that.
@@ -37,6 +37,9 @@ REPORT = "report"
 """Key of what a receiver reports of the channel of a frame (`sdr_sc.phy.frame.importance`)."""
 REPORT_FRAME = "report_frame"
 """In a frame to be sent, which is mapped by a report: the number of the frame that the report is of."""
+
+TARGET = "target"
+"""Key of what some items are for a task beside the first one (`sdr_sc.link.frames.frame_news.task_targets_meta`)."""
 
 SETTLED_AFTER = "settled_after"
 """Key of the word that a receiver with refinement wants nothing more after the frame of that number."""
@@ -179,6 +182,11 @@ def _one_label_an_item(meta: dict[str, Any], data: np.ndarray) -> None:
     _shape_fits(meta, data, len(meta["item_id"]))
 
 
+def _one_target_an_item(meta: dict[str, Any], data: np.ndarray) -> None:
+    if len(data) or len(meta[TARGET]) != len(meta["item_id"]):
+        raise Refusal(INCONSISTENT)
+
+
 def _shape_fits(meta: dict[str, Any], data: np.ndarray, items: int) -> None:
     if len(data) and "item_shape" in meta and not fits_shape(meta["item_shape"], len(data) // items):
         raise Refusal(INCONSISTENT)
@@ -212,6 +220,7 @@ _MODALITY = Text(LONGEST_NAME)
 _ITEM_SHAPE = Column(1, LARGEST_ITEM)
 _ITEM_ID = Column(-1, 2**31 - 1)
 _LABEL = Column(-1, HIGHEST_LABEL)
+_TARGET = Column(-1, 2**31 - 1)
 
 _FEEDBACK = Form(
     required={"snr_db": Real(*SNR_DB), "frame_num": _FRAME_NUM},
@@ -246,6 +255,10 @@ _ITEMS = Form(
     optional={"modality": _MODALITY, "item_shape": _ITEM_SHAPE},
     agrees=_one_label_an_item,
 )
+_TARGETS = Form(
+    required={"item_id": _ITEM_ID, "task": Text(LONGEST_NAME), TARGET: _TARGET},
+    agrees=_one_target_an_item,
+)
 _THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)
 _TRUTH = Form(
     required={"frame_index": _FRAME_INDEX, "snr_db": Real(-math.inf, math.inf)},
@@ -268,7 +281,9 @@ def _truth(meta: dict[str, Any], data: np.ndarray) -> Pdu:
 
 
 def _items_or(other: Form, meta: dict[str, Any]) -> Form:
-    return other if "frame_index" in meta or "label" not in meta else _ITEMS
+    if "frame_index" in meta:
+        return other
+    return _TARGETS if TARGET in meta else _ITEMS if "label" in meta else other
 
 
 def _any(meta: dict[str, Any], data: np.ndarray) -> Pdu:

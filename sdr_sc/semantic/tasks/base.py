@@ -49,11 +49,13 @@ class Task:
         name: in contracts, data sets and results.
         wire_id: 0..15, in the frame header.
         metric: what the mean of `score` is called.
+        top: answers that a receiver gives of an item, best first.
     """
 
     name = ""
     wire_id = 0
     metric = "accuracy"
+    top = 1
 
     def outputs(self, spec: TaskSpec) -> int:
         """Numbers that the decoder gives of each item: one for each of the task's names, if the contract has no other

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers to the other tasks of a frame, beside the first one: their metadata, counts and rows of ``answers.csv``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdr_sc.errors import BlockError
+from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
+from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED, Task, TaskAnswer, task_of
+
+ANSWERS_CSV = "answers.csv"
+MOST_LISTED = 5
+"""Answers of an item that ``answers.csv`` has columns for."""
+TASKS = "tasks"
+"""Metadata key of the names of the other tasks that are answered, with commas between them."""
+_IDS, _CONFIDENCE = "ids_", "confidence_"
+_HELD_ROWS = 4096
+
+_LISTED = {f"answer_{place}": Column(LOST, LARGEST_COUNT) for place in range(2, MOST_LISTED + 1)}
+ANSWER_COLUMNS = {
+    "item_id": Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
+    "frame_index": Column(0, LARGEST_COUNT, whole=True),
+    "task": Column(),
+    "target": Column(NOT_KNOWN, LARGEST_COUNT, whole=True),
+    "answer": Column(REJECTED, LARGEST_COUNT, whole=True),
+    **_LISTED,
+    "correct": Column(0, 1),
+    "correct_listed": Column(0, 1),
+    "confidence": Column(0, 1),
+}
+"""``answers.csv``: the columns in their order; ``task`` is a name. ``correct_listed``: whether one of the answers is
+the target, of which a task such as retrieval gives several, best first."""
+
+
+def answers_meta(answers: Mapping[str, TaskAnswer]) -> dict[str, Any]:
+    """Metadata of a PDU that holds answers to other tasks, by the tasks' names.
+
+    >>> meta = answers_meta({"retrieval": TaskAnswer(np.array([[4, 2], [1, 0]]), np.array([0.5, 0.25], np.float32))})
+    >>> meta["tasks"], meta["ids_retrieval"].tolist(), answers_of(meta, 2)["retrieval"].ids.tolist()
+    ('retrieval', [4, 2, 1, 0], [[4, 2], [1, 0]])
+    """
+    meta: dict[str, Any] = {TASKS: ",".join(answers)} if answers else {}
+    for name, found in answers.items():
+        meta[_IDS + name] = found.ids.astype(np.int32).ravel()
+        meta[_CONFIDENCE + name] = np.asarray(found.confidence, np.float32)
+    return meta
+
+
+def answers_of(meta: Mapping[str, Any], n_items: int) -> dict[str, TaskAnswer]:
+    """The answers that `answers_meta` made metadata of, for so many items.
+
+    Raises:
+        BlockError: they do not fit the items.
+        ContractError: a task is unknown here.
+    """
+    found = {}
+    for name in filter(None, str(meta.get(TASKS, "")).split(",")):
+        task_of(name)
+        ids, confidence = meta.get(_IDS + name), meta.get(_CONFIDENCE + name)
+        if not (
+            isinstance(ids, np.ndarray) and isinstance(confidence, np.ndarray)
+            and len(confidence) == n_items > 0 and len(ids) and len(ids) % n_items == 0
+        ):  # fmt: skip
+            raise BlockError(f"port 'answers' got a PDU whose answers to {name!r} do not fit its items.")
+        found[name] = TaskAnswer(ids.reshape(n_items, -1), confidence)
+    return found
+
+
+@dataclass
+class TaskCounts:
+    """What became of one task's items.
+
+    Attributes:
+        items: of settled frames. items_answered: of these. items_lost: nothing arrived. items_not_a_number: the model
+            gave no number.
+        items_labelled: whose target is known. items_correct: whose best answer is right. items_listed: with the target
+            among the answers.
+    """
+
+    items: int = 0
+    items_answered: int = 0
+    items_lost: int = 0
+    items_not_a_number: int = 0
+    items_labelled: int = 0
+    items_correct: int = 0
+    items_listed: int = 0
+
+
+class TaskScores:
+    """Counts the answers to the other tasks of each frame.
+
+    A task counts from its first answer on; items of earlier frames, which were lost, are entered then, as far as their
+    targets are known. Targets of tasks that nobody answers count for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, TaskCounts] = {}
+        self._asked: set[str] = set()
+        self._held: dict[str, deque[tuple[Any, ...]]] = {}
+
+    def take(self, record: FrameRecord) -> list[tuple[Any, ...]]:
+        """Count a settled frame; the rows of ``answers.csv`` that are to be written now, as `ANSWER_COLUMNS`."""
+        rows: list[tuple[Any, ...]] = []
+        if not (record.targets or record.more or self._asked):
+            return rows
+        names = {**record.targets, **record.more}
+        if record.answer is None:
+            names.update(dict.fromkeys(self._asked))  # a lost frame answers what the others do
+        for name in names:
+            if name in record.more and name not in self._asked:
+                self._asked.add(name)
+                rows += self._held.pop(name, ())
+            elif record.answer is not None and name not in record.more:
+                continue  # its target is known, and it was not asked for
+            made = self._count(name, record)
+            if name in self._asked:
+                rows += made
+            else:
+                self._held.setdefault(name, deque(maxlen=_HELD_ROWS)).extend(made)
+        return rows
+
+    def _count(self, name: str, record: FrameRecord) -> Iterator[tuple[Any, ...]]:
+        task, counts, items = task_of(name), self._counts.setdefault(name, TaskCounts()), len(record.item_id)
+        found = record.more.get(name)
+        ids = np.full((items, task.top), LOST) if found is None else found.ids[:, :MOST_LISTED]
+        confidence = np.zeros(items) if found is None else found.confidence
+        target = record.targets.get(name)
+        target = np.full(items, NOT_KNOWN) if target is None else target
+        known, correct, listed = scored(task, ids, target)
+        counts.items += items
+        counts.items_answered += int((ids[:, 0] >= 0).sum())
+        counts.items_not_a_number += int((ids[:, 0] == NOT_A_NUMBER).sum())
+        counts.items_lost += int((ids[:, 0] == LOST).sum())
+        counts.items_labelled += int(known.sum())
+        counts.items_correct += int(correct.sum())
+        counts.items_listed += int(listed.sum())
+        return _rows(name, record, target, ids, known, correct, listed, confidence)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The counts by task, with the task's metric, for ``summary.json``."""
+        found = {}
+        for name, counts in self._counts.items():
+            if name in self._asked:
+                task = task_of(name)
+                found[name] = {**asdict(counts), "metric": task.metric, "top": task.top}
+        return found
+
+    def summary(self) -> str:
+        """The counts in words; '' where only the first task was answered."""
+        parts = []
+        for name, counts in self.to_dict().items():
+            listed = f", among {counts['top']} answers {counts['items_listed']}" if counts["top"] > 1 else ""
+            parts.append(f"{name}: {counts['items_correct']} of {counts['items_labelled']} right{listed}")
+        return "; ".join(parts)
+
+
+def scored(task: Task, ids: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each item: whether its target is known, its best answer is right, and the target is among the answers.
+
+    Args:
+        ids: int (n, top), best first.
+        target: int (n,), `NOT_KNOWN` where there is none.
+
+    >>> ids, target = np.array([[3, 1], [2, 0], [-1, -1]]), np.array([1, 2, -1])
+    >>> [one.tolist() for one in scored(task_of("retrieval"), ids, target)]
+    [[True, True, False], [False, True, False], [True, True, False]]
+    """
+    known = target >= 0
+    right = known & task.right(ids[:, 0], target)
+    return known, right, right | (known & (ids == target[:, None]).any(axis=1))
+
+
+def _rows(
+    name: str,
+    record: FrameRecord,
+    target: np.ndarray,
+    ids: np.ndarray,
+    known: np.ndarray,
+    correct: np.ndarray,
+    listed: np.ndarray,
+    confidence: np.ndarray,
+) -> Iterator[tuple[Any, ...]]:
+    for place, item in enumerate(record.item_id.tolist()):
+        given = ids[place].tolist()
+        more = given[1:] if given[0] >= 0 else []
+        marks = (int(correct[place]), int(listed[place])) if known[place] else ("", "")
+        blanks = [""] * (MOST_LISTED - 1 - len(more))
+        sure = f"{confidence[place]:.4f}"
+        yield item, record.frame_index, name, int(target[place]), given[0], *more, *blanks, *marks, sure
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove the ``answers.csv`` of an earlier run from a results folder, which this one may not write again."""
+    path = folder / ANSWERS_CSV
+    try:
+        with open(path, "rb") as file:
+            is_ours = file.readline(512).startswith(",".join(ANSWER_COLUMNS).encode())
+        if is_ours:
+            path.unlink()
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which tasks a receiver answers beside a model's first one, and their answers from one decoder's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sdr_sc.errors import ContractError
+from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
+from sdr_sc.shown import shown
+
+GIVE_GALLERY = "the file that 'sdr-sc distill' wrote beside the model"
+
+
+def task_names(text: str) -> tuple[str, ...]:
+    """Names of tasks in a text with commas between them, each once.
+
+    >>> task_names(" classification, retrieval,"), task_names("")
+    (('classification', 'retrieval'), ())
+    """
+    return tuple(dict.fromkeys(name for name in map(str.strip, text.split(",")) if name))
+
+
+@dataclass(frozen=True)
+class AskedTasks:
+    """Tasks that are asked of a model beside its first one, which every item is answered for.
+
+    Attributes:
+        contract: of the model.
+        names: of the tasks.
+        gallery: that those without names of their own search; None where there is no such task.
+    """
+
+    contract: ModelContract
+    names: tuple[str, ...] = ()
+    gallery: Gallery | None = None
+
+    @classmethod
+    def of(cls, contract: ModelContract, tasks: str, gallery: str = "") -> AskedTasks:
+        """From the names of tasks, with commas between them, and the file of a gallery; '' for none.
+
+        Raises:
+            ContractError: the model does not answer one of the tasks, or the gallery is missing, is not needed, or is
+                not one of this model.
+            SdrScError: the file holds no gallery.
+        """
+        names = task_names(tasks)
+        specs = [contract.task(name) for name in names]
+        searching = [spec for spec in specs if not spec.names]
+        if searching and not gallery:
+            raise ContractError(
+                f"the task {shown(repr(searching[0].name), 80)} searches a gallery, and none is given; give "
+                f"{GIVE_GALLERY}."
+            )
+        if gallery and not searching:
+            raise ContractError(
+                f"gallery {shown(gallery)} is given, and none of the tasks {shown(repr(tasks), 80)} searches one; add "
+                "that task, such as retrieval, or leave the gallery out."
+            )
+        found = _load(gallery, *_stamp(gallery)) if searching else None
+        for spec in searching:
+            assert found is not None
+            _check_fits(contract, spec.name, found, gallery)
+        return cls(contract, tuple(spec.name for spec in specs if spec is not contract.tasks[0]), found)
+
+    def answers(self, outputs: np.ndarray) -> dict[str, TaskAnswer]:
+        """Answers by the task's name, `Task.top` of an item, best first.
+
+        Args:
+            outputs: float32 (n_items, outputs of all tasks), of `sdr_sc.semantic.inference.SemanticDecoder.outputs`.
+        """
+        parts = dict(zip((spec.name for spec in self.contract.tasks), output_slices(self.contract), strict=True))
+        found = {}
+        for name in self.names:
+            spec, task, own = self.contract.task(name), task_of(name), outputs[:, parts[name]]
+            if spec.names:
+                found[name] = task.answer(own, spec, task.top)
+            else:
+                assert self.gallery is not None
+                found[name] = self.gallery.search(own, task.top)
+        return found
+
+
+def _check_fits(contract: ModelContract, name: str, gallery: Gallery, file: str) -> None:
+    spec = contract.task(name)
+    dimensions, needed = gallery.vectors.shape[1], task_of(name).outputs(spec)
+    if dimensions != needed:
+        raise ContractError(
+            f"gallery {shown(file)} has vectors of {dimensions} numbers, and model {contract.name!r} gives {needed} "
+            f"for the task {shown(repr(name), 80)}; give {GIVE_GALLERY}."
+        )
+    if gallery.space != contract.teacher:
+        raise ContractError(
+            f"gallery {shown(file)} holds vectors of {shown(repr(gallery.space), 80)}, and model {contract.name!r} "
+            f"gives those of {shown(repr(contract.teacher), 80)}; give {GIVE_GALLERY}."
+        )
+
+
+def _stamp(file: str) -> tuple[int, int]:
+    """What changes with a file's content; zeros where it cannot be read, which its reader reports."""
+    try:
+        found = Path(file).stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=2)
+def _load(file: str, mtime_ns: int, size: int) -> Gallery:
+    return Gallery.load(Path(file))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The blocks where more than a model's first task is asked for, with texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy_texts
+from block_messages import DEADLINE_S, messages, run_messages
+from gnuradio import blocks, gr
+
+from sdr_sc.blocks.item_source import item_order, item_source
+from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.blocks.semantic_decoder import semantic_decoder
+from sdr_sc.errors import BlockError, ContractError, DataSetError, SdrScError
+from sdr_sc.flowgraph.harness import run_flowgraph
+from sdr_sc.link.frames.task_answers import answers_of
+from sdr_sc.semantic.asked_tasks import AskedTasks
+from sdr_sc.semantic.gallery import Gallery, unit_rows
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+
+toy_texts.register()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    model, gallery = toy_texts.make_model(tmp_path_factory.mktemp("toy"))
+    return str(model), str(gallery)
+
+
+def test_the_decoder_publishes_the_answers_to_all_tasks_from_the_same_symbols(made: tuple[str, str]) -> None:
+    model, gallery = made
+    encoder, data, places = SemanticEncoder(model), toy_texts.load("test"), np.arange(60)
+    features = encoder.encode(data.items(places), 20.0, 8)
+    features[59] = np.nan  # lost
+    meta = {"frame_num": 5, "k": 8, "n_items": 60, "model_id": encoder.contract.wire_id, "snr_db": 20.0}
+    sent = make_pdu(meta, features.ravel())
+    decoder = semantic_decoder(model, tasks=toy_texts.TASKS, gallery=gallery)
+    (several,) = run_messages(decoder, "frames", [sent], "answers")
+    (one,) = run_messages(semantic_decoder(model), "frames", [sent], "answers")
+    (meta, ids), (plain, plain_ids) = read_pdu(several, "answers"), read_pdu(one, "answers")
+    assert np.array_equal(ids, plain_ids) and np.array_equal(meta["confidence"], plain["confidence"])
+    each = {f"{what}_{name}" for what in ("ids", "confidence") for name in ("subgroup", "retrieval")}
+    assert {*meta} == {*plain} | {"tasks"} | each
+    found = answers_of(meta, 60)
+    assert found["retrieval"].ids.shape == (60, 5) and found["subgroup"].ids.shape == (60, 1)
+    assert (found["retrieval"].best[:59] == places[:59]).mean() > 0.9
+    assert (found["subgroup"].best[:59] == data.targets("subgroup", places[:59])).mean() > 0.9
+    assert found["retrieval"].ids[59].tolist() == [-1] * 5 and found["subgroup"].best[59] == -1
+    outputs = SemanticDecoder(model).outputs(features, 20.0)
+    alone = AskedTasks.of(encoder.contract, "retrieval", gallery).answers(outputs)["retrieval"]
+    assert np.array_equal(alone.ids, found["retrieval"].ids)
+    assert np.allclose(alone.confidence, found["retrieval"].confidence)
+
+
+def test_what_the_model_or_its_gallery_cannot_do_is_one_sentence_at_the_start(
+    made: tuple[str, str], tmp_path: Path
+) -> None:
+    model, gallery = made
+    names = ("a", "b", "c")
+    vectors = unit_rows(np.random.default_rng(1).normal(size=(3, 5)))
+    Gallery(names, vectors, "toy").save(tmp_path / "five")
+    wide = unit_rows(np.random.default_rng(1).normal(size=(3, toy_texts.DIMENSIONS)))
+    Gallery(names, wide, "another").save(tmp_path / "other")
+    (tmp_path / "none").write_text("no gallery")
+    five, other, none, missing = (str(tmp_path / name) for name in ("five", "other", "none", "missing"))
+    for tasks, file, kind, words in (
+        ("question", "", ContractError, "has no task 'question'; it answers classification, subgroup, retrieval"),
+        ("retrieval", "", ContractError, "'retrieval' searches a gallery, and none is given"),
+        ("subgroup", gallery, ContractError, "none of the tasks 'subgroup' searches one"),
+        ("", gallery, ContractError, "none of the tasks '' searches one"),
+        ("retrieval", five, ContractError, "of 5 numbers, and model 'toy' gives 8"),
+        ("retrieval", other, ContractError, "vectors of 'another', and model 'toy' gives those of 'toy'"),
+        ("retrieval", none, SdrScError, "none.*(cannot be read|is no gallery)"),
+        ("retrieval", missing, SdrScError, "missing"),
+        (7, "", BlockError, "tasks is 7; use text"),
+    ):
+        with pytest.raises(kind, match=words) as caught:
+            semantic_decoder(model, tasks=tasks, gallery=file)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ContractError, match="has no task 'retrieval'"):
+        semantic_decoder(tasks="retrieval", gallery=gallery)
+    with pytest.raises(BlockError, match="further tasks are not answered with refinement"):
+        semantic_decoder(model, refine="confidence", tasks="subgroup")
+    first_alone = semantic_decoder(refine="confidence", tasks="classification")
+    assert first_alone.asked[first_alone.contract.wire_id].names == ()
+
+
+def published(tasks: str) -> tuple[list[dict], list[bytes], np.ndarray]:
+    """Metadata and data of what a source of 60 texts publishes, and its items."""
+    tb, sink, debug = gr.top_block(), blocks.vector_sink_b(), blocks.message_debug()
+    tb.source = item_source(items=60, seed=4, data_set=toy_texts.NAME, tasks=tasks)
+    tb.connect(tb.source, sink)
+    tb.msg_connect(tb.source, "truth", debug, "store")
+    run_flowgraph(tb, DEADLINE_S)
+    pdus = [read_pdu(message, "truth") for message in messages(debug)]
+    sent = np.array(sink.data(), np.uint8).reshape(60, -1)
+    return [meta for meta, _ in pdus], [data.tobytes() for _, data in pdus], sent
+
+
+def test_texts_leave_the_source_in_their_slots_with_the_targets_of_the_tasks_asked_for() -> None:
+    data, order = toy_texts.load("test"), item_order(60, 4)
+    metas, raw, sent = published("retrieval, classification")
+    assert np.array_equal(sent, data.items(order))
+    targets = [meta for meta in metas if "target" in meta]
+    assert {meta["task"] for meta in targets} == {"retrieval"}
+    ids = np.concatenate([meta["item_id"] for meta in targets])
+    assert np.array_equal(ids, order)
+    assert np.array_equal(np.concatenate([meta["target"] for meta in targets]), data.targets("retrieval", order))
+    assert "target" in metas[0] and "label" in metas[1], "targets come before the items that they are of"
+    plain, plain_raw, _ = published("")
+    assert [{*meta} for meta in plain] == [{"item_id", "label", "modality", "item_shape"}] * len(plain)
+    assert b"".join(plain_raw) == b"".join(raw) == sent.tobytes(), "receivers of earlier versions get what they know"
+    with pytest.raises(DataSetError, match="has no targets for the task 'question'"):
+        item_source(data_set=toy_texts.NAME, tasks="question")
+    with pytest.raises(DataSetError):
+        item_source(split="validation")
