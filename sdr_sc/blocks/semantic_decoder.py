@@ -62,7 +62,8 @@ class semantic_decoder(gr.basic_block):
             these items back, for an encoder that compares them with its own.
         reject_below: with refinement the confidence below which an item is not answered after its last round, 0 to 1.
         tasks: names of further tasks to answer, with commas between; '' for the model's first one alone.
-        gallery: file of the entries that the task ``retrieval`` searches; needed with that task alone.
+        gallery: file of the entries that the task ``retrieval`` searches; '' for the one beside the model, named as
+            it is and ending in ``.gallery``, where that task is asked for.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -93,7 +94,10 @@ class semantic_decoder(gr.basic_block):
         self.frames_without_items = 0
         self.items_not_a_number = 0
         require_text("semantic decoder", tasks=tasks, gallery=gallery)
-        self.asked = {contract.wire_id: AskedTasks.of(contract, tasks, gallery) for contract in contracts}
+        self.asked = {
+            contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"))
+            for name, contract in zip(self._models(), contracts, strict=True)
+        }
         require_number("semantic decoder", reject_below=reject_below)
         if not 0.0 <= reject_below <= 1.0:
             raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")

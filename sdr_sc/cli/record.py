@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli.shared.options import data_set_option, mapping_option, model_option, refine_option
+from sdr_sc.cli.shared.options import (
+    data_set_option,
+    gallery_option,
+    mapping_option,
+    model_option,
+    refine_option,
+    tasks_option,
+)
 from sdr_sc.cli.shared.usrp import device_options
 
 if TYPE_CHECKING:
@@ -62,6 +69,8 @@ def command() -> None:
               help="Until a frame counts as lost, s; where that is by mistake, other frames follow.")  # fmt: skip
 @mapping_option
 @refine_option("Ask for more symbols of single images that the receiver is not sure of.")
+@tasks_option("Answer further tasks too, and record what is right")
+@gallery_option
 @model_option
 @data_set_option
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of images, noise and fading.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.options import gallery_option, tasks_option
 from sdr_sc.cli.shared.part import part_options
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
               help="Most samples in one piece; the answers are the same with any.")  # fmt: skip
 @click.option("--datatype", default="", help="Format of a plain file, such as ci16_le.")
 @click.option("--rate", "rate_hz", default=0.0, help="Sample rate of a plain file, Hz.")
+@tasks_option("Answer further tasks too")
+@gallery_option
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results.")
 def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> None:
     """Send the recording FILE through the receiver again, and answer its frames.
@@ -107,9 +110,10 @@ def _rows(result: ReplayResult, folder: Path) -> list[Row]:
     from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS, receiver_rows
     from sdr_sc.results.rows import Row
     from sdr_sc.results.run_folder import read_frames
+    from sdr_sc.results.task_rows import task_rows
 
     status = result.status
-    rows = receiver_rows(status, read_frames(folder, RECEIVER_COLUMNS, torn=True))
+    rows = receiver_rows(status, read_frames(folder, RECEIVER_COLUMNS, torn=True)) + task_rows(folder, status)
     if not result.truth:
         # Every answer made its own frame: nothing can be lost that nobody knows of.
         rows = [row for row in rows if row.name != "frames lost"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import refine_option
+from sdr_sc.cli.shared.options import gallery_option, refine_option, tasks_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
 )
 @click.option("--reject-below", default=0.0, show_default=True, type=click.FloatRange(0.0, 1.0),
               help="With --refine: confidence below which an image is not answered after its last round.")  # fmt: skip
+@tasks_option("Answer further tasks too")
+@gallery_option
 @key_options
 @common_options
 def command(
@@ -74,7 +76,9 @@ def command(
     from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS, receiver_rows, receiver_status
     from sdr_sc.results.rows import print_rows, write_summary
     from sdr_sc.results.run_folder import read_frames
+    from sdr_sc.results.task_rows import task_rows
 
+    _check_tasks(parameters)
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
 
@@ -90,6 +94,7 @@ def command(
             whole = {**details(tb), "device": device_report(tb.usrp_source)}
             write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
             rows = receiver_rows(whole["accounting"], read_frames(folder, RECEIVER_COLUMNS, torn=True))
+            rows += task_rows(folder, whole["accounting"])
             write_summary(folder, "sdr-sc rx", rows, whole)
             print_rows(rows, console=console)
             console.print(f"results: {folder}", soft_wrap=True)
@@ -100,6 +105,16 @@ def command(
                 recorded = Recorded.of(tb.recorder, record_file)
                 console.print(f"recorded: {described(recorded)}", soft_wrap=True)
                 console.print(f"file: {recorded.path}", soft_wrap=True)
+
+
+def _check_tasks(parameters: dict[str, Any]) -> None:
+    """Report a task that cannot be answered before anything is compiled."""
+    from sdr_sc.semantic import weights
+    from sdr_sc.semantic.asked_tasks import AskedTasks
+
+    model = parameters["model"]
+    contract, file = weights.read_contract(model, "decoder"), weights.resolve(model, "decoder")
+    AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file)
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import data_set_option, mapping_option, refine_option
+from sdr_sc.cli.shared.options import data_set_option, mapping_option, refine_option, tasks_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     "Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for; with compare, of those alone "
     "whose answer at the receiver is not the one here."
 )
+@tasks_option("Publish what is right for further tasks too")
 @data_set_option
 @key_options
 @common_options
@@ -101,8 +102,12 @@ def command(out: Path, seconds: float | None, **parameters: Any) -> None:
 
 def _check(parameters: dict[str, Any]) -> None:
     """Report mistakes before anything is compiled."""
+    import numpy as np
+
+    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.errors import SdrScError
     from sdr_sc.flowgraph.fitting_model import contract_for_images
+    from sdr_sc.semantic.asked_tasks import task_names
     from sdr_sc.usrp import usrp_settings
 
     usrp_settings(
@@ -123,6 +128,8 @@ def _check(parameters: dict[str, Any]) -> None:
             "frame would count as unanswered; give a longer time-out."
         )
     contract = contract_for_images(parameters["model"], parameters["data_set"])
+    for task in task_names(parameters["tasks"]):
+        load_dataset(parameters["data_set"], "test").targets(task, np.arange(0))
     if parameters["k"]:
         contract.check_k(parameters["k"])
 

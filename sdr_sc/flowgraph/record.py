@@ -23,6 +23,7 @@ from sdr_sc.flowgraph.record_live import hardware_of
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.provenance import git_commit
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
 
 RECORD_LOOPBACK = FLOWGRAPHS / "record_loopback.grc"
 RECORD_USRP = FLOWGRAPHS / "record_usrp.grc"
@@ -93,7 +94,10 @@ def record_loopback(
         SdrScError: as `run_loopback`; or the recording cannot be written.
     """
     check_target(file, force)
-    contract_for_images(parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET))
+    model, data_set = parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET)
+    contract = contract_for_images(model, data_set)
+    asked = (parameters.get(name, "") for name in ("tasks", "gallery"))
+    AskedTasks.of(contract, *asked, weights.resolve(model, "decoder"))
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

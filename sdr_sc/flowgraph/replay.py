@@ -22,6 +22,7 @@ from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.shown import shown
 
 REPLAY = FLOWGRAPHS / "replay.grc"
@@ -49,7 +50,9 @@ def replay(
     refines: list[str] = []
     for model in config.models:
         # A mistake is reported before anything is compiled.
-        has_rounds = weights.read_contract(model, "decoder").refinement is not None
+        contract = weights.read_contract(model, "decoder")
+        asked = AskedTasks.of(contract, config.tasks, config.gallery, weights.resolve(model, "decoder"))
+        has_rounds = contract.refinement is not None and not asked.names
         refines.append(trigger if has_rounds else TRIGGERS[0])
     with failures.watching():
         module, cls = _flowgraph()
@@ -65,12 +68,13 @@ def replay(
                 for name in (
                     *("pace", "start_sample", "stop_sample", "chunk", "noise_power", "cfo_hz", "channel_models"),
                     *("decimation", "seed", "datatype", "rate_hz", "tune_hz", "cfo_range_subcarriers", "swap_iq"),
+                    *("tasks", "gallery"),
                 )
             },
         }
         tb = build(cls, parameters)
         module.snippets_main_after_init(tb)
-        more = _more_ends(tb, config.models[1:], refines[1:], reject_below, folders[1:], truth)
+        more = _more_ends(tb, config, refines[1:], reject_below, folders[1:], truth)
         ends = [(tb.decoder, tb.results), *more]
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
@@ -151,7 +155,7 @@ def rejected_below(capture: Capture) -> float:
 
 def _more_ends(
     tb: Any,
-    models: Sequence[str],
+    config: ReplayConfig,
     refines: Sequence[str],
     reject_below: float,
     folders: Sequence[Path | None],
@@ -162,8 +166,8 @@ def _more_ends(
     from sdr_sc.blocks.task_sink import task_sink
 
     ends = []
-    for number, (model, refine, folder) in enumerate(zip(models, refines, folders, strict=True), start=2):
-        decoder = semantic_decoder(model, refine, reject_below)
+    for number, (model, refine, folder) in enumerate(zip(config.models[1:], refines, folders, strict=True), start=2):
+        decoder = semantic_decoder(model, refine, reject_below, config.tasks, config.gallery)
         sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
         setattr(tb, f"decoder_{number}", decoder)
         setattr(tb, f"results_{number}", sink)

@@ -26,6 +26,7 @@ class ReplayConfig:
         noise_power: of the noise that is added, mean power of a sample, full scale 1; 0 for none.
         cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
         cfo_range_subcarriers, swap_iq: of the receiver.
+        tasks, gallery: of the semantic decoder: what is answered beside the models' first task.
         tune_hz: where a signal off the middle lies, Hz from the recording's centre; it is moved there first.
         seed: of what is added.
         datatype, rate_hz: of a plain file; '' and 0 for what the metadata says.
@@ -47,6 +48,8 @@ class ReplayConfig:
     tune_hz: float = 0.0
     cfo_range_subcarriers: float = CFO_RANGE_SUBCARRIERS
     swap_iq: bool = False
+    tasks: str = ""
+    gallery: str = ""
 
     @property
     def untouched(self) -> bool:

@@ -42,8 +42,12 @@ class AskedTasks:
     gallery: Gallery | None = None
 
     @classmethod
-    def of(cls, contract: ModelContract, tasks: str, gallery: str = "") -> AskedTasks:
-        """From the names of tasks, with commas between them, and the file of a gallery; '' for none.
+    def of(cls, contract: ModelContract, tasks: str, gallery: str = "", model: Path | None = None) -> AskedTasks:
+        """From the names of tasks, with commas between them, and the file of a gallery.
+
+        Args:
+            gallery: '' for the one that lies beside the model's file, if it is needed.
+            model: the model's file.
 
         Raises:
             ContractError: the model does not answer one of the tasks, or the gallery is missing, is not needed, or is
@@ -54,10 +58,14 @@ class AskedTasks:
         specs = [contract.task(name) for name in names]
         searching = [spec for spec in specs if not spec.names]
         if searching and not gallery:
-            raise ContractError(
-                f"the task {shown(repr(searching[0].name), 80)} searches a gallery, and none is given; give "
-                f"{GIVE_GALLERY}."
-            )
+            beside = None if model is None else model.with_suffix(".gallery")
+            if beside is None or not beside.is_file():
+                where = "" if beside is None else f", and {shown(beside)} is not there"
+                raise ContractError(
+                    f"the task {shown(repr(searching[0].name), 80)} searches a gallery, and none is given{where}; give "
+                    f"{GIVE_GALLERY}."
+                )
+            gallery = str(beside)
         if gallery and not searching:
             raise ContractError(
                 f"gallery {shown(gallery)} is given, and none of the tasks {shown(repr(tasks), 80)} searches one; add "

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,6 @@ def test_what_the_model_or_its_gallery_cannot_do_is_one_sentence_at_the_start(
     five, other, none, missing = (str(tmp_path / name) for name in ("five", "other", "none", "missing"))
     for tasks, file, kind, words in (
         ("question", "", ContractError, "has no task 'question'; it answers classification, subgroup, retrieval"),
-        ("retrieval", "", ContractError, "'retrieval' searches a gallery, and none is given"),
         ("subgroup", gallery, ContractError, "none of the tasks 'subgroup' searches one"),
         ("", gallery, ContractError, "none of the tasks '' searches one"),
         ("retrieval", five, ContractError, "of 5 numbers, and model 'toy' gives 8"),
@@ -80,6 +80,11 @@ def test_what_the_model_or_its_gallery_cannot_do_is_one_sentence_at_the_start(
         with pytest.raises(kind, match=words) as caught:
             semantic_decoder(model, tasks=tasks, gallery=file)
         assert "\n" not in str(caught.value)
+    alone = shutil.copy(model, tmp_path / "alone.safetensors")
+    with pytest.raises(ContractError, match="'retrieval' searches a gallery, and none is given, .*alone.gallery is"):
+        semantic_decoder(str(alone), tasks="retrieval")
+    beside = semantic_decoder(model, tasks="retrieval")
+    assert beside.asked[beside.contract.wire_id].gallery.names == tuple(toy_texts.load("test").names("retrieval"))
     with pytest.raises(ContractError, match="has no task 'retrieval'"):
         semantic_decoder(tasks="retrieval", gallery=gallery)
     with pytest.raises(BlockError, match="further tasks are not answered with refinement"):

@@ -21,6 +21,7 @@ from sdr_sc.capture import Capture, CaptureWriter, FrameNote, Segment, SentFrame
 from sdr_sc.capture.check import check
 from sdr_sc.capture.datatype import FORMATS, from_complex64, to_complex64
 from sdr_sc.capture.edit import convert, cut
+from sdr_sc.capture.sigmf.fields import BadValue
 from sdr_sc.capture.sigmf.json_pieces import BEGIN, BrokenJson, pieces
 from sdr_sc.capture.span import span
 from sdr_sc.errors import CaptureError
@@ -61,6 +62,18 @@ def test_other_programs_find_the_frames(tmp_path: Path) -> None:
     assert theirs.get_global_info()["core:extensions"] == [{"name": "sdr_sc", "version": "1.0.0", "optional": True}]
 
 
+def test_what_is_right_for_further_tasks_comes_back_and_what_makes_no_sense_does_not() -> None:
+    targets = {"retrieval": (70_000, -1, 2), "subgroup": (0, 1, 2)}
+    whole = note(1, 0, targets=targets)
+    raw = json.loads(json.dumps(whole.to_json()))
+    assert FrameNote.from_json(raw) == whole and "sdr_sc:targets" not in note(1, 0).to_json()
+    missed = SentFrame(4, 8, (1, 2, 3), (0, 0, 0), targets=targets)
+    assert SentFrame.from_json(json.loads(json.dumps(missed.to_json()))) == missed
+    for wrong in ([1, 2, 3], {"retrieval": [1, 2]}, {"retrieval": "x"}, {str(task): [1, 2, 3] for task in range(17)}):
+        with pytest.raises(BadValue, match="targets|retrieval"):
+            FrameNote.from_json(raw | {"sdr_sc:targets": wrong})
+
+
 def test_every_key_is_described() -> None:
     """The page of the extension names each key that can be written, and no other."""
     import re
@@ -70,7 +83,8 @@ def test_every_key_is_described() -> None:
     info = CaptureInfo("cf32_le", 1.0, sample_count=1, bandwidth_hz=1.0, config={"a": 1}, git_commit="x", clipped=1,
                        history=[{"action": "cut"}])  # fmt: skip
     segment = Segment(0, 1.0, "x", (1, 0.5), "gap", 1)
-    whole = note(1, 0, snr_set_db=3.0, label_text="x", request=1, refined_symbols=2, rounds=(1,), mode=2, report_age=1)
+    whole = note(1, 0, snr_set_db=3.0, label_text="x", request=1, refined_symbols=2, rounds=(1,), mode=2, report_age=1,
+                 targets={"retrieval": (70_000,)})  # fmt: skip
     keys = {*info.to_json(), *segment.to_json(), *whole.to_json(), "sdr_sc:not_received"}
     page = (Path(__file__).parents[2] / "docs" / "sdr_sc.sigmf-ext.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == {key[7:] for key in keys if key.startswith("sdr_sc:")}

@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.capture.sigmf.fields import BadValue, floats_of, int_of, ints_of, lenient, number_of, text_of, time_of
+from sdr_sc.capture.sigmf.fields import (
+    BadValue,
+    floats_of,
+    int_of,
+    ints_of,
+    lenient,
+    number_of,
+    object_of,
+    text_of,
+    time_of,
+)
 from sdr_sc.capture.sigmf.times import utc_time
 
 NAMESPACE, EXTENSION_VERSION = "sdr_sc", "1.0.0"
@@ -94,6 +104,7 @@ def _index_of(raw: Mapping[str, Any], key: str, default: Any) -> Any:
 _SEGMENT_KEYS = frozenset(Segment(0, 0.0, "-", (0, 0.0), "-", 0).to_json()) | {"core:header_bytes"}
 
 
+MOST_TASKS = 16
 NORMAL_MODE, MOST_MODE = 1, 2
 """Frame modes as the header numbers them; recordings of earlier programs hold normal frames alone."""
 
@@ -118,6 +129,7 @@ class FrameNote:
         rounds: of each item, how often symbols of it arrived before it was answered; None without refinement.
         mode: frame mode, the value in the header: 0 short, 1 normal, 2 robust.
         report_age: frames since the one by whose channel the features are mapped; 0 where they are interleaved.
+        targets: of each item, what is right for further tasks, by the tasks' names; -1 where it is not known.
         other: keys of others, as they are.
     """
 
@@ -141,6 +153,7 @@ class FrameNote:
     rounds: tuple[int, ...] | None = None
     mode: int = NORMAL_MODE
     report_age: int = 0
+    targets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -148,6 +161,7 @@ class FrameNote:
             given = getattr(self, name)
             if given is not None:
                 object.__setattr__(self, name, _ints(given))
+        object.__setattr__(self, "targets", {task: _ints(given) for task, given in self.targets.items()})
         if self.confidence is not None:
             # Nine digits distinguish every float32 from its neighbours: half the bytes of a double, the same value.
             kept = np.asarray(self.confidence, np.float32).tolist()
@@ -202,6 +216,7 @@ class FrameNote:
             "sdr_sc:rounds": self.rounds,
             "sdr_sc:mode": None if self.mode == NORMAL_MODE else int(self.mode),
             "sdr_sc:report_age": int(self.report_age) or None,
+            "sdr_sc:targets": dict(self.targets) or None,
         }
         place = {"core:sample_start": int(self.sample_start), "core:sample_count": int(self.sample_count)}
         kept = {key: value for key, value in known.items() if value is not None}
@@ -239,6 +254,7 @@ class FrameNote:
             ints_of(raw, "sdr_sc:rounds", n_items),
             _mode_of(raw, "sdr_sc:mode"),
             int_of(raw, "sdr_sc:report_age", 0, lowest=0),
+            _targets_of(raw, "sdr_sc:targets", n_items),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 
@@ -253,6 +269,13 @@ def _mode_of(raw: Mapping[str, Any], key: str) -> int:
     return mode
 
 
+def _targets_of(raw: Mapping[str, Any], key: str, length: int) -> dict[str, tuple[int, ...]]:
+    given = object_of(raw, key, {})
+    if len(given) > MOST_TASKS:
+        raise BadValue(f"{key} has {len(given)} tasks, more than {MOST_TASKS}")
+    return {task: ints for task in given if (ints := ints_of(given, task, length)) is not None}
+
+
 def _ints(given: Any) -> tuple[int, ...]:
     if isinstance(given, tuple) and set(map(type, given)) <= {int}:
         return given
@@ -264,7 +287,7 @@ def _finite(value: float | None) -> float | None:
 
 
 _FRAME_KEYS = frozenset(
-    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0, 1).to_json((0.0, 0.0))
+    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0, 1, {"-": ()}).to_json((0.0, 0.0))
 )
 
 
@@ -277,7 +300,7 @@ class SentFrame:
         k: feature symbols an item.
         item_id, label: of each item: its number, its true class.
         snr_set_db: SNR that the channel was set to, where it was simulated.
-        mode: frame mode, as of `FrameNote`.
+        mode, targets: as of `FrameNote`.
     """
 
     frame_index: int
@@ -286,16 +309,20 @@ class SentFrame:
     label: tuple[int, ...]
     snr_set_db: float | None = None
     mode: int = NORMAL_MODE
+    targets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("item_id", "label"):
             object.__setattr__(self, name, _ints(getattr(self, name)))
+        object.__setattr__(self, "targets", {task: _ints(given) for task, given in self.targets.items()})
 
     def to_json(self) -> dict[str, Any]:
         """The members of an element of ``sdr_sc:not_received``."""
         known: dict[str, Any] = {} if _finite(self.snr_set_db) is None else {"snr_set_db": _finite(self.snr_set_db)}
         if self.mode != NORMAL_MODE:
             known["mode"] = int(self.mode)
+        if self.targets:
+            known["targets"] = dict(self.targets)
         return {
             "frame_index": int(self.frame_index),
             "k": int(self.k),
@@ -316,4 +343,5 @@ class SentFrame:
         if item_id is None or label is None or len(item_id) != len(label):
             raise BadValue("item_id and label have to be lists of one length")
         index, k = int_of(raw, "frame_index", lowest=0), int_of(raw, "k", lowest=1)
-        return cls(index, k, item_id, label, number_of(raw, "snr_set_db", None), _mode_of(raw, "mode"))
+        set_db, mode = number_of(raw, "snr_set_db", None), _mode_of(raw, "mode")
+        return cls(index, k, item_id, label, set_db, mode, _targets_of(raw, "targets", len(item_id)))

@@ -30,6 +30,16 @@ mapping_option: Callable[[Any], Any] = click.option(
 )
 
 
+def tasks_option(text: str) -> Callable[[Any], Any]:
+    """``--tasks``, names with commas between."""
+    return click.option("--tasks", default="", help=f"{text}: names with commas, such as retrieval  [none]")
+
+
+gallery_option: Callable[[Any], Any] = click.option(
+    "--gallery", default="", help="File of the entries that the task retrieval searches  [beside the model]"
+)
+
+
 def refine_option(text: str) -> Callable[[Any], Any]:
     """``--refine``, which takes one of the triggers, or nothing for the receiver's confidence."""
     return click.option(

@@ -15,6 +15,7 @@ from sdr_sc.link.frames.frame_record import FrameRecord, Reception
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.semantic.tasks.base import registered_tasks
 
 WAIT_FRAMES = 128
 """A frame's report or answer will not come any more when so many frames were received after it."""
@@ -70,7 +71,8 @@ class AnnotationLedger(FrameLedger):
         """Join news at the next turn but one.
 
         Args:
-            kind: ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the methods of `FrameLedger`.
+            kind: ``targets``, ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the methods of
+                `FrameLedger`.
             news: their arguments.
         """
         self._news[kind].append(news)
@@ -78,6 +80,8 @@ class AnnotationLedger(FrameLedger):
 
     def turn(self) -> None:
         """All messages that waited have been handled: join what was reported before the last turn."""
+        for targets in self._news.pop("targets", ()):
+            self.targets(*targets)
         for truth in self._news.pop("items", ()):
             self.items(*truth)
         for set_db in self._news.pop("snr_set", ()):
@@ -103,7 +107,8 @@ class AnnotationLedger(FrameLedger):
             self._give_received(self._note(record.reception, record))
         else:
             index, k, set_db = record.frame_index, record.k, record.snr_set_db
-            missed = SentFrame(index, k, record.item_id, record.label, set_db, int(record.mode))  # type: ignore[arg-type]
+            ids, label, mode = record.item_id, record.label, int(record.mode)
+            missed = SentFrame(index, k, ids, label, set_db, mode, record.targets)  # type: ignore[arg-type]
             self._give_missed(missed)
 
     def not_sent(self, reception: Reception) -> None:
@@ -120,7 +125,7 @@ class AnnotationLedger(FrameLedger):
         sent: dict[str, Any] = {}
         if record is not None:
             sent = {"frame_index": record.frame_index, "item_id": record.item_id, "label": record.label}
-            sent["snr_set_db"] = record.snr_set_db
+            sent["snr_set_db"], sent["targets"] = record.snr_set_db, record.targets
         return FrameNote(
             sample_start=start,
             sample_count=first + length - start,
@@ -181,8 +186,10 @@ def _record(frame: Any, n_items: int = 0) -> FrameRecord:
         np.full(n_items, -1, np.int32) if one is None else np.array(one, np.int32)
         for one in (frame.item_id, frame.label)
     )
-    none = np.empty((len(ids), 0), np.uint8)
-    return FrameRecord(frame.frame_index, frame.k, ids, labels, none, 0, frame.snr_set_db, mode=frame.mode)
+    none, known = np.empty((len(ids), 0), np.uint8), registered_tasks()
+    targets = {task: np.array(given, np.int32) for task, given in frame.targets.items() if task in known}
+    index, k, set_db = frame.frame_index, frame.k, frame.snr_set_db
+    return FrameRecord(index, k, ids, labels, none, 0, set_db, mode=frame.mode, targets=targets)
 
 
 def _key(sent: tuple[int, Any]) -> tuple[int, int]:

@@ -138,6 +138,11 @@ def task_by_wire_id(wire_id: int) -> Task:
     raise ContractError(f"no task has the wire id {wire_id}.")
 
 
+def registered_tasks() -> frozenset[str]:
+    """Names of the tasks that this program knows."""
+    return frozenset(_TASKS)
+
+
 def task_of(name: Any) -> Task:
     """The task of a name.
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts that cross the simulated link once, answered for every task of a model; recorded and replayed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy_texts
+from command import assert_one_line_error, sdr_sc
+
+from sdr_sc.blocks.item_source import item_order
+from sdr_sc.capture import open_capture
+from sdr_sc.errors import SdrScError
+from sdr_sc.flowgraph.loopback import FLOWGRAPHS, run_loopback
+from sdr_sc.flowgraph.record import record_loopback
+from sdr_sc.flowgraph.replay import replay
+from sdr_sc.flowgraph.replay_config import ReplayConfig
+
+MULTITASK, ITEMS, DEADLINE_S = FLOWGRAPHS / "multitask_loopback.grc", 40, 300.0
+PATIENT = {"feedback_timeout_s": 60.0, "seed": 4, "snr_db": 15.0}
+Rows = list[dict[str, str]]
+
+toy_texts.register()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its gallery lies beside it."""
+    return toy_texts.make_model(tmp_path_factory.mktemp("toy"))[0]
+
+
+def rows_of(folder: Path, name: str) -> Rows:
+    with open(folder / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def check(folder: Path) -> None:
+    """Each item is once in every task's rows, scored against its own truth, most of them right."""
+    data, sent = toy_texts.load("test"), set(item_order(60, 4)[:ITEMS].tolist())
+    by_task: dict[str, Callable[[], Rows]] = {
+        "classification": lambda: [row | {"target": row["label"]} for row in rows_of(folder, "items.csv")],
+        "subgroup": lambda: [row for row in rows_of(folder, "answers.csv") if row["task"] == "subgroup"],
+        "retrieval": lambda: [row for row in rows_of(folder, "answers.csv") if row["task"] == "retrieval"],
+    }
+    for task, find in by_task.items():
+        rows = find()
+        assert len(rows) == ITEMS and {int(row["item_id"]) for row in rows} == sent, task
+        for row in rows:
+            target = int(data.targets(task, np.array([int(row["item_id"])]))[0])
+            assert int(row["target"]) == target and row["correct"] == str(int(row["answer"] == row["target"])), task
+            if task == "retrieval":
+                listed = {row["answer"], *(row[f"answer_{place}"] for place in range(2, 6))}
+                assert len(listed) == 5 and row["correct_listed"] == str(int(row["target"] in listed))
+                assert 0 < float(row["confidence"]) <= 1
+        right = sum(row["correct"] == "1" for row in rows)
+        assert right > 0.8 * ITEMS, (task, right)
+
+
+def test_what_was_sent_once_is_answered_for_all_tasks(model: Path, tmp_path: Path) -> None:
+    seen = {}
+    done = run_loopback(
+        DEADLINE_S, flowgraph=MULTITASK, prepare=lambda tb: seen.update(tb=tb), items=ITEMS, model=str(model),
+        data_set=toy_texts.NAME, tasks=toy_texts.TASKS, k=8, folder=str(tmp_path), **PATIENT,
+    )  # fmt: skip
+    assert done.discrepancies == [] and done.items_answered == ITEMS
+    check(tmp_path)
+    counts = seen["tb"].results.record.counts()["tasks"]
+    for task in ("subgroup", "retrieval"):
+        rows = [row for row in rows_of(tmp_path, "answers.csv") if row["task"] == task]
+        assert counts[task]["items_correct"] == sum(row["correct"] == "1" for row in rows)
+        assert counts[task]["items_listed"] == sum(row["correct_listed"] == "1" for row in rows)
+        assert counts[task]["items"] == counts[task]["items_labelled"] == ITEMS
+
+
+def test_a_recording_is_answered_for_all_tasks_with_the_same_answers(model: Path, tmp_path: Path) -> None:
+    live, again, other = tmp_path / "live", tmp_path / "again", tmp_path / "other"
+    record_loopback(
+        tmp_path / "texts", DEADLINE_S, folder=str(live), model=str(model), data_set=toy_texts.NAME, images=ITEMS,
+        tasks=toy_texts.TASKS, k=8, **PATIENT,
+    )  # fmt: skip
+    check(live)
+    with open_capture(tmp_path / "texts") as capture:
+        notes = list(capture.frames())
+    assert {task for note in notes for task in note.targets} == {"subgroup", "retrieval"}
+    recording = str(tmp_path / "texts")
+    (result,) = replay(ReplayConfig(recording, (str(model),), tasks=toy_texts.TASKS), [again], DEADLINE_S)
+    assert rows_of(again, "answers.csv") == rows_of(live, "answers.csv")
+    assert [row["answer"] for row in rows_of(again, "items.csv")] == [
+        row["answer"] for row in rows_of(live, "items.csv")
+    ]
+    assert result.status["tasks"]["retrieval"]["items_labelled"] == ITEMS
+    replay(ReplayConfig(recording, (str(model),)), [other], DEADLINE_S)  # it may be asked for less
+    assert not (other / "answers.csv").exists() and rows_of(other, "items.csv") == rows_of(again, "items.csv")
+    with pytest.raises(SdrScError, match="has no task 'question'"):
+        replay(ReplayConfig(recording, (str(model),), tasks="question"), [None], DEADLINE_S)
+
+
+def test_the_flowgraph_compiles_and_a_task_that_the_model_lacks_is_one_line(tmp_path: Path) -> None:
+    assert sdr_sc("compile", MULTITASK, "-o", tmp_path).returncode == 0
+    options = ("--model", "fashion_mnist_student", "--data-set", "fashion_mnist")
+    result = sdr_sc("run", MULTITASK, "--timeout", "100", *options)
+    assert_one_line_error(result, "has no targets for the task 'retrieval'")
+    result = sdr_sc("run", MULTITASK, "--timeout", "100", *options, "--tasks", "", "--items", "8")
+    assert result.returncode == 0, result.stderr
