@@ -96,8 +96,8 @@ def record_loopback(
     check_target(file, force)
     model, data_set = parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET)
     contract = contract_for_images(model, data_set)
-    asked = (parameters.get(name, "") for name in ("tasks", "gallery"))
-    AskedTasks.of(contract, *asked, weights.resolve(model, "decoder"))
+    tasks, gallery = parameters.get("tasks", ""), parameters.get("gallery", "")
+    AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"))
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pmt
 import pytest
 import toy_texts
 from block_messages import DEADLINE_S, messages, run_messages
@@ -15,6 +16,8 @@ from gnuradio import blocks, gr
 from sdr_sc.blocks.item_source import item_order, item_source
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
+from sdr_sc.blocks.text_source import text_source
+from sdr_sc.data.texts import text_of
 from sdr_sc.errors import BlockError, ContractError, DataSetError, SdrScError
 from sdr_sc.flowgraph.harness import run_flowgraph
 from sdr_sc.link.frames.task_answers import answers_of
@@ -122,3 +125,46 @@ def test_texts_leave_the_source_in_their_slots_with_the_targets_of_the_tasks_ask
         item_source(data_set=toy_texts.NAME, tasks="question")
     with pytest.raises(DataSetError):
         item_source(split="validation")
+
+
+def lines_sent(raw: bytes, model: str, folder: Path) -> tuple[list[str], list[dict], text_source]:
+    """What a source of lines sends of a file: texts, the metadata that it publishes, and the block."""
+    (folder / "lines").write_bytes(raw)
+    tb, sink, debug = gr.top_block(), blocks.vector_sink_b(), blocks.message_debug()
+    tb.source = text_source(str(folder / "lines"), model)
+    tb.connect(tb.source, sink)
+    tb.msg_connect(tb.source, "truth", debug, "store")
+    run_flowgraph(tb, DEADLINE_S)
+    slots = np.array(sink.data(), np.uint8).reshape(-1, tb.source.item_bytes)
+    ids = [pmt.to_python(tag.value) for tag in sink.tags() if pmt.symbol_to_string(tag.key) == "item_id"]
+    assert ids == list(range(len(slots)))
+    assert [tag.offset for tag in sink.tags() if pmt.symbol_to_string(tag.key) == "last_item"] in (
+        [tb.source.item_bytes * (len(slots) - 1)],
+        [],
+    )
+    return [text_of(slot) for slot in slots], [read_pdu(one, "truth")[0] for one in messages(debug)], tb.source
+
+
+def test_lines_of_any_content_are_sent_in_their_order_and_what_is_cut_is_counted(
+    made: tuple[str, str], tmp_path: Path
+) -> None:
+    long = "a" * (toy_texts.LONGEST + 5)
+    raw = f"a small cat\n\nשלום 🙂\n{long}\n".encode() + b"\xff\x00end"  # the last one without an end of line
+    texts, metas, source = lines_sent(raw, made[0], tmp_path)
+    assert texts == ["a small cat", "", "שלום 🙂", "a" * toy_texts.LONGEST, "\ufffd end"]
+    assert (source.texts_sent, source.texts_cut, source.characters_cut) == (5, 1, 5)
+    assert {meta["modality"] for meta in metas} == {"text"}
+    assert np.concatenate([meta["label"] for meta in metas]).tolist() == [-1] * 5
+    many = [f"line {number}" for number in range(1000)]
+    assert lines_sent("\n".join(many).encode(), made[0], tmp_path)[0] == many
+
+
+def test_a_source_of_lines_refuses_what_it_cannot_read_in_one_sentence(made: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BlockError, match="takes items of the modality 'image'; choose a model of texts"):
+        text_source("", "fashion_mnist_student")
+    for file in (str(tmp_path), str(tmp_path / "missing")):
+        tb = gr.top_block()
+        tb.source = text_source(file, made[0])
+        tb.connect(tb.source, blocks.null_sink(1))
+        with pytest.raises(BlockError, match="is no file that can be read"):
+            run_flowgraph(tb, DEADLINE_S)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,44 @@ def test_the_flowgraph_compiles_and_a_task_that_the_model_lacks_is_one_line(tmp_
     assert_one_line_error(result, "has no targets for the task 'retrieval'")
     result = sdr_sc("run", MULTITASK, "--timeout", "100", *options, "--tasks", "", "--items", "8")
     assert result.returncode == 0, result.stderr
+
+
+def test_the_commands_answer_all_tasks_and_say_what_each_reaches(model: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from sdr_sc.cli.record import command as record
+    from sdr_sc.cli.replay import command as replay_command
+
+    common, asked = (
+        ["--model", str(model)],
+        ["--tasks", toy_texts.TASKS, "--gallery", str(model.with_suffix(".gallery"))],
+    )
+    link = ["--data-set", toy_texts.NAME, "--images", str(ITEMS), "--seed", "4", "-k", "8", "--feedback-timeout", "60"]
+    file = str(tmp_path / "texts")
+    done = CliRunner().invoke(record, ["sim", file, *common, *asked, *link, "--out", str(tmp_path / "live")])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(replay_command, [file, *common, *asked, "--out", str(tmp_path / "again")])
+    assert done.exit_code == 0, done.output
+    (live,), (again,) = ((tmp_path / name).iterdir() for name in ("live", "again"))
+    check(live)
+    assert rows_of(again, "answers.csv") == rows_of(live, "answers.csv")
+    rows = {row["name"]: row for row in json.loads((again / "summary.json").read_text())["rows"]}
+    right = sum(row["correct_listed"] == "1" for row in rows_of(again, "answers.csv") if row["task"] == "retrieval")
+    assert rows["retrieval: R@5"]["value"] == pytest.approx(100 * right / ITEMS)
+    assert {"retrieval: R@1", "subgroup: accuracy"} <= set(rows)
+
+
+def test_both_ends_refuse_a_task_that_they_lack_before_a_device_is_opened(model: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from sdr_sc.cli.rx import command as rx
+    from sdr_sc.cli.tx import command as tx
+
+    common = ["--model", str(model), "--tasks", "question", "--out", str(tmp_path / "out")]
+    for end, more, words in (
+        (rx, [], "has no task 'question'; it answers classification, subgroup, retrieval"),
+        (tx, ["--data-set", toy_texts.NAME], "has no targets for the task 'question'"),
+    ):
+        done = CliRunner().invoke(end, [*common, *more])
+        assert isinstance(done.exception, SdrScError) and words in str(done.exception)
+    assert not (tmp_path / "out").exists()

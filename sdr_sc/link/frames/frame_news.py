@@ -180,6 +180,7 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
     >>> [(r.frame_index, r.k, r.item_id.tolist(), r.snr_set_db) for r in many_records(many_meta([frame], 0))]
     [(7, 8, [20, 21], 12.5)]
     """
+    tasks = dict.fromkeys(task for record in records for task in record.targets)
     set_db = [np.nan if record.snr_set_db is None else record.snr_set_db for record in records]
     return {
         # PMT knows no vectors of 64 bits that are as quick: these travel as bytes.
@@ -191,7 +192,7 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
         "label": np.concatenate([record.label for record in records]),
         "snr_set_db": np.array(set_db, np.float64).view(np.uint8),
         "time_ns": time_ns,
-        **{_TARGET_OF + task: _targets_of_all(records, task) for task in {t for one in records for t in one.targets}},
+        **{_TARGET_OF + task: _targets_of_all(records, task) for task in tasks},
     }
 
 

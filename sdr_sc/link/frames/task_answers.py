@@ -102,7 +102,7 @@ class TaskScores:
 
     def __init__(self) -> None:
         self._counts: dict[str, TaskCounts] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, None] = {}
         self._held: dict[str, deque[tuple[Any, ...]]] = {}
 
     def take(self, record: FrameRecord) -> list[tuple[Any, ...]]:
@@ -110,12 +110,10 @@ class TaskScores:
         rows: list[tuple[Any, ...]] = []
         if not (record.targets or record.more or self._asked):
             return rows
-        names = {**record.targets, **record.more}
-        if record.answer is None:
-            names.update(dict.fromkeys(self._asked))  # a lost frame answers what the others do
-        for name in names:
+        asked = self._asked if record.answer is None else record.more  # of a lost frame what the others are asked
+        for name in dict.fromkeys((*asked, *record.targets)):
             if name in record.more and name not in self._asked:
-                self._asked.add(name)
+                self._asked[name] = None
                 rows += self._held.pop(name, ())
             elif record.answer is not None and name not in record.more:
                 continue  # its target is known, and it was not asked for
