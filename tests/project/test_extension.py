@@ -209,7 +209,7 @@ def test_it_is_measured_in_a_sweep(model: Path, tmp_path: Path) -> None:
 
 
 def test_it_crosses_the_loopback_into_a_report(model: Path, tmp_path: Path) -> None:
-    result = run_demo(DemoConfig(60, 4, str(model), data_set="tones"), tmp_path, lambda tb: None)
+    result = run_demo(DemoConfig(60, 4, str(model), data_set="tones", **PATIENT), tmp_path, lambda tb: None)
     check_rows(rows_of(tmp_path), 60)
     page = result.report.read_text()
     assert result.accounting.items_answered > 40 and "tone 3" in page

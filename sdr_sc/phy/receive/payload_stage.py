@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The payload's steps in one compiled function: presence, tracking, noise, equalisation.
 
-One call in place of five: with frames of 100 symbols the calls themselves cost as much as the arithmetic. Numba compiles
-the steps into it and looks for changes in this file alone: after one in a step's file, delete ``__pycache__`` here.
+One call in place of five: with frames of 100 symbols the calls themselves cost as much as the arithmetic. Numba
+compiles the steps into it and looks for changes in this file alone: after one in a step's file, delete ``__pycache__``
+here.
 """
 
 from __future__ import annotations
