@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,7 +193,7 @@ def _receive(
     def push(samples: np.ndarray) -> None:
         air = after.process(noise.process(before.process(offset.process(samples))))
         for place in range(0, len(air), _CHUNK):
-            results.extend(_judged(frame, sent) for frame in receiver.push(air[place : place + _CHUNK]))
+            results.extend(_judged(receiver.push(air[place : place + _CHUNK]), sent))
 
     push(np.zeros(_WARM_UP, np.complex64))
     for first in range(0, frames, _BLOCK_FRAMES):
@@ -207,7 +207,7 @@ def _receive(
                 samples = np.convolve(samples, _late_taps(rng)).astype(np.complex64)
             parts += [samples, np.zeros(int(rng.integers(150, 450)), np.complex64)]
         push(np.concatenate(parts))
-    return results + [_judged(frame, sent) for frame in receiver.flush()]
+    return [*results, *_judged(receiver.flush(), sent)]
 
 
 def _late_taps(rng: np.random.Generator) -> np.ndarray:
@@ -215,7 +215,12 @@ def _late_taps(rng: np.random.Generator) -> np.ndarray:
     return rng.standard_normal((_LATE_TAPS, 2)) @ [1, 1j] * np.sqrt(powers / powers.sum() / 2)
 
 
-def _judged(frame: ReceivedFrame, sent: dict[int, np.ndarray]) -> _Result:
+def _judged(frames: Iterable[ReceivedFrame], sent: dict[int, np.ndarray]) -> list[_Result]:
+    """Of the frames of which something arrived: one that is erased as a whole counts as not received."""
+    return [_judged_frame(frame, sent) for frame in frames if not frame.erased.all()]
+
+
+def _judged_frame(frame: ReceivedFrame, sent: dict[int, np.ndarray]) -> _Result:
     there = ~frame.erased
     variance = frame.noise_variance[there].astype(np.float64)
     errors = (
