@@ -7,8 +7,11 @@ from pathlib import Path
 
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset, trained_on_others, warn_once
+from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.shown import shown
 
 
 def contract_for_images(model: str | Path, data_set: str | Dataset = DEFAULT_DATA_SET) -> ModelContract:
@@ -28,6 +31,23 @@ def contract_for_images(model: str | Path, data_set: str | Dataset = DEFAULT_DAT
     contract.check_data(data.item_shape, len(data.names(contract.tasks[0].name)))
     warn_of_other_images(contract, data)
     return contract
+
+
+def check_entries(asked: AskedTasks, data_set: str) -> None:
+    """Refuse a gallery whose entries are not those that a data set's test part has as targets: no answer were right.
+
+    Raises:
+        ContractError: they are not.
+        DataSetError: the data set is missing, or has no targets for a task.
+    """
+    for name in asked.names:
+        names = load_dataset(data_set, "test").names(name)
+        if asked.gallery is not None and not asked.contract.task(name).names and asked.gallery.names != tuple(names):
+            raise ContractError(
+                f"the gallery's {len(asked.gallery.names)} entries are not the {len(names)} that data set "
+                f"{shown(data_set)} has for the task {name!r}, in their order, so no answer could be right; give that "
+                "of the data set."
+            )
 
 
 def warn_of_other_images(contract: ModelContract, data: Dataset) -> None:

@@ -15,7 +15,7 @@ from sdr_sc.capture.locate import pair_paths
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import CaptureError
 from sdr_sc.flowgraph.compile import compile_flowgraph
-from sdr_sc.flowgraph.fitting_model import contract_for_images
+from sdr_sc.flowgraph.fitting_model import check_entries, contract_for_images
 from sdr_sc.flowgraph.generated import load_module, top_block_class
 from sdr_sc.flowgraph.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.flowgraph.loopback import FLOWGRAPHS, Accounting, run_loopback
@@ -97,7 +97,7 @@ def record_loopback(
     model, data_set = parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET)
     contract = contract_for_images(model, data_set)
     tasks, gallery = parameters.get("tasks", ""), parameters.get("gallery", "")
-    AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"))
+    check_entries(AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder")), data_set)
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

@@ -20,6 +20,7 @@ from sdr_sc.flowgraph.loopback import FLOWGRAPHS, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
+from sdr_sc.semantic.gallery import Gallery
 
 MULTITASK, ITEMS, DEADLINE_S = FLOWGRAPHS / "multitask_loopback.grc", 40, 300.0
 PATIENT = {"feedback_timeout_s": 60.0, "seed": 4, "snr_db": 15.0}
@@ -148,3 +149,13 @@ def test_both_ends_refuse_a_task_that_they_lack_before_a_device_is_opened(model:
         done = CliRunner().invoke(end, [*common, *more])
         assert isinstance(done.exception, SdrScError) and words in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_gallery_with_other_entries_than_the_data_set_is_refused(model: Path, tmp_path: Path) -> None:
+    own = Gallery.load(model.with_suffix(".gallery"))
+    Gallery(own.names[::-1], own.vectors[::-1], own.space).save(tmp_path / "turned")
+    with pytest.raises(SdrScError, match="the gallery's 60 entries are not the 60 that data set toy_texts has"):
+        record_loopback(
+            tmp_path / "texts", DEADLINE_S, model=str(model), data_set=toy_texts.NAME, tasks="retrieval",
+            gallery=str(tmp_path / "turned"),
+        )  # fmt: skip
