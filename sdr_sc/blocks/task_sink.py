@@ -12,7 +12,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop, guarded_thread
+from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop, guarded_thread, post_done
 from sdr_sc.blocks.runtime.pdu import has_listener, make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
@@ -96,11 +96,21 @@ class task_sink(gr.basic_block):
         self.set_msg_handler(pmt.intern("answers"), self.handle_answers)
         self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
         self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
+        self.set_msg_handler(pmt.intern("system"), self.handle_system)
+        self._end_waits = False
 
     @property
     def ended(self) -> bool:
         """Whether no more frames will be sent."""
         return self._end.begun
+
+    @guarded  # and called after an error as well
+    def handle_system(self, message: pmt.pmt_base) -> None:
+        """A block before this one has ended, and GNU Radio would end this one now: not while the decoder, which may be
+        far behind the samples, still answers frames of a stream whose end is known."""
+        self._end_waits = getattr(self, "error", None) is None and self._end.awaits
+        if not self._end_waits:
+            self.gateway.system_handler(message)
 
     @guarded_start
     def start(self) -> bool:
@@ -113,6 +123,9 @@ class task_sink(gr.basic_block):
     def _tick(self) -> None:
         while not self._stopped.wait(TICK_S):
             self.record.tick()
+            if self._end_waits and not self._end.awaits:
+                self._end_waits = False
+                post_done(self)
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:

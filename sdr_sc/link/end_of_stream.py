@@ -15,7 +15,8 @@ messages have been dealt with, and only then lets GNU Radio end it::
     `TransmitterEnd`  ENDING --nothing queued, the last burst off the air; linger--> `finished`, done
     decoder           with refinement: end PDU on sent--> answers open items as they are, after the frames that wait
     task sink         RUNNING --end PDU on sent--> ENDING
-    `SinkEnd`         ENDING --no frame open, or no answer for a while--> `finished`; done with the flowgraph
+    `SinkEnd`         ENDING --no frame open, or no answer for a while--> `finished`; done with the blocks before it, of
+                      which receiver and encoder may end while the decoder still answers
     SigMF source      RUNNING --last sample--> TOLD, end PDU on sent and `told`
     `SenderEnd`       TOLD --the blocks that it follows have dealt with all; else linger--> done
 
@@ -180,6 +181,11 @@ class SinkEnd:
         self.finished = threading.Event()
         self._frames_open, self._linger_s = frames_open, linger_s
         self._timer: threading.Timer | None = None
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the end PDU has arrived, and answers are still to come."""
+        return self.begun and not self.finished.is_set() and self._frames_open() > 0
 
     def begin(self) -> None:
         """The end PDU arrived; what it ends may still come, see `settle`."""
