@@ -43,7 +43,7 @@ class NativeModule:
         file_name: of the compiled module.
         sources: folder of its ``.cpp`` and ``.hpp`` files, with folders one level below it, or none.
         flags: of the compiler.
-        library: which entry of its record is the library's file that it was built for.
+        built_for: which entry of its record is the library's file that it was built for.
         entries: further entries of the record.
         command, packages: what compiles it, and installs what that needs.
         error: raised with one sentence.
@@ -54,7 +54,7 @@ class NativeModule:
     file_name: str
     sources: Path
     flags: tuple[str, ...]
-    library: str
+    built_for: str
     entries: tuple[str, ...] = ()
     command: str
     packages: str
@@ -148,7 +148,7 @@ class NativeModule:
 
     def _record(self, folder: Path) -> dict[str, str]:
         found = read_json(folder / RECORD_NAME, f"the record of {self.what}", f"run '{self.command}'", self.error)
-        names = (self.library, "compiler", "source_hash", *self.entries)
+        names = (self.built_for, "compiler", "source_hash", *self.entries)
         if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in names):
             raise self.error(f"the record of {self.what} in {folder} is damaged; run '{self.command}'.")
         return found
@@ -158,7 +158,7 @@ class NativeModule:
         if not (folder / self.file_name).is_file():
             return "is not built"
         try:
-            library = Path(self._record(folder)[self.library])
+            library = Path(self._record(folder)[self.built_for])
         except SdrScError:
             return "is damaged"
         if not library.is_file():
@@ -246,7 +246,7 @@ class NativeModule:
         """Its first line."""
         return self.run([self.compiler(), "--version"]).stdout.partition("\n")[0]
 
-    def library_file(self, name: str) -> Path:
+    def shared_file(self, name: str) -> Path:
         """A shared library's file with its version, such as ``libuhd.so.4.3.0``, by ``libuhd.so``."""
         process = self.run([self.compiler(), f"-print-file-name={name}"])
         return Path(process.stdout.strip()).resolve()

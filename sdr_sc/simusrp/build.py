@@ -23,7 +23,7 @@ class SimusrpError(SdrScError):
 class SimulatedUsrp(NativeModule):
     """The module that libuhd loads; it shares C++ classes with it."""
 
-    name, what, file_name, library = "simusrp", "the simulated USRP", MODULE_NAME, "libuhd"
+    name, what, file_name, built_for = "simusrp", "the simulated USRP", MODULE_NAME, "libuhd"
     sources = Path(__file__).resolve().parent / "src"
     # No contraction to fused operations: the same samples on every machine. No -march=native: the sources ask for
     # vector clones of the hot loops, which the loader picks. The other two let the compiler make vectors at all.
@@ -42,7 +42,7 @@ class SimulatedUsrp(NativeModule):
         includes = [f"-I{folder}" for folder in sorted(self.sources.iterdir()) if folder.is_dir()]
         self.make(scratch, module, [*includes, *cflags], ["-Wl,--no-undefined", *libraries])
         return {
-            "libuhd": str(self.library_file("libuhd.so")),
+            "libuhd": str(self.shared_file("libuhd.so")),
             "uhd_version": version,
             "compiler": self.compiler_version(),
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdr_sc.cli.shared.distill_tasks import distill_tasks
 from sdr_sc.data.dataset import Split
 from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.distill.multitask.config import MultiTaskConfig
@@ -199,3 +200,17 @@ def test_a_gallery_comes_back_and_answers_for_what_was_lost(vectors: TeacherVect
     vectors.save(path)
     with pytest.raises(SdrScError, match="no gallery"):
         Gallery.load(path)
+
+
+def test_the_command_learns_from_labels_alone_and_needs_held_out_items(tmp_path: Path) -> None:
+    import toy_texts
+
+    toy_texts.register()
+
+    values = (None, 3, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
+    distill_tasks(("classification",), *values)
+    assert [task.name for task in weights.read_contract(tmp_path / "x.safetensors").tasks] == ["classification"]
+    other = (None, 3, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
+    with pytest.raises(SdrScError, match="has no validation part"):
+        distill_tasks(("classification",), *other)
+    assert not (tmp_path / "y.state").exists(), "and says so before it trains"

@@ -25,7 +25,7 @@ _MODULE_NAME = "pmt_arrays"
 class PmtArrays(NativeModule):
     """A module for this Python; it shares classes with GNU Radio's bindings of PMT."""
 
-    name, what, library = "pmt_arrays", "the compiled part of the blocks", "libgnuradio_pmt"
+    name, what, built_for = "pmt_arrays", "the compiled part of the blocks", "libgnuradio_pmt"
     file_name = f"{_MODULE_NAME}.so"
     sources = Path(__file__).resolve().parent / "src"
     flags = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")
@@ -52,7 +52,7 @@ class PmtArrays(NativeModule):
             )
         self.make(scratch, module, [f"-I{include}"], ["-lgnuradio-pmt"])
         return {
-            "libgnuradio_pmt": str(self.library_file("libgnuradio-pmt.so")),
+            "libgnuradio_pmt": str(self.shared_file("libgnuradio-pmt.so")),
             "compiler": self.compiler_version(),
         }
 

@@ -84,6 +84,8 @@ def distill_tasks(
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.state"
     for target in (out, checkpoint):
         check_writable(target)
+    held_out = load_dataset(data_set, "validation")  # before the training: where there is none, no table can be made
+    of_held_out = known.of("validation", held_out.sha256) if known else None
     lesson = Lesson.of(data, config, None if known is None else known.of("train", data.sha256))
     trainer = MultiTaskTrainer(lesson, config)
     if checkpoint.is_file():
@@ -97,13 +99,7 @@ def distill_tasks(
 
         trainer.run(None, report, _REPORT_EVERY, checkpoint)
     console.print("measuring the quality of every task for the channel-adaptive module ...")
-    other = load_dataset(data_set, "validation") if known is not None and "validation" in known.codes else None
-    if other is None:
-        raise SdrScError(
-            f"data set {shown(data_set)} has no validation part that the table could be measured on; use one that has."
-        )
-    contract = ship(trainer, other, known.of("validation", other.sha256) if known else None,
-                    known.teacher if known else "none", out, git)  # fmt: skip
+    contract = ship(trainer, held_out, of_held_out, known.teacher if known else "none", out, git)
     console.print(f"wrote {shown(out)} (model id {contract.model_id})")
     if known is not None and RETRIEVAL in tasks:
         test = load_dataset(data_set, "test")

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from sdr_sc.data.dataset import Dataset
 from sdr_sc.distill.accuracy import as_shipped, awgn_scores
@@ -54,6 +56,15 @@ def measure_cam_table(
     )
 
 
+def float_tensors(module: nn.Module, in_16_bits: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """What a weights file holds of a module: its floating-point values by name, some of them in 16 bits."""
+    return {
+        name: (value.half() if name in in_16_bits else value).detach().contiguous().numpy()
+        for name, value in module.state_dict().items()
+        if value.is_floating_point()
+    }
+
+
 def ship(trainer: Trainer, data: Dataset, out: Path, git: str) -> ModelContract:
     """Write ``out`` (safetensors) and, beside it, ``<stem>.contract.json`` and the model card ``<stem>.md``.
 
@@ -70,14 +81,9 @@ def ship(trainer: Trainer, data: Dataset, out: Path, git: str) -> ModelContract:
     """
     config = trainer.config
     student = as_shipped(trainer.average.cpu(), config)
-    tensors = {
-        name: value.detach().contiguous().numpy()
-        for name, value in student.state_dict().items()
-        if value.is_floating_point()
-    }
     contract = weights.save(
         out,
-        tensors,
+        float_tensors(student),
         ModelContract(
             name=out.stem,
             model_id="0" * 16,

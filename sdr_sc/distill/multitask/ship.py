@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sdr_sc.data.dataset import Dataset
+from sdr_sc.distill.export.finish import float_tensors
 from sdr_sc.distill.multitask.card import card
 from sdr_sc.distill.multitask.measured import RECALL_FIRST, scores
 from sdr_sc.distill.multitask.objective import RETRIEVAL
@@ -80,14 +81,9 @@ def ship(
     config, lesson = trainer.config, trainer.lesson
     student = trainer.average.eval()
     tables = {f"{name}.weight" for name, module in student.named_modules() if isinstance(module, nn.Embedding)}
-    tensors = {
-        name: (value.half() if name in tables else value).detach().contiguous().numpy()  # rows of words: half the file
-        for name, value in student.state_dict().items()
-        if value.is_floating_point()
-    }
     contract = weights.save(
         out,
-        tensors,
+        float_tensors(student, tables),  # rows of words: half the file
         ModelContract(
             name=out.stem,
             model_id="0" * 16,
