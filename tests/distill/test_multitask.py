@@ -13,8 +13,9 @@ from sdr_sc.cli.shared.distill_tasks import distill_tasks
 from sdr_sc.data.dataset import Split
 from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.distill.multitask.config import MultiTaskConfig
+from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.ship import ship
-from sdr_sc.distill.multitask.train import Lesson, MultiTaskTrainer
+from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
 from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.files import write_whole

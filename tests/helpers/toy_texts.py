@@ -12,8 +12,9 @@ import torch
 from sdr_sc.data.dataset import SetInfo, Split, Targets, TextSet, register_dataset
 from sdr_sc.data.texts import Texts
 from sdr_sc.distill.multitask.config import MultiTaskConfig
+from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.ship import ship
-from sdr_sc.distill.multitask.train import Lesson, MultiTaskTrainer
+from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.distill.multitask.vectors import reduce_vectors
 from sdr_sc.semantic.gallery import Gallery
 

@@ -60,9 +60,10 @@ def distill_tasks(
 
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.distill.multitask.config import MultiTaskConfig
+    from sdr_sc.distill.multitask.lesson import Lesson
     from sdr_sc.distill.multitask.objective import RETRIEVAL
     from sdr_sc.distill.multitask.ship import ship
-    from sdr_sc.distill.multitask.train import Lesson, MultiTaskTrainer
+    from sdr_sc.distill.multitask.train import MultiTaskTrainer
     from sdr_sc.distill.multitask.vectors import TeacherVectors
     from sdr_sc.results.rows import check_writable, git_commit
     from sdr_sc.semantic.gallery import Gallery
