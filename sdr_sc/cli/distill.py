@@ -129,7 +129,18 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     help="Several tasks of the data set, with commas between, such as classification,retrieval: one student that "
     "answers all of them. Takes --vectors in place of a teacher.",
 )
-@click.option("--vectors", type=click.Path(path_type=Path), help="With --tasks: file of 'sdr-sc teacher vectors'.")
+@click.option(
+    "--vectors",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --tasks: file of 'sdr-sc teacher vectors', for each data set that is joined.",
+)
+@click.option(
+    "--hints",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --tasks: file of a picture teacher's vectors, which the encoder learns from beside.",
+)
 @click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="With --tasks: batches.")
 @click.pass_context
 def command(
@@ -165,7 +176,8 @@ def command(
     device: str,
     threads: int,
     tasks: str | None,
-    vectors: Path | None,
+    vectors: tuple[Path, ...],
+    hints: tuple[Path, ...],
     steps: int,
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption.
@@ -183,13 +195,14 @@ def command(
         refuse_others(context)
         own = click.core.ParameterSource.COMMANDLINE
         distill_tasks(
-            tuple(tasks.split(",")), vectors, steps, data_set,
+            tuple(tasks.split(",")), vectors, hints, steps, data_set,
             encoder if context.get_parameter_source("encoder") == own else None, out, checkpoint, seed, batch_items,
             k_list if context.get_parameter_source("k_list") == own else None, labels, threads,
         )  # fmt: skip
         return
-    if vectors is not None:
-        raise SdrScError("--vectors has no effect without --tasks; give both.")
+    if vectors or hints:
+        option = "--vectors" if vectors else "--hints"
+        raise SdrScError(f"{option} has no effect without --tasks; give both.")
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")
     if labels_only and (soft_weight or feature_weight):

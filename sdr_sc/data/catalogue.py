@@ -15,6 +15,7 @@ import sdr_sc.data.wordnet  # noqa: F401  # these register themselves
 from sdr_sc.data.cifar import load_cifar
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, LOADERS, ImageSet, Split
 from sdr_sc.data.image_folder import load_folder
+from sdr_sc.data.joint.joined import JOINT, load_joined
 from sdr_sc.data.npz import load_npz
 from sdr_sc.data.own_options import checked, parse_spec, with_options
 from sdr_sc.data.splits import SPLITS
@@ -33,8 +34,9 @@ def load_dataset(spec: str = DEFAULT_DATA_SET, split: Split = "test") -> Any:
     """A data set.
 
     Args:
-        spec: a registered name; or the path of a folder of class folders with pictures, an ``.npz`` file, or CIFAR's
-            archive or folder, which options may follow: ``pictures,size=32,colour=grey`` (see `own_options`).
+        spec: a registered name; several with ``+`` between (see `sdr_sc.data.joint.joined`); or the path of a folder of
+            class folders with pictures, an ``.npz`` file, or CIFAR's archive or folder, which options may follow:
+            ``pictures,size=32,colour=grey`` (see `own_options`).
         split: which part.
 
     Raises:
@@ -44,6 +46,8 @@ def load_dataset(spec: str = DEFAULT_DATA_SET, split: Split = "test") -> Any:
         raise DataSetError(f"split is {split!r}; use 'train' or 'test', or 'validation' where the data set has it.")
     if spec in LOADERS:
         return LOADERS[spec](split)
+    if JOINT in spec and spec.split(JOINT, 1)[0] in LOADERS:
+        return load_joined(spec, split)
     if split == "validation":
         raise DataSetError(f"data set {shown(spec)} has no validation part; hold out a part of its 'train'.")
     return _load_own(spec, split)

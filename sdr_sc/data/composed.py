@@ -50,13 +50,17 @@ def fitted(drawing: np.ndarray) -> np.ndarray:
     square = np.zeros((4, side, side), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
     square[:, top : top + height, left : left + width] = values.transpose(2, 0, 1)
-    shares = _area_shares(side, SOURCE_SIDE)
+    shares = area_shares(side, SOURCE_SIDE)
     return np.ascontiguousarray((shares @ square @ shares.T).transpose(1, 2, 0))
 
 
 @lru_cache(maxsize=8)
-def _area_shares(of: int, into: int) -> np.ndarray:
-    """How much of each of ``of`` pixels lies in each of ``into``: float32 (into, of), rows of sum 1."""
+def area_shares(of: int, into: int) -> np.ndarray:
+    """How much of each of ``of`` pixels lies in each of ``into``: float32 (into, of), rows of sum 1.
+
+    >>> area_shares(3, 2).round(3).tolist()
+    [[0.667, 0.333, 0.0], [0.0, 0.333, 0.667]]
+    """
     edges = np.arange(into + 1) * (of / into)
     pixels = np.arange(of)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)

@@ -214,6 +214,4 @@ def _curve(axes: Axes, rates: Rates, found: Sequence[Rate | None], place: int, s
     low = [pair[1].uses - (pair[0].low or pair[1]).uses if pair else 0.0 for pair in there]
     high = [(pair[0].high or pair[1]).uses - pair[1].uses if pair else 0.0 for pair in there]
     look = {"color": LIGHT[SERIES[place % len(SERIES)]], "marker": _MARKERS[place % len(_MARKERS)], "ms": 6}
-    axes.errorbar(
-        rates.snrs, middle, [low, high], capsize=2.5, elinewidth=1.1, label=plain_text(scheme, 40), **look
-    )
+    axes.errorbar(rates.snrs, middle, [low, high], capsize=2.5, elinewidth=1.1, label=plain_text(scheme, 40), **look)

@@ -73,6 +73,16 @@ class Gallery:
             )
         return cls(tuple(names), vectors[first], space)
 
+    def some(self, entries: np.ndarray) -> Gallery:
+        """Some of the entries, which then have the numbers from 0 in this order.
+
+        Args:
+            entries: int (n,), places among the names.
+        """
+        return Gallery(
+            tuple(self.names[place] for place in entries), self.vectors[entries], self.space, self.temperature
+        )
+
     def search(self, outputs: np.ndarray, top: int = 5) -> TaskAnswer:
         """The entries nearest to a decoder's vectors, by their cosine.
 

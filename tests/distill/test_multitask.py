@@ -208,10 +208,10 @@ def test_the_command_learns_from_labels_alone_and_needs_held_out_items(tmp_path:
 
     toy_texts.register()
 
-    values = (None, 3, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
+    values = ((), (), 3, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
     distill_tasks(("classification",), *values)
     assert [task.name for task in weights.read_contract(tmp_path / "x.safetensors").tasks] == ["classification"]
-    other = (None, 3, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
+    other = ((), (), 3, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
     with pytest.raises(SdrScError, match="has no validation part"):
         distill_tasks(("classification",), *other)
     assert not (tmp_path / "y.state").exists(), "and says so before it trains"

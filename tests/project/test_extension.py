@@ -247,7 +247,7 @@ def test_what_nobody_registered_is_refused_in_one_sentence(model: Path) -> None:
     contract = weights.read_contract(model)
     for old, new, words in (
         ('"below"', '"chord"', "task 'chord' is unknown; this program knows below, classification"),
-        ('"tone"', '"smell"', "modality 'smell' is unknown; this program knows image, text, tone"),
+        ('"tone"', '"smell"', "modality 'smell' is unknown; this program knows image, image_text, text, tone"),
     ):
         text = unsealed_text(contract).replace(old, new)
         with pytest.raises(ContractError, match=words):

@@ -13,10 +13,12 @@ from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.errors import SdrScError
 
 TAKEN = {
-    *("tasks", "vectors", "steps", "data_set", "out", "checkpoint", "seed", "encoder", "batch_items", "k_list"),
-    *("labels", "threads", "labels_only"),
+    *("tasks", "vectors", "hints", "steps", "data_set", "out", "checkpoint", "seed", "encoder", "batch_items"),
+    *("k_list", "labels", "threads", "labels_only"),
 }
 """Options of ``distill`` that mean something with several tasks."""
+ENCODERS = {"text": "text", "image_text": "image_text"}
+"""Kinds of the usual encoders of modalities; ``dense`` of others."""
 _REPORT_EVERY = 50
 
 
@@ -34,7 +36,8 @@ def refuse_others(context: click.Context) -> None:
 
 def distill_tasks(
     tasks: tuple[str, ...],
-    vectors: Path | None,
+    vectors: tuple[Path, ...],
+    hints: tuple[Path, ...],
     steps: int,
     data_set: str,
     encoder: str | None,
@@ -49,7 +52,8 @@ def distill_tasks(
     """Train, and write the model and the gallery of the test items.
 
     Args:
-        vectors: file of `sdr-sc teacher vectors`; None for the labels alone.
+        vectors: files of `sdr-sc teacher vectors`, one for each data set; none for the labels alone.
+        hints: files of a picture teacher's vectors, which the encoder learns from beside.
         encoder, k_list: None for the usual ones.
 
     Raises:
@@ -60,6 +64,7 @@ def distill_tasks(
 
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.distill.multitask.config import MultiTaskConfig
+    from sdr_sc.distill.multitask.joined_vectors import check_one_space, hints_for, vectors_for
     from sdr_sc.distill.multitask.lesson import Lesson
     from sdr_sc.distill.multitask.objective import RETRIEVAL
     from sdr_sc.distill.multitask.ship import ship
@@ -72,9 +77,10 @@ def distill_tasks(
     torch.set_num_threads(threads or 1)
     console, git = terminal(), git_commit()
     data = load_dataset(data_set, "train")
-    known = TeacherVectors.load(vectors) if vectors else None
+    files, hint_files = [TeacherVectors.load(path) for path in vectors], [TeacherVectors.load(path) for path in hints]
+    teacher = check_one_space(files) if files else "none"
     config = MultiTaskConfig(
-        tasks=tasks, encoder=encoder or ("text" if data.modality == "text" else "dense"), steps=steps,
+        tasks=tasks, encoder=encoder or ENCODERS.get(data.modality, "dense"), steps=steps,
         batch_items=batch_items, labels=labels, seed=seed,
     )  # fmt: skip
     if k_list is not None:
@@ -86,8 +92,11 @@ def distill_tasks(
     for target in (out, checkpoint):
         check_writable(target)
     held_out = load_dataset(data_set, "validation")  # before the training: where there is none, no table can be made
-    of_held_out = known.of("validation", held_out.sha256) if known else None
-    lesson = Lesson.of(data, config, None if known is None else known.of("train", data.sha256))
+    of_held_out = vectors_for(held_out, "validation", files) if files else None
+    lesson = Lesson.of(
+        data, config, vectors_for(data, "train", files) if files else None,
+        hints_for(data, "train", hint_files) if hint_files else None,
+    )  # fmt: skip
     trainer = MultiTaskTrainer(lesson, config)
     if checkpoint.is_file():
         trainer.resume(checkpoint)
@@ -100,13 +109,13 @@ def distill_tasks(
 
         trainer.run(None, report, _REPORT_EVERY, checkpoint)
     console.print("measuring the quality of every task for the channel-adaptive module ...")
-    contract = ship(trainer, held_out, of_held_out, known.teacher if known else "none", out, git)
+    contract = ship(trainer, held_out, of_held_out, teacher, out, git)
     console.print(f"wrote {shown(out)} (model id {contract.model_id})")
-    if known is not None and RETRIEVAL in tasks:
+    if files and RETRIEVAL in tasks:
         test = load_dataset(data_set, "test")
         path, names = out.with_suffix(".gallery"), test.names(RETRIEVAL)
         entries = test.targets(RETRIEVAL, np.arange(len(test)))
-        Gallery.of_entries(names, entries, known.of("test", test.sha256), known.teacher).save(path)
+        Gallery.of_entries(names, entries, vectors_for(test, "test", files), teacher).save(path)
         console.print(f"wrote {shown(path)}, the {len(names):,} entries of the test part")
     words = ["sdr-sc", "bench", "evidence", "multitask", str(out), "--data-set", data_set]
     console.print(f"measure it with '{command_line(words)}'")

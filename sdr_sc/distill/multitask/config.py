@@ -29,6 +29,8 @@ class MultiTaskConfig:
         cosine_weight, contrast_weight: of the distance from the teacher's vector, and of telling it from those of the
             batch's other items (Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018).
         contrast_temperature: of the latter.
+        alignment_weight: of the distance between a picture and its name, see `sdr_sc.distill.multitask.objective`.
+        hint_weight: of what the encoder's vector says of a picture teacher's.
         smoothing: of labels.
         dropout: of the encoder's vector.
         ema_decay: of the running mean of the weights, which is what ships.
@@ -55,6 +57,8 @@ class MultiTaskConfig:
     cosine_weight: float = 2.0
     contrast_weight: float = 1.5
     contrast_temperature: float = 0.07
+    alignment_weight: float = 0.5
+    hint_weight: float = 1.0
     smoothing: float = 0.05
     dropout: float = 0.1
     ema_decay: float = 0.998

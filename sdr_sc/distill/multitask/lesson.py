@@ -10,14 +10,53 @@ import torch
 from torch import Tensor
 
 from sdr_sc.data.dataset import Dataset
+from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.objective import RETRIEVAL, Batch
+from sdr_sc.distill.multitask.sampling import Sampler
 from sdr_sc.distill.split import draw_labelled
 from sdr_sc.errors import SdrScError
-from sdr_sc.semantic.modalities.base import modality_class, modality_of
+from sdr_sc.semantic.modalities.base import Modality, modality_class, modality_of
+from sdr_sc.semantic.modalities.image_text import ImageTextModality
+from sdr_sc.semantic.modalities.image_views import ViewPolicy
 from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
 
 UNKNOWN = -1
+_VIEWS = ViewPolicy(shift=2)
+
+
+class Inputs:
+    """What the encoder sees of items, made for a batch at a time; texts' numbers, which take long, are kept.
+
+    Args:
+        modality: of the items.
+        items: uint8 (n, ...).
+    """
+
+    def __init__(self, modality: Modality, items: np.ndarray) -> None:
+        self._modality, self._items = modality, items
+        self._numbers: np.ndarray | None = None
+        if isinstance(modality, ImageTextModality):
+            self._numbers = modality.tokens(items).astype(np.int32)
+            self._row = np.cumsum(~modality.are_pictures(items)) - 1
+        elif modality.name == "text":
+            self._numbers = modality.network_input(items).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def of(self, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Of some items: float32; pictures of things, which those of `JoinedSet` are, flipped and moved at random."""
+        modality = self._modality
+        if modality.name == "text" and self._numbers is not None:
+            return torch.from_numpy(self._numbers[chosen].astype(np.float32))
+        items = torch.from_numpy(self._items[chosen])
+        if isinstance(modality, ImageTextModality):
+            assert self._numbers is not None
+            shown = modality.augment(items, rng, _VIEWS).numpy()
+            rows = self._row[chosen][~modality.are_pictures(shown)]
+            return torch.from_numpy(modality.laid_out(shown, self._numbers[rows].astype(np.float32)))
+        return modality.training_input(items)
 
 
 @dataclass(frozen=True)
@@ -26,56 +65,84 @@ class Lesson:
 
     Attributes:
         data: the training part.
-        inputs: float32, what the encoder sees of all items.
+        inputs: what the encoder sees of all items.
         targets: int64 (items,) by classification task, `UNKNOWN` where it is not used.
         vectors: float32 (items, dimensions), the teacher's; None without one.
         modality: of the items, with its parameters.
         specs: the tasks as the contract will have them.
+        entries: int64 (items,), alike for items of one entry of the task `RETRIEVAL`; None without it.
+        hints: float32 (items, dimensions), of unit length: vectors of a teacher of pictures, 0 of items that it has not
+            seen; None without one.
     """
 
     data: Dataset
-    inputs: Tensor
+    inputs: Inputs
     targets: dict[str, Tensor]
     vectors: Tensor | None
     modality: ModalitySpec
     specs: tuple[TaskSpec, ...]
+    entries: Tensor | None = None
+    hints: Tensor | None = None
 
     @classmethod
-    def of(cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None) -> Lesson:
+    def of(
+        cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None, hints: np.ndarray | None = None
+    ) -> Lesson:
         """Of a training part.
 
         Args:
             vectors: float32 (items, dimensions), of unit length; needed where `RETRIEVAL` is one of the tasks.
+            hints: see the attribute.
 
         Raises:
             SdrScError: the data set lacks a task, or there are no vectors where they are needed.
         """
         if (RETRIEVAL in config.tasks) and vectors is None:
             raise SdrScError(f"the task {RETRIEVAL} is learned from a teacher's vectors; give them, or leave it out.")
-        if vectors is not None and len(vectors) != len(data):
-            raise SdrScError(f"{len(vectors)} vectors of a teacher for {len(data)} items; make them again.")
+        for given in (vectors, hints):
+            if given is not None and len(given) != len(data):
+                raise SdrScError(f"{len(given)} vectors of a teacher for {len(data)} items; make them again.")
         everything = np.arange(len(data))
         items = np.asarray(data.items(everything))
         kind = modality_class(data.modality)
         spec = ModalitySpec(data.modality, tuple(items.shape[1:]), kind.parameters_of(items))
-        specs, targets = [], {}
+        specs, targets, entries = [], {}, None
         for task in config.tasks:
             if task == RETRIEVAL:
                 assert vectors is not None
                 specs.append(TaskSpec(task, (), vectors.shape[1]))
+                if RETRIEVAL in data.tasks:
+                    entries = torch.from_numpy(np.asarray(data.targets(task, everything), np.int64))
                 continue
             found = np.asarray(data.targets(task, everything), np.int64)
             if config.labels:
-                known = draw_labelled(found, everything, config.labels, config.seed)
+                known = draw_labelled(found, everything[found >= 0], config.labels, config.seed)
                 found = np.where(np.isin(everything, known), found, UNKNOWN)
             targets[task] = torch.from_numpy(found)
             specs.append(TaskSpec(task, tuple(data.names(task))))
-        inputs = torch.from_numpy(modality_of(spec).network_input(items))
-        known_vectors = None if vectors is None else torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
-        return cls(data, inputs, targets, known_vectors, spec, tuple(specs))
+        return cls(
+            data, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
+            _tensor(hints),
+        )  # fmt: skip
 
-    def batch(self, chosen: np.ndarray) -> Batch:
+    def sampler(self, batch_items: int, seed: int) -> Sampler:
+        """Of the items of a training step: of a `JoinedSet` the shares of its kinds, with the names of pictures."""
+        if not isinstance(self.data, JoinedSet):
+            return Sampler([(np.arange(len(self.data)), 1.0)], None, batch_items, seed)
+        names = self.data.names_of_items if any(one.kind == "names" for one in self.data.members) else None
+        return Sampler(self.data.strata, names, batch_items, seed)
+
+    def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
         """Of some items."""
         places = torch.from_numpy(chosen)
-        vectors = None if self.vectors is None else self.vectors[places]
-        return Batch(self.inputs[places], {task: found[places] for task, found in self.targets.items()}, vectors)
+        inputs = self.inputs.of(chosen, rng)
+        joined = isinstance(self.data, JoinedSet)
+        vectors, entries, hints = (
+            None if values is None else values[places] for values in (self.vectors, self.entries, self.hints)
+        )
+        targets = {task: found[places] for task, found in self.targets.items()}
+        return Batch(inputs, targets, vectors, entries, hints, inputs[:, 0] > 0 if joined else None)
+
+
+def _tensor(values: np.ndarray | None) -> Tensor | None:
+    return None if values is None else torch.from_numpy(np.ascontiguousarray(values, np.float32))

@@ -31,6 +31,7 @@ def scores(
     snrs_db: Sequence[float],
     estimate_noise: float,
     seed: int,
+    weight: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Mean score of each task for each SNR and k, float64 (len(snrs_db), len(k_list)), 0 to 1.
 
@@ -41,10 +42,13 @@ def scores(
         specs: the tasks, in the order of the decoder's outputs.
         gallery: for `RETRIEVAL`, whose score is R@5; None where it is not to be measured.
         estimate_noise: power of the channel estimate's error over the noise power.
+        weight: of each item in the mean; None for one weight. Items without a target do not count.
     """
     generator = torch.Generator().manual_seed(seed)
     ends = np.cumsum([0, *(task_of(spec.name).outputs(spec) for spec in specs)]).tolist()
     found = {task: np.zeros((len(snrs_db), len(k_list))) for task in targets}
+    counts = np.ones(len(inputs)) if weight is None else weight
+    shares = {task: np.where(ids >= 0, counts, 0.0) for task, ids in targets.items()}
     pooled = torch.cat([student.encoder.pooled(part) for part in inputs.split(_BATCH)])
     for row, snr_db in enumerate(snrs_db):
         snr = torch.full((len(inputs),), float(snr_db))
@@ -60,9 +64,10 @@ def scores(
                 if spec.name == RETRIEVAL:
                     if gallery is not None:
                         ids = gallery.search(outputs[:, start:stop], RECALL_FIRST).ids
-                        found[spec.name][row, column] = (ids == wanted[:, None]).any(axis=1).mean()
+                        right = (ids == wanted[:, None]).any(axis=1)
+                        found[spec.name][row, column] = np.average(right, weights=shares[spec.name])
                     continue
                 task = task_of(spec.name)
                 best = task.answer(outputs[:, start:stop], spec).best
-                found[spec.name][row, column] = float(task.score(best, wanted).mean())
+                found[spec.name][row, column] = np.average(task.score(best, wanted), weights=shares[spec.name])
     return found

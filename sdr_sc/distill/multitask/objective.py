@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -26,30 +28,38 @@ class MultiTaskStudent(nn.Module):
         config: the settings.
         outputs: of each task.
         item_shape: of the items.
+        hints: numbers of a hint, see `Lesson`; 0 without any. What finds them is not part of the model.
     """
 
-    def __init__(self, config: MultiTaskConfig, outputs: tuple[int, ...], item_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, config: MultiTaskConfig, outputs: tuple[int, ...], item_shape: tuple[int, ...], hints: int = 0
+    ) -> None:
         super().__init__()
         self.encoder = make_encoder(config.encoder, config.k_list[-1], item_shape)
         self.decoder = MultiTaskDecoder(outputs, config.k_list[-1], config.decoder_width)
         self.dropout = nn.Dropout(config.dropout)
-
-    def symbols(self, inputs: Tensor, snr_db: Tensor) -> Tensor:
-        """float32 (items, k_max, 2), not yet normalised in power."""
-        return self.encoder.from_pooled(self.dropout(self.encoder.pooled(inputs)), snr_db)
+        self.hint = nn.Linear(self.encoder.width, hints) if hints else None
 
 
+@dataclass(frozen=True)
 class Batch:
     """What a step learns from.
 
-    Args:
+    Attributes:
         inputs: float32, what the encoder sees.
         targets: int64 (items,) by classification task, -1 where it is not used.
         vectors: float32 (items, dimensions), the teacher's, of unit length; None without a teacher.
+        entries: int64 (items,), alike for items of one entry; None where each is of its own.
+        hints: float32 (items, dimensions), of unit length or 0; see `Lesson`.
+        is_text: bool (items,), which are texts where others are pictures; None where all are of one kind.
     """
 
-    def __init__(self, inputs: Tensor, targets: dict[str, Tensor], vectors: Tensor | None) -> None:
-        self.inputs, self.targets, self.vectors = inputs, targets, vectors
+    inputs: Tensor
+    targets: dict[str, Tensor]
+    vectors: Tensor | None
+    entries: Tensor | None = None
+    hints: Tensor | None = None
+    is_text: Tensor | None = None
 
 
 def losses(
@@ -72,7 +82,8 @@ def losses(
     snr_db = config.snr_min_db + span * torch.rand(items, generator=generator)
     others = rng.choice(config.k_list[:-1], min(_PREFIXES - 1, len(config.k_list) - 1), replace=False)
     k_list = (*sorted(int(k) for k in others), k_max)
-    sent = normalise_prefixes(student.symbols(batch.inputs, snr_db), k_list)
+    pooled = student.encoder.pooled(batch.inputs)
+    sent = normalise_prefixes(student.encoder.from_pooled(student.dropout(pooled), snr_db), k_list)
     received, received_snr_db, _ = lmmse_channel(
         sent.flatten(0, 1), snr_db.repeat(len(k_list)), generator, config.fading_fraction, None, config.estimate_noise
     )
@@ -87,20 +98,32 @@ def losses(
             found[task] = config.class_weight * term.mean() * known.float().mean()
     if batch.vectors is not None and RETRIEVAL in parts:
         share = torch.tensor([vector_share(one) for one in k_list])
-        cosine, contrast = vector_losses(outputs[..., parts[RETRIEVAL]], batch.vectors, config.contrast_temperature)
+        vectors, temperature = outputs[..., parts[RETRIEVAL]], config.contrast_temperature
+        cosine, contrast = vector_losses(vectors, batch.vectors, temperature, batch.entries)
         found["cosine"] = config.cosine_weight * (share * cosine).mean()
         found["contrast"] = config.contrast_weight * (share * contrast).mean()
+        if batch.is_text is not None and batch.entries is not None and config.alignment_weight:
+            apart = alignment(vectors, batch.entries, batch.is_text, temperature)
+            found["alignment"] = config.alignment_weight * (share * apart).mean()
+    if batch.hints is not None and student.hint is not None and config.hint_weight:
+        seen = batch.hints.square().sum(dim=1) > 0
+        if bool(seen.any()):
+            guess = nn.functional.normalize(student.hint(pooled[seen]), dim=1)
+            found["hint"] = config.hint_weight * (1.0 - (guess * batch.hints[seen]).sum(dim=1)).mean()
     found["loss"] = torch.stack(list(found.values())).sum()
     return found
 
 
-def vector_losses(outputs: Tensor, wanted: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def vector_losses(
+    outputs: Tensor, wanted: Tensor, temperature: float, entries: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """How far vectors are from the teacher's: 1 - cosine, and cross entropy of telling an item's own teacher vector
     from those of the batch's other items.
 
     Args:
         outputs: float32 (prefixes, items, dimensions).
         wanted: float32 (items, dimensions), of unit length.
+        entries: int64 (items,); items of the same entry are not told apart.
 
     Returns:
         float32 (prefixes,) each, means over the items.
@@ -113,4 +136,37 @@ def vector_losses(outputs: Tensor, wanted: Tensor, temperature: float) -> tuple[
     found = nn.functional.normalize(outputs, dim=2)
     cosine = 1.0 - (found * wanted).sum(dim=2).mean(dim=1)
     logits = found @ wanted.T / temperature
+    if entries is not None:
+        twins = (entries[:, None] == entries) & ~torch.eye(len(entries), dtype=torch.bool)
+        logits = logits.masked_fill(twins, -torch.inf)
     return cosine, -torch.log_softmax(logits, dim=2).diagonal(dim1=1, dim2=2).mean(dim=1)
+
+
+def alignment(outputs: Tensor, entries: Tensor, is_text: Tensor, temperature: float) -> Tensor:
+    """Cross entropy of finding an item's counterpart of the other modality among those of the batch, both ways, by what
+    the receiver makes of each (as Radford et al., "Learning Transferable Visual Models From Natural Language
+    Supervision", 2021, at the channel's far end).
+
+    Args:
+        outputs: float32 (prefixes, items, dimensions).
+        entries: int64 (items,), alike for counterparts.
+        is_text: bool (items,).
+
+    Returns:
+        float32 (prefixes,), mean over the items that have a counterpart; 0 where none has.
+
+    >>> vectors, which = torch.eye(2).repeat(2, 1), torch.tensor([False, False, True, True])
+    >>> alignment(vectors[None], torch.tensor([0, 1, 0, 1]), which, 0.05).item() < 1e-6
+    True
+    """
+    found = nn.functional.normalize(outputs, dim=2)
+    cosines = found[:, ~is_text] @ found[:, is_text].transpose(1, 2) / temperature
+    same = entries[~is_text][:, None] == entries[is_text]
+    total, count = outputs.new_zeros(len(outputs)), 0
+    for logits, own in ((cosines, same), (cosines.transpose(1, 2), same.T)):
+        has = own.any(dim=1)
+        if bool(has.any()):
+            right = torch.logsumexp(logits[:, has].masked_fill(~own[has], -torch.inf), dim=2)
+            total = total + (torch.logsumexp(logits[:, has], dim=2) - right).sum(dim=1)
+            count += int(has.sum())
+    return total / max(count, 1)

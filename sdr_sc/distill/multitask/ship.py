@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sdr_sc.data.dataset import Dataset
+from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.distill.export.finish import float_tensors
 from sdr_sc.distill.multitask.card import card
 from sdr_sc.distill.multitask.measured import RECALL_FIRST, scores
@@ -45,7 +46,7 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
     found = scores(
         trainer.average.eval(), inputs, targets, specs, gallery, config.k_list, list(grid), config.estimate_noise,
-        config.seed,
+        config.seed, item_weights(held_out),
     )  # fmt: skip
     rounded = {name: tuple(tuple(round(float(one), 4) for one in row) for row in rows) for name, rows in found.items()}
     first = specs[0].name
@@ -58,6 +59,16 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
         measured_on=f"{len(held_out)} held-out {held_out.modality}s, AWGN, estimated channel{recall}",
         others=rounded,
     )
+
+
+def item_weights(data: Dataset) -> np.ndarray | None:
+    """Of items of several kinds, so that each kind counts by its share in training; None where all are of one."""
+    if not isinstance(data, JoinedSet):
+        return None
+    found = np.zeros(len(data))
+    for places, share in data.strata:
+        found[places] = share / len(places)
+    return found
 
 
 def ship(
@@ -81,9 +92,10 @@ def ship(
     config, lesson = trainer.config, trainer.lesson
     student = trainer.average.eval()
     tables = {f"{name}.weight" for name, module in student.named_modules() if isinstance(module, nn.Embedding)}
+    values = float_tensors(student, tables)  # rows of words in 16 bits: half the file
     contract = weights.save(
         out,
-        float_tensors(student, tables),  # rows of words: half the file
+        {name: value for name, value in values.items() if not name.startswith("hint.")},
         ModelContract(
             name=out.stem,
             model_id="0" * 16,

@@ -48,9 +48,11 @@ class MultiTaskTrainer:
         self.parts = {
             spec.name: slice(start, stop) for spec, start, stop in zip(lesson.specs, ends, ends[1:], strict=False)
         }
+        hints = 0 if lesson.hints is None else lesson.hints.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape))
+            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape), hints)
+        self.sampler = lesson.sampler(config.batch_items, config.seed)
         self.average = copy.deepcopy(self.student)
         tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]
         taken = {id(one) for one in tables}
@@ -97,9 +99,10 @@ class MultiTaskTrainer:
         seeds = np.random.SeedSequence((self.config.seed, self.step)).spawn(3)
         rng = np.random.default_rng(seeds[0])
         generator = torch.Generator().manual_seed(int(seeds[1].generate_state(1)[0]))
+        batch = self.lesson.batch(self.sampler.chosen(self.step), rng)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds[2].generate_state(1)[0]))  # of dropout
-            found = losses(self.student, self.lesson.batch(self._chosen()), self.config, self.parts, rng, generator)
+            found = losses(self.student, batch, self.config, self.parts, rng, generator)
         self.optimiser.zero_grad(set_to_none=True)
         found["loss"].backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), _CLIP)
@@ -108,26 +111,6 @@ class MultiTaskTrainer:
         self.step += 1
         self._update_average()
         return found
-
-    def _chosen(self) -> np.ndarray:
-        """Items of the next step: each once in a round through all."""
-        items, batch = len(self.lesson.inputs), self.config.batch_items
-        found: list[np.ndarray] = []
-        place = self.step * batch
-        while sum(map(len, found)) < batch:
-            order = self._order(place // items)
-            part = order[place % items : place % items + batch - sum(map(len, found))]
-            found.append(part)
-            place += len(part)
-        return np.concatenate(found)
-
-    def _order(self, number: int) -> np.ndarray:
-        """Of a round; the last one is kept."""
-        kept: tuple[int, np.ndarray] | None = getattr(self, "_kept_order", None)
-        if kept is None or kept[0] != number:
-            rng = np.random.default_rng((self.config.seed, number, len(self.lesson.inputs)))
-            kept = self._kept_order = (number, rng.permutation(len(self.lesson.inputs)))
-        return kept[1]
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -38,25 +38,26 @@ class FiLM(nn.Module):
         return x * (1.0 + scale) + shift
 
 
-def _conv(n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
+def convolution(n_in: int, n_out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution without bias that keeps the sides at stride 1, batch norm and ReLU."""
+    inner = nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False)
+    return nn.Sequential(inner, nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two 3x3 convolutions with a skip path around them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _conv(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+            convolution(width, width), nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.body(x))
 
 
-class _WeightedPool(nn.Module):
+class WeightedPool(nn.Module):
     """Each channel's weighted sum over its map, with weights of its own: items are aligned, and place matters
     (the global depthwise convolution of Chen et al., "MobileFaceNets", 2018)."""
 
@@ -117,20 +118,20 @@ class StudentEncoder(Encoder):
         maps = [_map_side(side) for side in item_shape[-2:]]
         stages: list[nn.Module] = []
         while max(maps) > _LARGEST_MAP * 2:
-            stages.append(_conv(middle, middle, stride=2))
+            stages.append(convolution(middle, middle, stride=2))
             maps = [-(-side // 2) for side in maps]
         last = 2 if max(maps) > _LARGEST_MAP else 1
         self.features = nn.Sequential(
-            _conv(item_shape[0] if len(item_shape) == 3 else 1, first, 5, stride=2),
+            convolution(item_shape[0] if len(item_shape) == 3 else 1, first, 5, stride=2),
             nn.Conv2d(first, middle, 3, padding=1, bias=False),
             nn.MaxPool2d(2),  # before norm and ReLU, which then work on a quarter of the map
             nn.BatchNorm2d(middle),
             nn.ReLU(inplace=True),
             *stages,
-            _Residual(middle),
-            _conv(middle, self.width, stride=last),
+            Residual(middle),
+            convolution(middle, self.width, stride=last),
         )
-        self.pool = _WeightedPool(self.width, *(-(-side // last) for side in maps))
+        self.pool = WeightedPool(self.width, *(-(-side // last) for side in maps))
         self.hidden = nn.Linear(self.width, hidden)
         self.film = FiLM(hidden)
         self.symbols = nn.Linear(hidden, 2 * k_max)

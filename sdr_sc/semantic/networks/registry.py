@@ -18,11 +18,14 @@ from sdr_sc.semantic.import_path import made_module
 from sdr_sc.semantic.networks.base import Encoder, OwnEncoder
 from sdr_sc.semantic.networks.dense import SmallEncoder, StudentDecoder, StudentEncoder
 from sdr_sc.semantic.networks.heads import MultiTaskDecoder
+from sdr_sc.semantic.networks.image_text import ImageTextEncoder
 from sdr_sc.semantic.networks.text import TextEncoder
 from sdr_sc.shown import shown
 
 NETWORKS_VARIABLE = "SDR_SC_NETWORKS"
-_ENCODERS: dict[str, type[Encoder]] = {one.kind: one for one in (StudentEncoder, SmallEncoder, TextEncoder)}
+_ENCODERS: dict[str, type[Encoder]] = {
+    one.kind: one for one in (StudentEncoder, SmallEncoder, TextEncoder, ImageTextEncoder)
+}
 _allowed: set[str] = set()
 
 
