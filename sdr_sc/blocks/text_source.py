@@ -17,7 +17,6 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
-from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.data.texts import LARGEST_INPUT, text_items
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import LAST_ITEM
@@ -25,6 +24,7 @@ from sdr_sc.link.frames.frame_news import truth_meta
 from sdr_sc.link.frames.frame_record import NOT_KNOWN
 from sdr_sc.link.parameters import require_text
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.shown import reason_of, shown
 
 DEFAULT_TEXT_MODEL = "wordnet_student"
@@ -35,7 +35,7 @@ _POLL_S, _TAIL_S = 0.01, 0.02
 
 
 class text_source(gr.sync_block):
-    """Emits each line as an item of a text model, with the stream tag ``item_id``, which counts from 0.
+    """Emits each line as an item of a model of texts (and of pictures), with the stream tag ``item_id``, from 0 on.
 
     A line is cleaned and cut as texts of data sets are (`sdr_sc.data.texts`); an empty one is an item of no bytes. The
     end of the input, such as Ctrl-D, ends the stream.
@@ -61,7 +61,8 @@ class text_source(gr.sync_block):
         gr.sync_block.__init__(self, "sdr_sc_text_source", in_sig=None, out_sig=[np.uint8])
         require_text("text source", file=file, model=model)
         contract = weights.read_contract(model, "encoder")
-        if contract.modality.name != "text":
+        self._modality = modality_of(contract.modality)
+        if not self._modality.longest_text:
             raise BlockError(
                 f"text source: model {contract.name!r} takes items of the modality {shown(contract.modality.name)!r}; "
                 "choose a model of texts."
@@ -119,13 +120,14 @@ class text_source(gr.sync_block):
         room = len(output_items[0]) // self.item_bytes
         lines = self._next(min(room, _TOGETHER))
         if lines:
-            found = text_items((line for line, _ in lines), self.item_bytes - HEAD_BYTES)
+            longest = self._modality.longest_text
+            found = text_items((line for line, _ in lines), longest)
             cut = found.cut + np.array([beyond for _, beyond in lines])
             self.texts_cut += int(np.count_nonzero(cut))
             self.characters_cut += int(cut.sum())
-            items = found.batch.slots(self.item_bytes - HEAD_BYTES)
+            items = self._modality.items_of_texts(found.batch.slots(longest))
             ids = np.arange(self.texts_sent, self.texts_sent + len(items))
-            meta = truth_meta(ids, np.full(len(items), NOT_KNOWN), "text", self._shape)
+            meta = truth_meta(ids, np.full(len(items), NOT_KNOWN), self._modality.name, self._shape)
             self.message_port_pub(_TRUTH, make_pdu(meta, items.ravel()))
             output_items[0][: items.size] = items.ravel()
             first = self.nitems_written(0)

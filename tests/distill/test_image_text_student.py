@@ -183,6 +183,9 @@ def test_an_item_is_shown_as_what_it_is() -> None:
     thumbnail = shown.thumbnail(picture)
     assert thumbnail is not None and thumbnail.shape == (3, 16, 16) and shown.thumbnail(text) is None
     assert shown.text(text) == toy_texts.load("test").texts[0]
+    modality = modality_of(ModalitySpec("image_text", data.item_shape))
+    typed = modality.items_of_texts(toy_texts.load("test").texts.slots(np.array([0]), modality.longest_text))
+    assert np.array_equal(typed[0], text) and modality.longest_text == 256
 
 
 @pytest.mark.parametrize(

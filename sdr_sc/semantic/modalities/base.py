@@ -49,6 +49,15 @@ class Modality:
         """The same in training, on the device where the items are."""
         raise NotImplementedError
 
+    @property
+    def longest_text(self) -> int:
+        """Bytes of the longest text that an item may be; 0 where no item is a text."""
+        return 0
+
+    def items_of_texts(self, slots: np.ndarray) -> np.ndarray:
+        """Texts as items, uint8 (n, *shape), from slots (`sdr_sc.data.ragged`) for texts of `longest_text` bytes."""
+        raise NotImplementedError
+
     @classmethod
     def parameters_of(cls, items: np.ndarray) -> dict[str, Any]:
         """The contract's parameters for a model that is trained on these items, such as their normalisation."""

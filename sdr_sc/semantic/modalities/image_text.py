@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdr_sc.data.joint.slots import PICTURE, TEXT, longest_text, planes_of, side_of, texts_of
+from sdr_sc.data.joint.slots import PICTURE, TEXT, longest_text, planes_of, side_of, text_slots, texts_of
 from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.semantic.modalities.base import Modality, register_modality
 from sdr_sc.semantic.modalities.image import ImageModality
@@ -87,6 +87,13 @@ class ImageTextModality(Modality):
         import torch
 
         return torch.from_numpy(self.network_input(items.cpu().numpy())).to(items.device)
+
+    @property
+    def longest_text(self) -> int:
+        return int(self._longest)
+
+    def items_of_texts(self, slots: np.ndarray) -> np.ndarray:
+        return text_slots(slots, side_of(self.spec.shape[0]))
 
     @classmethod
     def parameters_of(cls, items: np.ndarray) -> dict[str, Any]:

@@ -67,6 +67,13 @@ class TextModality(Modality):
 
         return torch.from_numpy(self.network_input(items.cpu().numpy())).to(items.device)
 
+    @property
+    def longest_text(self) -> int:
+        return self.spec.shape[0] - HEAD_BYTES
+
+    def items_of_texts(self, slots: np.ndarray) -> np.ndarray:
+        return slots
+
     @classmethod
     def parameters_of(cls, items: np.ndarray) -> dict[str, Any]:
         return TokenSizes()._asdict()
