@@ -141,6 +141,13 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     type=click.Path(path_type=Path),
     help="With --tasks: file of a picture teacher's vectors, which the encoder learns from beside.",
 )
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="With --tasks: another setting of the training, such as alignment_weight=0; see docs/multitask.md.",
+)
 @click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="With --tasks: batches.")
 @click.pass_context
 def command(
@@ -178,6 +185,7 @@ def command(
     tasks: str | None,
     vectors: tuple[Path, ...],
     hints: tuple[Path, ...],
+    settings: tuple[str, ...],
     steps: int,
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption.
@@ -195,13 +203,13 @@ def command(
         refuse_others(context)
         own = click.core.ParameterSource.COMMANDLINE
         distill_tasks(
-            tuple(tasks.split(",")), vectors, hints, steps, data_set,
+            tuple(tasks.split(",")), vectors, hints, settings, steps, data_set,
             encoder if context.get_parameter_source("encoder") == own else None, out, checkpoint, seed, batch_items,
             k_list if context.get_parameter_source("k_list") == own else None, labels, threads,
         )  # fmt: skip
         return
-    if vectors or hints:
-        option = "--vectors" if vectors else "--hints"
+    if vectors or hints or settings:
+        option = "--vectors" if vectors else "--hints" if hints else "--set"
         raise SdrScError(f"{option} has no effect without --tasks; give both.")
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")

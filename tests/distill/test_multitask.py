@@ -208,10 +208,28 @@ def test_the_command_learns_from_labels_alone_and_needs_held_out_items(tmp_path:
 
     toy_texts.register()
 
-    values = ((), (), 3, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
+    given = ((), (), ("class_weight=1",), 3)
+    values = (*given, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
     distill_tasks(("classification",), *values)
     assert [task.name for task in weights.read_contract(tmp_path / "x.safetensors").tasks] == ["classification"]
-    other = ((), (), 3, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
+    other = (*given, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
     with pytest.raises(SdrScError, match="has no validation part"):
         distill_tasks(("classification",), *other)
     assert not (tmp_path / "y.state").exists(), "and says so before it trains"
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ("weight=1", "'weight' is unknown; use one of steps, batch_items"),
+        ("encoder=3", "'encoder' is unknown"),
+        ("class_weight", "class_weight is ''; give a number as 1.5 is"),
+        ("steps=2.5", "steps is '2.5'"),
+        ("dropout=nan", "not below 0"),
+        ("hint_weight=-1", "not below 0"),
+        ("with_settings=1", "is unknown"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(setting: str, match: str) -> None:
+    with pytest.raises(SdrScError, match=match):
+        MultiTaskConfig().with_settings([setting])

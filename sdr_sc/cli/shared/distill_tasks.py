@@ -13,8 +13,8 @@ from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.errors import SdrScError
 
 TAKEN = {
-    *("tasks", "vectors", "hints", "steps", "data_set", "out", "checkpoint", "seed", "encoder", "batch_items"),
-    *("k_list", "labels", "threads", "labels_only"),
+    *("tasks", "vectors", "hints", "settings", "steps", "data_set", "out", "checkpoint", "seed", "encoder"),
+    *("batch_items", "k_list", "labels", "threads", "labels_only"),
 }
 """Options of ``distill`` that mean something with several tasks."""
 ENCODERS = {"text": "text", "image_text": "image_text"}
@@ -38,6 +38,7 @@ def distill_tasks(
     tasks: tuple[str, ...],
     vectors: tuple[Path, ...],
     hints: tuple[Path, ...],
+    settings: tuple[str, ...],
     steps: int,
     data_set: str,
     encoder: str | None,
@@ -54,6 +55,7 @@ def distill_tasks(
     Args:
         vectors: files of `sdr-sc teacher vectors`, one for each data set; none for the labels alone.
         hints: files of a picture teacher's vectors, which the encoder learns from beside.
+        settings: further ones of `MultiTaskConfig` that are numbers, as ``name=number``.
         encoder, k_list: None for the usual ones.
 
     Raises:
@@ -85,6 +87,7 @@ def distill_tasks(
     )  # fmt: skip
     if k_list is not None:
         config = replace(config, k_list=k_list)
+    config = config.with_settings(settings)
     out = out or Path(f"{file_stem(data_set)}_student.safetensors")
     if out.suffix != ".safetensors":
         raise SdrScError(f"the weights file {out} has to end in .safetensors, by which it is known; rename --out.")

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.shown import shown
 
 FULL_FROM_K, LEAST_SHARE = 16, 0.05
 
@@ -75,6 +79,31 @@ class MultiTaskConfig:
             raise SdrScError("steps and batch_items have to be 1 or more, and labels 0 or more.")
         if not self.snr_min_db < self.snr_max_db:
             raise SdrScError(f"SNRs of {self.snr_min_db:g} to {self.snr_max_db:g} dB do not rise.")
+
+    def with_settings(self, settings: Sequence[str]) -> MultiTaskConfig:
+        """With other numbers, each given as ``name=number``.
+
+        Raises:
+            SdrScError: there is no such number, or the value is none or makes no sense.
+
+        >>> MultiTaskConfig().with_settings(["alignment_weight=0", "decoder_width=128"]).decoder_width
+        128
+        """
+        numbers = {one.name: getattr(self, one.name) for one in fields(self)}
+        numbers = {name: usual for name, usual in numbers.items() if type(usual) in (int, float)}
+        values: dict[str, Any] = {}
+        for setting in settings:
+            name, _, text = setting.partition("=")
+            if name not in numbers:
+                raise SdrScError(f"the setting {shown(repr(name))} is unknown; use one of {', '.join(numbers)}.")
+            usual = numbers[name]
+            try:
+                values[name] = type(usual)(text)
+            except ValueError:
+                raise SdrScError(f"the setting {name} is {shown(repr(text))}; give a number as {usual} is.") from None
+            if not math.isfinite(values[name]) or values[name] < 0 <= usual:
+                raise SdrScError(f"the setting {name} is {shown(text)}; give a finite number that is not below 0.")
+        return replace(self, **values)
 
 
 def vector_share(k: int) -> float:
