@@ -6,7 +6,7 @@ What no row shows: the transport of a real device (USB, UDP), and a real front e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,23 +27,28 @@ _RX_BUFFER = ",rx_buffer_ms=500"  # as long as num_recv_frames or socket buffers
 _STEADY, _FAST = ["--frames-in-flight", "6"], ["--frames-in-flight", "32"]
 
 
-def bench_usrp(seconds: float, quick: bool, log: Callable[[str], None]) -> list[Row]:
-    """All rows.
+PARTS = ("lock-step", "snr", "step", "chain", "endurance", "rate")
+
+
+def bench_usrp(seconds: float, quick: bool, log: Callable[[str], None], parts: Sequence[str] = PARTS) -> list[Row]:
+    """All rows, or those of some parts.
 
     Args:
         seconds: of the long run.
         quick: runs of a few seconds.
+        parts: of `PARTS`.
     """
     with scratch_folder() as scratch:
         folder = Path(scratch)
-        return [
-            *lock_step_rows(folder, quick, log),
-            *snr_rows(folder, quick, log),
-            *step_response_rows(folder, quick, log),
-            *chain_rows(folder, quick, log),
-            *endurance_rows(folder, 10.0 if quick else seconds, log),
-            *rate_rows(folder, 5.0 if quick else 60.0, log),
-        ]
+        rows: dict[str, Callable[[], list[Row]]] = {
+            "lock-step": lambda: lock_step_rows(folder, quick, log),
+            "snr": lambda: snr_rows(folder, quick, log),
+            "step": lambda: step_response_rows(folder, quick, log),
+            "chain": lambda: chain_rows(folder, quick, log),
+            "endurance": lambda: endurance_rows(folder, 10.0 if quick else seconds, log),
+            "rate": lambda: rate_rows(folder, 5.0 if quick else 60.0, log),
+        }
+        return [row for part in PARTS if part in parts for row in rows[part]()]
 
 
 def lock_step_rows(folder: Path, quick: bool, log: Callable[[str], None]) -> list[Row]:

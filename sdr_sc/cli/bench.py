@@ -196,17 +196,23 @@ def profile(seed: int, quick: bool, json_path: Path | None) -> None:
 @command.command("usrp")
 @click.option("--seconds", default=600.0, show_default=True, help="Of the long run at 1 MS/s.")
 @click.option("--quick", is_flag=True, help="The same rows on runs of a few seconds each.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(("lock-step", "snr", "step", "chain", "endurance", "rate")),
+    help="These rows alone; may be given several times.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def usrp(seconds: float, quick: bool, json_path: Path | None) -> None:
+def usrp(seconds: float, quick: bool, parts: tuple[str, ...], json_path: Path | None) -> None:
     """The link over the simulated USRP and the real UHD driver: endurance, latency, highest rate, CAM response, SNR.
 
     Real-time figures need an idle machine. Status 1 if a goal is missed.
     """
-    from sdr_sc.bench.usrp import bench_usrp
+    from sdr_sc.bench.usrp import PARTS, bench_usrp
 
-    measure_and_print(
-        lambda log: bench_usrp(seconds, quick, log), json_path, {"seconds": seconds, "quick": quick}, goals_first=True
-    )
+    config = {"seconds": seconds, "quick": quick, "parts": list(parts or PARTS)}
+    measure_and_print(lambda log: bench_usrp(seconds, quick, log, parts or PARTS), json_path, config, goals_first=True)
 
 
 @command.command("sweep")
