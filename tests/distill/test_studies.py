@@ -94,6 +94,21 @@ def test_few_labels_are_gone_over_as_often_as_all_images() -> None:
     assert {one["labels"] for one in settings.values()} == {60, 600, 3000}
 
 
+def test_standard_distillation_has_the_same_teacher_and_its_soft_labels_alone() -> None:
+    for name, pairs in {
+        "control": [("ours_k1", "standard_fair")],
+        "few-labels": [(f"ours_{count}", f"standard_{count}") for count in (60, 600, 3000)],
+    }.items():
+        study = STUDIES[name]
+        settings, teachers = configs(study), {scheme.name: scheme.teacher for scheme in study.schemes}
+        compared = {(one.one, one.other) for one in study.comparisons}
+        for ours, standard in pairs:
+            assert ((ours,), (standard,)) in compared
+            assert teachers[standard] == teachers[ours] != ""
+            alone = {**settings[ours], "feature_weight": 0.0, "bottleneck_weight": 0.0}
+            assert settings[standard] == alone and alone["soft_weight"] > 0
+
+
 def test_a_fit_has_the_steps_that_were_asked_for_in_whole_epochs() -> None:
     assert (fit_config(600, 1, FULL, 60_000).epochs, fit_config(600, 1, FULL, 60_000).batch_size) == (200, 64)
     assert fit_config(0, 1, FULL, 60_000).epochs == 7 and fit_config(3000, 1, FULL, 60_000).epochs == 131

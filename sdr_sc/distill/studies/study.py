@@ -177,12 +177,9 @@ def _points(snrs_db: tuple[float, ...], ks: tuple[int, ...]) -> tuple[Condition,
 _AIR = (Condition(-5.0, 32), Condition(-5.0, 16), Condition(0.0, 16), Condition(10.0, 4), Condition(20.0, 16))
 _OURS = Scheme("ours_k1", "ours", "prestored", teacher=ALL_LABELS)
 _NO_BOTTLENECK = Scheme("teacher_alone", "ours without the bottleneck", "prestored", FAIR, teacher=ALL_LABELS)
+_SOFT_LABELS_ALONE = {**FAIR, "feature_weight": 0.0}
 _STANDARD = Scheme(
-    "standard_fair",
-    "standard distillation + expected error",
-    "prestored",
-    {**FAIR, "feature_weight": 0.0},
-    teacher=ALL_LABELS,
+    "standard_fair", "standard distillation + expected error", "prestored", _SOFT_LABELS_ALONE, teacher=ALL_LABELS
 )
 _LABELS = Scheme("labels_fair", "cross entropy + expected error", "labels", FAIR)
 _TEACHERS = (TeacherPlan(ALL_LABELS),)
@@ -234,15 +231,24 @@ def _few_labels() -> Study:
     points = (Condition(20.0, 16), Condition(10.0, 4), Condition(0.0, 16), Condition(-5.0, 32))
     for count in LABEL_COUNTS:
         teachers.append(TeacherPlan(f"labels_{count}", count))
-        own, few = f"ours_{count}", {"labels": count}
+        own, standard, few = f"ours_{count}", f"standard_{count}", {"labels": count}
         schemes += [
             Scheme(own, f"ours, {count} labels", "prestored", few, teacher=teachers[-1].name),
+            Scheme(
+                standard,
+                f"standard distillation + expected error, {count} labels",
+                "prestored",
+                {**_SOFT_LABELS_ALONE, **few},
+                teacher=teachers[-1].name,
+            ),
             Scheme(f"labels_{count}", f"cross entropy + expected error, {count} labels", "labels", {**FAIR, **few}),
             Scheme(f"labels_{count}_strong", f"the same, stronger views, {count} labels", "labels", {**strong, **few}),
         ]
         rivals = (f"labels_{count}", f"labels_{count}_strong")
         title = f"{count} labels: ours over the best cross entropy + expected error"
         compared.append(Comparison(title, (own,), rivals, points, 3.0 if count == 600 else None))
+        title = f"{count} labels: ours over standard distillation + expected error"
+        compared.append(Comparison(title, (own,), (standard,), points))
     return Study("few-labels", "few labels", tuple(teachers), tuple(schemes), tuple(compared))
 
 
