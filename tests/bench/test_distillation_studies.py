@@ -27,6 +27,7 @@ from sdr_sc.distill.targets.teacher_targets import NoTeacher, training_policy
 from sdr_sc.distill.teachers.efficientnet import load
 from sdr_sc.distill.train import Trainer
 from sdr_sc.errors import SdrScError
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.results.paired import paired_gain
 from sdr_sc.sealed import sealed
 
@@ -190,8 +191,8 @@ def test_answers_of_another_model_are_measured_again_and_damaged_ones_refused(fo
 def test_two_runs_of_a_seed_meet_the_same_noise(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple] = []
 
-    def answer(_scheme, images, labels, channel, snr_db, k, _numerology, items, seed, cfo_hz):
-        asked.append((len(labels), channel, snr_db, k, seed))
+    def answer(_scheme, images, labels, channel, snr_db, k, _numerology, items, seed, cfo_hz, mode):
+        asked.append((len(labels), channel, snr_db, k, seed, mode))
         lost = np.arange(len(labels)) < 5
         return SimpleNamespace(found=np.where(lost, -1, labels), right=~lost)
 
@@ -204,6 +205,10 @@ def test_two_runs_of_a_seed_meet_the_same_noise(folder: Path, monkeypatch: pytes
     assert [one[0] for one in first] == [12] + [5] * (study_runs.ROUNDS - 1)
     assert len({one[4] for one in first}) == len(first), "each round has its own noise"
     assert not {one[4] for one in first} & {one[4] for one in asked}, "so has each seed"
+    assert {one[5] for one in asked} == {FrameMode.NORMAL}
+    asked = []
+    study_runs.send(object(), data, AIR, 3)  # type: ignore[arg-type]
+    assert {one[5] for one in asked} == {FrameMode.ROBUST}, "of normal frames too many are lost below 0 dB"
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess:
