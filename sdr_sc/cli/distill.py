@@ -142,6 +142,12 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     help="With --tasks: file of a picture teacher's vectors, which the encoder learns from beside.",
 )
 @click.option(
+    "--further",
+    multiple=True,
+    metavar="DATA_SET",
+    help="With --tasks: a data set that is joined to --data-set, whose items teach by vectors and hints alone.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -186,6 +192,7 @@ def command(
     vectors: tuple[Path, ...],
     hints: tuple[Path, ...],
     settings: tuple[str, ...],
+    further: tuple[str, ...],
     steps: int,
 ) -> None:
     """Train encoder and decoder through the channel with random SNR and every k; resumes after an interruption.
@@ -203,13 +210,13 @@ def command(
         refuse_others(context)
         own = click.core.ParameterSource.COMMANDLINE
         distill_tasks(
-            tuple(tasks.split(",")), vectors, hints, settings, steps, data_set,
+            tuple(tasks.split(",")), vectors, hints, settings, further, steps, data_set,
             encoder if context.get_parameter_source("encoder") == own else None, out, checkpoint, seed, batch_items,
             k_list if context.get_parameter_source("k_list") == own else None, labels, threads,
         )  # fmt: skip
         return
-    if vectors or hints or settings:
-        option = "--vectors" if vectors else "--hints" if hints else "--set"
+    if vectors or hints or settings or further:
+        option = "--vectors" if vectors else "--hints" if hints else "--set" if settings else "--further"
         raise SdrScError(f"{option} has no effect without --tasks; give both.")
     if (prestored is not None) + (teacher is not None) + labels_only != 1:
         raise SdrScError("the source of knowledge is not clear; give one of --prestored, --teacher and --labels-only.")

@@ -83,6 +83,19 @@ class Gallery:
             tuple(self.names[place] for place in entries), self.vectors[entries], self.space, self.temperature
         )
 
+    def joined(self, others: Gallery) -> Gallery:
+        """With further entries after its own, for the same space of vectors.
+
+        Raises:
+            ContractError: they are of another space.
+        """
+        if others.space != self.space:
+            raise ContractError(
+                f"a gallery of {shown(self.space)}'s vectors has no place for those of {shown(others.space)}."
+            )
+        vectors = np.concatenate((self.vectors, others.vectors))
+        return Gallery((*self.names, *others.names), vectors, self.space, self.temperature)
+
     def search(self, outputs: np.ndarray, top: int = 5) -> TaskAnswer:
         """The entries nearest to a decoder's vectors, by their cosine.
 

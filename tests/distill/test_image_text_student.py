@@ -22,7 +22,8 @@ from sdr_sc.distill.multitask.ship import ship
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask import Setting, bench_multitask
+from sdr_sc.evidence.multitask import bench_multitask
+from sdr_sc.evidence.multitask_rows import Setting
 from sdr_sc.files import write_whole
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
@@ -151,6 +152,19 @@ def test_evidence_of_one_member_is_within_its_own_entries(model: Path) -> None:
         made = "one transmission made for 10 dB"
         assert rows[f"20 dB; {made}, k=8; R@5"].value > 60
         assert rows[f"20 dB; the student's class, coded, {made}; classification"].value > 60
+
+
+def test_further_sets_teach_by_vectors_alone(vectors: list[TeacherVectors]) -> None:
+    toy_texts.register()
+    data = joined()
+    config = MultiTaskConfig(TASKS, "image_text", (2, 4), steps=2, batch_items=24, further=(toy_pictures.NAME,))
+    base = load_dataset(f"{toy_texts.NAME}+{toy_pictures.NAME},only={toy_texts.NAME}", "train")
+    alone = JoinedSet(base.members, {"classification": toy_texts.KINDS, "subgroup": toy_texts.SIZES, "retrieval": ()},
+                      16, "texts", "train", "b" * 64, "b" * 64)  # fmt: skip
+    lesson = Lesson.of(data, config, vectors_for(data, "train", vectors), base=alone)
+    assert [len(spec.names) for spec in lesson.specs] == [3, 5, 0]
+    assert (lesson.targets["classification"][:180] >= 0).all() and (lesson.targets["classification"][180:] == -1).all()
+    MultiTaskTrainer(lesson, config).run(every=1)
 
 
 def test_alignment_counts_pairs_alone() -> None:

@@ -208,7 +208,7 @@ def test_the_command_learns_from_labels_alone_and_needs_held_out_items(tmp_path:
 
     toy_texts.register()
 
-    given = ((), (), ("class_weight=1",), 3)
+    given = ((), (), ("class_weight=1",), (), 3)
     values = (*given, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
     distill_tasks(("classification",), *values)
     assert [task.name for task in weights.read_contract(tmp_path / "x.safetensors").tasks] == ["classification"]

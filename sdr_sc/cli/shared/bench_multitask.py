@@ -20,6 +20,13 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.argument("model")
 @click.option("--data-set", default="wordnet", show_default=True, help="Of the model, see 'sdr-sc data list'.")
 @click.option("--gallery", "gallery_path", type=click.Path(path_type=Path), help="[beside the model].")
+@click.option(
+    "--vectors",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Of 'sdr-sc teacher vectors': the training part's entries, searched beside the gallery's, and what the coded "
+    "vector's receiver is trained by.",
+)
 @click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=_numbers, help="Es/N0, with commas.")
 @click.option("--k", "k_list", default="2,4,8,16,32", show_default=True, callback=_numbers, help="Feature symbols.")
 @click.option("--channel", default="", help="Models before the noise, such as 'tdl_c(delay_spread_ns=300)'.")
@@ -27,24 +34,39 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of noise and of the rivals.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def multitask(
-    model: str, data_set: str, gallery_path: Path | None, snr_db: tuple[float, ...], k_list: tuple[float, ...],
-    channel: str, quick: bool, seed: int, json_path: Path | None,
+    model: str, data_set: str, gallery_path: Path | None, vectors: tuple[Path, ...], snr_db: tuple[float, ...],
+    k_list: tuple[float, ...], channel: str, quick: bool, seed: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
 
     A gallery has the entries of the data set's test part; its size belongs to every R@k.
     """
+    import numpy as np
+
     from sdr_sc.data.catalogue import load_dataset
-    from sdr_sc.evidence.multitask import Setting, bench_multitask
+    from sdr_sc.distill.multitask.joined_vectors import check_one_space, vectors_for
+    from sdr_sc.distill.multitask.vectors import TeacherVectors
+    from sdr_sc.evidence.multitask import bench_multitask
+    from sdr_sc.evidence.multitask_rows import Setting
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.rows import write_json
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.gallery import Gallery
 
+    train = load_dataset(data_set, "train")
+    others = None
+    if vectors:
+        files = [TeacherVectors.load(one) for one in vectors]
+        # Of a member of joined sets the entries of all: the others' are searched, too.
+        whole = load_dataset(data_set.partition(",")[0], "train")
+        entries = whole.targets("retrieval", np.arange(len(whole)))
+        known = vectors_for(whole, "train", files)
+        others = Gallery.of_entries(whole.names("retrieval"), entries, known, check_one_space(files))
     path = gallery_path or weights.resolve(model).with_suffix(".gallery")
     setting = Setting(
-        model, load_dataset(data_set, "train"), load_dataset(data_set, "test"),
+        model, train, load_dataset(data_set, "test"),
         Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
+        others,
     )  # fmt: skip
     rows = bench_multitask(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
     click.echo(pivot(rows, "setting"))

@@ -13,8 +13,8 @@ from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.errors import SdrScError
 
 TAKEN = {
-    *("tasks", "vectors", "hints", "settings", "steps", "data_set", "out", "checkpoint", "seed", "encoder"),
-    *("batch_items", "k_list", "labels", "threads", "labels_only"),
+    *("tasks", "vectors", "hints", "settings", "further", "steps", "data_set", "out", "checkpoint", "seed"),
+    *("encoder", "batch_items", "k_list", "labels", "threads", "labels_only"),
 }
 """Options of ``distill`` that mean something with several tasks."""
 ENCODERS = {"text": "text", "image_text": "image_text"}
@@ -39,6 +39,7 @@ def distill_tasks(
     vectors: tuple[Path, ...],
     hints: tuple[Path, ...],
     settings: tuple[str, ...],
+    further: tuple[str, ...],
     steps: int,
     data_set: str,
     encoder: str | None,
@@ -56,6 +57,7 @@ def distill_tasks(
         vectors: files of `sdr-sc teacher vectors`, one for each data set; none for the labels alone.
         hints: files of a picture teacher's vectors, which the encoder learns from beside.
         settings: further ones of `MultiTaskConfig` that are numbers, as ``name=number``.
+        further: data sets that are joined to this one, whose items teach by the vectors and hints alone.
         encoder, k_list: None for the usual ones.
 
     Raises:
@@ -65,6 +67,7 @@ def distill_tasks(
     import torch
 
     from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.data.joint.joined import JOINT
     from sdr_sc.distill.multitask.config import MultiTaskConfig
     from sdr_sc.distill.multitask.joined_vectors import check_one_space, hints_for, vectors_for
     from sdr_sc.distill.multitask.lesson import Lesson
@@ -78,12 +81,13 @@ def distill_tasks(
 
     torch.set_num_threads(threads or 1)
     console, git = terminal(), git_commit()
-    data = load_dataset(data_set, "train")
+    base = load_dataset(data_set, "train")
+    data = load_dataset(JOINT.join((data_set, *further)), "train") if further else base
     files, hint_files = [TeacherVectors.load(path) for path in vectors], [TeacherVectors.load(path) for path in hints]
     teacher = check_one_space(files) if files else "none"
     config = MultiTaskConfig(
         tasks=tasks, encoder=encoder or ENCODERS.get(data.modality, "dense"), steps=steps,
-        batch_items=batch_items, labels=labels, seed=seed,
+        batch_items=batch_items, labels=labels, seed=seed, further=further,
     )  # fmt: skip
     if k_list is not None:
         config = replace(config, k_list=k_list)
@@ -98,7 +102,7 @@ def distill_tasks(
     of_held_out = vectors_for(held_out, "validation", files) if files else None
     lesson = Lesson.of(
         data, config, vectors_for(data, "train", files) if files else None,
-        hints_for(data, "train", hint_files) if hint_files else None,
+        hints_for(data, "train", hint_files) if hint_files else None, base,
     )  # fmt: skip
     trainer = MultiTaskTrainer(lesson, config)
     if checkpoint.is_file():

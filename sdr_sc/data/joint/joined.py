@@ -2,14 +2,14 @@
 """Several data sets as one, of the modality ``image_text``: ``wordnet+noto_emoji``.
 
 Pictures that have names for the task ``retrieval`` bring these names as texts, too: a picture and its name have one
-entry in common. A task's answers are those of all members, one after the other; an item of a member that lacks a task
-has the target -1 there. ``wordnet+noto_emoji,only=noto_emoji`` has the items of one member, with the answers of all, so
-that a model of both can be asked about it; ``only=noto_emoji_names`` its names.
+entry in common. A task's answers are those of all members, one after the other, so that those of ``a+b`` are the first
+of ``a+b+c``; an item of a member that lacks a task has the target -1 there. ``wordnet+noto_emoji,only=noto_emoji`` has
+the items of one member, with the answers of all, so that a model of both can be asked about it;
+``only=noto_emoji_names`` its names.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -257,13 +257,13 @@ def _members(sets: dict[str, Any]) -> tuple[dict[str, tuple[str, ...]], list[Mem
         }
         if not having:
             continue
-        counts = Counter(one for data in having.values() for one in set(data.names(task)))
         together: list[str] = []
+        taken: set[str] = set()
         for name, data in having.items():
             first[name][task] = len(together)
-            together += [
-                one if counts[one] == 1 or task == RETRIEVAL else f"{one} ({name})" for one in data.names(task)
-            ]
+            own = [one if task == RETRIEVAL or one not in taken else f"{one} ({name})" for one in data.names(task)]
+            taken.update(own)
+            together += own
         answers[task] = tuple(together)
     members = []
     for name, data in sets.items():

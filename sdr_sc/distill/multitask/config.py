@@ -38,6 +38,7 @@ class MultiTaskConfig:
         smoothing: of labels.
         dropout: of the encoder's vector.
         ema_decay: of the running mean of the weights, which is what ships.
+        further: data sets that are joined to that of the tasks, whose items teach by the teachers' vectors alone.
         labels: items whose class is used; 0 for all. The others teach by the teacher's vectors alone.
         seed: of everything.
 
@@ -66,6 +67,7 @@ class MultiTaskConfig:
     smoothing: float = 0.05
     dropout: float = 0.1
     ema_decay: float = 0.998
+    further: tuple[str, ...] = ()
     labels: int = 0
     seed: int = 1
 

@@ -64,7 +64,8 @@ class Lesson:
     """What a student learns from.
 
     Attributes:
-        data: the training part.
+        data: the training part, with that of `MultiTaskConfig.further`.
+        base: the training part without these, by which the contract names answers.
         inputs: what the encoder sees of all items.
         targets: int64 (items,) by classification task, `UNKNOWN` where it is not used.
         vectors: float32 (items, dimensions), the teacher's; None without one.
@@ -76,6 +77,7 @@ class Lesson:
     """
 
     data: Dataset
+    base: Dataset
     inputs: Inputs
     targets: dict[str, Tensor]
     vectors: Tensor | None
@@ -86,11 +88,13 @@ class Lesson:
 
     @classmethod
     def of(
-        cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None, hints: np.ndarray | None = None
-    ) -> Lesson:
+        cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None, hints: np.ndarray | None = None,
+        base: Dataset | None = None,
+    ) -> Lesson:  # fmt: skip
         """Of a training part.
 
         Args:
+            data, base: see the attributes; without further sets they are the same.
             vectors: float32 (items, dimensions), of unit length; needed where `RETRIEVAL` is one of the tasks.
             hints: see the attribute.
 
@@ -102,6 +106,7 @@ class Lesson:
         for given in (vectors, hints):
             if given is not None and len(given) != len(data):
                 raise SdrScError(f"{len(given)} vectors of a teacher for {len(data)} items; make them again.")
+        base = data if base is None else base
         everything = np.arange(len(data))
         items = np.asarray(data.items(everything))
         kind = modality_class(data.modality)
@@ -114,14 +119,16 @@ class Lesson:
                 if RETRIEVAL in data.tasks:
                     entries = torch.from_numpy(np.asarray(data.targets(task, everything), np.int64))
                 continue
+            names = tuple(base.names(task))
             found = np.asarray(data.targets(task, everything), np.int64)
+            found = np.where(found < len(names), found, UNKNOWN)
             if config.labels:
                 known = draw_labelled(found, everything[found >= 0], config.labels, config.seed)
                 found = np.where(np.isin(everything, known), found, UNKNOWN)
             targets[task] = torch.from_numpy(found)
-            specs.append(TaskSpec(task, tuple(data.names(task))))
+            specs.append(TaskSpec(task, names))
         return cls(
-            data, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
+            data, base, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
             _tensor(hints),
         )  # fmt: skip
 

@@ -105,8 +105,8 @@ def ship(
             power_norm=POWER_NORM,
             training_snr_db=(config.snr_min_db, config.snr_max_db),
             teacher=teacher,
-            data_set=f"{lesson.data.name}, training split",
-            data_set_sha256=lesson.data.sha256,
+            data_set=f"{lesson.base.name}, training split",
+            data_set_sha256=lesson.base.sha256,
             architecture={
                 "encoder": student.encoder.kind,
                 "decoder": student.decoder.kind,

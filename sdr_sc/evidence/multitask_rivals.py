@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What serves the same tasks as a student for several tasks by coded messages, each sent with our own LDPC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdr_sc.data.dataset import Dataset
+from sdr_sc.data.joint.joined import JoinedSet
+from sdr_sc.data.joint.slots import TEXT, longest_text, texts_of
+from sdr_sc.data.texts import LONGEST_TEXT, text_of
+from sdr_sc.evidence.known_tasks import AnyBits
+from sdr_sc.evidence.multitask_controls import Told
+from sdr_sc.evidence.multitask_rows import (
+    BROADCAST_DB,
+    RECALLS,
+    RETRIEVAL,
+    SYMBOLS,
+    Setting,
+    cost,
+    own_outputs,
+    share_row,
+)
+from sdr_sc.evidence.quantised_vectors import ResidualQuantiser
+from sdr_sc.evidence.tables import APART
+from sdr_sc.evidence.text_model import TextModel
+from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
+from sdr_sc.phy.numerology import Numerology
+from sdr_sc.results.rows import Row
+from sdr_sc.schemes.link import Link, LinkResult, noisy_channel
+from sdr_sc.schemes.scheme import Scheme
+from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.retrieval import recall
+
+VECTOR_BYTES = (1, 2, 3, 4, 6, 8, 12)
+"""Of a quantised vector: one codeword of 256 a byte."""
+_LOSS_DB = 1.0
+"""Of an ideal code against capacity."""
+_STEPS, _BATCH, _RATE, _TEMPERATURE = 1500, 512, 2e-3, 0.07
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a rival sends of an item.
+
+    Attributes:
+        title: in the rows.
+        bits: of an item.
+        right: which items are answered right if the message arrives, by metric: bool (items,).
+    """
+
+    title: str
+    bits: float
+    right: dict[str, np.ndarray]
+
+
+def rival_rows(
+    setting: Setting,
+    decoder: SemanticDecoder,
+    places: np.ndarray,
+    targets: dict[str, np.ndarray],
+    train_items: int,
+    log: Callable[[str], None],
+) -> list[Row]:
+    """Rows of all rivals, with the mode that the SNR estimate calls for, and with one mode for all receivers.
+
+    The entry's number can be sent only by a transmitter that holds the gallery and searches it. The quantised vector is
+    the student's own, found without a channel, with the student's class beside it; where ``setting.others`` has the
+    teacher's vectors of the training part, its receiver is a network that was trained for it. Texts are sent as such by
+    a character model that both ends hold.
+    """
+    rows: list[Row] = []
+    messages = _messages(setting, decoder, places, targets, train_items, log)
+    made_for = f", one transmission made for {BROADCAST_DB:g} dB"
+    for snr_db, told_db in [(one, told) for one in setting.snrs_db for told in (None, BROADCAST_DB)]:
+        for message in messages:
+            column = f"{snr_db:g} dB{APART}{message.title}{made_for if told_db is not None else ''}"
+            log(column.replace(APART, ", "))
+            result = _send(2 ** math.ceil(message.bits), len(places), snr_db, setting, told_db)
+            rows += [share_row(f"{column}{APART}{name}", found & result.right) for name, found in message.right.items()]
+            rows += cost(column, result, len(places))
+            if told_db is None and not setting.channel:
+                ideal = message.bits / math.log2(1 + 10 ** ((snr_db - _LOSS_DB) / 10))
+                title = f"{column}{APART}{SYMBOLS} by a code {_LOSS_DB:g} dB from capacity"
+                rows.append(Row(title, ideal, "symbols", n=len(places)))
+    return rows
+
+
+def _messages(
+    setting: Setting,
+    decoder: SemanticDecoder,
+    places: np.ndarray,
+    targets: dict[str, np.ndarray],
+    train_items: int,
+    log: Callable[[str], None],
+) -> list[Message]:
+    encoder, spec, test = SemanticEncoder(setting.model), decoder.contract.tasks[0], setting.test
+    best_db, k_max = decoder.contract.training_snr_db[1], decoder.contract.k_max
+    outputs = own_outputs(encoder, decoder, test.items(places), best_db, k_max)
+    task = task_of(spec.name)
+    class_right = task.right(task.answer(outputs[:, decoder.parts[spec.name]], spec).best, targets[spec.name])
+    of_class = math.log2(len(spec.names))
+    found = [Message("the student's class, coded", of_class, {spec.name: class_right})]
+    if setting.gallery is None or RETRIEVAL not in decoder.parts:
+        return found
+    gallery, part = setting.gallery, decoder.parts[RETRIEVAL]
+    entries = gallery.search(outputs[:, part], 1).best
+    _, first = np.unique(test.targets(RETRIEVAL, np.arange(len(test))), return_index=True)  # an item of each entry
+    known = test.targets(spec.name, first)  # of each entry that occurs, as the receiver's gallery may say
+    of_entry = task.right(known[entries].astype(np.int64), targets[spec.name])
+    own = {spec.name: of_entry, "R@1": entries == targets[RETRIEVAL]}
+    found.append(Message("the entry's number, coded", math.log2(len(gallery.names)), own))
+    log("training the rivals' quantiser")
+    some = np.sort(np.random.default_rng(setting.seed).permutation(len(setting.train))[:train_items])
+    vectors = own_outputs(encoder, decoder, setting.train.items(some), best_db, k_max)[:, part]
+    quantiser = ResidualQuantiser.fit(vectors, max(VECTOR_BYTES), setting.seed)
+    codes, train_codes = quantiser.encode(outputs[:, part]), quantiser.encode(vectors)
+    for count in VECTOR_BYTES:
+        read = quantiser.decode(codes[:, :count])
+        if setting.others is not None:
+            wanted = setting.others.vectors[setting.train.targets(RETRIEVAL, some)]
+            read = learned_reader(quantiser.decode(train_codes[:, :count]), wanted, setting.seed)(read)
+        ids = gallery.search(read, max(RECALLS)).ids
+        right = {f"R@{first}": recall(ids, targets[RETRIEVAL], first) for first in RECALLS}
+        title = f"class and vector of {count} bytes, coded"
+        found.append(Message(title, 8 * count + of_class, {**right, spec.name: class_right}))
+    if _are_texts(test):
+        log("training the rivals' character model")
+        model = TextModel(_texts(setting.train, np.arange(len(setting.train))))
+        bits = float(model.bits(_texts(test, places)).mean())
+        whole = {f"R@{first}": np.ones(len(places), bool) for first in RECALLS}
+        found.append(Message("the text itself, compressed and coded", bits, {**whole, spec.name: class_right}))
+    return found
+
+
+def _are_texts(data: Dataset) -> bool:
+    of_texts = isinstance(data, JoinedSet) and all(member.kind != "pictures" for member in data.members)
+    return data.modality == "text" or of_texts
+
+
+def _texts(data: Dataset, places: np.ndarray) -> list[str]:
+    """The items that are texts."""
+    slots = data.items(places)
+    if isinstance(data, JoinedSet):
+        slots = texts_of(slots[slots[:, 0] == TEXT], min(LONGEST_TEXT, longest_text(data.side)))
+    return [text_of(one) for one in slots]
+
+
+def learned_reader(quantised: np.ndarray, wanted: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What a receiver makes of quantised vectors after it was trained to tell the teacher's vector of an item from
+    those of others: a linear map and two layers beside it.
+
+    Args:
+        quantised: float32 (n, dimensions).
+        wanted: float32 (n, dimensions), of unit length.
+    """
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        width = quantised.shape[1]
+        plain = nn.Linear(width, wanted.shape[1])
+        bent = nn.Sequential(nn.Linear(width, 256), nn.GELU(), nn.Linear(256, wanted.shape[1]))
+        optimiser = torch.optim.AdamW([*plain.parameters(), *bent.parameters()], lr=_RATE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _STEPS)
+        scale = float(np.sqrt(np.square(quantised).mean())) or 1.0
+        inputs, targets = torch.from_numpy(quantised / scale).float(), torch.from_numpy(wanted).float()
+        for _ in range(_STEPS):
+            chosen = torch.randint(len(inputs), (min(_BATCH, len(inputs)),))
+            guess = nn.functional.normalize(plain(inputs[chosen]) + bent(inputs[chosen]), dim=1)
+            logits = guess @ targets[chosen].T / _TEMPERATURE
+            cosine = (guess * targets[chosen]).sum(dim=1)
+            loss = nn.functional.cross_entropy(logits, torch.arange(len(chosen))) + 2 * (1 - cosine).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+
+    def read(vectors: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            values = torch.from_numpy(vectors / scale).float()
+            return (plain(values) + bent(values)).numpy()
+
+    return read
+
+
+def _send(levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None) -> LinkResult:
+    """Messages in frames of `ITEMS_PER_FRAME` items, with the mode that the SNR estimate calls for, or one SNR."""
+    plain, numerology = AnyBits(levels), Numerology()
+    scheme: Scheme = plain if told_db is None else Told(plain, told_db)  # type: ignore[assignment]
+    scheme.begin(setting.channel)
+    places, labels = np.arange(items), np.zeros(items, np.int64)
+    air = noisy_channel(setting.channel, snr_db, CFO_HZ, setting.seed, numerology)
+    link = Link(scheme, air, None, ITEMS_PER_FRAME, numerology)
+    link.sound(places, labels)
+    return LinkResult.of(list(link.send(places, labels)), 1)
