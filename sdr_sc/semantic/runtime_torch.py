@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ class TorchNetwork:
     precision = "float32"
 
     def __init__(self, path: Path, part: Part, contract: ModelContract, threads: int) -> None:
-        torch.set_num_threads(threads)
+        self._threads, self._own = threads, threading.local()
+        self._limit_threads()
         self.module: nn.Module
         try:
             if part == "encoder":
@@ -96,8 +98,16 @@ class TorchNetwork:
             raise ContractError(f"the weights in {path} do not fit the student network: {misfits[0]} is amiss.")
         self.module.eval()
 
+    def _limit_threads(self) -> None:
+        """Set the number of threads where it is not set yet: OpenMP and MKL keep it for each thread that calls them, and
+        in one of GNU Radio's a product of small matrices would else wake a second thread, which waits at full speed."""
+        if getattr(self._own, "threads", 0) != self._threads:
+            torch.set_num_threads(self._threads)
+            self._own.threads = self._threads
+
     def run(self, *inputs: np.ndarray) -> np.ndarray:
         """The output of float32 inputs in the order of the network's ``forward``, each with the items along its first
         axis."""
+        self._limit_threads()
         with torch.inference_mode():
             return self.module(*map(torch.from_numpy, inputs)).numpy()

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -310,3 +313,28 @@ def test_a_contract_that_is_hostile_json_is_one_sentence(text: str) -> None:
     with pytest.raises(ContractError) as error:
         read_contract_text(text, "file")
     assert len(str(error.value)) < 400
+
+
+def test_a_network_keeps_to_its_threads_wherever_it_is_called(tmp_path: Path) -> None:
+    """OpenMP keeps the number for each calling thread: a block's would wake others, which wait at full speed."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, threading\n"
+        "import numpy as np\n"
+        "from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder\n"
+        "encoder, decoder = SemanticEncoder(), SemanticDecoder()\n"
+        "def work():\n"
+        "    before = len(os.listdir('/proc/self/task'))\n"
+        "    items = np.zeros((64, *encoder.contract.item_shape), np.uint8)\n"
+        "    for _ in range(20):\n"
+        "        decoder.outputs(encoder.encode(items, 5.0, 8), 5.0)\n"
+        "    print(len(os.listdir('/proc/self/task')) - before)\n"
+        "thread = threading.Thread(target=work)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "4"}
+    ran = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, env=environment, check=True, timeout=300
+    )
+    assert ran.stdout.strip() == "0", "threads that the network's own have started"
