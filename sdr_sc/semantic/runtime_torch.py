@@ -99,8 +99,8 @@ class TorchNetwork:
         self.module.eval()
 
     def _limit_threads(self) -> None:
-        """Set the number of threads where it is not set yet: OpenMP and MKL keep it for each thread that calls them, and
-        in one of GNU Radio's a product of small matrices would else wake a second thread, which waits at full speed."""
+        """Set the number of threads where it is not set yet: OpenMP and MKL keep it for each calling thread, and in one
+        of GNU Radio's a product of small matrices would else wake a second thread, which waits at full speed."""
         if getattr(self._own, "threads", 0) != self._threads:
             torch.set_num_threads(self._threads)
             self._own.threads = self._threads

@@ -55,7 +55,7 @@ def test_answers_are_one_list_for_all_and_unknown_where_a_member_lacks_the_task(
     assert (pairs[:60] == -1).all() and (pairs[108:] == -1).all()
     assert np.array_equal(entries[pairs[60:108]], entries[60:108]), "a picture and its name are one entry"
     assert np.array_equal(data.groups[pairs[60:108]], data.groups[60:108]) and len(np.unique(data.groups)) == 72
-    assert [round(share, 3) for _, share in data.strata] == [0.5, 0.375, 0.125]
+    assert [round(share, 3) for _, share in data.strata] == [0.6, 0.3, 0.1]
     with pytest.raises(DataSetError, match="no targets for the task 'question'"):
         data.targets("question", every)
 

@@ -33,7 +33,7 @@ from sdr_sc.semantic.specs import ModalitySpec
 SPEC = f"{toy_texts.NAME}+{toy_pictures.NAME}"
 PARTS = ("train", "validation", "test")
 TASKS = ("classification", "subgroup", "retrieval")
-CONFIG = MultiTaskConfig(TASKS, "image_text", (2, 4, 8), steps=150, batch_items=96, learning_rate=4e-3, seed=2)
+CONFIG = MultiTaskConfig(TASKS, "image_text", (2, 4, 8), steps=150, batch_items=120, learning_rate=4e-3, seed=2)
 
 
 def joined(split: str = "train", only: str = "") -> JoinedSet:
@@ -98,9 +98,9 @@ def test_a_batch_has_its_share_of_each_kind_and_the_names_of_its_pictures(traine
         chosen = trained.sampler.chosen(step)
         items = data.items(chosen)
         is_text = items[:, 0] == 2
-        assert is_text.sum() == 60 and len(chosen) == 96
+        assert is_text.sum() == 84 and len(chosen) == 120
         pictures = chosen[~is_text]
-        assert set(data.names_of_items[pictures]) <= set(chosen[84:]), "12 entries have room for all their names"
+        assert set(data.names_of_items[pictures]) <= set(chosen[108:]), "12 entries have room for all their names"
         seen.append(pictures)
     assert len(np.unique(np.concatenate(seen))) == 144, "each picture once in a round"
 

@@ -27,7 +27,7 @@ from sdr_sc.shown import shown
 
 JOINT, NAMES_OF = "+", "_names"
 RETRIEVAL, UNKNOWN = "retrieval", -1
-TOGETHER: tuple[tuple[str, float], ...] = (("texts", 0.5), ("pictures", 0.375), ("names", 0.125))
+TOGETHER: tuple[tuple[str, float], ...] = (("texts", 0.6), ("pictures", 0.3), ("names", 0.1))
 """Shares of a training batch, by what the members hold; what is missing leaves its share to the others."""
 _LONGEST_NAME = 256
 
