@@ -108,7 +108,8 @@ def losses(
     if batch.hints is not None and student.hint is not None and config.hint_weight:
         seen = batch.hints.square().sum(dim=1) > 0
         if bool(seen.any()):
-            guess = nn.functional.normalize(student.hint(pooled[seen]), dim=1)
+            own = batch.hints[seen] != 0  # hints of several spaces stand side by side
+            guess = nn.functional.normalize(student.hint(pooled[seen]) * own, dim=1)
             found["hint"] = config.hint_weight * (1.0 - (guess * batch.hints[seen]).sum(dim=1)).mean()
     found["loss"] = torch.stack(list(found.values())).sum()
     return found
