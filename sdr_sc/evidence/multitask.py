@@ -101,6 +101,8 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
     for snr_db in setting.snrs_db:
         column = f"{snr_db:g} dB{APART}one transmission made for {BROADCAST_DB:g} dB, k={setting.k_list[-1]}"
         measure(column, Told(scheme, BROADCAST_DB), snr_db, setting.k_list[-1])
+    if not setting.with_rivals:
+        return rows
     return rows + rival_rows(setting, decoder, places, targets, QUICK_TRAIN_ITEMS if quick else TRAIN_ITEMS, log)
 
 

@@ -34,6 +34,7 @@ class Setting:
         seed: of noise.
         channel: models before the noise, see `sdr_sc.phy.channels.parse_chain`; '' for none.
         others: further entries, which are searched beside those of the gallery; None for none.
+        with_rivals: whether coded messages are measured beside.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Setting:
     seed: int
     channel: str = ""
     others: Gallery | None = None
+    with_rivals: bool = True
 
 
 def share_row(name: str, right: np.ndarray, groups: np.ndarray | None = None) -> Row:

@@ -30,12 +30,13 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=_numbers, help="Es/N0, with commas.")
 @click.option("--k", "k_list", default="2,4,8,16,32", show_default=True, callback=_numbers, help="Feature symbols.")
 @click.option("--channel", default="", help="Models before the noise, such as 'tdl_c(delay_spread_ns=300)'.")
+@click.option("--ours-only", is_flag=True, help="Without the coded rivals, which take most of the time.")
 @click.option("--quick", is_flag=True, help="On 400 items, with the same gallery.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of noise and of the rivals.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def multitask(
     model: str, data_set: str, gallery_path: Path | None, vectors: tuple[Path, ...], snr_db: tuple[float, ...],
-    k_list: tuple[float, ...], channel: str, quick: bool, seed: int, json_path: Path | None,
+    k_list: tuple[float, ...], channel: str, ours_only: bool, quick: bool, seed: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
 
@@ -66,7 +67,7 @@ def multitask(
     setting = Setting(
         model, train, load_dataset(data_set, "test"),
         Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
-        others,
+        others, not ours_only,
     )  # fmt: skip
     rows = bench_multitask(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
     click.echo(pivot(rows, "setting"))
