@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from sdr_sc.data.dataset import Split
+from sdr_sc.data.dataset import Dataset, Split
 from sdr_sc.data.ragged import HEAD_BYTES
-from sdr_sc.data.texts import Texts
+from sdr_sc.data.texts import Texts, clean_text
 from sdr_sc.errors import DataSetError
+from sdr_sc.shown import shown
 
 QUESTION = "question"
 
@@ -89,6 +91,33 @@ class AskedSet:
             raise DataSetError(f"data set {self.name} has no targets for the task {task!r}; it has {QUESTION!r}.")
         return tuple(self.answer_names)
 
+    def asking(self, question: str) -> AskedSet:
+        """The items of one question alone, the same pictures at most once each.
+
+        Args:
+            question: as the set has it, but for capital letters and spaces.
+
+        Raises:
+            DataSetError: it is asked of no picture.
+        """
+        wanted = clean_text(question).casefold()
+        for place, text in enumerate(self.question_texts):
+            if text.casefold() == wanted:
+                chosen = np.flatnonzero(self.question_of == place)
+                chosen = chosen[np.unique(self.picture_of[chosen], return_index=True)[1]]
+                if len(chosen):
+                    columns = (self.picture_of[chosen], self.question_of[chosen], self.answers[chosen])
+                    return replace(self, picture_of=columns[0], question_of=columns[1], answers=columns[2])
+        some = shown(repr(self.question_texts[0]), 80) if len(self.question_texts) else "none"
+        raise DataSetError(
+            f"data set {self.name} does not ask {shown(repr(question), 80)} of its {self.split} pictures; ask what it "
+            f"asks, such as {some}."
+        )
+
+    def pictures_once(self) -> AskedPictures:
+        """The pictures, each once, with all that is asked of it."""
+        return AskedPictures(self)
+
     def prior(self) -> np.ndarray:
         """The most frequent answer to each question, int32 (questions,): what can be answered without a picture.
 
@@ -97,3 +126,94 @@ class AskedSet:
         counts = np.zeros((len(self.question_texts), len(self.answer_names)), np.int64)
         np.add.at(counts, (self.question_of, self.answers), 1)
         return counts.argmax(axis=1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class AskedPictures:
+    """A `Dataset` of an `AskedSet`'s pictures, each once: what is sent, before anybody asks.
+
+    Attributes:
+        asked: the set that they are of.
+    """
+
+    asked: AskedSet
+    modality: str = field(default="image", init=False)
+    tasks: tuple[str, ...] = field(default=(QUESTION,), init=False)
+
+    def __len__(self) -> int:
+        return len(self.asked.pictures)
+
+    @property
+    def name(self) -> str:
+        """As of `asked`, like the following ones."""
+        return self.asked.name
+
+    @property
+    def split(self) -> Split:
+        return self.asked.split
+
+    @property
+    def sha256(self) -> str:
+        return self.asked.sha256
+
+    @property
+    def training_sha256(self) -> str:
+        return self.asked.training_sha256
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        return self.asked.item_shape
+
+    @property
+    def question_texts(self) -> Texts:
+        return self.asked.question_texts
+
+    @property
+    def longest(self) -> int:
+        return self.asked.longest
+
+    @cached_property
+    def by_picture(self) -> tuple[np.ndarray, np.ndarray]:
+        """Questions and answers of each picture, int64 (pictures, most) each; -1 where a picture has fewer."""
+        asked = self.asked
+        order = np.argsort(asked.picture_of, kind="stable")
+        counts = np.bincount(asked.picture_of, minlength=len(self))
+        column = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found = np.full((2, len(self), int(counts.max(initial=0))), -1, np.int64)
+        found[:, asked.picture_of[order], column] = asked.question_of[order], asked.answers[order]
+        return found[0], found[1]
+
+    def items(self, index: np.ndarray) -> np.ndarray:
+        """Pictures by place: uint8 (n, 3, height, width)."""
+        return self.asked.pictures[index]
+
+    def targets(self, task: str, index: np.ndarray) -> np.ndarray:
+        """Answers to all that is asked of each picture, int32 (n, most); -1 where it is less. Errors as of `AskedSet`.
+        """
+        self.names(task)
+        return self.by_picture[1][index].astype(np.int32)
+
+    def names(self, task: str) -> tuple[str, ...]:
+        """What the answers are called; errors as for `targets`."""
+        return self.asked.names(task)
+
+
+def each_once(data: Dataset) -> Dataset:
+    """A data set whose items are all different: of an `AskedSet` its pictures, any other as it is."""
+    return data.pictures_once() if isinstance(data, AskedSet) else data
+
+
+def asked_data(data: Dataset, question: str) -> Dataset:
+    """What is sent where every item is asked one question: of an `AskedSet` the pictures that it asks it of, or with ''
+    all of them, each once; of any other set, which asks nothing, its items.
+
+    Raises:
+        DataSetError: the set does not ask this question, or any.
+    """
+    if isinstance(data, AskedSet):
+        return data.asking(question) if question else data.pictures_once()
+    if question:
+        raise DataSetError(
+            f"data set {data.name} asks no questions, and {shown(repr(question), 80)} is given; leave the question out."
+        )
+    return data

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.questions import BoundQuestion, Questions, question_tokens
+from sdr_sc.semantic.specs import TaskSpec
 from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
 from sdr_sc.shown import shown
 
@@ -27,6 +30,16 @@ def task_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in map(str.strip, text.split(",")) if name))
 
 
+def answers_questions(contract: ModelContract, tasks: str) -> bool:
+    """Whether a model's first task, which is always answered, or one of these answers a question.
+
+    Args:
+        tasks: names with commas between; one that the model lacks counts for nothing.
+    """
+    names = {contract.tasks[0].name, *task_names(tasks)} & {spec.name for spec in contract.tasks}
+    return any(task_of(name).needs == "question" for name in names)
+
+
 @dataclass(frozen=True)
 class AskedTasks:
     """Tasks that are asked of a model beside its first one, which every item is answered for.
@@ -34,29 +47,35 @@ class AskedTasks:
     Attributes:
         contract: of the model.
         names: of the tasks.
-        gallery: that those without names of their own search; None where there is no such task.
+        gallery: that retrieval searches; None where that is no task.
+        question: that all items are asked; None where that is no task.
     """
 
     contract: ModelContract
     names: tuple[str, ...] = ()
     gallery: Gallery | None = None
+    question: BoundQuestion | None = None
 
     @classmethod
-    def of(cls, contract: ModelContract, tasks: str, gallery: str = "", model: Path | None = None) -> AskedTasks:
-        """From the names of tasks, with commas between them, and the file of a gallery.
+    def of(
+        cls, contract: ModelContract, tasks: str, gallery: str = "", model: Path | None = None, question: str = ""
+    ) -> AskedTasks:
+        """From the names of tasks, with commas between them, the file of a gallery, and a question.
 
         Args:
             gallery: '' for the one that lies beside the model's file, if it is needed.
             model: the model's file.
+            question: needed where a task answers one, the model's first one too, which is always answered.
 
         Raises:
-            ContractError: the model does not answer one of the tasks, or the gallery is missing, is not needed, or is
-                not one of this model.
+            ContractError: the model does not answer one of the tasks, or the gallery or the question is missing, is not
+                needed, or is none for this model.
             SdrScError: the file holds no gallery.
         """
         names = task_names(tasks)
         specs = [contract.task(name) for name in names]
-        searching = [spec for spec in specs if not spec.names]
+        bound = _bound(contract, specs, tasks, model, question)
+        searching = [spec for spec in specs if task_of(spec.name).needs == "gallery"]
         if searching and not gallery:
             beside = None if model is None else model.with_suffix(".gallery")
             if beside is None or not beside.is_file():
@@ -75,7 +94,7 @@ class AskedTasks:
         for spec in searching:
             assert found is not None
             _check_fits(contract, spec.name, found, gallery)
-        return cls(contract, tuple(spec.name for spec in specs if spec is not contract.tasks[0]), found)
+        return cls(contract, tuple(spec.name for spec in specs if spec is not contract.tasks[0]), found, bound)
 
     def answers(self, outputs: np.ndarray) -> dict[str, TaskAnswer]:
         """Answers by the task's name, `Task.top` of an item, best first.
@@ -87,12 +106,35 @@ class AskedTasks:
         found = {}
         for name in self.names:
             spec, task, own = self.contract.task(name), task_of(name), outputs[:, parts[name]]
-            if spec.names:
-                found[name] = task.answer(own, spec, task.top)
-            else:
+            if task.needs == "gallery":
                 assert self.gallery is not None
                 found[name] = self.gallery.search(own, task.top)
+                continue
+            if task.needs == "question":
+                assert self.question is not None
+                own = self.question.logits(own)
+            found[name] = task.answer(own, spec, task.top)
         return found
+
+
+def _bound(
+    contract: ModelContract, specs: Sequence[TaskSpec], tasks: str, model: Path | None, question: str
+) -> BoundQuestion | None:
+    asking = [spec for spec in (contract.tasks[0], *specs) if task_of(spec.name).needs == "question"]
+    if not asking:
+        if question:
+            raise ContractError(
+                f"the question {shown(repr(question), 80)} is given, and none of the tasks {shown(repr(tasks), 80)} of "
+                f"model {contract.name!r} answers one; add the task question, or leave the question out."
+            )
+        return None
+    if not question:
+        raise ContractError(
+            f"the task {shown(repr(asking[0].name), 80)} of model {contract.name!r} answers a question, and none is "
+            "asked; give one, such as 'what colour is the shape?'."
+        )
+    question_tokens([question])  # refuses what makes none, before torch is loaded
+    return BoundQuestion(_questions(str(model), *_stamp(str(model))), question)
 
 
 def _check_fits(contract: ModelContract, name: str, gallery: Gallery, file: str) -> None:
@@ -117,6 +159,11 @@ def _stamp(file: str) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=2)
+def _questions(model: str, mtime_ns: int, size: int) -> Questions:
+    return Questions(model)
 
 
 @lru_cache(maxsize=2)

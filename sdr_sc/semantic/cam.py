@@ -14,6 +14,7 @@ import numpy as np
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.specs import CamTable
+from sdr_sc.semantic.tasks.base import task_of
 
 
 def choose_k(accuracy: np.ndarray, k_list: Sequence[int], max_loss_points: float) -> tuple[int, ...]:
@@ -47,8 +48,8 @@ class CamTarget:
     """What the CAM aims at.
 
     Attributes:
-        max_loss_points: accuracy points that it may give away against the largest k that it may send; None for those
-            that the model's table was made for.
+        max_loss_points: accuracy points that it may give away against the largest k that it may send, dB of a task
+            whose metric is in dB; None for those that the model's table was made for.
         max_k: symbol budget, the most feature symbols of an item; None for no limit.
         tasks: that are asked for; none for the model's first one. Each of them gives away at most the points.
     """
@@ -74,7 +75,7 @@ def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
     if target.max_loss_points is None and target.max_k is None and tasks == (first,):
         return cam
     try:
-        tables = [np.array(cam.quality(contract.task(name).name, first)) for name in tasks]
+        tables = [_in_points(name, np.array(cam.quality(contract.task(name).name, first))) for name in tasks]
     except ContractError as error:
         raise ContractError(f"model {contract.name!r}: {str(error).rstrip('.')}; ask for tasks that it has.") from None
     allowed = [k for k in k_list if target.max_k is None or k <= target.max_k]
@@ -85,6 +86,12 @@ def table_for(contract: ModelContract, target: CamTarget) -> CamTable:
         )
     chosen = [choose_k(table[:, : len(allowed)], allowed, loss) for table in tables]
     return replace(cam, k=tuple(map(max, *chosen)) if len(chosen) > 1 else chosen[0], max_loss_points=loss)
+
+
+def _in_points(name: str, scores: np.ndarray) -> np.ndarray:
+    """A task's mean scores so that a hundredth is a point of its metric: 1 dB where that is in dB."""
+    task = task_of(name)
+    return scores if task.unit == "%" else task.figure(scores) / 100.0
 
 
 def first_rounds(contract: ModelContract, table: CamTable) -> CamTable:

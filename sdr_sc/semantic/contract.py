@@ -211,8 +211,9 @@ class ModelContract:
         # Through JSON first: what a tuple or an integer key becomes there is what a reader finds.
         fields = {name: value for name, value in asdict(self).items() if name not in MEASURED or value is not None}
         for task in fields["tasks"]:  # as in contracts of earlier programs, which knew no other tasks
-            if not task["outputs"]:
-                del task["outputs"]
+            for name in ("outputs", "shape"):
+                if not task[name]:
+                    del task[name]
         if not fields["cam"]["others"]:
             del fields["cam"]["others"]
         return json.dumps(sealed(json.loads(json.dumps(fields))), sort_keys=True)

@@ -85,11 +85,10 @@ def _made(values: dict[str, Any]) -> ModelContract:
     except ContractError as error:
         raise ContractError(f"model {name!r} has {error}; {RETRAIN}.") from None
     contract = ModelContract(modality=modality, tasks=tasks, **{**values, "format_version": FORMAT_VERSION})
-    for task in tasks:
-        task_of(task.name)
-    refusal = modality_of(modality).refusal()
-    if refusal:
-        raise ContractError(f"model {name!r} has {refusal}; {RETRAIN}.")
+    refusals = [task_of(task.name).refusal(task, modality) for task in tasks]
+    for refusal in (modality_of(modality).refusal(), *refusals):
+        if refusal:
+            raise ContractError(f"model {name!r} has {refusal}; {RETRAIN}.")
     return contract
 
 
@@ -177,7 +176,7 @@ def _keys(
 
 
 _MODALITY = {"name": _name, "shape": _list_of(_whole), "parameters": _object}
-_TASK = {"name": _name, "names": _list_of(_name), "outputs": _whole}
+_TASK = {"name": _name, "names": _list_of(_name), "outputs": _whole, "shape": _list_of(_whole)}
 _CALIBRATION = {
     "snr_db": _list_of(_number),
     "temperature": _list_of(_list_of(_number)),
@@ -220,7 +219,7 @@ _FIELDS: dict[Any, dict[str, Callable[[Any], Any]]] = {
     2: {
         **_COMMON,
         "modality": lambda value: _keys(value, _MODALITY),
-        "tasks": _list_of(lambda value: _keys(value, _TASK, frozenset({"outputs"}))),
+        "tasks": _list_of(lambda value: _keys(value, _TASK, frozenset({"outputs", "shape"}))),
         "calibration": lambda value: _keys({"own_share": [], **value}, _CALIBRATION),
         "refinement": lambda value: _keys(value, _REFINEMENT),
     },

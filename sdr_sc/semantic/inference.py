@@ -17,6 +17,7 @@ from sdr_sc.semantic.calibration import channel_snr_db, with_confidence
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.onnx_file import Part
+from sdr_sc.semantic.questions import BoundQuestion, Questions
 from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
 from sdr_sc.semantic.tasks.classification import ranked
 from sdr_sc.shown import shown
@@ -137,34 +138,52 @@ def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class SemanticDecoder:
     """Received feature symbols to answers of tasks: what was sent once may be asked about all of them.
 
-    Arguments and errors as for `SemanticEncoder`.
+    Args:
+        model, threads: as for `SemanticEncoder`.
+        question: that every item is answered for where the model's first task answers questions; others may be asked
+            of the `outputs` (`sdr_sc.semantic.questions`).
 
     Attributes:
         task: the first one, which every frame is answered for.
         parts: which of the network's outputs are those of each task, by its name.
+
+    Raises:
+        ContractError, MissingDependencyError: as for `SemanticEncoder`; or the question makes none.
     """
 
-    def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
+    def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1, question: str = "") -> None:
         self._model = str(model)
         self.contract, self.network = _load(model, "decoder", threads)
         self.task = task_of(self.contract.tasks[0].name)
         names = (spec.name for spec in self.contract.tasks)
         self.parts = dict(zip(names, output_slices(self.contract), strict=True))
         self._first = output_slices(self.contract)[0]
+        self._question = None
+        if self.task.needs == "question" and question:
+            self._question = BoundQuestion(Questions(model), question)
         for _ in range(_WARM_UP_RUNS):
-            self.decode(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
+            self.outputs(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
+
+    def _of_first(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the first task from those of all; of a question, the logits of its answers."""
+        own = outputs[:, self._first]
+        if self.task.needs != "question":
+            return own
+        if self._question is None:
+            raise ContractError(f"model {self.contract.name!r} answers questions, and none is asked; give one.")
+        return self._question.logits(own)
 
     def decode(
         self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
     ) -> np.ndarray:
         """Outputs of the first task for each item, such as the logits of its classes; see `outputs` for all tasks.
 
-        Args, Raises: as for `outputs`.
+        Args, Raises: as for `outputs`; or the first task answers questions, and none was given.
 
         Returns:
             float32 (n_items, outputs of the first task); NaN for an item of which every symbol is erased.
         """
-        return self.outputs(features, snr_db, erased, strict)[:, self._first]
+        return self._of_first(self.outputs(features, snr_db, erased, strict))
 
     def outputs(
         self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
@@ -202,6 +221,10 @@ class SemanticDecoder:
         logits[lost] = np.nan
         return logits
 
+    def blank(self, snr_db: float, k: int) -> np.ndarray:
+        """Outputs of all tasks of an item of which nothing is known, as if its k symbols were 0: float32 (outputs,)."""
+        return self._run(np.zeros((1, self.contract.k_max), np.complex64), np.full(1, snr_db), np.full(1, k))[0]
+
     def run(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
         """Outputs of the first task for items of which different numbers of symbols arrived, as the network gives them.
 
@@ -213,7 +236,7 @@ class SemanticDecoder:
         Returns:
             float32 (n_items, outputs of the first task).
         """
-        return self._run(prefixes, snr_db, k)[:, self._first]
+        return self._of_first(self._run(prefixes, snr_db, k))
 
     def _run(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
         low, high = self.contract.training_snr_db
@@ -252,7 +275,7 @@ class SemanticDecoder:
             gone = ~np.isfinite(features) if erased is None else erased
             noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
         k = np.full(len(features), features.shape[1])
-        return self.judged(outputs[:, self._first], snr_db, k, noise_variance)
+        return self.judged(self._of_first(outputs), snr_db, k, noise_variance)
 
     def probabilities(
         self,

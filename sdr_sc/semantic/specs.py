@@ -56,8 +56,9 @@ class TaskSpec:
 
     Attributes:
         name: such as ``classification``; see `sdr_sc.semantic.tasks`.
-        names: what its answers are called, such as the classes; none where these are entries of a gallery.
+        names: what its answers are called, such as the classes; none where these are entries of a gallery, or pictures.
         outputs: numbers that the decoder gives of each item, such as the length of a vector; 0 for one a name.
+        shape: of a picture that they are; empty where they are none.
 
     Raises:
         ContractError: there are no names, too many, or two alike.
@@ -66,6 +67,7 @@ class TaskSpec:
     name: str
     names: tuple[str, ...]
     outputs: int = 0
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if whole_number(self.outputs, 0, MOST_NAMES) is None:
@@ -88,8 +90,8 @@ class CamTable:
     Attributes:
         snr_db: rising SNR grid, dB.
         k: feature symbols per item at each grid point, never rising with the SNR.
-        accuracy: measured quality of the first task, by its own metric, 0 to 1: one row for each grid point, one column
-            for each k of the model's list.
+        accuracy: measured quality of the first task, the mean of its score, 0 to 1: one row for each grid point, one
+            column for each k of the model's list.
         max_loss_points: accuracy points below the best that the choice gives away, at most.
         measured_on: the data that the accuracies come from.
         others: the same of the other tasks that were measured, by their names.

@@ -5,6 +5,7 @@ from sdr_sc.semantic.tasks import (  # noqa: F401  # register themselves
     classification,
     keywords,
     question,
+    reconstruction,
     retrieval,
     subgroup,
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sdr_sc.semantic.contract import ModelContract
-    from sdr_sc.semantic.specs import TaskSpec
+    from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
 
 LOST, NOT_A_NUMBER, REJECTED = -1, -2, -3
 """In place of an answer's id: nothing of the item arrived; something did, and the model gave no number for it; or its
@@ -31,10 +31,13 @@ class TaskAnswer:
     Attributes:
         ids: int64 (n, top), best first: places among the task's names; `LOST` or `NOT_A_NUMBER` where there is none.
         confidence: float32 (n,), the probability of the first; 0 where there is none.
+        pictures: uint8 (n, [3,] height, width) of a task that answers with pictures, whose ids are 0 where there is
+            one, and whose confidence is 0; None of the others.
     """
 
     ids: np.ndarray
     confidence: np.ndarray
+    pictures: np.ndarray | None = None
 
     @property
     def best(self) -> np.ndarray:
@@ -48,14 +51,18 @@ class Task:
     Attributes:
         name: in contracts, data sets and results.
         wire_id: 0..15, in the frame header.
-        metric: what the mean of `score` is called.
+        metric, unit: what `figure` of the mean of `score` is called, and its unit.
         top: answers that a receiver gives of an item, best first.
+        needs: what the receiver needs beside the outputs: ``gallery``, ``question``, or '' for nothing.
+        of_items: whether its targets are made of the items themselves, so that no data set lists them.
     """
 
     name = ""
     wire_id = 0
-    metric = "accuracy"
+    metric, unit = "accuracy", "%"
     top = 1
+    needs = ""
+    of_items = False
 
     def outputs(self, spec: TaskSpec) -> int:
         """Numbers that the decoder gives of each item: one for each of the task's names, if the contract has no other
@@ -92,6 +99,17 @@ class Task:
             targets: int (n,), what is right.
         """
         raise NotImplementedError
+
+    def figure(self, score: np.ndarray | float) -> np.ndarray:
+        """The metric from a mean of `score`, or from several, in `unit`; it rises with the score.
+
+        What may be lost of it, such as by the channel-adaptive module, counts in this unit: points, or dB.
+        """
+        return 100.0 * np.asarray(score, np.float64)
+
+    def refusal(self, spec: TaskSpec, modality: ModalitySpec) -> str:
+        """Why a contract's task makes no sense for items of its modality, to follow "has"; '' if it does."""
+        return ""
 
     def right(self, ids: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Which answers count as right: bool (n,); where an answer or its target is below 0, it is none."""

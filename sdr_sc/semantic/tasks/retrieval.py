@@ -16,7 +16,7 @@ class Retrieval(Classification):
     The gallery's size belongs to every figure; `recall` gives those for more than one answer.
     """
 
-    name, wire_id, metric, top = "retrieval", 2, "R@1", 5
+    name, wire_id, metric, top, needs = "retrieval", 2, "R@1", 5, "gallery"
 
 
 def recall(ids: np.ndarray, targets: np.ndarray, first: int) -> np.ndarray:
