@@ -191,15 +191,6 @@ def test_vectors_of_other_data_or_another_space_are_refused(vectors: list[Teache
         vectors_for(joined(), "train", [vectors[0], own])
 
 
-def test_hints_of_several_spaces_stand_side_by_side(sight: TeacherVectors) -> None:
-    data, other = joined(), reduce_vectors("ear", {"train": np.eye(6)}, {"train": "x" * 64}, 3)
-    found = hints_for(data, "train", [other, sight])
-    assert found.shape == (len(data), 7) and not found[:, :3].any()
-    seen = np.linalg.norm(found, axis=1)
-    is_picture = data.items(np.arange(len(data)))[:, 0] == 1
-    assert np.allclose(seen[is_picture], 1.0, atol=1e-3) and not seen[~is_picture].any()
-
-
 def test_an_item_is_shown_as_what_it_is() -> None:
     data, shown = joined("test"), display_of("image_text")
     picture, text = data.items(np.array([60, 0]))

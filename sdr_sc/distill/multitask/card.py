@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sdr_sc.distill.multitask.objective import MultiTaskStudent
@@ -12,6 +13,8 @@ from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import blank_input
 from sdr_sc.semantic.specs import TaskSpec
+from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.question import QUESTION
 
 
 def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
@@ -38,6 +41,7 @@ def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
         f"| teacher | {contract.teacher} |",
         f"| encoder | {count_parameters(student.encoder):,} parameters, {flops / 1e6:.1f} MFLOP an item |",
         f"| decoder | {count_parameters(student.decoder):,} parameters |",
+        *_question_row(student),
         f"| weights file | {out.stat().st_size / 1e3:.0f} kB, safetensors |",
         f"| feature symbols per item (k) | {', '.join(map(str, contract.k_list))} complex channel uses, nested |",
         f"| training SNR | {contract.training_snr_db[0]:g} to {contract.training_snr_db[1]:g} dB, "
@@ -48,20 +52,33 @@ def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
         "",
         "## Quality",
         "",
-        f"Per cent, on {contract.cam.measured_on}. The channel-adaptive module takes the k that loses at most "
+        f"On {contract.cam.measured_on}. The channel-adaptive module takes the k that loses at most "
         f"{contract.cam.max_loss_points:g} points",
         f"of {contract.tasks[0].name} against the largest.",
     ]
     for name, table in ((contract.tasks[0].name, contract.cam.accuracy), *contract.cam.others.items()):
-        lines += ["", "| SNR (dB), " + name + " | " + " | ".join(f"k={k}" for k in contract.k_list) + " | chosen |"]
+        task = task_of(name)
+        figures = task.figure(np.array(table))
+        columns = " | ".join(f"k={k}" for k in contract.k_list)
+        lines += ["", f"| SNR (dB), {name} ({task.unit}) | {columns} | chosen |"]
         lines.append("|---" * (len(contract.k_list) + 2) + "|")
-        for snr_db, row, k in zip(contract.cam.snr_db, table, contract.cam.k, strict=True):
+        for snr_db, row, k in zip(contract.cam.snr_db, figures, contract.cam.k, strict=True):
             if snr_db % 5 == 0:
-                lines.append(f"| {snr_db:g} | " + " | ".join(f"{100 * one:.1f}" for one in row) + f" | {k} |")
+                lines.append(f"| {snr_db:g} | " + " | ".join(f"{one:.1f}" for one in row) + f" | {k} |")
     return "\n".join([*lines, ""])
 
 
 def _answers(spec: TaskSpec) -> str:
+    if spec.name == QUESTION:
+        return f"{len(spec.names)} answers, by a vector of {spec.outputs} numbers that any question is asked of"
+    if spec.shape:
+        return f"a picture of {' x '.join(map(str, spec.shape))} values"
     if spec.names:
         return f"{len(spec.names)} answers"
     return f"a vector of {spec.outputs} numbers, to search a gallery with"
+
+
+def _question_row(student: MultiTaskStudent) -> list[str]:
+    if student.question is None:
+        return []
+    return [f"| question network, at the receiver | {count_parameters(student.question):,} parameters |"]

@@ -35,6 +35,9 @@ class MultiTaskConfig:
         contrast_temperature: of the latter.
         alignment_weight: of the distance between a picture and its name, see `sdr_sc.distill.multitask.objective`.
         hint_weight: of what the encoder's vector says of a picture teacher's.
+        question_width: numbers of the vector that questions are asked of.
+        questions_a_picture: that are asked of each one in a step.
+        reconstruction_weight: of the mean square error of thumbnails.
         smoothing: of labels.
         dropout: of the encoder's vector.
         ema_decay: of the running mean of the weights, which is what ships.
@@ -64,6 +67,9 @@ class MultiTaskConfig:
     contrast_temperature: float = 0.07
     alignment_weight: float = 0.5
     hint_weight: float = 1.0
+    question_width: int = 64
+    questions_a_picture: int = 6
+    reconstruction_weight: float = 10.0
     smoothing: float = 0.05
     dropout: float = 0.1
     ema_decay: float = 0.998

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.data.joint.joined import JoinedSet
+from sdr_sc.data.joint.joined import JoinedSet, Member
 from sdr_sc.distill.multitask.vectors import TeacherVectors
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
@@ -51,26 +51,18 @@ def vectors_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np
 
 
 def hints_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np.ndarray:
-    """Vectors of a teacher of pictures, 0 of texts and of pictures that no file is of.
-
-    Those of files that were reduced in different ways stand side by side, each with 0 in the place of the others.
-
-    Returns:
-        float32 (items, sum of the files' dimensions).
-    """
-    ends = np.cumsum([0, *(one.dimensions for one in files)])
-
-    def of_member(own: Dataset, is_seen: bool) -> np.ndarray:
-        found = np.zeros((len(own), int(ends[-1])), np.float32)
-        for one, start in zip(files, ends, strict=False):
-            if is_seen and one.data_sha256.get(part) == own.sha256:
-                found[:, start : start + one.dimensions] = one.of(part, own.sha256)
-                break
-        return found
-
+    """Vectors of a teacher of pictures, 0 of texts and of pictures that no file is of; else as `vectors_for`."""
+    check_one_space(files)
     if not isinstance(data, JoinedSet):
-        return of_member(data, True)
-    return data.of_members([of_member(member.data, member.kind == "pictures") for member in data.members])
+        return _file_of(data, part, files).of(part, data.sha256)
+
+    def of_member(member: Member) -> np.ndarray:
+        known = [one for one in files if one.data_sha256.get(part) == member.data.sha256]
+        if member.kind == "pictures" and known:
+            return known[0].of(part, member.data.sha256)
+        return np.zeros((len(member.data), files[0].dimensions), np.float32)
+
+    return data.of_members([of_member(member) for member in data.members])
 
 
 def _file_of(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> TeacherVectors:

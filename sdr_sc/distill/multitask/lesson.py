@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdr_sc.data.asked import each_once
 from sdr_sc.data.dataset import Dataset
 from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.objective import RETRIEVAL, Batch
+from sdr_sc.distill.multitask.picture_tasks import OF_PICTURES, AskedOf, picture_spec, picture_targets
 from sdr_sc.distill.multitask.sampling import Sampler
 from sdr_sc.distill.split import draw_labelled
 from sdr_sc.errors import SdrScError
@@ -20,6 +22,7 @@ from sdr_sc.semantic.modalities.base import Modality, modality_class, modality_o
 from sdr_sc.semantic.modalities.image_text import ImageTextModality
 from sdr_sc.semantic.modalities.image_views import ViewPolicy
 from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
+from sdr_sc.semantic.tasks.question import QUESTION
 
 UNKNOWN = -1
 _VIEWS = ViewPolicy(shift=2)
@@ -74,6 +77,7 @@ class Lesson:
         entries: int64 (items,), alike for items of one entry of the task `RETRIEVAL`; None without it.
         hints: float32 (items, dimensions), of unit length: vectors of a teacher of pictures, 0 of items that it has not
             seen; None without one.
+        asked: questions about the pictures; None where that is no task.
     """
 
     data: Dataset
@@ -85,6 +89,7 @@ class Lesson:
     specs: tuple[TaskSpec, ...]
     entries: Tensor | None = None
     hints: Tensor | None = None
+    asked: AskedOf | None = None
 
     @classmethod
     def of(
@@ -101,12 +106,13 @@ class Lesson:
         Raises:
             SdrScError: the data set lacks a task, or there are no vectors where they are needed.
         """
+        data = each_once(data)
         if (RETRIEVAL in config.tasks) and vectors is None:
             raise SdrScError(f"the task {RETRIEVAL} is learned from a teacher's vectors; give them, or leave it out.")
         for given in (vectors, hints):
             if given is not None and len(given) != len(data):
                 raise SdrScError(f"{len(given)} vectors of a teacher for {len(data)} items; make them again.")
-        base = data if base is None else base
+        base = data if base is None else each_once(base)
         everything = np.arange(len(data))
         items = np.asarray(data.items(everything))
         kind = modality_class(data.modality)
@@ -119,6 +125,9 @@ class Lesson:
                 if RETRIEVAL in data.tasks:
                     entries = torch.from_numpy(np.asarray(data.targets(task, everything), np.int64))
                 continue
+            if task in OF_PICTURES:
+                specs.append(picture_spec(task, data, spec.shape, spec.name, config.question_width))
+                continue
             names = tuple(base.names(task))
             found = np.asarray(data.targets(task, everything), np.int64)
             found = np.where(found < len(names), found, UNKNOWN)
@@ -127,9 +136,11 @@ class Lesson:
                 found = np.where(np.isin(everything, known), found, UNKNOWN)
             targets[task] = torch.from_numpy(found)
             specs.append(TaskSpec(task, names))
+        if config.labels and not targets:
+            raise SdrScError("a number of labels is of a task with classes, and there is none; leave it out.")
         return cls(
             data, base, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
-            _tensor(hints),
+            _tensor(hints), AskedOf.of(data) if QUESTION in config.tasks else None,
         )  # fmt: skip
 
     def sampler(self, batch_items: int, seed: int) -> Sampler:
@@ -148,7 +159,9 @@ class Lesson:
             None if values is None else values[places] for values in (self.vectors, self.entries, self.hints)
         )
         targets = {task: found[places] for task, found in self.targets.items()}
-        return Batch(inputs, targets, vectors, entries, hints, inputs[:, 0] > 0 if joined else None)
+        asked = self.data if self.asked is None else self.asked.at(places)
+        pictures = picture_targets(self.specs, self.modality, inputs, asked)
+        return Batch(inputs, targets, vectors, entries, hints, inputs[:, 0] > 0 if joined else None, pictures)
 
 
 def _tensor(values: np.ndarray | None) -> Tensor | None:

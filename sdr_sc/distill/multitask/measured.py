@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.multitask.objective import RETRIEVAL, MultiTaskStudent
+from sdr_sc.distill.multitask.picture_tasks import PictureTargets, picture_scores
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
 from sdr_sc.semantic.specs import TaskSpec
@@ -32,6 +33,7 @@ def scores(
     estimate_noise: float,
     seed: int,
     weight: np.ndarray | None = None,
+    pictures: PictureTargets = PictureTargets(),  # noqa: B008  # frozen
 ) -> dict[str, np.ndarray]:
     """Mean score of each task for each SNR and k, float64 (len(snrs_db), len(k_list)), 0 to 1.
 
@@ -43,10 +45,12 @@ def scores(
         gallery: for `RETRIEVAL`, whose score is R@5; None where it is not to be measured.
         estimate_noise: power of the channel estimate's error over the noise power.
         weight: of each item in the mean; None for one weight. Items without a target do not count.
+        pictures: targets of tasks of pictures, which are not in ``targets``.
     """
     generator = torch.Generator().manual_seed(seed)
     ends = np.cumsum([0, *(task_of(spec.name).outputs(spec) for spec in specs)]).tolist()
-    found = {task: np.zeros((len(snrs_db), len(k_list))) for task in targets}
+    parts = {spec.name: slice(start, stop) for spec, start, stop in zip(specs, ends, ends[1:], strict=False)}
+    found = {spec.name: np.zeros((len(snrs_db), len(k_list))) for spec in specs}
     counts = np.ones(len(inputs)) if weight is None else weight
     shares = {task: np.where(ids >= 0, counts, 0.0) for task, ids in targets.items()}
     pooled = torch.cat([student.encoder.pooled(part) for part in inputs.split(_BATCH)])
@@ -56,7 +60,10 @@ def scores(
         for column, k in enumerate(k_list):
             received, *_ = lmmse_channel(normalise_prefix(symbols, k), snr, generator, 0.0, None, estimate_noise)
             padded, fraction = pad_symbols(received, symbols.shape[1])
-            outputs = student.decoder(padded, snr, fraction).numpy()
+            seen = student.decoder(padded, snr, fraction)
+            for task_name, score in picture_scores(student.question, pictures, seen, parts).items():
+                found[task_name][row, column] = score
+            outputs = seen.numpy()
             for spec, start, stop in zip(specs, ends, ends[1:], strict=False):
                 if spec.name not in targets:
                     continue

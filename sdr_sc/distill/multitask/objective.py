@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.multitask.config import MultiTaskConfig, vector_share
+from sdr_sc.distill.multitask.picture_tasks import PictureTargets, picture_losses
 from sdr_sc.semantic.losses import label_loss
 from sdr_sc.semantic.networks.heads import MultiTaskDecoder
+from sdr_sc.semantic.networks.question import QuestionNetwork
 from sdr_sc.semantic.networks.registry import make_encoder
 from sdr_sc.semantic.networks.symbols import normalise_prefixes
 
@@ -29,16 +31,23 @@ class MultiTaskStudent(nn.Module):
         outputs: of each task.
         item_shape: of the items.
         hints: numbers of a hint, see `Lesson`; 0 without any. What finds them is not part of the model.
+        answers: to questions; 0 where none are asked.
     """
 
     def __init__(
-        self, config: MultiTaskConfig, outputs: tuple[int, ...], item_shape: tuple[int, ...], hints: int = 0
+        self,
+        config: MultiTaskConfig,
+        outputs: tuple[int, ...],
+        item_shape: tuple[int, ...],
+        hints: int = 0,
+        answers: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = make_encoder(config.encoder, config.k_list[-1], item_shape)
         self.decoder = MultiTaskDecoder(outputs, config.k_list[-1], config.decoder_width)
         self.dropout = nn.Dropout(config.dropout)
         self.hint = nn.Linear(self.encoder.width, hints) if hints else None
+        self.question = QuestionNetwork(config.question_width, answers) if answers else None
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Batch:
         entries: int64 (items,), alike for items of one entry; None where each is of its own.
         hints: float32 (items, dimensions), of unit length or 0; see `Lesson`.
         is_text: bool (items,), which are texts where others are pictures; None where all are of one kind.
+        pictures: targets of tasks of pictures.
     """
 
     inputs: Tensor
@@ -60,6 +70,7 @@ class Batch:
     entries: Tensor | None = None
     hints: Tensor | None = None
     is_text: Tensor | None = None
+    pictures: PictureTargets = PictureTargets()
 
 
 def losses(
@@ -108,9 +119,9 @@ def losses(
     if batch.hints is not None and student.hint is not None and config.hint_weight:
         seen = batch.hints.square().sum(dim=1) > 0
         if bool(seen.any()):
-            own = batch.hints[seen] != 0  # hints of several spaces stand side by side
-            guess = nn.functional.normalize(student.hint(pooled[seen]) * own, dim=1)
+            guess = nn.functional.normalize(student.hint(pooled[seen]), dim=1)
             found["hint"] = config.hint_weight * (1.0 - (guess * batch.hints[seen]).sum(dim=1)).mean()
+    found |= picture_losses(student.question, batch.pictures, outputs, k_list, config, parts, generator)
     found["loss"] = torch.stack(list(found.values())).sum()
     return found
 

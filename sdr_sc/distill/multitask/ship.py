@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from sdr_sc.data.asked import each_once
 from sdr_sc.data.dataset import Dataset
 from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.distill.export.finish import float_tensors
 from sdr_sc.distill.multitask.card import card
 from sdr_sc.distill.multitask.measured import RECALL_FIRST, scores
 from sdr_sc.distill.multitask.objective import RETRIEVAL
+from sdr_sc.distill.multitask.picture_tasks import OF_PICTURES, picture_targets
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.files import write_whole
 from sdr_sc.semantic import weights
@@ -24,6 +26,7 @@ from sdr_sc.semantic.contract import POWER_NORM, ModelContract
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.specs import CamTable
+from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 from sdr_sc.shown import utf8
 
 MAX_LOSS_POINTS = 1.0
@@ -36,19 +39,22 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     Args:
         vectors: float32 (items, dimensions), the teacher's of the held-out items; None without one.
     """
-    config, specs = trainer.config, trainer.lesson.specs
+    config, specs, held_out = trainer.config, trainer.lesson.specs, each_once(held_out)
     every = np.arange(len(held_out))
     inputs = torch.from_numpy(modality_of(trainer.lesson.modality).network_input(held_out.items(every)))
-    targets = {spec.name: held_out.targets(spec.name, every) for spec in specs}
+    targets = {spec.name: held_out.targets(spec.name, every) for spec in specs if spec.name not in OF_PICTURES}
     gallery = None
     if vectors is not None and RETRIEVAL in targets:
         gallery = Gallery.of_entries(held_out.names(RETRIEVAL), targets[RETRIEVAL], vectors, "held out")
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
     found = scores(
         trainer.average.eval(), inputs, targets, specs, gallery, config.k_list, list(grid), config.estimate_noise,
-        config.seed, item_weights(held_out),
+        config.seed, item_weights(held_out), picture_targets(specs, trainer.lesson.modality, inputs, held_out),
     )  # fmt: skip
-    rounded = {name: tuple(tuple(round(float(one), 4) for one in row) for row in rows) for name, rows in found.items()}
+    rounded = {
+        name: tuple(tuple(round(float(one), 6 if name == RECONSTRUCTION else 4) for one in row) for row in rows)
+        for name, rows in found.items()
+    }
     first = specs[0].name
     recall = f"; {RETRIEVAL}: R@{RECALL_FIRST} of {len(gallery.names)}" if gallery is not None else ""
     return CamTable(
@@ -92,7 +98,10 @@ def ship(
     config, lesson = trainer.config, trainer.lesson
     student = trainer.average.eval()
     tables = {f"{name}.weight" for name, module in student.named_modules() if isinstance(module, nn.Embedding)}
-    values = float_tensors(student, tables)  # rows of words in 16 bits: half the file
+    tables |= {
+        f"decoder.heads.{place}.weight" for place, spec in enumerate(lesson.specs) if spec.name == RECONSTRUCTION
+    }
+    values = float_tensors(student, tables)  # rows of words and of pixels in 16 bits: half the file
     contract = weights.save(
         out,
         {name: value for name, value in values.items() if not name.startswith("hint.")},

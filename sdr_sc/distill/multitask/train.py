@@ -23,6 +23,7 @@ from sdr_sc.distill.multitask.objective import MultiTaskStudent, losses
 from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.question import QUESTION
 
 _CLIP = 5.0
 _CHECKPOINT_REPORTS = 10  # a state of a text student has 36 MB
@@ -51,7 +52,8 @@ class MultiTaskTrainer:
         hints = 0 if lesson.hints is None else lesson.hints.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape), hints)
+            answers = sum(len(spec.names) for spec in lesson.specs if spec.name == QUESTION)
+            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape), hints, answers)
         self.sampler = lesson.sampler(config.batch_items, config.seed)
         self.average = copy.deepcopy(self.student)
         tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]
