@@ -9,13 +9,16 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded
 from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
+from sdr_sc.data.asked import AskedSet, asked_data
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import LAST_ITEM
 from sdr_sc.link.frames.frame_news import task_targets_meta, truth_meta
+from sdr_sc.link.frames.frame_record import NOT_KNOWN
 from sdr_sc.link.parameters import require_text
 from sdr_sc.semantic.asked_tasks import task_names
+from sdr_sc.semantic.tasks.base import task_of
 
 ITEM_ID = pmt.intern("item_id")
 _NOTHING = np.empty(0, np.uint8)
@@ -43,7 +46,10 @@ class item_source(gr.sync_block):
         split: ``test``, ``train``, or ``validation`` where the data set has it.
         items: how many to send; 0 for no end.
         seed: of the order; the same seed gives the same items.
-        tasks: names of further tasks whose targets are published, with commas between; '' for the first one alone.
+        tasks: names of further tasks whose targets are published, with commas between; '' for the first one alone. Of
+            ``reconstruction`` the target is the item itself, which is published anyway.
+        question: of a data set that asks questions, the one that the pictures sent are asked; '' for all its pictures,
+            each once, of which then no answer is known.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -57,24 +63,28 @@ class item_source(gr.sync_block):
         seed: int = 1,
         data_set: str = DEFAULT_DATA_SET,
         tasks: str = "",
+        question: str = "",
     ) -> None:
         gr.sync_block.__init__(self, "sdr_sc_item_source", in_sig=None, out_sig=[np.uint8])
         if split not in ("test", "train", "validation"):
             raise BlockError(f"item source: split is {split!r}; use 'test', 'train' or 'validation'.")
         if items < 0 or seed < 0:
             raise BlockError(f"item source: items is {items} and seed {seed}; use 0 or more.")
-        require_text("item source", tasks=tasks)
-        data = load_dataset(data_set, split)  # type: ignore[arg-type]
+        require_text("item source", tasks=tasks, question=question)
+        data = asked_data(load_dataset(data_set, split), question)  # type: ignore[arg-type]
         everything, task = np.arange(len(data)), data.tasks[0]
         self.class_names = data.names(task)
         self._shown = data.modality, data.item_shape
         self.item_bytes = int(np.prod(data.item_shape))
         self._items = np.ascontiguousarray(data.items(everything), np.uint8).reshape(-1, self.item_bytes)
-        self._labels = data.targets(task, everything)
-        self._targets = {name: data.targets(name, everything) for name in task_names(tasks) if name != task}
+        labels = data.targets(task, everything)
+        self._labels = labels if labels.ndim == 1 else np.full(len(data), NOT_KNOWN, np.int32)
+        listed = [name for name in task_names(tasks) if name != task and not task_of(name).of_items]
+        self._targets = {name: data.targets(name, everything) for name in listed}
         for name, targets in self._targets.items():
             if targets.ndim != 1:
                 raise BlockError(f"item source: task {name!r} has no single number as target; leave it out of tasks.")
+        self._ids = data.picture_of if isinstance(data, AskedSet) else everything
         self._order = item_order(len(data), seed)
         self._total = items
         self._sent = 0
@@ -96,7 +106,7 @@ class item_source(gr.sync_block):
         output_items[0][: count * size] = items.ravel()
         first = self.nitems_written(0)
         for i, index in enumerate(chosen):
-            self.add_item_tag(0, first + i * size, ITEM_ID, pmt.from_long(int(index)))
+            self.add_item_tag(0, first + i * size, ITEM_ID, pmt.from_long(int(self._ids[index])))
         self._sent += count
         if self._sent == self._total:
             self.add_item_tag(0, first + (count - 1) * size, _LAST_ITEM, pmt.PMT_T)
@@ -105,6 +115,7 @@ class item_source(gr.sync_block):
 
     def _publish(self, places: np.ndarray, items: np.ndarray) -> None:
         for name, targets in self._targets.items():
-            self.message_port_pub(_TRUTH, make_pdu(task_targets_meta(places, name, targets[places]), _NOTHING))
-        meta = truth_meta(places, self._labels[places], *self._shown)
+            meta = task_targets_meta(self._ids[places], name, targets[places])
+            self.message_port_pub(_TRUTH, make_pdu(meta, _NOTHING))
+        meta = truth_meta(self._ids[places], self._labels[places], *self._shown)
         self.message_port_pub(_TRUTH, make_pdu(meta, items.ravel()))

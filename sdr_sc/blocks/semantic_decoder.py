@@ -48,7 +48,8 @@ class semantic_decoder(gr.basic_block):
     here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header. A model that
     gives no numbers makes the run an error, at its end. With ``tasks`` the metadata also has the answers to these, from
     the same symbols (`sdr_sc.link.frames.task_answers.answers_of`): ``tasks``, their names with commas between, and for
-    each one ``ids_NAME`` (int32, best first, for retrieval five an item) and ``confidence_NAME`` (float32).
+    each one ``ids_NAME`` (int32, best first, for retrieval five an item) and ``confidence_NAME`` (float32); of
+    reconstruction ``pictures_NAME`` (uint8) and ``shape_NAME`` (int32) too.
 
     Unless ``refine`` is none it asks for more symbols of the items that it is not sure of, by PDUs at its message
     output ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame
@@ -64,6 +65,7 @@ class semantic_decoder(gr.basic_block):
         tasks: names of further tasks to answer, with commas between; '' for the model's first one alone.
         gallery: file of the entries that the task ``retrieval`` searches; '' for the one beside the model, named as
             it is and ending in ``.gallery``, where that task is asked for.
+        question: that each item is asked, where the task ``question`` is asked for or is the model's first one.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -77,6 +79,7 @@ class semantic_decoder(gr.basic_block):
         reject_below: float = 0.0,
         tasks: str = "",
         gallery: str = "",
+        question: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         self.model = model
@@ -93,9 +96,10 @@ class semantic_decoder(gr.basic_block):
         self.frames_refused = 0
         self.frames_without_items = 0
         self.items_not_a_number = 0
-        require_text("semantic decoder", tasks=tasks, gallery=gallery)
+        require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
+        self.question = question
         self.asked = {
-            contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"))
+            contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"), question)
             for name, contract in zip(self._models(), contracts, strict=True)
         }
         require_number("semantic decoder", reject_below=reject_below)
@@ -131,7 +135,7 @@ class semantic_decoder(gr.basic_block):
 
         for name, (wire_id, contract) in zip(self._models(), self.contracts.items(), strict=True):
             if wire_id not in self._decoders:
-                loaded = SemanticDecoder(name)
+                loaded = SemanticDecoder(name, question=self.question)
                 loaded.contract.check_same_model(contract)
                 self._decoders[wire_id] = loaded
                 if self.refine and contract.refinement is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,11 @@ class task_sink(gr.basic_block):
 
     Args:
         folder: for ``frames.csv``, ``items.csv`` and ``images.npz``, and for ``answers.csv``, the rows of further
-            tasks, where there are any; '' writes nothing.
+            tasks, and ``thumbnails.npz``, some of their pictures, where there are any; '' writes nothing.
         history_frames: frames in the two history outputs.
         open_frames: a frame is lost when so many were sent after it; more where the news of what was sent runs ahead,
             as in a replay.
-        without_truth: nobody says what was sent: every answer is taken down, none counts as right.
+        without_truth: nobody says what was sent, or it does not count: every answer is taken down, none is right.
 
     Attributes:
         finished: set when no more frames will come, for flowgraphs whose source would go on for ever.
@@ -138,7 +139,7 @@ class task_sink(gr.basic_block):
             meta, data = read_pdu(message, port)
             if is_end(meta) and port == "sent":
                 self._end.begin()
-            else:
+            elif not self._without_truth:
                 reported = read_news(meta, data, port)
                 for _, news in reported:
                     self._note_items(news[0])
@@ -231,17 +232,23 @@ class task_sink(gr.basic_block):
         )
 
     def _write_pictures(self) -> None:
-        if self._folder is None or not self.record.pictures:
+        shape = self._item_shape
+        self._write_kept("images.npz", "images", self.record.pictures, shape, modality=np.array(self._modality))
+        self._write_kept("thumbnails.npz", "thumbnails", self.record.thumbnails, ())
+
+    def _write_kept(
+        self, file: str, name: str, kept: Sequence[tuple[int, np.ndarray]], shape: tuple[int, ...], **more: np.ndarray
+    ) -> None:
+        if self._folder is None or not kept:
             return
-        path = self._folder / "images.npz"
+        path = self._folder / file
         if not self._folder.is_dir():  # it must not be made again with this file alone
             error = FileNotFoundError(2, "the folder was removed")
             raise BlockError(f"{path} cannot be written ({error.strerror}); {fix_for(error)}.")
-        ids, pictures = zip(*self.record.pictures, strict=True)
+        ids, values = zip(*kept, strict=True)
         content = io.BytesIO()
-        shape = self._item_shape or (len(pictures[0]),)
-        shaped = np.stack(pictures).reshape(len(pictures), *shape)
-        np.savez_compressed(content, images=shaped, item_id=np.array(ids), modality=np.array(self._modality))
+        shaped = np.stack(values).reshape(len(values), *(shape or values[0].shape))
+        np.savez_compressed(content, **{name: shaped, "item_id": np.array(ids), **more})
         write_whole({path: content.getvalue()}, sync=False)
 
     def _publish(self, record: FrameRecord) -> None:

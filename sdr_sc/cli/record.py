@@ -15,6 +15,7 @@ from sdr_sc.cli.shared.options import (
     gallery_option,
     mapping_option,
     model_option,
+    question_option,
     refine_option,
     tasks_option,
 )
@@ -71,6 +72,7 @@ def command() -> None:
 @refine_option("Ask for more symbols of single images that the receiver is not sure of.")
 @tasks_option("Answer further tasks too, and record what is right")
 @gallery_option
+@question_option
 @model_option
 @data_set_option
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of images, noise and fading.")

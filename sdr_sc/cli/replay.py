@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli.shared.options import gallery_option, tasks_option
+from sdr_sc.cli.shared.options import gallery_option, question_option, tasks_option
 from sdr_sc.cli.shared.part import part_options
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--rate", "rate_hz", default=0.0, help="Sample rate of a plain file, Hz.")
 @tasks_option("Answer further tasks too")
 @gallery_option
+@question_option
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="For results.")
 def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> None:
     """Send the recording FILE through the receiver again, and answer its frames.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import gallery_option, refine_option, tasks_option
+from sdr_sc.cli.shared.options import gallery_option, question_option, refine_option, tasks_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _FEW = 3  # what the frames of a transmitter that was started again leave over
               help="With --refine: confidence below which an image is not answered after its last round.")  # fmt: skip
 @tasks_option("Answer further tasks too")
 @gallery_option
+@question_option
 @key_options
 @common_options
 def command(
@@ -114,7 +115,7 @@ def _check_tasks(parameters: dict[str, Any]) -> None:
 
     model = parameters["model"]
     contract, file = weights.read_contract(model, "decoder"), weights.resolve(model, "decoder")
-    AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file)
+    AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file, parameters["question"])
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:

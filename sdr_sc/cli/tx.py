@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.network import key_options
-from sdr_sc.cli.shared.options import data_set_option, mapping_option, refine_option, tasks_option
+from sdr_sc.cli.shared.options import data_set_option, mapping_option, question_option, refine_option, tasks_option
 from sdr_sc.cli.shared.usrp import common_options, device_options
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     "whose answer at the receiver is not the one here."
 )
 @tasks_option("Publish what is right for further tasks too")
+@question_option
 @data_set_option
 @key_options
 @common_options
@@ -104,10 +105,12 @@ def _check(parameters: dict[str, Any]) -> None:
     """Report mistakes before anything is compiled."""
     import numpy as np
 
+    from sdr_sc.data.asked import asked_data
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.errors import SdrScError
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.semantic.asked_tasks import task_names
+    from sdr_sc.semantic.tasks.base import task_of
     from sdr_sc.usrp import usrp_settings
 
     usrp_settings(
@@ -128,8 +131,10 @@ def _check(parameters: dict[str, Any]) -> None:
             "frame would count as unanswered; give a longer time-out."
         )
     contract = contract_for_images(parameters["model"], parameters["data_set"])
+    data = asked_data(load_dataset(parameters["data_set"], "test"), parameters["question"])
     for task in task_names(parameters["tasks"]):
-        load_dataset(parameters["data_set"], "test").targets(task, np.arange(0))
+        if not task_of(task).of_items:
+            data.targets(task, np.arange(0))
     if parameters["k"]:
         contract.check_k(parameters["k"])
 

@@ -20,6 +20,7 @@ from sdr_sc.evidence.multitask_rows import (
     own_outputs,
     share_row,
 )
+from sdr_sc.evidence.pictures.thumbnails import thumbnail_rows
 from sdr_sc.evidence.tables import APART
 from sdr_sc.evidence.watched import OUTPUTS, watch
 from sdr_sc.results.rows import Row
@@ -28,6 +29,7 @@ from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 from sdr_sc.semantic.tasks.retrieval import recall
 
 Log = Callable[[str], None]
@@ -57,7 +59,7 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
     drawn = np.random.default_rng(setting.seed).permutation(len(test))[: QUICK_ITEMS if quick else None]
     places = np.sort(drawn)  # neighbours may be alike, as glosses of one file of nouns
     items = test.items(places)
-    targets = {name: test.targets(name, places) for name in decoder.parts}
+    targets = {name: test.targets(name, places) for name in decoder.parts if not task_of(name).of_items}
     if RETRIEVAL in targets and gallery is not None:
         targets[RETRIEVAL] = np.searchsorted(occurring, targets[RETRIEVAL])
     first = next(iter(decoder.parts))
@@ -78,6 +80,8 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
             for count in RECALLS:
                 right = recall(ids, targets[RETRIEVAL], count)
                 rows.append(share_row(f"{column}{APART}R@{count} of {len(wide.names):,}", right, groups))
+        if RECONSTRUCTION in decoder.parts:
+            rows.extend(thumbnail_rows(column, decoder, outputs, snr_db, k, items, setting.seed))
         if pictures is not None:
             ids = pictures.search(outputs[:, decoder.parts[RETRIEVAL]], max(RECALLS)).ids
             for count in RECALLS:
@@ -124,6 +128,8 @@ def quality(
     """Rows of each task's metric from the decoder's outputs, with intervals over groups of items of one origin."""
     rows = []
     for spec in decoder.contract.tasks:
+        if spec.name not in targets:
+            continue
         part = outputs[:, decoder.parts[spec.name]]
         if spec.name == RETRIEVAL:
             assert gallery is not None

@@ -81,7 +81,7 @@ def rival_rows(
         for message in messages:
             column = f"{snr_db:g} dB{APART}{message.title}{made_for if told_db is not None else ''}"
             log(column.replace(APART, ", "))
-            result = _send(2 ** math.ceil(message.bits), len(places), snr_db, setting, told_db)
+            result = send_messages(2 ** math.ceil(message.bits), len(places), snr_db, setting, told_db)
             rows += [share_row(f"{column}{APART}{name}", found & result.right) for name, found in message.right.items()]
             rows += cost(column, result, len(places))
             if told_db is None and not setting.channel:
@@ -190,7 +190,9 @@ def learned_reader(quantised: np.ndarray, wanted: np.ndarray, seed: int) -> Call
     return read
 
 
-def _send(levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None) -> LinkResult:
+def send_messages(
+    levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None = None
+) -> LinkResult:
     """Messages in frames of `ITEMS_PER_FRAME` items, with the mode that the SNR estimate calls for, or one SNR."""
     plain, numerology = AnyBits(levels), Numerology()
     scheme: Scheme = plain if told_db is None else Told(plain, told_db)  # type: ignore[assignment]

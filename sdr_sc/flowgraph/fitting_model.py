@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdr_sc.data.asked import asked_data
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset, trained_on_others, warn_once
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
 
 
@@ -34,20 +36,33 @@ def contract_for_images(model: str | Path, data_set: str | Dataset = DEFAULT_DAT
 
 
 def check_entries(asked: AskedTasks, data_set: str) -> None:
-    """Refuse a gallery whose entries are not those that a data set's test part has as targets: no answer were right.
+    """Refuse a gallery or a question whose answers are not those that a data set's test part has as targets: no answer
+    were right.
 
     Raises:
         ContractError: they are not.
-        DataSetError: the data set is missing, or has no targets for a task.
+        DataSetError: the data set is missing, has no targets for a task, or does not ask the question.
     """
-    for name in asked.names:
-        names = load_dataset(data_set, "test").names(name)
-        if asked.gallery is not None and not asked.contract.task(name).names and asked.gallery.names != tuple(names):
-            raise ContractError(
-                f"the gallery's {len(asked.gallery.names)} entries are not the {len(names)} that data set "
-                f"{shown(data_set)} has for the task {name!r}, in their order, so no answer could be right; give that "
-                "of the data set."
-            )
+    data, contract = load_dataset(data_set, "test"), asked.contract
+    for name in (contract.tasks[0].name, *asked.names):
+        task = task_of(name)
+        if task.needs == "question" and asked.question is not None:
+            asked_data(data, asked.question.text)
+            if tuple(data.names(name)) != contract.task(name).names:
+                raise ContractError(
+                    f"the answers of data set {shown(data_set)} to questions are not those of model "
+                    f"{contract.name!r}, in their order; choose a data set or a model that fits."
+                )
+        elif task.needs == "gallery" and asked.gallery is not None:
+            names = tuple(data.names(name))
+            if asked.gallery.names != names:
+                raise ContractError(
+                    f"the gallery's {len(asked.gallery.names)} entries are not the {len(names)} that data set "
+                    f"{shown(data_set)} has for the task {name!r}, in their order, so no answer could be right; give "
+                    "that of the data set."
+                )
+        elif not task.of_items and name in asked.names:
+            data.names(name)  # refuses what it has no targets for
 
 
 def warn_of_other_images(contract: ModelContract, data: Dataset) -> None:

@@ -96,8 +96,9 @@ def record_loopback(
     check_target(file, force)
     model, data_set = parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET)
     contract = contract_for_images(model, data_set)
-    tasks, gallery = parameters.get("tasks", ""), parameters.get("gallery", "")
-    check_entries(AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder")), data_set)
+    tasks, gallery, question = (str(parameters.get(name, "")) for name in ("tasks", "gallery", "question"))
+    asked = AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"), question)
+    check_entries(asked, data_set)
     seen: dict[str, Any] = {}
 
     def prepare(tb: Any) -> None:

@@ -22,7 +22,7 @@ from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.places import scratch_folder
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.asked_tasks import AskedTasks
+from sdr_sc.semantic.asked_tasks import AskedTasks, answers_questions
 from sdr_sc.shown import shown
 
 REPLAY = FLOWGRAPHS / "replay.grc"
@@ -47,11 +47,17 @@ def replay(
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
         trigger, reject_below = recorded_trigger(capture), rejected_below(capture)
+        recorded = recorded_question(capture)
+    if recorded and config.question not in ("", recorded):  # what is right was noted for the other one
+        truth = False
     refines: list[str] = []
+    questions: list[str] = []
     for model in config.models:
         # A mistake is reported before anything is compiled.
         contract = weights.read_contract(model, "decoder")
-        asked = AskedTasks.of(contract, config.tasks, config.gallery, weights.resolve(model, "decoder"))
+        questions.append(config.question or (recorded if answers_questions(contract, config.tasks) else ""))
+        file = weights.resolve(model, "decoder")
+        asked = AskedTasks.of(contract, config.tasks, config.gallery, file, questions[-1])
         has_rounds = contract.refinement is not None and not asked.names
         refines.append(trigger if has_rounds else TRIGGERS[0])
     with failures.watching():
@@ -63,6 +69,7 @@ def replay(
             "without_truth": int(not truth),
             "refine": refines[0],
             "reject_below": reject_below,
+            "question": questions[0],
             **{
                 name: getattr(config, name)
                 for name in (
@@ -74,7 +81,7 @@ def replay(
         }
         tb = build(cls, parameters)
         module.snippets_main_after_init(tb)
-        more = _more_ends(tb, config, refines[1:], reject_below, folders[1:], truth)
+        more = _more_ends(tb, config, refines[1:], questions[1:], reject_below, folders[1:], truth)
         ends = [(tb.decoder, tb.results), *more]
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
@@ -99,7 +106,7 @@ def replay(
                     tb.source.samples_sent,
                     tb.source.seconds,
                     truth,
-                    _warnings(decoder, tb, problems, hint),
+                    _warnings(decoder, tb, problems, hint, recorded if config.question else ""),
                     tuple(faults),
                 )
             )
@@ -138,6 +145,12 @@ def recorded_trigger(capture: Capture) -> str:
     return "compare" if capture.info.config.get("refine") == "compare" else "confidence"
 
 
+def recorded_question(capture: Capture) -> str:
+    """What the items of a recording were asked while it was made; '' for nothing."""
+    value = capture.info.config.get("question", "")
+    return value if isinstance(value, str) else ""
+
+
 def rejected_below(capture: Capture) -> float:
     """The confidence below which the receiver of a recording did not answer, 0 to 1; 0 where it answered everything.
 
@@ -157,6 +170,7 @@ def _more_ends(
     tb: Any,
     config: ReplayConfig,
     refines: Sequence[str],
+    questions: Sequence[str],
     reject_below: float,
     folders: Sequence[Path | None],
     truth: bool,
@@ -166,8 +180,9 @@ def _more_ends(
     from sdr_sc.blocks.task_sink import task_sink
 
     ends = []
-    for number, (model, refine, folder) in enumerate(zip(config.models[1:], refines, folders, strict=True), start=2):
-        decoder = semantic_decoder(model, refine, reject_below, config.tasks, config.gallery)
+    each = zip(config.models[1:], refines, questions, folders, strict=True)
+    for number, (model, refine, question, folder) in enumerate(each, start=2):
+        decoder = semantic_decoder(model, refine, reject_below, config.tasks, config.gallery, question)
         sink = task_sink("" if folder is None else str(folder), open_frames=OPEN_FRAMES, without_truth=not truth)
         setattr(tb, f"decoder_{number}", decoder)
         setattr(tb, f"results_{number}", sink)
@@ -195,8 +210,16 @@ def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, An
     }
 
 
-def _warnings(decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None) -> tuple[str, ...]:
+def _warnings(
+    decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None, recorded: str
+) -> tuple[str, ...]:
+    """Sentences on what a user should know; ``recorded`` is the question of the recording, where another was given."""
     found = []
+    if recorded and decoder.question != recorded:
+        found.append(
+            f"the recording was made with the question {shown(repr(recorded), 80)}: of answers to another one nobody "
+            "knows what is right."
+        )
     delivered = tb.receiver.receiver.counters.delivered
     if decoder.frames_refused:
         wire = decoder.contract.wire_id

@@ -26,7 +26,8 @@ class ReplayConfig:
         noise_power: of the noise that is added, mean power of a sample, full scale 1; 0 for none.
         cfo_hz, channel_models, decimation: what else is added, as of `sdr_sc.blocks.degrade`.
         cfo_range_subcarriers, swap_iq: of the receiver.
-        tasks, gallery: of the semantic decoder: what is answered beside the models' first task.
+        tasks, gallery, question: of the semantic decoder: what is answered beside the models' first task, and what the
+            items are asked; '' as question for the one that the recording was made with, where a task answers any.
         tune_hz: where a signal off the middle lies, Hz from the recording's centre; it is moved there first.
         seed: of what is added.
         datatype, rate_hz: of a plain file; '' and 0 for what the metadata says.
@@ -50,6 +51,7 @@ class ReplayConfig:
     swap_iq: bool = False
     tasks: str = ""
     gallery: str = ""
+    question: str = ""
 
     @property
     def untouched(self) -> bool:

@@ -13,8 +13,10 @@ import numpy as np
 from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.frames.task_answers import ANSWERS_CSV
+from sdr_sc.results.picture_rows import picture_rows
 from sdr_sc.results.rows import Row, clustered_interval
 from sdr_sc.results.run_summary import CUT, FIX
+from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
 
 _MARKS = {"0": 0, "1": 1, "": None}
@@ -30,7 +32,8 @@ def task_rows(folder: Path, counts: Mapping[str, Any]) -> list[Row]:
     Raises:
         SdrScError: the file cannot be read, or holds what a run does not write.
     """
-    tasks = counts.get("tasks", {})
+    known = counts.get("tasks", {})
+    tasks = {name: one for name, one in known.items() if not task_of(name).of_items}
     frames = _by_frame(folder / ANSWERS_CSV) if tasks else {}
     rows = []
     for name, one in tasks.items():
@@ -44,7 +47,7 @@ def task_rows(folder: Path, counts: Mapping[str, Any]) -> list[Row]:
         for metric, right in figures:
             low, high = (100 * bound for bound in clustered_interval(right, sums[:, 0]))
             rows.append(Row(f"{name}: {metric}", 100 * float(right.sum()) / items, "%", n=items, ci95=(low, high)))
-    return rows
+    return rows + (picture_rows(folder) if len(tasks) < len(known) else [])
 
 
 def _by_frame(path: Path) -> dict[str, dict[str, list[int]]]:

@@ -49,10 +49,12 @@ def multitask(
     from sdr_sc.distill.multitask.vectors import TeacherVectors
     from sdr_sc.evidence.multitask import bench_multitask
     from sdr_sc.evidence.multitask_rows import Setting
+    from sdr_sc.evidence.pictures.asked import bench_asked
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.rows import write_json
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.gallery import Gallery
+    from sdr_sc.semantic.tasks.question import QUESTION
 
     train = load_dataset(data_set, "train")
     others = None
@@ -69,7 +71,9 @@ def multitask(
         Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
         others, not ours_only,
     )  # fmt: skip
-    rows = bench_multitask(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
+    asks = QUESTION in {task.name for task in weights.read_contract(model).tasks}
+    measure = bench_asked if asks else bench_multitask
+    rows = measure(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
     click.echo(pivot(rows, "setting"))
     if json_path is not None:
         config = {"model": Path(model).name, "data_set": data_set, "seed": seed, "channel": channel}

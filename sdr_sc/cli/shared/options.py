@@ -39,6 +39,10 @@ gallery_option: Callable[[Any], Any] = click.option(
     "--gallery", default="", help="File of the entries that the task retrieval searches  [beside the model]"
 )
 
+question_option: Callable[[Any], Any] = click.option(
+    "--question", default="", help="What each item is asked, where a task answers questions  [none]"
+)
+
 
 def refine_option(text: str) -> Callable[[Any], Any]:
     """``--refine``, which takes one of the triggers, or nothing for the receiver's confidence."""

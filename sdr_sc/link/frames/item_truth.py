@@ -64,6 +64,7 @@ class ItemTruths:
         self._known: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._bytes = 0
         self._targets: dict[str, OrderedDict[int, int]] = {}
+        self._shown: tuple[tuple[int, ...], str] = (), ""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -74,6 +75,8 @@ class ItemTruths:
             self._drop(item_id)
             self._known[item_id] = label, item.copy()  # a view would keep all items of the PDU
             self._bytes += item.nbytes
+        if truth.item_shape:
+            self._shown = tuple(truth.item_shape), truth.modality
         while len(self._known) > TRUTH_ITEMS or self._bytes > TRUTH_BYTES:
             self._drop(next(iter(self._known)))
 
@@ -91,7 +94,8 @@ class ItemTruths:
         self._bytes -= 0 if known is None else known[1].nbytes
 
     def fill(self, record: FrameRecord) -> bool:
-        """Enter labels and items that are known into a frame's record; whether nothing is missing then."""
+        """Enter labels and items that are known, and how these are shown, into a frame's record; whether nothing is
+        missing then."""
         self._fill_targets(record)
         if not self._known:
             return False
@@ -103,6 +107,8 @@ class ItemTruths:
             return False
         if len({len(item) for item in items}) == 1 and not record.items.size:
             record.items = np.stack(items)
+            if not record.item_shape:
+                record.item_shape, record.modality = self._shown
         return True
 
     def _fill_targets(self, record: FrameRecord) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, FrameRecord, frame_row, item_rows
+from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, Column, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
+from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS, SCORES_CSV, PictureScores
 from sdr_sc.link.frames.result_files import ResultFiles
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, TaskScores, remove_earlier
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_by_wire_id
+from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 
 SETTLE_FRAMES = 16
 """A frame is lost when one this much later was answered: answers come in the frames' order, but for hiccups."""
@@ -51,7 +53,8 @@ class LinkRecord(FrameLedger):
     Args:
         folder: where to write; None writes nothing.
         history_frames: latest frames kept for plots.
-        keep_items: items kept with their picture for `pictures`, spread over the run by thinning out.
+        keep_items: items kept with their picture for `pictures`, and with what was received of it for `thumbnails`,
+            spread over the run by thinning out.
         open_frames: a frame is lost when so many were sent after it.
 
     Attributes:
@@ -61,6 +64,7 @@ class LinkRecord(FrameLedger):
         items_rejected: items that the receiver was not sure of after the last round of refinement: neither lost nor
             answered.
         tasks: counts of the tasks that are answered beside the first one, whose rows are in ``answers.csv``.
+        picture_tasks: of those whose answers are pictures, whose rows are in ``scores.csv``.
 
     Raises:
         OSError: the folder cannot be written.
@@ -77,16 +81,16 @@ class LinkRecord(FrameLedger):
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
-        self.tasks = TaskScores()
+        self.tasks, self.picture_tasks = TaskScores(), PictureScores()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
-        self.pictures: list[tuple[int, np.ndarray]] = []
-        self._keep_items, self._picture_stride = keep_items, 1
+        self.pictures, self.thumbnails = Thinned(keep_items), Thinned(keep_items)
         self._files: ResultFiles | None = None
         if folder is not None:
             self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
             self._frame_row = self._files.rows("frames.csv").writerow
             self._item_rows = self._files.rows("items.csv").writerows
-            remove_earlier(folder)
+            for file, columns in ((ANSWERS_CSV, ANSWER_COLUMNS), (SCORES_CSV, SCORE_COLUMNS)):
+                remove_earlier(folder, file, columns)
 
     def recent(self) -> list[FrameRecord]:
         """The latest answered frames, settled or not, oldest first."""
@@ -105,13 +109,13 @@ class LinkRecord(FrameLedger):
             parts.append(f"{self.items_not_a_number} for which the model gave no number")
         if self.items_rejected:
             parts.append(f"{self.items_rejected} that the receiver was not sure of")
-        others = self.tasks.summary()
+        others = "; ".join(filter(None, (self.tasks.summary(), self.picture_tasks.summary())))
         frames = f"{self.frames_sent} frames sent, {self.frames_lost} lost"
         return f"{', '.join(parts)}; {frames}{f'; {others}' if others else ''}"
 
     def counts(self) -> dict[str, Any]:
         """The counts by name, for ``summary.json``; with those of each further task, if any was answered."""
-        others = self.tasks.to_dict()
+        others = {**self.tasks.to_dict(), **self.picture_tasks.to_dict()}
         return {**{name: getattr(self, name) for name in _COUNTS}, **({"tasks": others} if others else {})}
 
     def tick(self) -> None:
@@ -154,19 +158,52 @@ class LinkRecord(FrameLedger):
         self.items_correct += np.count_nonzero(correct)
         self.history.append(record)
         self._keep_pictures(record)
-        rows = self.tasks.take(record)
+        rows, scores = self.tasks.take(record), self.picture_tasks.take(record)
         if self._files is not None:
-            if rows and self._files.failure is None:
-                self._files.add(ANSWERS_CSV, tuple(ANSWER_COLUMNS))
-                self._files.rows(ANSWERS_CSV).writerows(rows)
+            self._write(ANSWERS_CSV, ANSWER_COLUMNS, rows)
+            self._write(SCORES_CSV, SCORE_COLUMNS, scores)
             self._frame_row(frame_row(record, correct, known, faulty))
             self._item_rows(item_rows(record, answers, correct, known))
             if self._files.are_many:
                 self._files.flush()
 
+    def _write(self, file: str, columns: dict[str, Column], rows: list[tuple[Any, ...]]) -> None:
+        if rows and self._files is not None and self._files.failure is None:
+            self._files.add(file, tuple(columns))
+            self._files.rows(file).writerows(rows)
+
     def _keep_pictures(self, record: FrameRecord) -> None:
-        if record.frame_index % self._picture_stride or not record.items.size:
+        if not len(record.item_id):
             return
-        self.pictures.append((int(record.item_id[0]), record.items[0]))
-        if len(self.pictures) > self._keep_items:
-            self.pictures, self._picture_stride = self.pictures[::2], 2 * self._picture_stride
+        first = int(record.item_id[0])
+        if record.items.size:
+            self.pictures.add(record.frame_index, first, record.items[0])
+        answered = record.more.get(RECONSTRUCTION)
+        if answered is not None and answered.pictures is not None and answered.best[0] >= 0:
+            self.thumbnails.add(record.frame_index, first, answered.pictures[0])
+
+
+class Thinned(list[tuple[int, np.ndarray]]):
+    """Items of some frames, spread over the run: when there are too many, every other one goes.
+
+    Args:
+        most: that are kept.
+
+    >>> kept = Thinned(2)
+    >>> for index in range(9):
+    ...     kept.add(index, index, np.zeros(1))
+    >>> [item_id for item_id, _ in kept]
+    [0, 8]
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most, self._stride = most, 1
+
+    def add(self, frame_index: int, item_id: int, values: np.ndarray) -> None:
+        """Keep a frame's item, if it is its turn."""
+        if frame_index % self._stride:
+            return
+        self.append((item_id, values))
+        if len(self) > self._most:
+            self[:], self._stride = self[::2], 2 * self._stride

@@ -13,6 +13,7 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
+from sdr_sc.link.frames.picture_answers import pictures_meta, pictures_of
 from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED, Task, TaskAnswer, task_of
 
 ANSWERS_CSV = "answers.csv"
@@ -50,6 +51,7 @@ def answers_meta(answers: Mapping[str, TaskAnswer]) -> dict[str, Any]:
     for name, found in answers.items():
         meta[_IDS + name] = found.ids.astype(np.int32).ravel()
         meta[_CONFIDENCE + name] = np.asarray(found.confidence, np.float32)
+        meta |= pictures_meta(name, found.pictures)
     return meta
 
 
@@ -69,7 +71,7 @@ def answers_of(meta: Mapping[str, Any], n_items: int) -> dict[str, TaskAnswer]:
             and len(confidence) == n_items > 0 and len(ids) and len(ids) % n_items == 0
         ):  # fmt: skip
             raise BlockError(f"port 'answers' got a PDU whose answers to {name!r} do not fit its items.")
-        found[name] = TaskAnswer(ids.reshape(n_items, -1), confidence)
+        found[name] = TaskAnswer(ids.reshape(n_items, -1), confidence, pictures=pictures_of(meta, name, n_items))
     return found
 
 
@@ -112,6 +114,8 @@ class TaskScores:
             return rows
         asked = self._asked if record.answer is None else record.more  # of a lost frame what the others are asked
         for name in dict.fromkeys((*asked, *record.targets)):
+            if task_of(name).of_items:
+                continue  # see `PictureScores`
             if name in record.more and name not in self._asked:
                 self._asked[name] = None
                 rows += self._held.pop(name, ())
@@ -194,12 +198,12 @@ def _rows(
         yield item, record.frame_index, name, int(target[place]), given[0], *more, *blanks, *marks, sure
 
 
-def remove_earlier(folder: Path) -> None:
-    """Remove the ``answers.csv`` of an earlier run from a results folder, which this one may not write again."""
-    path = folder / ANSWERS_CSV
+def remove_earlier(folder: Path, file: str, columns: Mapping[str, Column]) -> None:
+    """Remove a file of an earlier run from a results folder, which this one may not write again."""
+    path = folder / file
     try:
-        with open(path, "rb") as file:
-            is_ours = file.readline(512).startswith(",".join(ANSWER_COLUMNS).encode())
+        with open(path, "rb") as stream:
+            is_ours = stream.readline(512).startswith(",".join(columns).encode())
         if is_ours:
             path.unlink()
     except FileNotFoundError:
