@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import click
 
+from sdr_sc.cli.shared.teacher_bridge import bridge
 from sdr_sc.cli.shared.teacher_export import export
 from sdr_sc.cli.shared.teacher_fit import fit
+from sdr_sc.cli.shared.teacher_probe import probe
 from sdr_sc.cli.shared.teacher_vectors import vectors
 
 
@@ -18,3 +20,5 @@ def command() -> None:
 command.add_command(fit)
 command.add_command(export)
 command.add_command(vectors)
+command.add_command(bridge)
+command.add_command(probe)

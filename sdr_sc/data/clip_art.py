@@ -201,12 +201,24 @@ def compile_clip_art(name: str, files: Iterable[tuple[str, bytes]], views: Mappi
     Raises:
         DataSetError: there are no drawings among them, or they cannot be rendered.
     """
-    entries = entries_of(name, files)
-    if len({one.group for one in entries}) < 2:
+    return compile_entries(_some(name, entries_of(name, files)), views)
+
+
+def entries(name: str) -> list[Entry]:
+    """The drawings of a data set's package.
+
+    Raises:
+        DataSetError: it is not here, has no drawings, or they cannot be rendered.
+    """
+    return _some(name, entries_of(name, read_all(PACKAGES[name], partial(wanted, name), name)))
+
+
+def _some(name: str, found: list[Entry]) -> list[Entry]:
+    if len({one.group for one in found}) < 2:
         raise DataSetError(
             f"package {PACKAGES[name].name} has no drawings; delete it and run 'sdr-sc data get {name}'."
         )
-    return compile_entries(entries, views)
+    return found
 
 
 @lru_cache(maxsize=2)
@@ -219,7 +231,7 @@ def _compiled(name: str) -> Compiled:
         "folders": sorted(_FOLDERS[name]),
         "views": VIEWS,
     }
-    return compiled(name, made_from, lambda: compile_clip_art(name, read_all(package, partial(wanted, name), name)))
+    return compiled(name, made_from, lambda: compile_entries(entries(name), VIEWS))
 
 
 _NEEDS = {RENDERER: RENDERER_PACKAGE}

@@ -12,9 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-SOURCE_SIDE = 64
-"""Of a drawing, pixels: large enough for pictures of half of it."""
-_FINER = 2  # samples a pixel, each way: their mean is written out below
+SOURCE_SIDE, LARGER_SOURCE_SIDE = 64, 128
+"""Of a drawing, pixels: large enough for pictures of half of it; those of packages have 128, or are rendered so."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +25,38 @@ class Composing:
         scale: of the drawing's side over the picture's, from and to.
         degrees: largest turn, either way.
         shift: largest move each way, as a share of the picture's side.
+        finer: samples a pixel, each way, of which the mean is taken.
+        source_side: pixels that the drawing is taken with.
     """
 
     side: int = 32
     scale: tuple[float, float] = (0.7, 1.0)
     degrees: float = 15.0
     shift: float = 0.1
+    finer: int = 2
+    source_side: int = SOURCE_SIDE
+
+    @classmethod
+    def of(cls, side: int) -> Composing:
+        """The usual ranges for pictures of a size; drawings are taken with as many pixels as it needs.
+
+        >>> [(how.finer, how.source_side) for how in map(Composing.of, (32, 64, 160))]
+        [(2, 64), (2, 128), (1, 128)]
+        """
+        if side <= SOURCE_SIDE // 2:
+            return cls(side)
+        return cls(side, finer=2 if side < LARGER_SOURCE_SIDE else 1, source_side=LARGER_SOURCE_SIDE)
 
 
-def fitted(drawing: np.ndarray) -> np.ndarray:
-    """A drawing in the middle of a square of `SOURCE_SIDE` pixels, its colours weighted by its opacity.
+def fitted(drawing: np.ndarray, source_side: int = SOURCE_SIDE) -> np.ndarray:
+    """A drawing in the middle of a square, its colours weighted by its opacity.
 
     Args:
         drawing: uint8 (height, width, 4): red, green, blue, opacity.
+        source_side: of the square, pixels.
 
     Returns:
-        float32 (`SOURCE_SIDE`, `SOURCE_SIDE`, 4), 0 to 1: each pixel the mean over the area that it covers.
+        float32 (source_side, source_side, 4), 0 to 1: each pixel the mean over the area that it covers.
     """
     values = drawing.astype(np.float32) / 255
     values[..., :3] *= values[..., 3:]
@@ -50,7 +65,7 @@ def fitted(drawing: np.ndarray) -> np.ndarray:
     square = np.zeros((4, side, side), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
     square[:, top : top + height, left : left + width] = values.transpose(2, 0, 1)
-    shares = area_shares(side, SOURCE_SIDE)
+    shares = area_shares(side, source_side)
     return np.ascontiguousarray((shares @ square @ shares.T).transpose(1, 2, 0))
 
 
@@ -68,10 +83,10 @@ def area_shares(of: int, into: int) -> np.ndarray:
 
 
 def compose(drawings: np.ndarray, how: Composing, seeds: np.ndarray) -> np.ndarray:
-    """Pictures of drawings, one of each.
+    """Pictures of drawings, one of each. A seed gives the same picture at any size: no draw depends on the side.
 
     Args:
-        drawings: float32 (n, `SOURCE_SIDE`, `SOURCE_SIDE`, 4), of `fitted`.
+        drawings: float32 (n, source_side, source_side, 4), of `fitted`.
         how: sizes and ranges.
         seeds: int64 (n, words): of each picture; the same one gives the same picture, whatever else is asked for.
 
@@ -112,15 +127,16 @@ def _placed(drawing: np.ndarray, how: Composing, rng: np.random.Generator) -> np
     scale = rng.uniform(*how.scale)
     angle = math.radians(rng.uniform(-how.degrees, how.degrees))
     moved = rng.uniform(-how.shift, how.shift, 2)
-    fine = how.side * _FINER
+    fine = how.side * how.finer
     across = (np.arange(fine) + 0.5) / fine - 0.5
     rows, columns = across[:, None] - moved[0], across[None, :] - moved[1]
     size = len(drawing)
     from_row = ((math.cos(angle) * rows - math.sin(angle) * columns) / scale + 0.5) * size - 0.5
     from_column = ((math.sin(angle) * rows + math.cos(angle) * columns) / scale + 0.5) * size - 0.5
     taken = _sampled(drawing, from_row.astype(np.float32), from_column.astype(np.float32))
-    finer = taken.reshape(how.side, _FINER, how.side, _FINER, 4)
-    return (finer[:, 0, :, 0] + finer[:, 0, :, 1] + finer[:, 1, :, 0] + finer[:, 1, :, 1]) * np.float32(0.25)
+    finer = taken.reshape(how.side, how.finer, how.side, how.finer, 4)
+    samples = [finer[:, row, :, column] for row in range(how.finer) for column in range(how.finer)]
+    return sum(samples[1:], samples[0]) * np.float32(1 / how.finer**2)
 
 
 def _sampled(drawing: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ in common, such as a name, lies in one part alone.
 from __future__ import annotations
 
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from sdr_sc.data.splits import SPLITS, Groups, alike, part_of, perceptual_hashes
 from sdr_sc.data.texts import Texts
 from sdr_sc.sealed import digest_of
 
-SEED = 1
+SEED, SIDE = 1, 32
 TRAIN_PERCENT, VALIDATION_PERCENT = 85, 5
 HASH_BITS, LOOK_DIFFERENCE = 6, 12.0
 """Drawings that differ by no more are nearly the same: bits of the perceptual hash, and colours (root mean square)."""
@@ -86,14 +86,20 @@ def _on_white(drawing: np.ndarray) -> np.ndarray:
     return (plain[..., :3] + (1 - plain[..., 3:])).reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
 
 
-def compile_entries(entries: Sequence[Entry], views: Mapping[Split, int], seed: int = SEED) -> Made:
-    """A data set's arrays: ``views`` pictures of each entry."""
-    origins, kept = origins_of(entries), kept_of(entries)
+def parts_of(entries: Sequence[Entry]) -> dict[Split, list[int]]:
+    """Places of the entries of each part, without those that are left out."""
+    origins = origins_of(entries)
+    chosen: dict[Split, list[int]] = {split: [] for split in SPLITS}
+    for place in kept_of(entries).tolist():
+        chosen[part_of(entries[origins[place]].key, TRAIN_PERCENT, VALIDATION_PERCENT)].append(place)
+    return chosen
+
+
+def compile_entries(entries: Sequence[Entry], views: Mapping[Split, int], seed: int = SEED, side: int = SIDE) -> Made:
+    """A data set's arrays: ``views`` pictures of each entry, of ``side`` pixels."""
+    origins, chosen = origins_of(entries), parts_of(entries)
     groups, subgroups = (list(dict.fromkeys(each)) for each in
                          ((one.group for one in entries), (one.subgroup for one in entries)))  # fmt: skip
-    chosen: dict[Split, list[int]] = defaultdict(list)
-    for place in kept.tolist():
-        chosen[part_of(entries[origins[place]].key, TRAIN_PERCENT, VALIDATION_PERCENT)].append(place)
     uses = Counter(word for place in chosen["train"] for word in set(entries[place].keywords))
     vocabulary = sorted(word for word, count in uses.items() if count >= LEAST_USES)
     arrays: dict[str, np.ndarray] = {}
@@ -111,7 +117,7 @@ def compile_entries(entries: Sequence[Entry], views: Mapping[Split, int], seed: 
             by_entry["keywords"] = _keyword_places(part, vocabulary)
         arrays |= {f"{split}_{name}": np.repeat(values, count, axis=0) for name, values in by_entry.items()}
         arrays |= {
-            f"{split}_images": _pictures(part, count, seed),
+            f"{split}_images": _pictures(part, count, seed, side),
             f"{split}_names": texts.data,
             f"{split}_name_ends": texts.ends,
         }
@@ -121,7 +127,7 @@ def compile_entries(entries: Sequence[Entry], views: Mapping[Split, int], seed: 
         "keywords": vocabulary,
         "entries": len(entries),
         "drawings": sum(len(one.drawings) for one in entries),
-        "nearly the same": len(entries) - len(kept),
+        "nearly the same": len(entries) - sum(map(len, chosen.values())),
     }
     return arrays, about
 
@@ -136,17 +142,28 @@ def _keyword_places(part: Sequence[Entry], vocabulary: Sequence[str]) -> np.ndar
     return found
 
 
-def _pictures(part: Sequence[Entry], views: int, seed: int) -> np.ndarray:
+def _pictures(part: Sequence[Entry], views: int, seed: int, side: int) -> np.ndarray:
     """uint8 (entries x views, 3, side, side), an entry's views one after the other."""
-    how = Composing()
+    how = Composing.of(side)
     pictures = np.empty((len(part), views, 3, how.side, how.side), np.uint8)
     for row, one in enumerate(part):
-        drawings = [fitted(drawing) for drawing in one.drawings]
-        key = zlib.crc32(one.key.encode("utf-8", "surrogatepass"))
-        seeds = np.array([[seed, key, view] for view in range(views)], np.int64).reshape(views, 3)
-        shown = [int(np.random.default_rng([*words, 1]).integers(len(drawings))) for words in seeds.tolist()]
-        pictures[row] = compose(np.stack([drawings[place] for place in shown]), how, seeds)
+        pictures[row] = views_of(one, range(views), how, seed)
     return pictures.reshape(-1, 3, how.side, how.side)
+
+
+def views_of(one: Entry, numbers: Iterable[int], how: Composing, seed: int = SEED) -> np.ndarray:
+    """Pictures of an entry: uint8 (views, 3, side, side).
+
+    Args:
+        numbers: of the views; each has its own background, drawing, size, turn and place, at any side.
+        how: sizes and ranges.
+        seed: of the data set.
+    """
+    key = zlib.crc32(one.key.encode("utf-8", "surrogatepass"))
+    seeds = np.array([[seed, key, view] for view in numbers], np.int64).reshape(-1, 3)
+    chosen = [int(np.random.default_rng([*words, 1]).integers(len(one.drawings))) for words in seeds.tolist()]
+    drawings = {place: fitted(one.drawings[place], how.source_side) for place in set(chosen)}
+    return compose(np.stack([drawings[place] for place in chosen]), how, seeds)
 
 
 def drawn_set(found: Compiled, title: str, split: Split) -> ImageSet:

@@ -72,20 +72,31 @@ def entries_of(emoji: Iterable[Emoji], font: BitmapFont) -> list[Entry]:
     return list(entries.values())
 
 
+def entries() -> list[Entry]:
+    """The emoji of the packages.
+
+    Raises:
+        DataSetError: a package is not here, or is damaged.
+    """
+    font, names = (files_of(package, NAME)[package.members[0].path] for package in PACKAGES)
+    return _entries(names, font)
+
+
+def _entries(emoji_test: bytes, font: bytes) -> list[Entry]:
+    emoji = parse_emoji_test(emoji_test, UNICODE.members[0].path)
+    return entries_of(emoji, BitmapFont(font, FONT.members[0].path))
+
+
 def compile_emoji(emoji_test: bytes, font: bytes, views: Mapping[Split, int] = VIEWS, seed: int = SEED) -> Made:
     """The data set's arrays from its two sources."""
-    emoji = parse_emoji_test(emoji_test, UNICODE.members[0].path)
-    return compile_entries(entries_of(emoji, BitmapFont(font, FONT.members[0].path)), views, seed)
+    return compile_entries(_entries(emoji_test, font), views, seed)
 
 
 @lru_cache(maxsize=1)
 def _compiled() -> Compiled:
-    def make() -> Made:
-        font, names = (files_of(package, NAME)[package.members[0].path] for package in PACKAGES)
-        return compile_emoji(names, font)
-
     files = [package.members[0].sha256 for package in PACKAGES]
-    return compiled(NAME, {"set": NAME, "version": _VERSION, "files": files, "views": VIEWS, "seed": SEED}, make)
+    made_from = {"set": NAME, "version": _VERSION, "files": files, "views": VIEWS, "seed": SEED}
+    return compiled(NAME, made_from, lambda: compile_entries(entries(), VIEWS, SEED))
 
 
 @register_dataset(

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sdr_sc.array_file import read_arrays, write_arrays
+from sdr_sc.data.dataset import Dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.shown import shown
@@ -59,6 +61,16 @@ class TeacherVectors:
     def reduced(self, vectors: np.ndarray) -> np.ndarray:
         """The teacher's vectors of other items in the same form: float32 (n, dimensions), of unit length."""
         return unit_rows((vectors.astype(np.float32) - self.mean) @ self.basis.T)
+
+    def cosine_to(self, parts: Mapping[str, np.ndarray]) -> float:
+        """What 8 bits a number leave: mean cosine to the reduced vectors before they were coded.
+
+        Args:
+            parts: the teacher's own vectors, (items, width) by part.
+        """
+        found = [(unit_rows(self.codes[part].astype(np.float32)) * self.reduced(one)).sum(axis=1) for part, one in
+                 parts.items()]  # fmt: skip
+        return float(np.concatenate(found).mean())
 
     def save(self, path: Path) -> None:
         """Write them to a file.
@@ -124,16 +136,67 @@ def reduce_vectors(
         )
     if not 1 <= dimensions <= train.shape[1]:
         raise SdrScError(f"{dimensions} dimensions of {train.shape[1]} are to be kept; give 1 to {train.shape[1]}.")
+    if space is None:
+        mean, basis = _components(train, dimensions)
+    else:
+        mean, basis = space.mean.astype(np.float64), space.basis.astype(np.float64)
+    codes = {part: coded((one.astype(np.float64) - mean) @ basis.T) for part, one in parts.items()}
+    kept = float(np.square((train - mean) @ basis.T).sum() / np.square(train - mean).sum())
+    return TeacherVectors(teacher, dict(data_sha256), codes, mean.astype(np.float32), basis.astype(np.float32), kept)
+
+
+def _components(train: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and first principal components of vectors: float64 (width,) and (dimensions, width)."""
     mean = train.mean(axis=0)
     _, directions = np.linalg.eigh(np.cov((train - mean).T))
     basis = directions[:, ::-1][:, :dimensions].T
-    basis = basis * np.sign(basis[np.arange(dimensions), np.abs(basis).argmax(axis=1)])[:, None]  # one of two signs
-    if space is not None:
-        mean, basis = space.mean.astype(np.float64), space.basis.astype(np.float64)
-    codes = {}
-    for part, vectors in parts.items():
-        found = unit_rows((vectors.astype(np.float64) - mean) @ basis.T)
-        scale = LEVELS / np.maximum(np.abs(found).max(axis=1, keepdims=True), 1e-9)
-        codes[part] = np.round(found * scale).astype(np.int8)
-    kept = float(np.square((train - mean) @ basis.T).sum() / np.square(train - mean).sum())
-    return TeacherVectors(teacher, dict(data_sha256), codes, mean.astype(np.float32), basis.astype(np.float32), kept)
+    signs = np.sign(basis[np.arange(dimensions), np.abs(basis).argmax(axis=1)])  # of two that are as good
+    return mean, basis * signs[:, None]
+
+
+def coded(vectors: np.ndarray) -> np.ndarray:
+    """Directions of vectors (n, dimensions) in 8 bits a number: int8, the largest one of each row at `LEVELS`."""
+    scale = LEVELS / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-9)
+    return np.round(vectors * scale).astype(np.int8)
+
+
+def reduce_together(
+    teacher: str,
+    sets: Mapping[str, Mapping[str, np.ndarray]],
+    data_sha256: Mapping[str, Mapping[str, str]],
+    dimensions: int,
+    space: TeacherVectors | None = None,
+) -> dict[str, TeacherVectors]:
+    """Reduce a teacher's vectors of several data sets by the principal components of their training parts together.
+
+    Args:
+        sets: float (items, width) by data set and part.
+        data_sha256: checksums by data set and part.
+        dimensions, space: as of `reduce_vectors`, errors too.
+
+    >>> rng = np.random.default_rng(1)
+    >>> sets = {name: {"train": rng.normal(size=(30, 6))} for name in "ab"}
+    >>> one, other = reduce_together("t", sets, {name: {"train": name} for name in "ab"}, 2).values()
+    >>> one.of("train", "a").shape, bool((one.basis == other.basis).all())
+    ((30, 2), True)
+    """
+    if space is None and len(sets) > 1:
+        together = np.concatenate([parts["train"] for parts in sets.values()])
+        space = reduce_vectors(teacher, {"train": together}, {"train": ""}, dimensions)
+    return {
+        name: reduce_vectors(teacher, dict(parts), dict(data_sha256[name]), dimensions, space)
+        for name, parts in sets.items()
+    }
+
+
+def vectors_of(path: Path, data: Dataset) -> np.ndarray:
+    """Vectors of a file, aligned with a data set's part: float32 (items, dimensions), of unit length.
+
+    Args:
+        path: of ``sdr-sc teacher vectors`` or ``sdr-sc teacher bridge``.
+        data: the part, such as ``load_dataset("noto_emoji", "train")``.
+
+    Raises:
+        SdrScError: the file cannot be read, or is of other data.
+    """
+    return TeacherVectors.load(path).of(data.split, data.sha256)
