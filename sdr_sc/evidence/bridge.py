@@ -74,11 +74,12 @@ def bench_bridge(sets: Sequence[PictureSet], log: Log) -> tuple[list[Row], dict[
     Raises:
         SdrScError: the vectors are of different spaces.
     """
-    spaces = {(one.pictures.basis.tobytes(), one.texts.basis.tobytes()) for one in sets}
+    both = [(one.pictures, one.texts) for one in sets]
+    spaces = {tuple(array.tobytes() for kind in pair for array in (kind.basis, kind.mean)) for pair in both}
     if len(spaces) > 1:
         raise SdrScError(
             "the data sets' vectors have different components; make them together, 'sdr-sc teacher vectors --data-set "
-            f"{','.join(one.name for one in sets)}', texts with one --space."
+            f"{','.join(one.name for one in sets)}'."
         )
     rows = []
     for one in sets:

@@ -18,7 +18,7 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.drawn.larger import LargerViews
 from sdr_sc.distill.multitask.bridge import across_in_turns, find_each_other, fit_bridges
 from sdr_sc.distill.multitask.probe import best_probe
-from sdr_sc.distill.multitask.vectors import TeacherVectors, vectors_of
+from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_together, reduce_vectors, vectors_of
 from sdr_sc.distill.teachers import efficientnet
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
 from sdr_sc.distill.teachers.pictures import EFFICIENTNET, Asked, picture_teacher
@@ -67,6 +67,8 @@ def test_pictures_are_asked_about_once_and_share_their_components(toys: type[toy
         found = vectors_of(files[name], data)
         assert found.shape == (len(data), 16) and found.dtype == np.float32
         assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+        first = vectors_of(files[name], data, 5)
+        assert first.shape == (len(data), 5) and np.allclose(first, unit_rows(found[:, :5]), atol=1e-6)
     asked = toys.asked
     ask("--data-set", "toy_a", "--dimensions", "8")
     assert toys.asked == asked, "the cache knows the answers, whatever is kept of them"
@@ -158,6 +160,22 @@ def test_names_that_say_nothing_of_the_pictures_are_found_by_chance(
 def test_vectors_of_different_components_are_refused(toys: type[toy_drawings.ToyTeacher]) -> None:
     with pytest.raises(SdrScError, match="have different components; make them together, 'sdr-sc teacher vectors"):
         bridged("toy_a", "toy_b", text_space=None)
+
+
+def test_vectors_around_their_own_mean() -> None:
+    """Names that share a direction are told apart by what they do not share."""
+    rng = np.random.default_rng(5)
+    space = reduce_vectors("t", {"train": rng.normal(size=(90, 10))}, {"train": "0"}, 4)
+    sets = {name: {"train": 5 + rng.normal(size=(40, 10))} for name in "ab"}
+    sums = {name: {"train": name} for name in "ab"}
+    plain, own = (reduce_together("t", sets, sums, 4, space, own_mean) for own_mean in (False, True))
+    for name in "ab":
+        assert np.array_equal(own[name].basis, space.basis) and np.array_equal(own[name].mean, own["a"].mean)
+        assert np.abs(own[name].of("train", name).mean(axis=0)).max() < 0.3
+        assert np.linalg.norm(plain[name].of("train", name).mean(axis=0)) > 0.7
+    assert np.allclose(own["a"].mean, np.concatenate([one["train"] for one in sets.values()]).mean(axis=0), atol=1e-5)
+    with pytest.raises(SdrScError, match="--own-mean has no effect without --space"):
+        run("vectors", "--data-set", "toy_a", "--own-mean")
 
 
 def test_a_missing_file_and_a_set_without_names_are_refused(toys: type[toy_drawings.ToyTeacher]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sdr_sc.distill.teachers.sentences import SentenceTeacher
 
-_TEXT_DIMENSIONS, _PICTURE_DIMENSIONS = 64, 128
+_TEXT_DIMENSIONS, _PICTURE_DIMENSIONS = 64, 256
 PARTS = ("train", "validation", "test")
 Sets = Mapping[str, Any]
 """A data set's parts, by their names."""
@@ -38,11 +38,16 @@ Sets = Mapping[str, Any]
     show_default=True,
     help="Of texts, or of pictures; see 'sdr-sc data list'. Several with commas share their components.",
 )
-@click.option("--dimensions", type=click.IntRange(1, 4096), help="Kept of a vector  [64; of pictures 128].")
+@click.option("--dimensions", type=click.IntRange(1, 4096), help="Kept of a vector  [64; of pictures 256].")
 @click.option(
     "--space",
     type=click.Path(path_type=Path),
     help="Vectors of another data set, to reduce these in the same way: items of both can then be compared.",
+)
+@click.option(
+    "--own-mean",
+    is_flag=True,
+    help="With --space: reduce them around their own mean; short names have one far from that of sentences.",
 )
 @click.option(
     "--side", default=160, show_default=True, type=click.IntRange(32, 512), help="Pixels that a picture model takes."
@@ -55,15 +60,15 @@ Sets = Mapping[str, Any]
 @click.option(
     "--views",
     type=click.IntRange(1),
-    help="Of a drawing's pictures, that it is shown; the others get the mean of what it says of these  [all].",
+    help="Of a training drawing's pictures, that it is shown; the others get the mean of its answers  [all].",
 )
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="CPU threads.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File, of one data set  [checkpoints/DATA_SET_MODEL.vectors]."
 )
 def vectors(
-    model: str, data_set: str, dimensions: int | None, space: Path | None, side: int, pixels: int | None,
-    views: int | None, threads: int, out: Path | None,
+    model: str, data_set: str, dimensions: int | None, space: Path | None, own_mean: bool, side: int,
+    pixels: int | None, views: int | None, threads: int, out: Path | None,
 ) -> None:  # fmt: skip
     """Ask a large model once for the vector of every item, and keep it in a byte a number.
 
@@ -82,6 +87,8 @@ def vectors(
     console, names = terminal(), data_sets_of(data_set)
     if out is not None and len(names) > 1:
         raise SdrScError("--out names one file, and several data sets have one each; leave it out.")
+    if own_mean and space is None:
+        raise SdrScError("--own-mean has no effect without --space; give both.")
     files = {name: out or vectors_file(name, model) for name in names}
     for file in files.values():
         check_writable(file)
@@ -98,7 +105,7 @@ def vectors(
         found = _of_texts(model, sets, console)
         dimensions = dimensions or _TEXT_DIMENSIONS
     sums = {name: {part: data.sha256 for part, data in parts.items()} for name, parts in sets.items()}
-    reduced = reduce_together(model, found, sums, known.dimensions if known else dimensions, known)
+    reduced = reduce_together(model, found, sums, known.dimensions if known else dimensions, known, own_mean)
     for name, kept in reduced.items():
         kept.save(files[name])
         width = next(iter(found[name].values())).shape[1]
@@ -210,7 +217,8 @@ def _of_pictures(
             task = progress.add_task(f"showing {model} {name} {part}", total=len(data))
             larger = LargerViews.of(name, part) if is_drawn(name) else None  # type: ignore[arg-type]
             ask = Asked(teacher, pixels, partial(progress.advance, task))
-            found[name][part] = ask.of_drawings(larger, views) if larger else ask.of_items(data)
+            of_part = views if part == "train" else None
+            found[name][part] = ask.of_drawings(larger, of_part) if larger else ask.of_items(data)
             progress.update(task, completed=len(data))
     return found
 

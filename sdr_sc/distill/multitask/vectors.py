@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +166,7 @@ def reduce_together(
     data_sha256: Mapping[str, Mapping[str, str]],
     dimensions: int,
     space: TeacherVectors | None = None,
+    own_mean: bool = False,
 ) -> dict[str, TeacherVectors]:
     """Reduce a teacher's vectors of several data sets by the principal components of their training parts together.
 
@@ -173,6 +174,7 @@ def reduce_together(
         sets: float (items, width) by data set and part.
         data_sha256: checksums by data set and part.
         dimensions, space: as of `reduce_vectors`, errors too.
+        own_mean: with a space, take its components but the mean of these sets together.
 
     >>> rng = np.random.default_rng(1)
     >>> sets = {name: {"train": rng.normal(size=(30, 6))} for name in "ab"}
@@ -180,23 +182,26 @@ def reduce_together(
     >>> one.of("train", "a").shape, bool((one.basis == other.basis).all())
     ((30, 2), True)
     """
-    if space is None and len(sets) > 1:
-        together = np.concatenate([parts["train"] for parts in sets.values()])
+    together = np.concatenate([parts["train"] for parts in sets.values()])
+    if space is None:
         space = reduce_vectors(teacher, {"train": together}, {"train": ""}, dimensions)
+    elif own_mean:
+        space = replace(space, mean=together.mean(axis=0, dtype=np.float64).astype(np.float32))
     return {
         name: reduce_vectors(teacher, dict(parts), dict(data_sha256[name]), dimensions, space)
         for name, parts in sets.items()
     }
 
 
-def vectors_of(path: Path, data: Dataset) -> np.ndarray:
+def vectors_of(path: Path, data: Dataset, dimensions: int | None = None) -> np.ndarray:
     """Vectors of a file, aligned with a data set's part: float32 (items, dimensions), of unit length.
 
     Args:
         path: of ``sdr-sc teacher vectors`` or ``sdr-sc teacher bridge``.
         data: the part, such as ``load_dataset("noto_emoji", "train")``.
+        dimensions: the first of them, which hold the most; None for all.
 
     Raises:
         SdrScError: the file cannot be read, or is of other data.
     """
-    return TeacherVectors.load(path).of(data.split, data.sha256)
+    return unit_rows(TeacherVectors.load(path).of(data.split, data.sha256)[:, :dimensions])
