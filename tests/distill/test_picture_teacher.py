@@ -23,7 +23,7 @@ from sdr_sc.distill.teachers import efficientnet
 from sdr_sc.distill.teachers.efficientnet import EfficientNetLite2
 from sdr_sc.distill.teachers.pictures import EFFICIENTNET, Asked, picture_teacher
 from sdr_sc.errors import ContractError, MissingDependencyError, SdrScError
-from sdr_sc.evidence.text_teachers import rows_of_teacher
+from sdr_sc.evidence.large_models.texts import rows_of_teacher
 from sdr_sc.results.rows import read_measurements
 from sdr_sc.semantic.gallery import unit_rows
 

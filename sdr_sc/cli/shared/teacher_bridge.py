@@ -44,7 +44,7 @@ def bridge(data_set: str, pictures: str, texts: str, folder: Path, threads: int,
     from sdr_sc.data.drawn.repeated import repeated_elsewhere
     from sdr_sc.distill.multitask.vectors import TeacherVectors
     from sdr_sc.errors import SdrScError
-    from sdr_sc.evidence.bridge import PictureSet, bench_bridge
+    from sdr_sc.evidence.large_models.bridge import PictureSet, bench_bridge
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import shown, terminal
 

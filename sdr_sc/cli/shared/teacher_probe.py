@@ -49,7 +49,7 @@ def probe(model: str, data_set: str, train_items: int, dimensions: int, threads:
     from sdr_sc.distill.teachers.asked_once import asked_once
     from sdr_sc.distill.teachers.sentences import sentence_model
     from sdr_sc.errors import SdrScError
-    from sdr_sc.evidence.text_teachers import rows_of_teacher
+    from sdr_sc.evidence.large_models.texts import rows_of_teacher
     from sdr_sc.results import rows as measurements
     from sdr_sc.shown import shown, terminal
 
