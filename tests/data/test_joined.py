@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import toy_pictures
+import toy_named_pictures
 import toy_texts
 
 from sdr_sc.data.catalogue import load_dataset
@@ -14,13 +14,13 @@ from sdr_sc.data.joint.slots import PICTURE, TEXT, planes_of, side_of, texts_of
 from sdr_sc.data.texts import text_of
 from sdr_sc.errors import DataSetError
 
-SPEC = f"{toy_texts.NAME}+{toy_pictures.NAME}"
+SPEC = f"{toy_texts.NAME}+{toy_named_pictures.NAME}"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered() -> None:
     toy_texts.register()
-    toy_pictures.register()
+    toy_named_pictures.register()
 
 
 def joined(split: str = "test", only: str = "") -> JoinedSet:
@@ -30,23 +30,23 @@ def joined(split: str = "test", only: str = "") -> JoinedSet:
 
 
 def test_items_are_those_of_the_members_and_the_names_of_pictures() -> None:
-    data, texts, pictures = joined(), toy_texts.load("test"), toy_pictures.load("test")
+    data, texts, pictures = joined(), toy_texts.load("test"), toy_named_pictures.load("test")
     assert [(one.key, one.kind, len(one)) for one in data.members] == [
-        ("toy_texts", "texts", 60), ("toy_pictures", "pictures", 48), ("toy_pictures_names", "names", 12)
+        ("toy_texts", "texts", 60), ("toy_named_pictures", "pictures", 48), ("toy_named_pictures_names", "names", 12)
     ]  # fmt: skip
     items = data.items(np.arange(len(data)))
     assert items.shape == (120, *data.item_shape) and side_of(items.shape[1]) == 16
     assert items[:, 0].tolist() == [TEXT] * 60 + [PICTURE] * 48 + [TEXT] * 12
     assert np.array_equal(planes_of(items[60:108]), pictures.images)
     said = [text_of(one) for one in texts_of(items, 60)[np.r_[0:60, 108:120]]]
-    assert said == [*texts.texts, *toy_pictures.NAMES]
+    assert said == [*texts.texts, *toy_named_pictures.NAMES]
     assert np.array_equal(data.items(np.array([119, 3])), items[[119, 3]]), "in any order"
 
 
 def test_answers_are_one_list_for_all_and_unknown_where_a_member_lacks_the_task() -> None:
     data, every = joined(), np.arange(120)
     assert data.tasks == ("classification", "subgroup", "retrieval")
-    assert data.names("classification") == (*toy_texts.KINDS, *toy_pictures.SHAPES)
+    assert data.names("classification") == (*toy_texts.KINDS, *toy_named_pictures.SHAPES)
     named = [data.names("subgroup")[place] for place in data.targets("subgroup", every)]
     assert named[60] == "red" and named[119] == "yellow" and named[0] == "small"
     entries = data.targets("retrieval", every)
@@ -61,7 +61,7 @@ def test_answers_are_one_list_for_all_and_unknown_where_a_member_lacks_the_task(
 
 
 def test_one_members_items_have_the_answers_of_all() -> None:
-    whole, names = joined(), joined(only="toy_pictures_names")
+    whole, names = joined(), joined(only="toy_named_pictures_names")
     assert len(names) == 12 and names.names("retrieval") == whole.names("retrieval")
     assert names.targets("retrieval", np.arange(12)).tolist() == list(range(60, 72))
     assert names.targets("classification", np.arange(3)).tolist() == [3, 4, 5]
@@ -82,7 +82,7 @@ def test_vectors_of_members_are_gathered() -> None:
     [
         (f"{SPEC}+nothing", "'nothing' is unknown; join names such as"),
         (f"{SPEC}+{toy_texts.NAME}", "a member is named twice"),
-        (f"{SPEC},only=dogs", "no member 'dogs'; use one of toy_texts, toy_pictures, toy_pictures_names"),
+        (f"{SPEC},only=dogs", "no member 'dogs'; use one of toy_texts, toy_named_pictures, toy_named_pictures_names"),
         (f"{SPEC},size=3", "option 'size=3' is unknown; use only=MEMBER"),
     ],
 )

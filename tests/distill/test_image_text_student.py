@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import toy_pictures
+import toy_named_pictures
 import toy_texts
 
 from sdr_sc.data.catalogue import load_dataset
@@ -30,7 +30,7 @@ from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.modalities.base import display_of, modality_of
 from sdr_sc.semantic.specs import ModalitySpec
 
-SPEC = f"{toy_texts.NAME}+{toy_pictures.NAME}"
+SPEC = f"{toy_texts.NAME}+{toy_named_pictures.NAME}"
 PARTS = ("train", "validation", "test")
 TASKS = ("classification", "subgroup", "retrieval")
 CONFIG = MultiTaskConfig(TASKS, "image_text", (2, 4, 8), steps=150, batch_items=120, learning_rate=4e-3, seed=2)
@@ -38,7 +38,7 @@ CONFIG = MultiTaskConfig(TASKS, "image_text", (2, 4, 8), steps=150, batch_items=
 
 def joined(split: str = "train", only: str = "") -> JoinedSet:
     toy_texts.register()
-    toy_pictures.register()
+    toy_named_pictures.register()
     return load_dataset(SPEC + (f",only={only}" if only else ""), split)  # type: ignore[arg-type]
 
 
@@ -51,16 +51,16 @@ def vectors() -> list[TeacherVectors]:
         8,
     )
     pictures = reduce_vectors(
-        "toy", {part: toy_pictures.teacher(part) for part in PARTS},
-        {part: toy_pictures.load(part).sha256 for part in PARTS}, 8, texts,
+        "toy", {part: toy_named_pictures.teacher(part) for part in PARTS},
+        {part: toy_named_pictures.load(part).sha256 for part in PARTS}, 8, texts,
     )  # fmt: skip
     return [texts, pictures]
 
 
 @pytest.fixture(scope="module")
 def sight() -> TeacherVectors:
-    sums = {part: toy_pictures.load(part).sha256 for part in PARTS}
-    return reduce_vectors("eye", {part: toy_pictures.sight(part) for part in PARTS}, sums, 4)
+    sums = {part: toy_named_pictures.load(part).sha256 for part in PARTS}
+    return reduce_vectors("eye", {part: toy_named_pictures.sight(part) for part in PARTS}, sums, 4)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_it_is_exported_for_items_of_both_kinds(model: Path) -> None:
 
 def test_evidence_of_one_member_is_within_its_own_entries(model: Path) -> None:
     gallery, train = Gallery.load(model.with_suffix(".gallery")), joined("train")
-    for only, pictures in (("toy_pictures", False), ("toy_pictures_names", True)):
+    for only, pictures in (("toy_named_pictures", False), ("toy_named_pictures_names", True)):
         setting = Setting(str(model), train, joined("test", only), gallery, [20.0], [2, 8], 1)
         rows = {row.name: row for row in bench_multitask(setting, True, lambda _: None)}
         assert rows["20 dB; ours, k=8; R@5"].value > 60
@@ -157,8 +157,8 @@ def test_evidence_of_one_member_is_within_its_own_entries(model: Path) -> None:
 def test_further_sets_teach_by_vectors_alone(vectors: list[TeacherVectors]) -> None:
     toy_texts.register()
     data = joined()
-    config = MultiTaskConfig(TASKS, "image_text", (2, 4), steps=2, batch_items=24, further=(toy_pictures.NAME,))
-    base = load_dataset(f"{toy_texts.NAME}+{toy_pictures.NAME},only={toy_texts.NAME}", "train")
+    config = MultiTaskConfig(TASKS, "image_text", (2, 4), steps=2, batch_items=24, further=(toy_named_pictures.NAME,))
+    base = load_dataset(f"{toy_texts.NAME}+{toy_named_pictures.NAME},only={toy_texts.NAME}", "train")
     alone = JoinedSet(base.members, {"classification": toy_texts.KINDS, "subgroup": toy_texts.SIZES, "retrieval": ()},
                       16, "texts", "train", "b" * 64, "b" * 64)  # fmt: skip
     lesson = Lesson.of(data, config, vectors_for(data, "train", vectors), base=alone)
@@ -181,11 +181,11 @@ def test_alignment_counts_pairs_alone() -> None:
 
 
 def test_vectors_of_other_data_or_another_space_are_refused(vectors: list[TeacherVectors]) -> None:
-    with pytest.raises(SdrScError, match="no file of vectors is of the train part of toy_pictures"):
+    with pytest.raises(SdrScError, match="no file of vectors is of the train part of toy_named_pictures"):
         vectors_for(joined(), "train", vectors[:1])
     own = reduce_vectors(
-        "toy", {part: toy_pictures.teacher(part) for part in PARTS},
-        {part: toy_pictures.load(part).sha256 for part in PARTS}, 8,
+        "toy", {part: toy_named_pictures.teacher(part) for part in PARTS},
+        {part: toy_named_pictures.load(part).sha256 for part in PARTS}, 8,
     )  # fmt: skip
     with pytest.raises(SdrScError, match="were reduced in different ways"):
         vectors_for(joined(), "train", [vectors[0], own])
