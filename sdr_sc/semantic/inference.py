@@ -170,7 +170,10 @@ class SemanticDecoder:
         if self.task.needs != "question":
             return own
         if self._question is None:
-            raise ContractError(f"model {self.contract.name!r} answers questions, and none is asked; give one.")
+            raise ContractError(
+                f"model {self.contract.name!r} answers questions, and none is asked; give one, or measure it with "
+                "'sdr-sc bench evidence multitask'."
+            )
         return self._question.logits(own)
 
     def decode(

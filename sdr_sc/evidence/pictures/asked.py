@@ -134,7 +134,7 @@ def bench_asked(setting: Setting, quick: bool, log: Log) -> list[Row]:
             if RECONSTRUCTION in decoder.parts:
                 rows += thumbnail_rows(column, decoder, outputs, snr_db, k, items, setting.seed)
             rows += cost(column, seen.result, len(places))
-    return rows + _known_questions(setting, decoder, asked, items, log)
+    return rows + (_known_questions(setting, decoder, asked, items, log) if setting.with_rivals else [])
 
 
 def _known_questions(
