@@ -16,15 +16,16 @@ from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_sta
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.errors import BlockError, ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
+from sdr_sc.link.frames.decodable import noise_variances, refusal, too_far_behind
 from sdr_sc.link.frames.task_answers import answers_meta
-from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER, SNR_DB
+from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
 from sdr_sc.link.parameters import require, require_number, require_text
 from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
 from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.cam import first_rounds
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, task_of
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticDecoder
@@ -45,8 +46,9 @@ class semantic_decoder(gr.basic_block):
     Message output ``answers``: PDUs of int32 ids among the task's names (of a classification the classes), -1 for a
     lost item, -2 where the model gives no number; with ``confidence`` (float32 vector), ``frame_num``, ``k``,
     ``n_items``, ``task``, ``snr_db``, ``cfo_hz`` and ``inference_ms``. A frame made for a model or a task that is not
-    here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header. A model that
-    gives no numbers makes the run an error, at its end. With ``tasks`` the metadata also has the answers to these, from
+    here is counted in ``frames_refused``, and not answered; so is one whose data do not fit its header, and one behind
+    which too many wait, which ``frames_behind`` counts, too. A model that gives no numbers makes the run an error, at
+    its end. With ``tasks`` the metadata also has the answers to these, from
     the same symbols (`sdr_sc.link.frames.task_answers.answers_of`): ``tasks``, their names with commas between, and for
     each one ``ids_NAME`` (int32, best first, for retrieval five an item) and ``confidence_NAME`` (float32); of
     reconstruction ``pictures_NAME`` (uint8) and ``shape_NAME`` (int32) too.
@@ -93,7 +95,7 @@ class semantic_decoder(gr.basic_block):
         self._faulty: SemanticDecoder | None = None
         self._fault_told = False
         self.frames_answered = 0
-        self.frames_refused = 0
+        self.frames_refused = self.frames_behind = 0
         self.frames_without_items = 0
         self.items_not_a_number = 0
         require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
@@ -189,15 +191,18 @@ class semantic_decoder(gr.basic_block):
         began = time.perf_counter()
         meta, data = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
-        refusal = self._refusal(meta, data)
-        if refusal:
-            self._refuse(refusal)
+        reason = refusal(meta, data, self.contracts)
+        if reason:
+            self._refuse(f"{reason}; such frames are not answered")
+            return
+        if too_far_behind(self.to_basic_block().nmsgs(_FRAMES), meta["n_items"]):
+            self._leave_out()
             return
         decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
         self.frames_without_items += int(new == 0)
         self.refined_symbols += len(data) - new
         features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
-        variance = self._variance(meta, features)
+        variance = noise_variances(meta, features)
         part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))
         found, others = None, {}
         if new:
@@ -225,13 +230,6 @@ class semantic_decoder(gr.basic_block):
             self.message_port_pub(_REQUESTS, make_pdu({REQUEST: wanted.number}, raw))
         elif not receiver.items_open:
             self.message_port_pub(_REQUESTS, make_pdu({SETTLED_AFTER: number}, _NOTHING))
-
-    def _variance(self, meta: dict[str, Any], features: np.ndarray) -> np.ndarray:
-        """Noise variance of each feature, infinite where it is erased."""
-        plain = np.full(len(features), 10.0 ** (-float(np.clip(meta["snr_db"], *SNR_DB)) / 10.0), np.float32)
-        variance = np.asarray(meta.get("noise_variance", plain), np.float32)
-        erased = np.asarray(meta["erased"], bool) if "erased" in meta else ~np.isfinite(features)
-        return np.where(erased, np.float32(np.inf), variance)
 
     def _publish(self, meta: dict[str, Any], ids: np.ndarray, confidence: np.ndarray, **more: Any) -> None:
         self.frames_answered += 1
@@ -272,34 +270,19 @@ class semantic_decoder(gr.basic_block):
                 self._heard_s = time.monotonic()
                 self.settle()
 
-    def _refusal(self, meta: dict[str, Any], data: np.ndarray) -> str:
-        """Why a frame cannot be answered; '' if it can."""
-        contract = self.contracts.get(meta["model_id"])
-        if contract is None or (meta["n_items"] and meta["k"] not in contract.k_list):
-            here = " or ".join(f"{c.wire_id:04x} with k in {list(c.k_list)}" for c in self.contracts.values())
-            return (
-                f"frame {meta['frame_num']} was made for model {meta['model_id']:04x} with k={meta['k']}, this decoder "
-                f"has {here}"
-            )
-        task = task_of(contract.tasks[0].name)
-        if meta.get("task", task.wire_id) != task.wire_id:
-            return (
-                f"frame {meta['frame_num']} asks for task {meta['task']}, model {contract.name!r} answers "
-                f"{task.name}, which is task {task.wire_id}"
-            )
-        refined = meta.get("refined_symbols", 0)
-        symbols = meta["n_items"] * meta["k"] + refined
-        told = {len(data), len(meta.get("erased", data)), len(meta.get("noise_variance", data))}
-        if told != {symbols} or not symbols:
-            more = f" and {refined} of refinements" if refined else ""
-            return (
-                f"a frame has {len(data)} features where its header says {meta['n_items']} items of {meta['k']}{more}"
-            )
-        return ""
-
     def _refuse(self, reason: str) -> None:
-        if not self.frames_refused:
-            self.logger.warn(f"{reason}; such frames are not answered")
+        if self.frames_refused == self.frames_behind:
+            self.logger.warn(reason)
+        self.frames_refused += 1
+
+    def _leave_out(self) -> None:
+        """Leave a frame out, as too many wait behind it."""
+        if not self.frames_behind:
+            self.logger.warn(
+                "frames come faster than this model answers them, and too many wait: the oldest are left out from now "
+                "on; send fewer items a second, or use a faster machine or model"
+            )
+        self.frames_behind += 1
         self.frames_refused += 1
 
     def _note_fault(self, decoder: SemanticDecoder, items: int) -> None:

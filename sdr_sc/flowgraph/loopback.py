@@ -18,6 +18,7 @@ from sdr_sc.places import scratch_folder
 
 FLOWGRAPHS = Path(__file__).resolve().parents[2] / "flowgraphs"
 LOOPBACK = FLOWGRAPHS / "sim_loopback.grc"
+MULTITASK_LOOPBACK = FLOWGRAPHS / "multitask_loopback.grc"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Accounting:
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
         receiver: the receiver's counters.
+        frames_behind: of the refused ones, those that the decoder left out as too many waited behind them.
+        tasks: counts of each task beside the first one, if any was answered.
         hint: why nothing was received, where nothing was and the cause was found; else ''.
     """
 
@@ -59,6 +62,8 @@ class Accounting:
     faults: tuple[str, ...] = ()
     receiver: dict[str, int] = field(default_factory=dict)
     hint: str = ""
+    frames_behind: int = 0
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def raise_if_faulty(self) -> None:
         """Raise `FlowgraphError` with the first fault, if there is any; when the results are written."""
@@ -69,8 +74,10 @@ class Accounting:
     def lost_causes(self) -> dict[str, int]:
         """Lost frames by cause. A failed header check may also come from noise that looked like a preamble."""
         failed = self.receiver.get("header_failed", 0) + self.receiver.get("header_refused", 0)
-        header = min(self.frames_lost, failed)
-        return {"header check failed, at most": header, "not detected, at least": self.frames_lost - header}
+        behind = min(self.frames_lost, self.frames_behind)
+        header = min(self.frames_lost - behind, failed)
+        found = {"header check failed, at most": header, "not detected, at least": self.frames_lost - behind - header}
+        return {**found, "decoder too far behind": behind} if behind else found
 
     @property
     def discrepancies(self) -> list[str]:
@@ -102,6 +109,8 @@ class Accounting:
     def to_dict(self) -> dict[str, Any]:
         """For ``summary.json``."""
         counts = {name: value for name, value in vars(self).items()}
+        if not self.tasks:
+            del counts["tasks"]
         return {
             **counts,
             "lost_causes": self.lost_causes,
@@ -135,6 +144,8 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         faults=tuple(faults),
         receiver=counters.to_dict(),
         hint=" ".join(hint.text for hint in hints_of(tb)),
+        frames_behind=tb.decoder.frames_behind,
+        tasks=record.counts().get("tasks", {}),
     )
 
 

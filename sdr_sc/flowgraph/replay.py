@@ -199,6 +199,7 @@ def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, An
     return {
         **record.counts(),
         "frames_refused": decoder.frames_refused,
+        "frames_behind": decoder.frames_behind,
         "news_refused": sink.refused.count,
         "gaps": receiver.gaps,
         "samples_missing": receiver.samples_missing,
@@ -221,10 +222,11 @@ def _warnings(
             "knows what is right."
         )
     delivered = tb.receiver.receiver.counters.delivered
-    if decoder.frames_refused:
+    others = decoder.frames_refused - decoder.frames_behind
+    if others:
         wire = decoder.contract.wire_id
         found.append(
-            f"{decoder.frames_refused} of {delivered} frames were made for another model than {decoder.model} "
+            f"{others} of {delivered} frames were made for another model than {decoder.model} "
             f"({wire:04x}) and were not answered."
         )
     if hint is not None:

@@ -202,6 +202,7 @@ def receiver_status(tb: Any) -> dict[str, Any]:
     status = {
         **record.counts(),
         "frames_refused": tb.decoder.frames_refused,
+        "frames_behind": tb.decoder.frames_behind,
         "news_refused": tb.results.refused.count,
         "gaps": receiver.gaps,
         "samples_missing": receiver.samples_missing,
@@ -238,6 +239,9 @@ def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
         low, high = (100 * bound for bound in interval)
         rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
+    if status.get("frames_behind"):
+        words = "frames left out, as the decoder was too far behind"
+        rows.append(Row(words, status["frames_behind"], "frames", n=status["receiver"]["delivered"]))
     unknown = status["receiver"]["report_unknown"]
     if unknown:
         words = "frames mapped by a channel report that is not known here"
