@@ -14,19 +14,12 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.item_stream import ItemStream
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
-from sdr_sc.errors import BlockError, ContractError
-from sdr_sc.link.adaptation import LinkAdaptation
+from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import ENCODER_LINGER_S, IDLE_S, LAST_ITEM, SenderEnd, State, end_meta
-from sdr_sc.link.frame_sender import FrameSender
-from sdr_sc.link.in_flight import InFlight
-from sdr_sc.link.mapping import INTERLEAVE, check_mapping
-from sdr_sc.link.mode_choice import fixed_mode
-from sdr_sc.link.refinement.sender import RefinementSender
-from sdr_sc.link.refinement.triggers import TRIGGERS, AnswerCompared, check_trigger
-from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
+from sdr_sc.link.mapping import INTERLEAVE
+from sdr_sc.link.refinement.triggers import TRIGGERS, AnswerCompared
+from sdr_sc.link.sender_settings import SenderSettings
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.cam import CamTarget
-from sdr_sc.semantic.tasks.base import task_of
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticEncoder
@@ -67,6 +60,8 @@ class semantic_encoder(gr.basic_block):
             answer, which the receiver feeds back, is not the model's own at this end.
         mapping: importance: let the OFDM transmitter put the first features of all items on the strongest subcarriers,
             as long as the receiver reports them with its SNR; interleave: put them anywhere.
+        tasks: names of further tasks that the receiver answers, with commas between: the CAM chooses the k that the
+            first task and each of these need. Those whose quality the model's table does not hold have no say.
 
     Attributes:
         sender: how frames are sent, and what came back.
@@ -89,37 +84,22 @@ class semantic_encoder(gr.basic_block):
         mode: str = "auto",
         refine: str = TRIGGERS[0],
         mapping: str = INTERLEAVE,
+        tasks: str = "",
     ) -> None:
         self.contract = weights.read_contract(model, "encoder")
         gr.basic_block.__init__(self, "sdr_sc_semantic_encoder", in_sig=[np.uint8], out_sig=None)
         self._stream = ItemStream(self, model, self.contract.item_shape)
-        if not 1 <= items_per_frame <= MAX_ITEMS:
-            raise BlockError(f"semantic encoder: items_per_frame is {items_per_frame}; use 1 to {MAX_ITEMS}.")
-        if self.contract.k_max > MAX_K:
-            raise ContractError(f"model {model!r} sends up to {self.contract.k_max} symbols an item, a frame {MAX_K}.")
-        if max_frames_in_flight < 0 or not 0 < feedback_timeout_s < np.inf or not hysteresis_db >= 0:
-            raise BlockError(
-                "semantic encoder: max_frames_in_flight and hysteresis_db have to be 0 or more, "
-                "feedback_timeout_s more than 0."
-            )
+        settings = SenderSettings(
+            items_per_frame, max_frames_in_flight, feedback_timeout_s, hysteresis_db, max_loss_points, max_k, mode,
+            refine, mapping, tasks,
+        )  # fmt: skip
         self.model = model
         self._encoder: SemanticEncoder | None = None
-        self.items_per_frame = items_per_frame
-        self.hysteresis_db = hysteresis_db
-        self.refine = check_trigger("semantic encoder", refine)
+        self.items_per_frame, self.hysteresis_db, self.refine = items_per_frame, hysteresis_db, refine
         if self.refine == "compare":
             weights.read_contract(model, "decoder")  # which compares
         self.set_k(k)
-        target = CamTarget(max_loss_points if max_loss_points >= 0 else None, max_k or None)
-        self.sender = FrameSender(
-            self.contract,
-            LinkAdaptation(self.contract, hysteresis_db, target, refine=self.refine != TRIGGERS[0]),
-            InFlight(max_frames_in_flight, feedback_timeout_s, FRAME_NUM_MODULO),
-            task_of(self.contract.tasks[0].name).wire_id,
-            fixed_mode("semantic encoder", mode),
-            RefinementSender() if self.refine != TRIGGERS[0] else None,
-            check_mapping("semantic encoder", mapping),
-        )
+        self.sender = settings.sender(self.contract, model)
         self._warned = False
         self._end = SenderEnd()
         self._is_full: Callable[[int], bool] = lambda frames_made: False

@@ -70,7 +70,7 @@ def command() -> None:
               help="Until a frame counts as lost, s; where that is by mistake, other frames follow.")  # fmt: skip
 @mapping_option
 @refine_option("Ask for more symbols of single images that the receiver is not sure of.")
-@tasks_option("Answer further tasks too, and record what is right")
+@tasks_option("Answer further tasks too, choose k for them, and record what is right")
 @gallery_option
 @question_option
 @model_option

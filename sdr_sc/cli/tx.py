@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     "Send few symbols first, and more of the images that 'sdr-sc rx --refine' asks for; with compare, of those alone "
     "whose answer at the receiver is not the one here."
 )
-@tasks_option("Publish what is right for further tasks too")
+@tasks_option("Choose k for further tasks too, and publish what is right")
 @question_option
 @data_set_option
 @key_options
