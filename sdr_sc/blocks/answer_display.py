@@ -6,24 +6,19 @@ from __future__ import annotations
 import numpy as np
 import pmt
 from gnuradio import gr
-from PyQt5 import QtCore, QtGui, QtWidgets
+from PyQt5 import QtCore, QtWidgets
 
+from sdr_sc.blocks.qt.shared import LOST, RIGHT, WRONG, Bridge, Pace, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.parameters import require
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.modalities.base import modality_class
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_of
+from sdr_sc.semantic.shown_answers import WITHOUT
+from sdr_sc.semantic.tasks.base import task_of
 
 _PICTURE_PIXELS = 96
-_RIGHT, _WRONG, _LOST = "#0072B2", "#D55E00", "#777777"
-
-
-class _Bridge(QtCore.QObject):
-    """Carries results from GNU Radio's thread to Qt's."""
-
-    arrived = QtCore.pyqtSignal(object)
 
 
 class answer_display(gr.basic_block):
@@ -48,8 +43,7 @@ class answer_display(gr.basic_block):
         self._names, self._shape = contract.class_names, contract.item_shape
         self._display = modality_class(contract.modality.name)
         self._task = task_of(contract.tasks[0].name)
-        self._period_ms = period_ms
-        self._clock = QtCore.QElapsedTimer()
+        self._pace = Pace(period_ms)
         self.updates = 0
         self.widget = QtWidgets.QGroupBox("Sent, and answered")
         layout = QtWidgets.QHBoxLayout(self.widget)
@@ -64,7 +58,7 @@ class answer_display(gr.basic_block):
             column.addStretch()
             layout.addLayout(column)
             self._cells.append((picture, cell))
-        self._bridge = _Bridge()
+        self._bridge = Bridge()
         self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
         self.message_port_register_in(pmt.intern("results"))
         self.set_msg_handler(pmt.intern("results"), self.handle_results)
@@ -76,9 +70,8 @@ class answer_display(gr.basic_block):
     @guarded_handler
     def handle_results(self, message: pmt.pmt_base) -> None:
         """Pass a frame's results to Qt, unless the last update was a moment ago."""
-        if self._clock.isValid() and self._clock.elapsed() < self._period_ms:
+        if not self._pace.is_due():
             return
-        self._clock.start()
         meta, items = read_pdu(message, "results")
         require(meta, ("label", "answer", "confidence"), "results")
         if not len(items):
@@ -102,24 +95,8 @@ class answer_display(gr.basic_block):
         for (picture, cell), item, label, answer, confidence, is_right in zip(
             self._cells, shaped, meta["label"], meta["answer"], meta["confidence"], right, strict=False
         ):
-            thumbnail = self._display.thumbnail(item)
-            if thumbnail is None:
-                picture.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-                picture.setText(self._display.text(item))
-            else:
-                picture.setPixmap(QtGui.QPixmap.fromImage(_as_qimage(thumbnail)).scaledToWidth(_PICTURE_PIXELS))
+            show_item(picture, self._display, item, _PICTURE_PIXELS)
             sent = self._names[label] if label >= 0 else "unlabelled"
-            said = self._names[answer] if answer >= 0 else "lost"
-            said = {NOT_A_NUMBER: "no number", REJECTED: "not sure"}.get(answer, said)
-            colour = _LOST if min(answer, label) < 0 else _RIGHT if is_right else _WRONG
+            said = self._names[answer] if answer >= 0 else WITHOUT[int(answer)]
+            colour = LOST if min(answer, label) < 0 else RIGHT if is_right else WRONG
             cell.setText(f"{sent}<br><b style='color:{colour}'>{said}</b><br>{100 * confidence:.0f} %")
-
-
-def _as_qimage(image: np.ndarray) -> QtGui.QImage:
-    """A grey image (height, width), or one of colour (3, height, width), as Qt draws it."""
-    rows, columns = image.shape[-2:]
-    if image.ndim == 3:
-        pixels, kind = np.ascontiguousarray(image.transpose(1, 2, 0)), QtGui.QImage.Format.Format_RGB888
-    else:
-        pixels, kind = image, QtGui.QImage.Format.Format_Grayscale8
-    return QtGui.QImage(pixels.tobytes(), columns, rows, pixels.nbytes // rows, kind).copy()

@@ -23,11 +23,12 @@ from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
-from sdr_sc.link.frames.task_answers import answers_meta, answers_of
+from sdr_sc.link.frames.task_answers import answers_meta, answers_of, targets_meta
 from sdr_sc.link.parameters import require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
-_RESULTS, _SNR_HISTORY, _K_HISTORY = (pmt.intern(port) for port in ("results", "snr_history", "k_history"))
+_OUTPUTS = ("results", "snr_history", "k_history", "quality")
+_RESULTS, _SNR_HISTORY, _K_HISTORY, _QUALITY = map(pmt.intern, _OUTPUTS)
 
 
 class task_sink(gr.basic_block):
@@ -40,8 +41,11 @@ class task_sink(gr.basic_block):
     the simulated channel (the SNR that it set). From another host both come on one way, so either input takes what the
     other takes.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
-    ``confidence``. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history`` (float): PDUs of
-    the latest frames, for plots.
+    ``confidence``, the answers and targets of further tasks as `sdr_sc.link.frames.task_answers` writes them, and
+    ``modality`` and ``item_shape`` where the source says them. Message outputs ``snr_history`` (complex: SNR set, SNR
+    estimated) and ``k_history`` (float): PDUs of the latest frames, for plots. Message output ``quality``: a few times
+    a second a PDU of the share of right answers over the latest items, float32, percent, lost items among them: a
+    number for each figure of each task, whose names are in ``figures`` with commas between; ``frames`` have settled.
 
     Messages at ``sent`` and ``truth`` may come from another host: those that make no sense are counted and end nothing.
 
@@ -92,8 +96,9 @@ class task_sink(gr.basic_block):
         self.finished = self._end.finished
         for port in ("answers", "sent", "truth"):
             self.message_port_register_in(pmt.intern(port))
-        for port in (_RESULTS, _SNR_HISTORY, _K_HISTORY):
+        for port in (_RESULTS, _SNR_HISTORY, _K_HISTORY, _QUALITY):
             self.message_port_register_out(port)
+        self._frames_shown = 0
         self.set_msg_handler(pmt.intern("answers"), self.handle_answers)
         self.set_msg_handler(pmt.intern("sent"), self.handle_sent)
         self.set_msg_handler(pmt.intern("truth"), self.handle_truth)
@@ -124,6 +129,7 @@ class task_sink(gr.basic_block):
     def _tick(self) -> None:
         while not self._stopped.wait(TICK_S):
             self.record.tick()
+            self._publish_quality()
             if self._end_waits and not self._end.awaits:
                 self._end_waits = False
                 post_done(self)
@@ -268,8 +274,20 @@ class task_sink(gr.basic_block):
             "confidence": record.confidence,
             "snr_db": record.snr_est_db,
             **answers_meta(record.more),
+            **targets_meta(record.targets),
         }
+        if self._modality:
+            meta |= {"modality": self._modality, "item_shape": np.array(self._item_shape, np.int32)}
         self.message_port_pub(_RESULTS, make_pdu(meta, record.items.ravel()))
+
+    def _publish_quality(self) -> None:
+        if not has_listener(self, "quality"):
+            return
+        frames, shares = self.record.running_quality()
+        if shares and frames != self._frames_shown:
+            self._frames_shown = frames
+            meta = {"figures": ",".join(shares), "frames": frames}
+            self.message_port_pub(_QUALITY, make_pdu(meta, np.array([*shares.values()], np.float32)))
 
     def _publish_histories(self) -> None:
         recent = self.record.recent()

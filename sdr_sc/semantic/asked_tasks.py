@@ -96,6 +96,20 @@ class AskedTasks:
             _check_fits(contract, spec.name, found, gallery)
         return cls(contract, tuple(spec.name for spec in specs if spec is not contract.tasks[0]), found, bound)
 
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of all tasks that are answered, the model's first one before the others."""
+        return (self.contract.tasks[0].name, *self.names)
+
+    def answer_names(self, task: str) -> tuple[str, ...]:
+        """What the answers to a task are called, by their ids: the task's own names, or the gallery's entries.
+
+        Raises:
+            ContractError: the model has no such task.
+        """
+        spec = self.contract.task(task)
+        return spec.names or (() if self.gallery is None else self.gallery.names)
+
     def answers(self, outputs: np.ndarray) -> dict[str, TaskAnswer]:
         """Answers by the task's name, `Task.top` of an item, best first.
 

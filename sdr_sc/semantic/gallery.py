@@ -113,7 +113,7 @@ class Gallery:
                 "that of the model."
             )
         top = min(top, len(self.names))
-        ids, confidence = np.empty((len(outputs), top), np.int64), np.zeros(len(outputs), np.float32)
+        ids, each = np.empty((len(outputs), top), np.int64), np.zeros((len(outputs), top), np.float32)
         for start in range(0, len(outputs), _BLOCK):  # so that a large gallery fits the memory
             part = outputs[start : start + _BLOCK]
             faulty = np.isinf(part).any(axis=1)
@@ -126,8 +126,9 @@ class Gallery:
             found = np.take_along_axis(first, order, axis=1)
             shifted = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / self.temperature)
             ids[start : start + _BLOCK] = np.where(gone[:, None], np.where(faulty, NOT_A_NUMBER, LOST)[:, None], found)
-            confidence[start : start + _BLOCK] = np.where(gone, 0.0, 1.0 / shifted.sum(axis=1))
-        return TaskAnswer(ids, confidence)
+            probability = np.take_along_axis(shifted, found, axis=1) / shifted.sum(axis=1, keepdims=True)
+            each[start : start + _BLOCK] = np.where(gone[:, None], 0.0, probability)
+        return TaskAnswer(ids, each[:, 0].copy(), each)
 
     def save(self, path: Path) -> None:
         """Write it to a file, with checksums.

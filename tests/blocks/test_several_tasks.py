@@ -4,26 +4,34 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
 import pytest
 import toy_texts
-from block_messages import DEADLINE_S, messages, run_messages
+from block_messages import DEADLINE_S, messages, post, run_messages
 from gnuradio import blocks, gr
 
 from sdr_sc.blocks.item_source import item_order, item_source
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
+from sdr_sc.blocks.semantic_encoder import semantic_encoder
+from sdr_sc.blocks.task_sink import task_sink
 from sdr_sc.blocks.text_source import text_source
 from sdr_sc.data.texts import text_of
 from sdr_sc.errors import BlockError, ContractError, DataSetError, SdrScError
 from sdr_sc.flowgraph.harness import run_flowgraph
-from sdr_sc.link.frames.task_answers import answers_of
+from sdr_sc.link.frames import decodable
+from sdr_sc.link.frames.frame_news import sent_meta, task_targets_meta, truth_meta
+from sdr_sc.link.frames.frame_record import FrameRecord
+from sdr_sc.link.frames.task_answers import answers_meta, answers_of, targets_of
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.gallery import Gallery, unit_rows
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.tasks.base import TaskAnswer
 
 toy_texts.register()
 
@@ -47,7 +55,7 @@ def test_the_decoder_publishes_the_answers_to_all_tasks_from_the_same_symbols(ma
     (meta, ids), (plain, plain_ids) = read_pdu(several, "answers"), read_pdu(one, "answers")
     assert np.array_equal(ids, plain_ids) and np.array_equal(meta["confidence"], plain["confidence"])
     each = {f"{what}_{name}" for what in ("ids", "confidence") for name in ("subgroup", "retrieval")}
-    assert {*meta} == {*plain} | {"tasks"} | each
+    assert {*meta} == {*plain} | {"tasks", "each_retrieval"} | each
     found = answers_of(meta, 60)
     assert found["retrieval"].ids.shape == (60, 5) and found["subgroup"].ids.shape == (60, 1)
     assert (found["retrieval"].best[:59] == places[:59]).mean() > 0.9
@@ -94,6 +102,68 @@ def test_what_the_model_or_its_gallery_cannot_do_is_one_sentence_at_the_start(
         semantic_decoder(model, refine="confidence", tasks="subgroup")
     first_alone = semantic_decoder(refine="confidence", tasks="classification")
     assert first_alone.asked[first_alone.contract.wire_id].names == ()
+
+
+def test_the_sink_publishes_answers_beside_what_is_right_and_how_good_each_task_is() -> None:
+    data, places = toy_texts.load("test"), np.array([3, 8])
+    tb, sink, debug = gr.top_block(), task_sink(), blocks.message_debug()
+    for port, store in (("results", "store"), ("quality", "store")):
+        tb.msg_connect(sink, port, debug, store)
+    tb.sink = sink
+    tb.start()
+    none = np.empty(0, np.uint8)
+    label, entries = data.targets("classification", places), data.targets("retrieval", places)
+    post(sink, "truth", make_pdu(task_targets_meta(places, "retrieval", entries), none))
+    items = data.items(places)
+    post(sink, "truth", make_pdu(truth_meta(places, label, "text", data.item_shape), items.ravel()))
+    frame = FrameRecord(0, 8, places, np.full(2, -1, np.int32), np.empty((2, 0), np.uint8), time_ns=1)
+    post(sink, "sent", make_pdu(sent_meta(frame), none))
+    each = np.array([[0.5, 0.25], [0.5, 0.125]], np.float32)
+    found = {"retrieval": TaskAnswer(np.array([[entries[0], 1], [2, entries[1]]]), each[:, 0], each)}
+    meta = {"frame_num": 0, "k": 8, "confidence": np.ones(2, np.float32), "snr_db": 9.0, **answers_meta(found)}
+    deadline = time.monotonic() + DEADLINE_S
+    while sink.record.frames_sent < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    post(sink, "answers", make_pdu(meta, label.astype(np.int32)))
+    while debug.num_messages() < 2:
+        assert time.monotonic() < deadline and getattr(sink, "error", None) is None
+        time.sleep(0.01)
+    tb.stop()
+    tb.wait()
+    (meta, raw), (figures, shares) = (read_pdu(one, "results") for one in messages(debug)[:2])
+    assert raw.tobytes() == items.tobytes() and meta["modality"] == "text"
+    assert tuple(meta["item_shape"]) == data.item_shape
+    assert targets_of(meta, "retrieval", 2).tolist() == entries.tolist()
+    again = answers_of(meta, 2)["retrieval"]
+    assert np.array_equal(again.ids, found["retrieval"].ids) and np.array_equal(again.each, each)
+    assert figures == {"figures": "classification: accuracy,retrieval: R@1,retrieval: R@5", "frames": 1}
+    assert shares.tolist() == [100.0, 50.0, 100.0]
+
+
+def test_a_decoder_that_is_too_slow_leaves_the_oldest_frames_out_and_says_so(
+    made: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decodable, "MOST_WAITING", 5)
+    contract = SemanticDecoder(made[0]).contract
+    block = semantic_decoder(made[0])
+    warnings: list[str] = []
+    block.logger = SimpleNamespace(warn=warnings.append)
+    meta = {"k": 8, "n_items": 1, "model_id": contract.wire_id, "snr_db": 20.0}
+    sent = [make_pdu({**meta, "frame_num": number}, np.ones(8, np.complex64)) for number in range(20)]
+    answers = [read_pdu(one, "answers")[0]["frame_num"] for one in run_messages(block, "frames", sent, "answers")]
+    assert answers == list(range(20 - len(answers), 20)) and 5 <= len(answers) <= 7, "all wait when it begins"
+    assert block.frames_behind == block.frames_refused == 20 - len(answers)
+    assert len(warnings) == 1 and "too many wait" in warnings[0]
+
+
+def test_k_is_what_the_most_demanding_task_needs() -> None:
+    alone = semantic_encoder("wordnet_student").sender.adaptation.table
+    both = semantic_encoder("wordnet_student", tasks="retrieval, subgroup").sender.adaptation.table
+    assert all(more >= less for more, less in zip(both.k, alone.k, strict=True)) and both.k[-1] >= 16 > alone.k[-1]
+    assert semantic_encoder("wordnet_student", tasks="subgroup").sender.adaptation.table.k == alone.k, "not measured"
+    with pytest.raises(BlockError, match="tasks is 7; use text"):
+        semantic_encoder(tasks=7)  # type: ignore[arg-type]
 
 
 def published(tasks: str) -> tuple[list[dict], list[bytes], np.ndarray]:

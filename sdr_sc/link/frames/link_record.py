@@ -13,8 +13,9 @@ from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, Column, F
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS, SCORES_CSV, PictureScores
 from sdr_sc.link.frames.result_files import ResultFiles
-from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, TaskScores, remove_earlier
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, task_by_wire_id
+from sdr_sc.link.frames.running_quality import RunningQuality
+from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, TaskScores, figure_names, remove_earlier
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, Task, task_by_wire_id
 from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 
 SETTLE_FRAMES = 16
@@ -65,6 +66,7 @@ class LinkRecord(FrameLedger):
             answered.
         tasks: counts of the tasks that are answered beside the first one, whose rows are in ``answers.csv``.
         picture_tasks: of those whose answers are pictures, whose rows are in ``scores.csv``.
+        quality: share of right answers over the latest items, of each task.
 
     Raises:
         OSError: the folder cannot be written.
@@ -81,7 +83,9 @@ class LinkRecord(FrameLedger):
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
-        self.tasks, self.picture_tasks = TaskScores(), PictureScores()
+        self.quality = RunningQuality()
+        self.tasks, self.picture_tasks = TaskScores(self.quality), PictureScores()
+        self._first_task: Task | None = None
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures, self.thumbnails = Thinned(keep_items), Thinned(keep_items)
         self._files: ResultFiles | None = None
@@ -118,6 +122,11 @@ class LinkRecord(FrameLedger):
         others = {**self.tasks.to_dict(), **self.picture_tasks.to_dict()}
         return {**{name: getattr(self, name) for name in _COUNTS}, **({"tasks": others} if others else {})}
 
+    def running_quality(self) -> tuple[int, dict[str, float]]:
+        """Frames that have settled, and the share of right answers over the latest items, percent, by figure."""
+        with self._lock:
+            return self.frames_sent - len(self._open), self.quality.shares()
+
     def tick(self) -> None:
         """Settle the frames up to the last one that was answered a while ago, and write what has settled.
 
@@ -144,7 +153,8 @@ class LinkRecord(FrameLedger):
         """Count a frame, and write it down."""
         answers = record.answers
         answered, known = answers >= 0, record.label >= 0  # without a label nothing is right or wrong
-        correct = task_by_wire_id(record.task).right(answers, record.label)
+        task = task_by_wire_id(record.task)
+        correct = task.right(answers, record.label)
         count = np.count_nonzero(answered)  # quicker than sum() for a few items
         faulty = 0 if count == len(answers) else np.count_nonzero(answers == NOT_A_NUMBER)
         self.frames_lost += record.answer is None
@@ -156,6 +166,11 @@ class LinkRecord(FrameLedger):
         self.items_labelled += np.count_nonzero(known)
         self.items_judged += np.count_nonzero(answered & known)
         self.items_correct += np.count_nonzero(correct)
+        if record.answer is not None:
+            self._first_task = task
+        if self._first_task is not None:  # of frames that were lost before it is not known which one was asked for
+            figures = figure_names(self._first_task.name, self._first_task.metric, self._first_task.top)
+            self.quality.add(figures[0], int(np.count_nonzero(correct)), int(np.count_nonzero(known)))
         self.history.append(record)
         self._keep_pictures(record)
         rows, scores = self.tasks.take(record), self.picture_tasks.take(record)

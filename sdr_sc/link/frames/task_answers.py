@@ -14,6 +14,7 @@ import numpy as np
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
 from sdr_sc.link.frames.picture_answers import pictures_meta, pictures_of
+from sdr_sc.link.frames.running_quality import RunningQuality
 from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED, Task, TaskAnswer, task_of
 
 ANSWERS_CSV = "answers.csv"
@@ -21,7 +22,7 @@ MOST_LISTED = 5
 """Answers of an item that ``answers.csv`` has columns for."""
 TASKS = "tasks"
 """Metadata key of the names of the other tasks that are answered, with commas between them."""
-_IDS, _CONFIDENCE = "ids_", "confidence_"
+_IDS, _CONFIDENCE, _EACH, _TARGET = "ids_", "confidence_", "each_", "target_"
 _HELD_ROWS = 4096
 
 _LISTED = {f"answer_{place}": Column(LOST, LARGEST_COUNT) for place in range(2, MOST_LISTED + 1)}
@@ -51,6 +52,8 @@ def answers_meta(answers: Mapping[str, TaskAnswer]) -> dict[str, Any]:
     for name, found in answers.items():
         meta[_IDS + name] = found.ids.astype(np.int32).ravel()
         meta[_CONFIDENCE + name] = np.asarray(found.confidence, np.float32)
+        if found.each is not None:
+            meta[_EACH + name] = np.asarray(found.each, np.float32).ravel()
         meta |= pictures_meta(name, found.pictures)
     return meta
 
@@ -71,8 +74,40 @@ def answers_of(meta: Mapping[str, Any], n_items: int) -> dict[str, TaskAnswer]:
             and len(confidence) == n_items > 0 and len(ids) and len(ids) % n_items == 0
         ):  # fmt: skip
             raise BlockError(f"port 'answers' got a PDU whose answers to {name!r} do not fit its items.")
-        found[name] = TaskAnswer(ids.reshape(n_items, -1), confidence, pictures=pictures_of(meta, name, n_items))
+        each = meta.get(_EACH + name)
+        if each is not None and not (isinstance(each, np.ndarray) and each.shape == ids.shape):
+            raise BlockError(f"port 'answers' got a PDU with other probabilities than answers to {name!r}.")
+        shape = (n_items, -1)
+        each = None if each is None else each.reshape(shape)
+        found[name] = TaskAnswer(ids.reshape(shape), confidence, each, pictures_of(meta, name, n_items))
     return found
+
+
+def targets_meta(targets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Metadata of what is right for the other tasks, by the tasks' names; `targets_of` reads it."""
+    return {_TARGET + name: target.astype(np.int32) for name, target in targets.items()}
+
+
+def targets_of(meta: Mapping[str, Any], task: str, n_items: int) -> np.ndarray:
+    """What is right for a task: int (n_items,), `NOT_KNOWN` where nobody says.
+
+    >>> meta = targets_meta({"retrieval": np.array([4, 2])})
+    >>> targets_of(meta, "retrieval", 2).tolist(), targets_of(meta, "subgroup", 2).tolist()
+    ([4, 2], [-1, -1])
+    """
+    target = meta.get(_TARGET + task)
+    if not isinstance(target, np.ndarray) or target.shape != (n_items,):
+        return np.full(n_items, NOT_KNOWN)
+    return target
+
+
+def figure_names(task: str, metric: str, top: int) -> tuple[str, ...]:
+    """What the figures of a task are called: of its best answers, and of all that it lists, where it lists several.
+
+    >>> figure_names("retrieval", "R@1", 5), figure_names("subgroup", "accuracy", 1)
+    (('retrieval: R@1', 'retrieval: R@5'), ('subgroup: accuracy',))
+    """
+    return (f"{task}: {metric}", *((f"{task}: R@{top}",) if top > 1 else ()))
 
 
 @dataclass
@@ -100,9 +135,13 @@ class TaskScores:
 
     A task counts from its first answer on; items of earlier frames, which were lost, are entered then, as far as their
     targets are known. Targets of tasks that nobody answers count for nothing.
+
+    Args:
+        quality: where the share of right answers is noted, of each task that is answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quality: RunningQuality | None = None) -> None:
+        self._quality = RunningQuality() if quality is None else quality
         self._counts: dict[str, TaskCounts] = {}
         self._asked: dict[str, None] = {}
         self._held: dict[str, deque[tuple[Any, ...]]] = {}
@@ -143,6 +182,9 @@ class TaskScores:
         counts.items_labelled += int(known.sum())
         counts.items_correct += int(correct.sum())
         counts.items_listed += int(listed.sum())
+        if name in self._asked:
+            for figure, right in zip(figure_names(name, task.metric, task.top), (correct, listed), strict=False):
+                self._quality.add(figure, int(right.sum()), int(known.sum()))
         return _rows(name, record, target, ids, known, correct, listed, confidence)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:

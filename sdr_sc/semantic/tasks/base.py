@@ -31,12 +31,14 @@ class TaskAnswer:
     Attributes:
         ids: int64 (n, top), best first: places among the task's names; `LOST` or `NOT_A_NUMBER` where there is none.
         confidence: float32 (n,), the probability of the first; 0 where there is none.
+        each: float32 (n, top), the probability of each answer, where a task gives several; None otherwise.
         pictures: uint8 (n, [3,] height, width) of a task that answers with pictures, whose ids are 0 where there is
             one, and whose confidence is 0; None of the others.
     """
 
     ids: np.ndarray
     confidence: np.ndarray
+    each: np.ndarray | None = None
     pictures: np.ndarray | None = None
 
     @property
