@@ -17,6 +17,8 @@ from sdr_sc.cli.shared.usrp import common_options, device_options
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from sdr_sc.semantic.asked_tasks import AskedTasks
+
 
 _FEW = 3  # what the frames of a transmitter that was started again leave over
 
@@ -77,9 +79,9 @@ def command(
     from sdr_sc.flowgraph.usrp import RECEIVER_COLUMNS, receiver_rows, receiver_status
     from sdr_sc.results.rows import print_rows, write_summary
     from sdr_sc.results.run_folder import read_frames
-    from sdr_sc.results.task_rows import task_rows
+    from sdr_sc.results.task_rows import names_for_report, task_rows
 
-    _check_tasks(parameters)
+    asked = _asked_tasks(parameters)
     prepare = _recording(record_file, record_datatype, force, parameters)
     folder = new_folder(out, "rx")
 
@@ -94,6 +96,7 @@ def command(
         with lost_first(tb):
             whole = {**details(tb), "device": device_report(tb.usrp_source)}
             write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
+            whole["config"] = {**parameters, **names_for_report(folder, asked)}
             rows = receiver_rows(whole["accounting"], read_frames(folder, RECEIVER_COLUMNS, torn=True))
             rows += task_rows(folder, whole["accounting"])
             write_summary(folder, "sdr-sc rx", rows, whole)
@@ -108,14 +111,14 @@ def command(
                 console.print(f"file: {recorded.path}", soft_wrap=True)
 
 
-def _check_tasks(parameters: dict[str, Any]) -> None:
-    """Report a task that cannot be answered before anything is compiled."""
+def _asked_tasks(parameters: dict[str, Any]) -> AskedTasks:
+    """The tasks to answer; one that cannot be answered is reported before anything is compiled."""
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.asked_tasks import AskedTasks
 
     model = parameters["model"]
     contract, file = weights.read_contract(model, "decoder"), weights.resolve(model, "decoder")
-    AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file, parameters["question"])
+    return AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file, parameters["question"])
 
 
 def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:
@@ -166,6 +169,9 @@ def _table(tb: Any) -> Table:
         cfo = "" if frame.cfo_hz is None else f", carrier offset {frame.cfo_hz:.0f} Hz"
         latest_text = f"SNR {frame.snr_est_db:.1f} dB{cfo}, k = {frame.k}"
         table.add_row("latest", aged(latest_text, time.monotonic() - frame.answered_s))
+    others = record.tasks.summary()
+    if others:
+        table.add_row("further tasks", others)
     table.add_row("level", level_text(tb.receiver.level))
     table.add_row("gaps", f"{tb.receiver.gaps}, {tb.receiver.samples_missing} samples missing")
     table.add_row("faults", faults_text(tb.rx_monitor.faults))

@@ -32,6 +32,8 @@ FILES_KEY = "files_sha256"
 """Of a run's summary: SHA-256 of the other files in its folder, by name."""
 TABLES = ("frames.csv", "items.csv", "images.npz")
 """The other files of a run."""
+FURTHER_TABLES = ("answers.csv", "scores.csv", "thumbnails.npz")
+"""Those of a run of several tasks, beside these."""
 
 SNR_BIAS_GOAL_DB = 1.0
 NOT_MEASURED = ", not measured: "
@@ -237,7 +239,7 @@ def write_summary(
     Args, Raises: as for `write_json`.
     """
     try:
-        digests = {name: file_digest(folder / name) for name in TABLES if (folder / name).is_file()}
+        digests = {name: file_digest(folder / name) for name in (*TABLES, *FURTHER_TABLES) if (folder / name).is_file()}
     except OSError as error:
         raise SdrScError(f"{folder} cannot be read ({error.strerror or error}); choose another place.") from error
     write_json(folder / SUMMARY_NAME, command, rows, {**(extra or {}), FILES_KEY: digests})

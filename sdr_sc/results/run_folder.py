@@ -136,24 +136,32 @@ def _read_table(path: Path, columns: Mapping[str, Column], torn: bool, most_rows
                     raise SdrScError(_no_word(path, line, name, text, column.words))
                 append(column.words.index(text))
                 continue
-            if not text and not column.whole:
-                append(math.nan)
-                continue
-            try:
-                value = float(text)
-                if not math.isfinite(value) or "_" in text or not text.isascii():
-                    raise ValueError(text)
-                if column.whole and not value.is_integer():
-                    raise ValueError(text)
-            except ValueError:
-                kind = "whole number" if column.whole else "number"
-                raise SdrScError(
-                    f"{shown(path)}, line {line}: {name} {shown(repr(text), 40)} is not a {kind}; {CUT}."
-                ) from None
-            if not column.low <= value <= column.high:
-                raise SdrScError(_out_of_bounds(path, line, name, text, column))
-            append(int(value) if column.whole else value)
+            append(cell_number(path, line, name, text, column))
     return {name: np.asarray(values, bool if columns[name].words else None) for name, values in cells.items()}
+
+
+def cell_number(path: Path, line: int, name: str, text: str, column: Column) -> float:
+    """The number in a cell of a table; NaN for an empty one, where the column may have such.
+
+    Raises:
+        SdrScError: it is none, or out of the column's bounds; with the line.
+    """
+    if not text and not column.whole:
+        return math.nan
+    try:
+        value = float(text)
+        if not math.isfinite(value) or "_" in text or not text.isascii():
+            raise ValueError(text)
+        if column.whole and not value.is_integer():
+            raise ValueError(text)
+    except ValueError:
+        kind = "whole number" if column.whole else "number"
+        raise SdrScError(
+            f"{shown(path)}, line {line}: {name} {shown(repr(text), 40)} is not a {kind}; {CUT}."
+        ) from None
+    if not column.low <= value <= column.high:
+        raise SdrScError(_out_of_bounds(path, line, name, text, column))
+    return int(value) if column.whole else value
 
 
 def _no_word(path: Path, line: int, name: str, text: str, words: Sequence[str]) -> str:
@@ -220,6 +228,31 @@ def read_images(folder: Path) -> KeptItems:
     if are_images and images.size and max(images.shape[-2:]) > LONGEST_SIDE:
         raise SdrScError(f"{shown(path)} has images of {images.shape[1:]} pixels, too large to show; {FIX}.")
     return KeptItems(images, ids.astype(np.int64), str(name))
+
+
+def read_thumbnails(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What was received of some items as pictures, in a run's ``thumbnails.npz``: uint8 (shown, [3,] height, width),
+    and their ``item_id``, int64 (shown,).
+
+    Raises:
+        OSError: it cannot be read.
+        SdrScError: it holds something else.
+    """
+    path = folder / "thumbnails.npz"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pictures, ids = (_array(archive, name) for name in ("thumbnails", "item_id"))
+    except OSError:
+        raise
+    except Exception as error:  # as in `read_images`
+        raise SdrScError(
+            f"{shown(path)} is not an archive of 'thumbnails' and 'item_id' ({reason_of(error)}); {FIX}."
+        ) from None
+    is_shaped = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[1] == 3)
+    fits = is_shaped and pictures.dtype == np.uint8 and ids.shape == pictures.shape[:1] and ids.dtype.kind in "iu"
+    if not fits or not pictures.size or max(pictures.shape[-2:]) > LONGEST_SIDE:
+        raise SdrScError(f"{shown(path)} has thumbnails {pictures.dtype} {pictures.shape}, which are none; {FIX}.")
+    return pictures, ids.astype(np.int64)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from sdr_sc.documents import read_json, real_number, whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT
-from sdr_sc.results.rows import FILES_KEY, SUMMARY_NAME, TABLES
+from sdr_sc.results.rows import FILES_KEY, FURTHER_TABLES, SUMMARY_NAME, TABLES
 from sdr_sc.sealed import file_digest, unsealed
 from sdr_sc.shown import shown
 
@@ -81,7 +81,7 @@ def check_files(folder: Path, summary: dict[str, Any]) -> bool:
         return False
     if not isinstance(told, dict):
         raise SdrScError(f"{shown(folder / SUMMARY_NAME)}: '{FILES_KEY}' is no JSON object; {CUT}.")
-    for name in TABLES:
+    for name in (*TABLES, *FURTHER_TABLES):
         if name in told and told[name] != file_digest(folder / name):
             raise SdrScError(
                 f"{shown(folder / name)} is damaged or was edited: summary.json holds another SHA-256 of it; {FIX}."

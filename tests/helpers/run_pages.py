@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS
+from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS
 from sdr_sc.results.rows import Row, write_json
 
 CLASSES = ["Coat", "Bag", "Dress"]
@@ -65,6 +68,50 @@ def make_run(
     rows = [Row.at_least("accuracy", 80.5, "%", 75, n=3 * frames, ci95=(78.0, 83.0)), Row("bias", float("nan"), "dB")]
     write_json(folder / "summary.json", "sdr-sc demo", rows, {"config": config, "accounting": counts})
     return folder
+
+
+def add_task(folder: Path, gallery: int = 50) -> None:
+    """Give a run of `make_run` a second task with five answers an item: 7 of 10 best ones right, 1 more listed."""
+    rng = np.random.default_rng(5)
+    with open(folder / "items.csv", newline="") as file:
+        items = list(csv.DictReader(file))
+    rows = []
+    for item in items:
+        target, gone = int(rng.integers(gallery)), item["answer"] == "-1"
+        others = [one for one in rng.permutation(gallery).tolist() if one != target][:5]
+        place = -1 if gone else int(rng.choice([0, 2, -1], p=[0.7, 0.1, 0.2]))
+        answers: list[Any] = [target if rank == place else one for rank, one in enumerate(others)]
+        answers = [-1, "", "", "", ""] if gone else answers
+        marks = [int(place == 0), int(place >= 0)]
+        rows.append([item["item_id"], item["frame_index"], "retrieval", target, *answers, *marks, 0.0 if gone else 0.4])
+    write_table(folder / "answers.csv", list(ANSWER_COLUMNS), rows)
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["sha256"]
+    summary["config"] |= {
+        "answered_tasks": ["classification", "retrieval"],
+        "task_names": {"retrieval": {str(one): f"entry <{one}>" for one in range(gallery)}},
+    }
+    summary["accounting"]["tasks"] = {"retrieval": {"metric": "R@1", "top": 5}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def add_pictures(folder: Path, kept: int = 4) -> None:
+    """Give a run of `make_run` a task that is answered with pictures: scores from 0.9 to 0.99, of lost items 0.75."""
+    with open(folder / "items.csv", newline="") as file:
+        items = list(csv.DictReader(file))
+    gone = [item["answer"] == "-1" for item in items]
+    scores = np.where(gone, 0.75, np.linspace(0.9, 0.99, len(items)))
+    rows = [
+        [item["item_id"], item["frame_index"], "reconstruction", -lost, f"{score:.6f}"]
+        for item, lost, score in zip(items, map(int, gone), scores, strict=True)
+    ]
+    write_table(folder / "scores.csv", list(SCORE_COLUMNS), rows)
+    pictures = np.random.default_rng(2).integers(0, 256, (kept, 14, 14)).astype(np.uint8)
+    np.savez_compressed(folder / "thumbnails.npz", thumbnails=pictures, item_id=np.arange(kept))
+    summary = json.loads((folder / "summary.json").read_text())
+    summary.pop("sha256", None)
+    summary["accounting"].setdefault("tasks", {})["reconstruction"] = {"metric": "PSNR"}
+    (folder / "summary.json").write_text(json.dumps(summary))
 
 
 class Page(HTMLParser):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import chromium
 import pytest
-from run_pages import make_run
+from run_pages import add_pictures, add_task, make_run
 from sweep_studies import write
 
 from sdr_sc.report.run.write import write_report
@@ -44,10 +44,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int
     long = "a rather long name of a channel model, for a phone"
     results = write(folder / "x.parquet", channels={"awgn": "", long: "rayleigh(doppler_hz=5)"})
     sweep = write_sweep_report([results], folder / "x.html").page
-    return {"sweep": (sweep, 10), "run": (write_report(make_run(folder / "run", lost=(3,))), 4)}
+    tasks = make_run(folder / "tasks", lost=(3,), images=20)
+    add_task(tasks)
+    add_pictures(tasks)
+    return {
+        "sweep": (sweep, 10),
+        "run": (write_report(make_run(folder / "run", lost=(3,))), 4),
+        "tasks": (write_report(tasks), 7),
+    }
 
 
-@pytest.mark.parametrize("kind", ["sweep", "run"])
+@pytest.mark.parametrize("kind", ["sweep", "run", "tasks"])
 @pytest.mark.parametrize("width, dark", [(1280, False), (375, False), (375, True)], ids=["laptop", "phone", "dark"])
 def test_page_in_a_browser(
     browser: chromium.Browser, pages: dict[str, tuple[Path, int]], kind: str, width: int, dark: bool

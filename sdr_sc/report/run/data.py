@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.results.answers_table import TaskTable
+from sdr_sc.results.picture_rows import ScoreTable
+
 FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms", "mode")
 ITEM_COLUMNS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence")
 
@@ -78,6 +81,45 @@ class Items:
 
 
 @dataclass(frozen=True)
+class TaskRun:
+    """One of several tasks that a run answered.
+
+    Attributes:
+        name: of the task.
+        figures: what is counted, such as ``R@1`` of the best answers, and where there are several ``R@5`` of all.
+        table: what was answered, lost items too.
+        names: what its answers are called, as far as that is known.
+    """
+
+    name: str
+    figures: tuple[str, ...]
+    table: TaskTable
+    names: dict[int, str]
+
+    @property
+    def marks(self) -> tuple[np.ndarray, ...]:
+        """For each of the figures whether it counts an item, see `TaskTable`."""
+        return (self.table.correct, self.table.listed)[: len(self.figures)]
+
+
+@dataclass(frozen=True)
+class PictureRun:
+    """A task of a run whose answers are pictures.
+
+    Attributes:
+        name: of the task.
+        table: how good they are.
+        pictures: uint8 (shown, [3,] height, width), those that the run kept.
+        ids: int (shown,), the ``item_id`` of each.
+    """
+
+    name: str
+    table: ScoreTable
+    pictures: np.ndarray
+    ids: np.ndarray
+
+
+@dataclass(frozen=True)
 class Run:
     """A run folder's content.
 
@@ -92,6 +134,8 @@ class Run:
         class_names: a name for every label and answer.
         k_list: the k that the CAM could choose from, ascending.
         modality: of the items.
+        tasks: all that were answered with names, the first one before the others; none where there is only one.
+        picture_tasks: those that were answered with pictures.
         is_verified: whether the files were compared with checksums; a run of an earlier version has none.
     """
 
@@ -105,11 +149,21 @@ class Run:
     k_list: list[int]
     modality: str = "image"
     is_verified: bool = True
+    tasks: tuple[TaskRun, ...] = ()
+    picture_tasks: tuple[PictureRun, ...] = ()
 
     def item_snr_set_db(self) -> np.ndarray:
         """The SNR set for each item's frame, in dB, shape (items,); NaN where ``frames.csv`` lacks the frame."""
+        return self.of_frames(self.frames.snr_set_db, self.items.frame_index)
+
+    def of_frames(self, values: np.ndarray, frame_index: np.ndarray) -> np.ndarray:
+        """What the frames of some items have: float, NaN where ``frames.csv`` lacks a frame.
+
+        Args:
+            values: one for each of `frames`, such as ``snr_set_db``.
+            frame_index: int (items,).
+        """
         if not len(self.frames):
-            return np.full(len(self.items), np.nan)
-        place = np.searchsorted(self.frames.index, self.items.frame_index).clip(max=len(self.frames) - 1)
-        found = self.frames.index[place] == self.items.frame_index
-        return np.where(found, self.frames.snr_set_db[place], np.nan)
+            return np.full(len(frame_index), np.nan)
+        place = np.searchsorted(self.frames.index, frame_index).clip(max=len(self.frames) - 1)
+        return np.where(self.frames.index[place] == frame_index, values[place], np.nan)

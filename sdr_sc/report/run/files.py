@@ -14,6 +14,7 @@ from sdr_sc.files import is_file
 from sdr_sc.link.frames.frame_record import LARGEST_K
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.report.run.data import FRAME_COLUMNS, ITEM_COLUMNS, Frames, Items, Run
+from sdr_sc.report.run.task_files import load_picture_tasks, load_tasks
 from sdr_sc.results.rows import SUMMARY_NAME
 from sdr_sc.results.run_folder import read_frames, read_images, read_items
 from sdr_sc.results.run_summary import FILES, FIX, check_files, read_summary
@@ -44,6 +45,7 @@ def load_run(folder: Path) -> Run:
         classes = len(names) or MOST_CLASSES
         frames, items = _frames(folder), _items(folder, classes)
         images, image_ids, modality = read_images(folder)
+        tasks, pictures = load_tasks(folder, summary, items, names), load_picture_tasks(folder, summary)
     except OSError as error:
         raise SdrScError(f"The run folder {shown(folder)} cannot be read: {error.strerror or error}.") from error
     used = set(np.unique(frames.k[np.isfinite(frames.k)]).astype(int).tolist())
@@ -54,7 +56,8 @@ def load_run(folder: Path) -> Run:
         raise SdrScError(f"{shown(folder)} holds {len(k_list)} different k where a run has {MOST_KS} at most; {FIX}.")
     highest = max(int(items.label.max(initial=-1)), int(items.answer.max(initial=-1)))
     names += [f"class {number}" for number in range(len(names), highest + 1)]
-    return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, modality, is_verified)
+    about = (modality, is_verified, tasks, pictures)
+    return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, *about)
 
 
 def _given_names(config: dict[str, Any], path: Path) -> list[str]:

@@ -15,6 +15,8 @@ from sdr_sc.report.run.stats import WINDOW_ITEMS, confusion_counts, running_accu
 from sdr_sc.report.svg import ACCURACY, ESTIMATE, LOST, NARROW_BELOW_PX, SET, K, legend_above, new_figure, nothing
 from sdr_sc.results.rows import wilson_interval
 
+_MOST_KS_NAMED = 7
+"""On an axis; of more the powers of two."""
 _MOST_SHADES = 2000
 """Changes of k that are shaded; of more a page would be slow to make and to show, and a reader would see none."""
 
@@ -69,10 +71,11 @@ def timeline(run: Run, width: int) -> Figure:
     k.step(frames.index, frames.k, where="mid", color=K, linewidth=2.2)
     if run.k_list:
         k.set_yscale("log", base=2)
-        k.yaxis.set_major_locator(FixedLocator(run.k_list))
+        shown = run.k_list if len(run.k_list) <= _MOST_KS_NAMED else [one for one in run.k_list if one & (one - 1) == 0]
+        k.yaxis.set_major_locator(FixedLocator(shown))
         k.yaxis.set_minor_locator(NullLocator())
         k.yaxis.set_minor_formatter(NullFormatter())
-        k.set_yticklabels([str(value) for value in run.k_list])
+        k.set_yticklabels([str(value) for value in shown])
         k.set_ylim(run.k_list[0] / 1.4, run.k_list[-1] * 1.4)
     patches = _shade_k(accuracy, run)
     if run.items.answered.any():

@@ -36,14 +36,21 @@ def running_accuracy(run: Run, window: int = WINDOW_ITEMS) -> tuple[np.ndarray, 
 
 
 def snr_levels(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Group the items by the SNR set for their frame.
+    """Group the items by the SNR set for their frame, see `grouped`."""
+    return grouped(run.item_snr_set_db())
+
+
+def grouped(snr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Group items by an SNR.
+
+    Args:
+        snr: of each item, dB; NaN where it is not known.
 
     Returns:
         The levels in dB, ascending, shape (levels,), and each item's level, int (items,), -1 where the SNR is not
         known. With more than `MOST_LEVELS` distinct values, they are grouped into equal intervals, named by their
         centres.
     """
-    snr = run.item_snr_set_db()
     known = np.isfinite(snr)
     place = np.full(len(snr), -1)
     levels, place[known] = np.unique(np.round(snr[known], 3), return_inverse=True)

@@ -15,7 +15,9 @@ from sdr_sc.report.page import FULL_WIDTHS, HALF_WIDTHS, item_shown, plot, rende
 from sdr_sc.report.run import plots as report_plots
 from sdr_sc.report.run.data import Run
 from sdr_sc.report.run.files import load_run
+from sdr_sc.report.run.picture_panels import picture_panels
 from sdr_sc.report.run.stats import channel_uses_saved
+from sdr_sc.report.run.task_panels import overview, task_panels
 from sdr_sc.report.words import facts, number_text, words
 from sdr_sc.results.rows import format_value, mean_interval, wilson_interval
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED
@@ -32,7 +34,7 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     sent, right, answered = len(items), int(items.correct.sum()), int(items.answered.sum())
     accuracy = number_text(100 * right / sent, 1) if sent else "–"
     worst, best = wilson_interval(right, sent)
-    note = f"of {sent:,} images sent; 95 % interval {100 * worst:.1f}–{100 * best:.1f} %"
+    note = f"of {sent:,} items sent; 95 % interval {100 * worst:.1f}–{100 * best:.1f} %" if sent else "no item sent"
     if answered < sent:
         of_answered = f"{100 * right / answered:.1f} %" if answered else "none"
         note += f"; lost ones count as wrong (of those answered: {of_answered})"
@@ -48,13 +50,13 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     latency = frames.latency_ms[frames.delivered & np.isfinite(frames.latency_ms)]
     median, slow = (f"{np.percentile(latency, percent):.3g}" if len(latency) else "–" for percent in (50, 95))
     return [
-        tile("Accuracy", accuracy, "%", note if sent else "no image sent"),
+        tile(f"Accuracy of {run.tasks[0].name}" if run.tasks else "Accuracy", accuracy, "%", note),
         tile("Frames lost", f"{lost:,}", f"of {len(frames):,}", f"{share} of the frames sent"),
         tile(
             "Mean k",
             number_text(mean_k, 1),
             "symbols",
-            "complex feature symbols per image, chosen from " + ", ".join(map(str, run.k_list)),
+            "complex feature symbols per item, chosen from " + ", ".join(map(str, run.k_list)),
         ),
         tile(
             "Channel uses saved",
@@ -81,7 +83,8 @@ def _plots(run: Run) -> dict[str, dict[str, Markup]]:
         (report_plots.snr_error, HALF_WIDTHS, "Histogram of SNR estimated less SNR set"),
         (report_plots.confusion, (640, 350), "Confusion matrix of true class and answer"),
     )
-    return {draw.__name__: plot(draw, run, widths, label) for draw, widths, label in wanted}
+    left_out = report_plots.accuracy_by_snr if run.tasks else None  # the panel of the task has it
+    return {draw.__name__: plot(draw, run, widths, label) for draw, widths, label in wanted if draw is not left_out}
 
 
 def _strip(run: Run) -> list[dict[str, Any]]:
@@ -177,10 +180,12 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         verdict=_verdict(run),
         tiles=_tiles(run),
         plots=_plots(run),
-        strip=_strip(run),
+        strip=[] if run.tasks else _strip(run),
+        panels=task_panels(run) + picture_panels(run),
+        overview=overview(run),
         figures=_figures(run),
         accounting=facts(accounting),
-        config=facts(run.summary["config"]),
+        config=facts({name: value for name, value in run.summary["config"].items() if name != "task_names"}),
         machine=facts(
             {
                 "git commit": run.summary.get("git") or "unknown",
