@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration: images over the simulated air while the SNR falls and rises again, with a report."""
+"""The demonstration: items over the simulated air while the SNR falls and rises again, with a report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset
 from sdr_sc.demo.cam_response import find_steps
-from sdr_sc.flowgraph.fitting_model import contract_for_images
-from sdr_sc.flowgraph.loopback import Accounting, run_loopback
+from sdr_sc.errors import ContractError
+from sdr_sc.flowgraph.fitting_model import check_entries, contract_for_images
+from sdr_sc.flowgraph.loopback import LOOPBACK, MULTITASK_LOOPBACK, Accounting, run_loopback
+from sdr_sc.link.sender_settings import SenderSettings
 from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.report.run.write import write_report
 from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, write_summary
 from sdr_sc.results.run_folder import Table, read_frames
+from sdr_sc.results.task_rows import names_for_report, task_rows
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
+from sdr_sc.semantic.cam import table_for
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.shown import shown
 
 LEVELS_DB = (25.0, 20.0, 15.0, 10.0, 5.0, 0.0, 5.0, 10.0, 15.0, 20.0, 25.0)
 RESPONSE_GOAL_FRAMES = 3
@@ -31,7 +39,12 @@ class DemoConfig:
     """Settings of a demonstration.
 
     Attributes:
+        images: items to send.
         feedback_timeout_s: of the encoder; a longer one makes short runs on a busy machine lose nothing.
+        multitask: answer several tasks of each item.
+        tasks: with ``multitask``: those beside the first one; '' for all that model and data set have.
+        gallery: that retrieval searches; '' for the one beside the model.
+        question: that each item is asked, where a task answers questions.
     """
 
     images: int = 1100
@@ -42,6 +55,10 @@ class DemoConfig:
     deadline_s: float = 300.0
     data_set: str = DEFAULT_DATA_SET
     feedback_timeout_s: float = 0.25
+    multitask: bool = False
+    tasks: str = ""
+    gallery: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,11 +98,13 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
         SdrScError: something that it needs is missing or broken; in one sentence.
     """
     contract = contract_for_images(config.model, config.data_set)
+    asked = asked_tasks(config, contract)
     plan = schedule(config.images, config.items_per_frame)
     accounting = run_loopback(
         config.deadline_s,
         on_poll,
-        images=config.images,
+        MULTITASK_LOOPBACK if config.multitask else LOOPBACK,
+        **_parameters(config, asked),
         items_per_frame=config.items_per_frame,
         snr_db=LEVELS_DB[0],
         snr_schedule=plan.to_text(),
@@ -96,20 +115,60 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
         feedback_timeout_s=config.feedback_timeout_s,
         folder=str(folder),
     )
-    rows = measure(folder, contract, accounting)
+    table = table_for(contract, SenderSettings(tasks=",".join(asked.names)).target(contract))
+    rows = measure(folder, replace(contract, cam=table), accounting) + task_rows(folder, accounting.to_dict())
     details = {
         "config": {
             **asdict(config),
             "snr_schedule": plan.to_text(),
             "model_id": contract.model_id,
             "numerology": Numerology().to_dict(),
-            "k_list": list(contract.k_list),
-            "class_names": list(contract.class_names),
+            **names_for_report(folder, asked),
         },
         "accounting": accounting.to_dict(),
     }
-    write_summary(folder, "sdr-sc demo", rows, details)
+    write_summary(folder, f"sdr-sc demo{' --multitask' if config.multitask else ''}", rows, details)
     return DemoResult(folder, write_report(folder), rows, accounting)
+
+
+def asked_tasks(config: DemoConfig, contract: ModelContract) -> AskedTasks:
+    """What the receiver is asked beside the model's first task.
+
+    Raises:
+        ContractError: model or gallery do not fit what is asked for.
+        DataSetError: the data set has no targets for a task.
+    """
+    if not config.multitask:
+        return AskedTasks(contract)
+    data = load_dataset(config.data_set, "test")
+    tasks = config.tasks or ",".join(_in_common(contract, data, bool(config.question)))
+    asked = AskedTasks.of(contract, tasks, config.gallery, weights.resolve(config.model, "decoder"), config.question)
+    if not asked.names:
+        raise ContractError(
+            f"model {shown(config.model)} answers {', '.join(spec.name for spec in contract.tasks)}, and data set "
+            f"{shown(config.data_set)} has {', '.join(data.tasks)}: there is no second task in common; give a model of "
+            "several tasks and its data set, or leave --multitask out."
+        )
+    check_entries(asked, config.data_set)
+    return asked
+
+
+def _in_common(contract: ModelContract, data: Dataset, asks: bool) -> list[str]:
+    """Tasks beside the first one that a model answers and a data set has targets for; of questions if one is asked."""
+    found = []
+    for spec in contract.tasks[1:]:
+        task = task_of(spec.name)
+        if (task.of_items or spec.name in data.tasks) and (asks or task.needs != "question"):
+            found.append(spec.name)
+    return found
+
+
+def _parameters(config: DemoConfig, asked: AskedTasks) -> dict[str, Any]:
+    """What the two flowgraphs do not have in common."""
+    if not config.multitask:
+        return {"images": config.images}
+    further = {"tasks": ",".join(asked.names), "gallery": config.gallery, "question": config.question}
+    return {"items": config.images, **further}
 
 
 def read_sent(folder: Path) -> Table:
@@ -126,17 +185,19 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     low, high = clustered_interval(frames["correct"], frames["n_items"])
     accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
     contradictions = len(a.discrepancies)
+    things = {"image": "image", "text": "text"}.get(contract.modality.name, "item")
     rows = [
-        Row("accuracy over all images", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
+        Row(f"accuracy over all {things}s", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
         Row("contradictions in the count", contradictions, "", "0", contradictions == 0, a.frames_sent),
     ]
     if a.items_not_a_number:
-        rows.append(Row("images for which the model gave no number", a.items_not_a_number, "images", n=a.items_sent))
+        name = f"{things}s for which the model gave no number"
+        rows.append(Row(name, a.items_not_a_number, f"{things}s", n=a.items_sent))
     errors_db = frames["snr_est_db"] - frames["snr_set_db"]
     rows.append(snr_bias_row("SNR estimate, bias", errors_db[~np.isnan(errors_db)]))
     uses = int(np.dot(frames["k"], frames["n_items"]))
-    rows.append(Row("channel uses per image", uses / a.items_sent, "symbols", n=a.items_sent))
+    rows.append(Row(f"channel uses per {things}", uses / a.items_sent, "symbols", n=a.items_sent))
     rows += response_rows(*sent_settings(frames), contract)
     latency = frames["latency_ms"][~np.isnan(frames["latency_ms"])]
     if len(latency):

@@ -30,9 +30,9 @@ mapping_option: Callable[[Any], Any] = click.option(
 )
 
 
-def tasks_option(text: str) -> Callable[[Any], Any]:
-    """``--tasks``, names with commas between."""
-    return click.option("--tasks", default="", help=f"{text}: names with commas, such as retrieval  [none]")
+def tasks_option(text: str, without: str = "none") -> Callable[[Any], Any]:
+    """``--tasks``, names with commas between; ``without`` says what holds where it is left out."""
+    return click.option("--tasks", default="", help=f"{text}: names with commas, such as retrieval  [{without}]")
 
 
 gallery_option: Callable[[Any], Any] = click.option(
