@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts that cross the simulated link once, answered for every task of a model; recorded and replayed."""
+"""Texts and pictures that cross the simulated link once, answered for every task of a model; recorded and replayed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toy_texts
+import toy_tiles
 from command import assert_one_line_error, sdr_sc
 
 from sdr_sc.blocks.item_source import item_order
 from sdr_sc.capture import open_capture
+from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.flowgraph.loopback import FLOWGRAPHS, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
@@ -26,7 +28,9 @@ MULTITASK, ITEMS, DEADLINE_S = FLOWGRAPHS / "multitask_loopback.grc", 40, 300.0
 PATIENT = {"feedback_timeout_s": 60.0, "seed": 4, "snr_db": 15.0}
 Rows = list[dict[str, str]]
 
-toy_texts.register()
+KINDS = {"texts": toy_texts, "pictures": toy_tiles}
+for toy in KINDS.values():
+    toy.register()
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +44,17 @@ def rows_of(folder: Path, name: str) -> Rows:
         return list(csv.DictReader(file))
 
 
-def check(folder: Path) -> None:
+@pytest.fixture(scope="module", params=KINDS)
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Data set and model of texts, and of pictures."""
+    toy = KINDS[request.param]
+    return toy.NAME, str(toy.make_model(tmp_path_factory.mktemp(request.param))[0])
+
+
+def check(folder: Path, data_set: str = toy_texts.NAME) -> None:
     """Each item is once in every task's rows, scored against its own truth, most of them right."""
-    data, sent = toy_texts.load("test"), set(item_order(60, 4)[:ITEMS].tolist())
+    data = load_dataset(data_set, "test")
+    sent = set(item_order(len(data), 4)[:ITEMS].tolist())
     by_task: dict[str, Callable[[], Rows]] = {
         "classification": lambda: [row | {"target": row["label"]} for row in rows_of(folder, "items.csv")],
         "subgroup": lambda: [row for row in rows_of(folder, "answers.csv") if row["task"] == "subgroup"],
@@ -78,27 +90,27 @@ def test_what_was_sent_once_is_answered_for_all_tasks(model: Path, tmp_path: Pat
         assert counts[task]["items"] == counts[task]["items_labelled"] == ITEMS
 
 
-def test_a_recording_is_answered_for_all_tasks_with_the_same_answers(model: Path, tmp_path: Path) -> None:
-    live, again, other = tmp_path / "live", tmp_path / "again", tmp_path / "other"
+def test_a_recording_is_answered_for_all_tasks_with_the_same_answers(both: tuple[str, str], tmp_path: Path) -> None:
+    (data_set, model), live, again, other = both, tmp_path / "live", tmp_path / "again", tmp_path / "other"
     record_loopback(
-        tmp_path / "texts", DEADLINE_S, folder=str(live), model=str(model), data_set=toy_texts.NAME, images=ITEMS,
+        tmp_path / "items", DEADLINE_S, folder=str(live), model=model, data_set=data_set, images=ITEMS,
         tasks=toy_texts.TASKS, k=8, **PATIENT,
     )  # fmt: skip
-    check(live)
-    with open_capture(tmp_path / "texts") as capture:
+    check(live, data_set)
+    with open_capture(tmp_path / "items") as capture:
         notes = list(capture.frames())
     assert {task for note in notes for task in note.targets} == {"subgroup", "retrieval"}
-    recording = str(tmp_path / "texts")
-    (result,) = replay(ReplayConfig(recording, (str(model),), tasks=toy_texts.TASKS), [again], DEADLINE_S)
+    recording = str(tmp_path / "items")
+    (result,) = replay(ReplayConfig(recording, (model,), tasks=toy_texts.TASKS), [again], DEADLINE_S)
     assert rows_of(again, "answers.csv") == rows_of(live, "answers.csv")
     assert [row["answer"] for row in rows_of(again, "items.csv")] == [
         row["answer"] for row in rows_of(live, "items.csv")
     ]
     assert result.status["tasks"]["retrieval"]["items_labelled"] == ITEMS
-    replay(ReplayConfig(recording, (str(model),)), [other], DEADLINE_S)  # it may be asked for less
+    replay(ReplayConfig(recording, (model,)), [other], DEADLINE_S)  # it may be asked for less
     assert not (other / "answers.csv").exists() and rows_of(other, "items.csv") == rows_of(again, "items.csv")
     with pytest.raises(SdrScError, match="has no task 'question'"):
-        replay(ReplayConfig(recording, (str(model),), tasks="question"), [None], DEADLINE_S)
+        replay(ReplayConfig(recording, (model,), tasks="question"), [None], DEADLINE_S)
 
 
 def test_the_flowgraph_compiles_and_a_task_that_the_model_lacks_is_one_line(tmp_path: Path) -> None:
