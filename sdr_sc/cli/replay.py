@@ -55,6 +55,7 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     from sdr_sc.errors import FlowgraphError
     from sdr_sc.flowgraph.replay import replay
     from sdr_sc.results.rows import print_rows, write_summary
+    from sdr_sc.results.task_rows import names_for_report
     from sdr_sc.shown import terminal
 
     console = terminal(width=None if sys.stdout.isatty() else 120)
@@ -67,7 +68,8 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     results = replay(config, folders)
     for result, folder in zip(results, folders, strict=True):
         rows = _rows(result, folder)
-        details = {"config": _details(config, result.model, folder), "accounting": result.status}
+        about = {**_details(config, result.model), **names_for_report(folder, result.asked)}
+        details = {"config": about, "accounting": result.status}
         write_summary(folder, ["sdr-sc", *sys.argv[1:]], rows, details)
         print_rows(rows, result.model if len(models) > 1 else None, console)
         for warning in result.warnings:
@@ -97,19 +99,14 @@ def _config(file: Path, models: tuple[str, ...], options: dict[str, Any]) -> Rep
     return ReplayConfig(str(file), models, start_sample=start, stop_sample=stop, noise_power=noise, **options)
 
 
-def _details(config: ReplayConfig, model: str, folder: Path) -> dict[str, Any]:
+def _details(config: ReplayConfig, model: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from sdr_sc.flowgraph.replay import opened
-    from sdr_sc.results.task_rows import names_for_report
-    from sdr_sc.semantic import weights
-    from sdr_sc.semantic.asked_tasks import AskedTasks
 
-    contract, weights_file = weights.read_contract(model, "decoder"), weights.resolve(model, "decoder")
-    asked = AskedTasks.of(contract, config.tasks, config.gallery, weights_file, config.question)
     with opened(config) as capture:
         about = {"sha512": capture.info.sha512, "made_with": dict(capture.info.config)}
-    return {**asdict(config), "models": [model], "recording": about, **names_for_report(folder, asked)}
+    return {**asdict(config), "models": [model], "recording": about}
 
 
 def _rows(result: ReplayResult, folder: Path) -> list[Row]:

@@ -106,6 +106,7 @@ def replay(
                     tb.source.samples_sent,
                     tb.source.seconds,
                     truth,
+                    decoder.asked[decoder.contract.wire_id],
                     _warnings(decoder, tb, problems, hint, recorded if config.question else ""),
                     tuple(faults),
                 )

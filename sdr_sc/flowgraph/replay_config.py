@@ -9,6 +9,7 @@ from typing import Any
 
 from sdr_sc.phy.receive.sync import CFO_RANGE_SUBCARRIERS
 from sdr_sc.semantic import weights
+from sdr_sc.semantic.asked_tasks import AskedTasks
 
 _BLOCK = 262_144
 
@@ -71,6 +72,7 @@ class ReplayResult:
         seconds: from the first sample to the last answer.
         faults: sentences on what makes the replay an error although its results are whole, of any of its models.
         truth: whether the recording says what was sent; without it no answer counts as right or wrong.
+        asked: what was answered, which knows the answers' names.
     """
 
     model: str
@@ -79,5 +81,6 @@ class ReplayResult:
     samples: int
     seconds: float
     truth: bool
+    asked: AskedTasks
     warnings: tuple[str, ...] = field(default=())
     faults: tuple[str, ...] = field(default=())

@@ -99,6 +99,8 @@ def test_another_question_is_asked_of_the_recording(recorded: Recorded, tmp_path
     assert done.exit_code == 0 and "made with the question" in done.output, done.output
     (run,) = tmp_path.rglob("summary.json")
     assert json.loads(run.read_text())["config"]["question"] == LEFT
+    done = CliRunner().invoke(replay_command, [file, "--model", models[0], "--out", str(tmp_path / "recorded")])
+    assert done.exit_code == 0, done.output  # without a question, the recorded one
 
 
 def test_a_new_head_is_trained_on_recorded_features(recorded: Recorded) -> None:
