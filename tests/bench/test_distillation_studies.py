@@ -211,6 +211,21 @@ def test_two_runs_of_a_seed_meet_the_same_noise(folder: Path, monkeypatch: pytes
     assert {one[5] for one in asked} == {FrameMode.ROBUST}, "of normal frames too many are lost below 0 dB"
 
 
+def test_answers_from_frames_of_another_mode_are_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept answers of earlier versions do not name the mode, which was the normal one."""
+    path = folder / "taught_seed2.outcomes60.json"
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    for one in content["conditions"].values():
+        del one["mode"]
+    path.write_text(json.dumps(sealed(content)))
+    sent, send = [], study_runs.send
+    monkeypatch.setattr(study_runs, "send", lambda *a: sent.append(a[2]) or send(*a))
+    for _ in range(2):
+        outcomes(Run(STUDY.schemes[0], 2, 1, folder), (GOOD, AIR), 60, "abc")
+    assert sent == [AIR]
+
+
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess:
     with pytest.raises(SystemExit) as stop:
         main(["bench", "distillation", *arguments])

@@ -31,7 +31,7 @@ from sdr_sc.sealed import sealed, unsealed
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.shown import shown
 
-VERSION = 2
+VERSION = 1
 ROBUST_BELOW_DB = 0.0
 """SNR below which frames are robust: of normal ones three of four are lost at -5 dB, and some are after all rounds."""
 _FIX = "delete it"
@@ -115,12 +115,12 @@ def outcomes(run: Run, conditions: Sequence[Condition], images: int, git: str) -
     path = run.weights.with_suffix(f".outcomes{images or ''}.json")
     about = {"version": VERSION, "model_id": run.contract().model_id, "images": len(data)}
     kept = _kept(path, about)
-    missing = [condition for condition in conditions if str(condition) not in kept]
+    missing = [condition for condition in conditions if not _is_kept(condition, kept)]
     if missing:
         scheme = ModelScheme(SemanticEncoder(run.weights), SemanticDecoder(run.weights))
         for condition in missing:
             right = send(scheme, data, condition, run.seed)
-            kept[str(condition)] = {"right": pack(right), "git": git}
+            kept[str(condition)] = {"right": pack(right), "mode": mode_of(condition).name, "git": git}
             write_whole({path: (json.dumps(sealed({**about, "conditions": kept}), indent=1) + "\n").encode()})
     return {str(condition): unpack(kept[str(condition)]["right"], len(data)) for condition in conditions}
 
@@ -144,14 +144,24 @@ def _kept(path: Path, about: dict[str, Any]) -> dict[str, dict[str, str]]:
     return dict(conditions)
 
 
+def _is_kept(condition: Condition, kept: dict[str, dict[str, str]]) -> bool:
+    """Whether it was measured as it would be now; earlier versions sent all in normal frames, and did not say so."""
+    one = kept.get(str(condition))
+    return one is not None and one.get("mode", FrameMode.NORMAL.name) == mode_of(condition).name
+
+
+def mode_of(condition: Condition) -> FrameMode:
+    """Frame mode in which the images are sent."""
+    return FrameMode.ROBUST if condition.snr_db < ROBUST_BELOW_DB else FrameMode.NORMAL
+
+
 def send(scheme: ModelScheme, data: ImageSet, condition: Condition, seed: int) -> np.ndarray:
-    """Send all images, those of lost frames again, `ROUNDS` times at most; in robust frames below `ROBUST_BELOW_DB`.
+    """Send all images, those of lost frames again, `ROUNDS` times at most; see `mode_of`.
 
     Returns:
         bool (images,), which answers are right; an image that never arrived has none.
     """
     images = shifted(data.images, condition.pictures)
-    mode = FrameMode.ROBUST if condition.snr_db < ROBUST_BELOW_DB else FrameMode.NORMAL
     right, waiting = np.zeros(len(data), bool), np.arange(len(data))
     for number in range(ROUNDS):
         if not len(waiting):
@@ -169,7 +179,7 @@ def send(scheme: ModelScheme, data: ImageSet, condition: Condition, seed: int) -
             ITEMS_PER_FRAME,
             noise,
             CFO_HZ,
-            mode=mode,
+            mode=mode_of(condition),
         )
         right[waiting] = found.right
         waiting = waiting[found.found < 0]
