@@ -11,7 +11,7 @@ import torch
 from sdr_sc.distill.multitask.objective import MultiTaskStudent
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.contract import ModelContract
-from sdr_sc.semantic.modalities.base import blank_input
+from sdr_sc.semantic.modalities.base import modality_of
 from sdr_sc.semantic.specs import TaskSpec
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.semantic.tasks.question import QUESTION
@@ -25,7 +25,12 @@ def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
         contract: as written.
         out: the weights file, already there.
     """
-    flops = count_flops(student.encoder, blank_input(contract, 1), torch.zeros(1))
+    modality = modality_of(contract.modality)
+    costs = [
+        f"{count_flops(student.encoder, torch.from_numpy(modality.network_input(one)), torch.zeros(1)) / 1e6:.1f} "
+        f"MFLOP {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        for kind, one in modality.kinds().items()
+    ]
     training = contract.training
     labels = f"{training['labels']} items with their class" if training["labels"] else "all items with their class"
     lines = [
@@ -39,7 +44,7 @@ def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
         *(f"| task {spec.name} | {_answers(spec)} |" for spec in contract.tasks),
         f"| data | {contract.data_set}, {labels} |",
         f"| teacher | {contract.teacher} |",
-        f"| encoder | {count_parameters(student.encoder):,} parameters, {flops / 1e6:.1f} MFLOP an item |",
+        f"| encoder | {count_parameters(student.encoder):,} parameters, {', '.join(costs)} |",
         f"| decoder | {count_parameters(student.decoder):,} parameters |",
         *_question_row(student),
         f"| weights file | {out.stat().st_size / 1e3:.0f} kB, safetensors |",

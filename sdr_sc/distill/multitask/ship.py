@@ -29,7 +29,7 @@ from sdr_sc.semantic.specs import CamTable
 from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 from sdr_sc.shown import utf8
 
-_LARGE = (nn.Embedding, nn.Conv2d)  # kept in 16 bits
+_LARGE = (nn.Embedding, nn.Conv2d, nn.Linear)  # whose weights are kept in 16 bits
 MAX_LOSS_POINTS = 1.0
 """Given away by the CAM in accuracy points of the first task; a text's class needs few symbols less for half of it."""
 
@@ -99,9 +99,6 @@ def ship(
     config, lesson = trainer.config, trainer.lesson
     student = trainer.average.eval()
     large = {f"{name}.weight" for name, module in student.named_modules() if isinstance(module, _LARGE)}
-    large |= {
-        f"decoder.heads.{place}.weight" for place, spec in enumerate(lesson.specs) if spec.name == RECONSTRUCTION
-    }
     values = float_tensors(student, large)  # half the file
     contract = weights.save(
         out,

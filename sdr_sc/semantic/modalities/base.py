@@ -49,6 +49,10 @@ class Modality:
         """The same in training, on the device where the items are."""
         raise NotImplementedError
 
+    def kinds(self) -> dict[str, np.ndarray]:
+        """An example of each kind of item that costs differently, uint8 (1, *shape), by its name."""
+        return {"item": np.zeros((1, *self.spec.shape), np.uint8)}
+
     @property
     def longest_text(self) -> int:
         """Bytes of the longest text that an item may be; 0 where no item is a text."""

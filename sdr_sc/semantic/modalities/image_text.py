@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sdr_sc.data.joint.slots import PICTURE, TEXT, longest_text, planes_of, side_of, text_slots, texts_of
+from sdr_sc.data.joint.slots import PICTURE, TEXT, longest_text, picture_slots, planes_of, side_of, text_slots, texts_of
 from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.semantic.modalities.base import Modality, register_modality
 from sdr_sc.semantic.modalities.image import ImageModality
@@ -87,6 +87,11 @@ class ImageTextModality(Modality):
         import torch
 
         return torch.from_numpy(self.network_input(items.cpu().numpy())).to(items.device)
+
+    def kinds(self) -> dict[str, np.ndarray]:
+        side, slot = side_of(self.spec.shape[0]), HEAD_BYTES + int(self._longest)
+        pixels, text = np.zeros((1, 3, side, side), np.uint8), np.zeros((1, slot), np.uint8)
+        return {"picture": picture_slots(pixels, side), "text": text_slots(text, side)}
 
     @property
     def longest_text(self) -> int:
