@@ -32,7 +32,7 @@ def card(student: MultiTaskStudent, contract: ModelContract, out: Path) -> str:
         for kind, one in modality.kinds().items()
     ]
     training = contract.training
-    labels = f"{training['labels']} items with their class" if training["labels"] else "all items with their class"
+    labels = f"{training['labels']} items with their class" if training["labels"] else "all items with what is right"
     lines = [
         f"# {contract.name}",
         "",
