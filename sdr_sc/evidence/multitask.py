@@ -67,12 +67,13 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
     groups = origins[places] if len(origins) else None
     pictures = _pictures(setting, decoder, occurring) if gallery is not None else None
     wide = None if gallery is None or setting.others is None else gallery.joined(setting.others)
+    width = max(part.stop for part in decoder.parts.values())
     rows: list[Row] = []
 
     def measure(column: str, sender: Scheme, snr_db: float, k: int) -> np.ndarray:
         log(column.replace(APART, ", "))
         labels = targets[first].astype(np.int64)
-        seen = watch(sender, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel)
+        seen = watch(sender, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel, width)
         outputs = seen.values.astype(np.float32)
         rows.extend(quality(column, outputs, decoder, targets, gallery, groups))
         if wide is not None:

@@ -104,7 +104,7 @@ class Seen:
 
 def watch(
     scheme: Scheme, what: str, images: np.ndarray, labels: np.ndarray, snr_db: float, k: int | None, seed: int = 1,
-    channel: str = "",
+    channel: str = "", width: int = 1,
 ) -> Seen:  # fmt: skip
     """Send items over a link that has been running, and keep what the receiver had of each.
 
@@ -119,6 +119,7 @@ def watch(
         k: payload symbols an item, or None for the scheme's choice.
         seed: of noise and channel.
         channel: models, see `sdr_sc.phy.channels.parse_chain`.
+        width: of the values where no frame at all is received; elsewhere it is known.
     """
     numerology, watched = Numerology(), Watched(scheme, what)
     outcomes: list[FrameOutcome] = []
@@ -134,7 +135,7 @@ def watch(
         watched.forget()
         outcomes += link.send(batch, truth)
         values.append(watched.seen(len(truth)))
-    width = max(part.shape[1] for part in values)
+    width = max(width, *(part.shape[1] for part in values))
     whole = np.full((len(labels), width), np.nan)
     for first, part in zip(range(0, len(labels), step), values, strict=True):
         whole[first : first + len(part), : part.shape[1]] = part

@@ -66,3 +66,9 @@ def test_texts_of_any_kind_are_sent_and_answered(gallery: Gallery) -> None:
     assert np.isfinite(outputs).all()
     assert gallery.search(outputs[:, decoder.parts["retrieval"]], 3).ids.shape == (len(texts), 3)
     assert decoder.answer(received, 10.0).best[-1] == load("test").names("classification").index("noun.animal")
+
+
+def test_nothing_is_right_where_no_frame_is_received(gallery: Gallery) -> None:
+    setting = Setting(MODEL, load("train"), load("test"), gallery, [-25.0], [4], 1, with_rivals=False)
+    rows = {row.name: row.value for row in bench_multitask(setting, True, lambda what: None)}
+    assert rows["-25 dB; ours, k=4; classification"] == rows["-25 dB; ours, k=4; R@5"] == 0.0

@@ -122,13 +122,14 @@ def bench_asked(setting: Setting, quick: bool, log: Log) -> list[Row]:
     first = decoder.contract.tasks[0].name
     own = SemanticDecoder(setting.model, question="what is it?" if first == QUESTION else "")
     scheme = ModelScheme(SemanticEncoder(setting.model), own)
+    width = max(part.stop for part in decoder.parts.values())
     labels, order = np.zeros(len(places), np.int64), displaced(len(places), setting.seed)
     rows = [asked.prior(setting.train.prior())]  # type: ignore[attr-defined]
     for snr_db in setting.snrs_db:
         for k in setting.k_list:
             column = f"{snr_db:g} dB{APART}ours, k={k}"
             log(column.replace(APART, ", "))
-            seen = watch(scheme, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel)
+            seen = watch(scheme, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel, width)
             outputs, part = seen.values.astype(np.float32), decoder.parts[QUESTION]
             rows += asked.rows(column, outputs[:, part], decoder.blank(snr_db, k)[part], order)
             if RECONSTRUCTION in decoder.parts:
