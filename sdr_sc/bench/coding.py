@@ -113,7 +113,7 @@ def _waterfall(bits_per_symbol: int, is_published: bool, reference_db: float, qu
     rng = np.random.default_rng((seed, bits_per_symbol, int(is_published)))
     symbols = CODE_BITS // bits_per_symbol
     if is_published:
-        code = LdpcQam(INFO_BITS, symbols, bits_per_symbol, PUBLISHED_ITERATIONS, is_interleaved=False)
+        code = LdpcQam(INFO_BITS, symbols, bits_per_symbol, PUBLISHED_ITERATIONS, False, is_layered=False)
     else:
         code = LdpcQam(INFO_BITS, symbols, bits_per_symbol)
     most, enough = (600, 20) if quick else (12_000, 60)
@@ -179,7 +179,7 @@ def _one_in_ten(snr_db: np.ndarray, lost: np.ndarray) -> float:
     return float(np.interp(-0.1, -falling, snr_db)) if falling[-1] < 0.1 < falling[0] else math.nan
 
 
-def ladder_rows(quick: bool, seed: int) -> list[Row]:
+def ladder_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     """How far from Shannon's capacity over white noise the ladder's modes are, for codewords of a frame's length.
 
     At an SNR between two modes the lower one is sent. So the distance of a mode counts from the SNR at which the next
@@ -188,6 +188,7 @@ def ladder_rows(quick: bool, seed: int) -> list[Row]:
     rng, words = np.random.default_rng((seed, 4)), 8 if quick else 60
     rows, worst, count = [], -math.inf, 0
     for snr_db in np.linspace(0.0, 20.0, 3 if quick else 9):
+        log(f"ladder of modes, {snr_db:g} dB")
         place = max(i for i in range(len(MODES)) if waterfall(i, LADDER_SYMBOLS).snr_db(0.01) <= snr_db)
         mode, step_db = MODES[place], MODES[place + 1].capacity_db - MODES[place].capacity_db
         first_db = waterfall(place, LADDER_SYMBOLS).middle_db
@@ -215,5 +216,4 @@ def bench_coding(quick: bool, seed: int, log: Log) -> list[Row]:
     rows += _waterfall_rows("16-QAM 1/2, 5G LDPC (1024, 512)", 4, told, carried_over_db(published, 4), quick, seed)
     log("loss of the receiver")
     rows += receiver_loss_rows(quick, seed)
-    log("ladder of modes")
-    return rows + ladder_rows(quick, seed)
+    return rows + ladder_rows(quick, seed, log)

@@ -231,15 +231,18 @@ def sweep(quick: bool, json_path: Path | None) -> None:
 @command.command("coding")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of bits and noise.")
 @click.option("--quick", is_flag=True, help="The same rows on fewer codewords, in under a minute.")
+@click.option("--ladder", is_flag=True, help="The ladder of modes against Shannon's capacity alone, in two minutes.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
-def coding(seed: int, quick: bool, json_path: Path | None) -> None:
+def coding(seed: int, quick: bool, ladder: bool, json_path: Path | None) -> None:
     """The baselines' LDPC codes with QPSK and 16-QAM against a published curve, and what the receiver costs them.
 
     Status 1 if a goal is missed.
     """
-    from sdr_sc.bench.coding import bench_coding
+    from sdr_sc.bench.coding import bench_coding, ladder_rows
 
-    measure_and_print(lambda log: bench_coding(quick, seed, log), json_path, {"seed": seed, "quick": quick})
+    config = {"seed": seed, "quick": quick, "ladder": ladder}
+    measure = ladder_rows if ladder else bench_coding
+    measure_and_print(lambda log: measure(quick, seed, log), json_path, config)
 
 
 @command.command("capture")

@@ -24,11 +24,11 @@ from sdr_sc.semantic.onnx_file import Part
 from sdr_sc.semantic.runtime_torch import TorchNetwork
 from sdr_sc.semantic.weights import read_contract, resolve
 
-DECODING_AN_EDGE = 7
+DECODING_AN_EDGE = 20
 """Operations of sum-product in one iteration for an edge of the code's graph, a function of a table counted as one:
-hyperbolic tangent, two products (from either side), inverse of the tangent, two sums, a sign."""
-MESSAGE_BYTES = 16
-"""Of an edge: a double each way."""
+three times the value of a sum of bits (a minimum, two functions, two sums, a sign), and two sums."""
+MESSAGE_BYTES = 4
+"""Of an edge, in single precision: a layer's messages replace what was there."""
 _STUDENT_AT_TRANSMITTER = ("label_ldpc", "soft_ldpc")
 _STUDENT_AT_RECEIVER = ("jpeg_ldpc", "webp_ldpc")
 

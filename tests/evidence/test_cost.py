@@ -11,7 +11,7 @@ from sdr_sc.evidence.cost import bench_cost, modem_rows, network_rows
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.evidence.entries import entry_named
 from sdr_sc.evidence.int8 import bench_int8
-from sdr_sc.evidence.operations import DECODING_AN_EDGE, Work, codes_watched, of_ends
+from sdr_sc.evidence.operations import DECODING_AN_EDGE, MESSAGE_BYTES, Work, codes_watched, of_ends
 from sdr_sc.evidence.peaks import bench_peaks, peaks_db
 from sdr_sc.phy.coding.ldpc_qam import LdpcQam, with_crc
 from sdr_sc.phy.numerology import Numerology
@@ -70,7 +70,7 @@ def test_codes_are_counted_by_the_edges_and_iterations_that_they_need() -> None:
     assert code.edges > 3 * 200 and work.encode_operations == 3 * code.edges
     assert code.iterations_done >= 3
     assert work.decode_operations == DECODING_AN_EDGE * code.edges * code.iterations_done
-    assert work.message_bytes == 16 * code.edges and work.encode_ms > 0 and work.decode_ms > 0
+    assert work.message_bytes == MESSAGE_BYTES * code.edges and work.encode_ms > 0 and work.decode_ms > 0
     before = work.decode_operations
     code.decode(received, variance)
     assert work.decode_operations == before, "what follows is not counted"

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from ldpc import BpDecoder
 
 from sdr_sc.phy.coding.ldpc_nr import TABLES, NrCode
 from sdr_sc.phy.coding.ldpc_qam import LdpcQam
@@ -180,7 +181,7 @@ def noisy_llrs(sent: np.ndarray, es_n0_db: float, rng: np.random.Generator) -> n
 def test_the_decoder_decides_as_another_sum_product_decoder(info_bits: int, sent_bits: int, es_n0_db: float) -> None:
     """At an SNR where some words are lost; rounding may part the two where a word is on the edge."""
     words, iterations, rng = 40, 20, np.random.default_rng(5)
-    code = LdpcQam(info_bits, sent_bits, 1, iterations)
+    code = LdpcQam(info_bits, sent_bits, 1, iterations, is_layered=False)
     nr = NrCode(info_bits, sent_bits, 1)
     matrix = nr.matrix.toarray()
     bits = rng.integers(0, 2, (words, info_bits), np.uint8)
@@ -210,3 +211,47 @@ def test_the_decoder_is_near_brute_force() -> None:
     assert 0 < least < 0.1
     assert least <= losses < least + 0.2
     assert np.mean(found == best) > 0.8
+
+
+@pytest.mark.parametrize("info_bits, sent_bits, es_n0_db", [(60, 180, -4.0), (320, 400, 1.8), (2000, 6000, -4.6)])
+def test_the_decoder_decides_as_the_library_s(info_bits: int, sent_bits: int, es_n0_db: float) -> None:
+    """`ldpc <https://pypi.org/project/ldpc/>`_, which looks for the errors of hard decisions."""
+    words, iterations, rng = 60, 30, np.random.default_rng(7)
+    nr, code = NrCode(info_bits, sent_bits, 1), LdpcQam(info_bits, sent_bits, 1, iterations, is_layered=False)
+    bits = rng.integers(0, 2, (words, info_bits), np.uint8)
+    llrs = noisy_llrs(nr.encode(bits), es_n0_db, rng)
+    library = BpDecoder(nr.matrix, error_rate=0.1, max_iter=iterations, bp_method="product_sum", schedule="parallel",
+                        input_vector_type="syndrome")  # fmt: skip
+    right = 0
+    for collected, sent in zip(nr.collect(llrs), bits, strict=True):
+        hard = (collected < 0).astype(np.uint8)
+        library.update_channel_probs((1.0 / (1.0 + np.exp(np.abs(collected)))).tolist())
+        hard ^= library.decode((nr.matrix @ hard % 2).astype(np.uint8)).astype(np.uint8)
+        right += bool((hard[:info_bits] == sent).all())
+    assert 0.1 * words < right < words
+    assert abs(int((code.decode_llrs(llrs) == bits).all(axis=1).sum()) - right) <= 2
+
+
+def test_layers_need_half_the_iterations() -> None:
+    nr, rng = NrCode(2000, 6000, 1), np.random.default_rng(8)
+    bits = rng.integers(0, 2, (20, 2000), np.uint8)
+    llrs = noisy_llrs(nr.encode(bits), -3.8, rng)
+    codes = [LdpcQam(2000, 6000, 1, 60, is_layered=layered) for layered in (True, False)]
+    assert all((code.decode_llrs(llrs) == bits).all() for code in codes)
+    assert 0.4 < codes[0].iterations_done / codes[1].iterations_done < 0.7
+
+
+@pytest.mark.parametrize("info_bits, sent_bits", [(8449, 20_000), (16_896, 40_000), (7680, 30_720)])
+def test_a_code_of_twice_the_size_is_the_standard_s_folded_once(info_bits: int, sent_bits: int) -> None:
+    """Both halves of each circulant together are the standard's circulant, and the girth is no shorter."""
+    code = NrCode(info_bits, sent_bits, 1)
+    half = code.size // 2
+    which = next(i for i, sizes in enumerate(LIFTING_SETS) if sizes[-1] == half)
+    standard = {(row, column): shifts[which] for row, column, *shifts in base_graphs()[code.graph]}
+    starts, columns, shifts, size = code.circulants
+    rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    assert size == 2 * half and len(rows) == sum(row < code.rows for row, _ in standard)
+    for row, column, shift in zip(rows.tolist(), columns.tolist(), shifts.tolist(), strict=True):
+        assert shift % half == standard[row, column] % half
+    later = shifts[columns < SIZES[code.graph][2]] >= half
+    assert 0.3 < later.mean() < 0.7 and not (shifts[columns >= SIZES[code.graph][2]] >= half).any()

@@ -74,9 +74,10 @@ class Long:
     """A source of few answers in long messages, so that a frame needs several codewords."""
 
     name, accuracy, item_bits = "long", 0.9, 600.0
+    bits = 600
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.r_[np.unpackbits(np.array([image[0, 0]], np.uint8)), np.ones(592, np.uint8)]
+        return np.concatenate([np.r_[np.unpackbits(np.array([image[0, 0]], np.uint8)), np.ones(self.bits - 8, np.uint8)]
                                for image in images])  # fmt: skip
 
     def decode(self, bits: np.ndarray, items: int) -> Decoded:
@@ -117,7 +118,7 @@ def test_a_lost_codeword_loses_its_own_items_alone(monkeypatch: pytest.MonkeyPat
 
 def test_messages_that_are_too_long_are_sent_in_more_frames(data: ImageSet) -> None:
     class Longer(Long):
-        item_bits = 100.0  # what it says is less than what it does
+        item_bits, bits = 100.0, 1300  # what it says is less than what it does
 
     scheme = GroupedScheme("longer", [Longer()], (512,))
     scheme.begin("")

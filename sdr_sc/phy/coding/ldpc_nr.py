@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The LDPC codes of 5G NR: matrices, encoder and rate matching of 3GPP TS 38.212, sections 5.2.2, 5.3.2 and 5.4.2.
 
-Tables and formulas of the standard; the decoder is the library's, see `coding`. One code block, redundancy version 0.
+Tables and formulas of the standard. One code block, redundancy version 0. What is longer than the standard's blocks is
+lifted twice: see `_shift`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from scipy import sparse
 from sdr_sc.sealed import check_sidecar
 
 TABLES = Path(__file__).with_name("nr_base_graphs.csv")
-MOST_INFO_BITS = 8448
-_MOST_INFO_BITS_2 = 3840
+MOST_INFO_BITS = 2 * 8448
+MOST_INFO_BITS_2 = 2 * 3840
+"""Of base graphs 1 and 2, twice what the standard has."""
 _INFO_COLUMNS = {1: 22, 2: 10}
 _ROWS = {1: 46, 2: 42}
 _CORE_ROWS = 4
 _PUNCTURED_COLUMNS = 2
 _LIFTING = tuple(tuple(a << j for j in range(9) if a << j <= 384) for a in (2, 3, 5, 7, 9, 11, 13, 15))
 """Table 5.3.2-1: the sizes of each set."""
+_SIZES = tuple((z, i) for i, sizes in enumerate(_LIFTING) for z in (*sizes, 2 * sizes[-1]))
+"""With the set of each, and the largest of each set twice."""
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +44,7 @@ class NrCode:
     """One code, from information bits to the bits that are sent.
 
     Args:
-        info_bits: 1..8448, or ..3840 with base graph 2.
+        info_bits: 1..16,896, or ..7,680 with base graph 2; the standard has half as many at most.
         sent_bits: coded bits that are sent, a multiple of ``bits_per_symbol``.
         bits_per_symbol: for the bit interleaver.
 
@@ -48,6 +52,8 @@ class NrCode:
         matrix: scipy CSR uint8 (checks, bits), the checks that touch what is sent; its bits are the information bits
             and those parity bits that these checks need.
         position: int64 (sent_bits,), bit of ``matrix`` that each sent bit is; some twice where the rate is very low.
+        circulants: of the same checks, what `sdr_sc.phy.coding.belief.decode_word` takes: where each base row's begin,
+            their columns, their shifts, and their size.
 
     Raises:
         ValueError: the standard has no such code.
@@ -61,17 +67,21 @@ class NrCode:
         if not 1 <= info_bits < sent_bits or sent_bits % bits_per_symbol:
             raise ValueError(f"no code of {info_bits} bits in {sent_bits} with {bits_per_symbol} bits a symbol")
         self.graph = base_graph(info_bits, info_bits / sent_bits)
-        if info_bits > (MOST_INFO_BITS if self.graph == 1 else _MOST_INFO_BITS_2):
+        if info_bits > (MOST_INFO_BITS if self.graph == 1 else MOST_INFO_BITS_2):
             raise ValueError(f"base graph {self.graph} has no block of {info_bits} information bits")
         self.info_bits, self.sent_bits = info_bits, sent_bits
         columns = _INFO_COLUMNS[self.graph]
         used = columns
         if self.graph == 2 and info_bits <= 640:
             used = 9 if info_bits > 560 else 8 if info_bits > 192 else 6
-        self.size, chosen = min((z, i) for i, sizes in enumerate(_LIFTING) for z in sizes if used * z >= info_bits)
+        self.size, chosen = min((z, i) for z, i in _SIZES if used * z >= info_bits)
         table = _tables()
         table = table[table[:, 0] == self.graph]
-        self._entries = [(int(r), int(c), int(s) % self.size) for r, c, s in table[:, [1, 2, 3 + chosen]]]
+        longest = _LIFTING[chosen][-1]
+        self._entries = [
+            (r, c, s % self.size if self.size <= longest else _shift(r, c, s, longest, columns))
+            for r, c, s in table[:, [1, 2, 3 + chosen]].tolist()
+        ]
         # Of the mother code: columns of `size` bits, information first; filler bits after the information are zero.
         z, filler = self.size, columns * self.size - info_bits
         mother = np.arange(_PUNCTURED_COLUMNS * z, (columns + _ROWS[self.graph]) * z)
@@ -83,6 +93,7 @@ class NrCode:
         self.rows = max(_CORE_ROWS, -(-(highest + 1 - columns * z) // z))
         self._places = np.where(taken < info_bits, taken, taken - filler)
         self.position = self._places[self._order]
+        self.circulants = self._circulants()
         full = self._full_matrix(columns)
         kept_rows = _CORE_ROWS * z + max(0, highest + 1 - (columns + _CORE_ROWS) * z)
         kept_bits = np.r_[0:info_bits, columns * z : columns * z + kept_rows]
@@ -90,6 +101,11 @@ class NrCode:
         core = _CORE_ROWS * z
         self._info_part = self.matrix[:, :info_bits]
         self._core_part = self.matrix[core:, info_bits : info_bits + core]
+
+    def _circulants(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        entries = np.array(sorted(entry for entry in self._entries if entry[0] < self.rows), np.int64)
+        starts = np.searchsorted(entries[:, 0], np.arange(self.rows + 1)).astype(np.int64)
+        return starts, entries[:, 1].copy(), entries[:, 2].copy(), self.size
 
     def _full_matrix(self, columns: int) -> sparse.csr_matrix:
         """All bits of the rows that are used, filler bits included."""
@@ -131,3 +147,28 @@ class NrCode:
             part = slice(start, start + self._period)
             out[:, self._places[part]] += plain[:, part]
         return out
+
+    def lifted(self, collected: np.ndarray, known: float) -> np.ndarray:
+        """float32 (n, columns * size): soft values as `collect` gives them at the places that `circulants` speak of.
+
+        Args:
+            collected: float64 (n, bits of ``matrix``).
+            known: soft value of the filler bits, which are zero.
+        """
+        first = _INFO_COLUMNS[self.graph] * self.size
+        out = np.zeros((len(collected), first + self.rows * self.size), np.float32)
+        out[:, : self.info_bits] = collected[:, : self.info_bits]
+        out[:, self.info_bits : first] = known
+        parity = collected[:, self.info_bits :]
+        out[:, first : first + parity.shape[1]] = parity
+        return out
+
+
+def _shift(row: int, column: int, shift: int, longest: int, columns: int) -> int:
+    """That of a circulant of twice the largest size: the standard's, or that size more, for each by a fixed rule.
+
+    Modulo the largest size it is the standard's code, so that no cycle of its graph is shorter than there; about half
+    of the cycles are twice as long. The parity part stays as it is, so that it is encoded alike.
+    """
+    later = column < columns and (row * 2654435761 + column * 40503 + row * column * 97) >> 7 & 1
+    return shift + longest if later else shift

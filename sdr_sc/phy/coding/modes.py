@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sdr_sc.phy.coding.ldpc_nr import MOST_INFO_BITS
+from sdr_sc.phy.coding.ldpc_nr import MOST_INFO_BITS, MOST_INFO_BITS_2
 
 CRC_BITS = 16
-_MOST_INFO_BITS_LOW_RATE = 3824  # of base graph 2, which is that of low rates
 _LEAST_INFO_BITS = CRC_BITS + 1
 _NAMES = {1: "BPSK", 2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM", 10: "1024-QAM"}
 _PARTS = 1024
@@ -59,7 +58,7 @@ class Mode:
     @property
     def most_info_bits(self) -> int:
         """Of one codeword, check included."""
-        return _MOST_INFO_BITS_LOW_RATE if 4 * self.numerator <= self.denominator else MOST_INFO_BITS
+        return MOST_INFO_BITS_2 if 4 * self.numerator <= self.denominator else MOST_INFO_BITS
 
     def info_bits(self, symbols: int) -> int:
         """Information bits, check included, of a codeword of so many symbols; 0 where there is no such code."""
