@@ -37,7 +37,7 @@ from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.semantic.tasks.retrieval import recall
 
-VECTOR_BYTES = (1, 2, 3, 4, 6, 8, 12)
+VECTOR_BYTES = (2, 4, 6, 8, 12)
 """Of a quantised vector: one codeword of 256 a byte."""
 _LOSS_DB = 1.0
 """Of an ideal code against capacity."""
