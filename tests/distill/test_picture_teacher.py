@@ -111,7 +111,9 @@ def test_more_pixels_than_the_items_have_are_shown(
     assert set(sides) == {32}
 
 
-def bridged(*sets: str, text_space: str | None = "toy_a") -> tuple[dict[str, float], str]:
+def bridged(
+    *sets: str, text_space: str | None = "toy_a", options: tuple[str, ...] = ()
+) -> tuple[dict[str, float], str]:
     """Figures by name, and what is printed."""
     ask("--data-set", ",".join(sets), "--dimensions", "32")
     for name in sets:
@@ -119,7 +121,7 @@ def bridged(*sets: str, text_space: str | None = "toy_a") -> tuple[dict[str, flo
             Path("checkpoints") / f"{name}_{TEXT_MODEL}.vectors"
         )
     words = ("bridge", "--data-set", ",".join(sets), "--pictures", MODEL, "--texts", TEXT_MODEL)
-    output = run(*words, "--json", "bridge.json")
+    output = run(*words, *options, "--json", "bridge.json")
     return {row["name"]: row["value"] for row in read_measurements("bridge.json")["rows"]}, output
 
 
@@ -150,7 +152,8 @@ def test_names_that_say_nothing_of_the_pictures_are_found_by_chance(
         toy_drawings, "say",
         lambda names: np.stack([np.random.default_rng(9000 + int(one.split()[1])).normal(size=12) for one in names]),
     )  # fmt: skip
-    found, _ = bridged("toy_a")
+    found, _ = bridged("toy_a", options=("--no-probe",))
+    assert not any("probe" in name for name in found)
     gallery = len(load_dataset("toy_a", "test").names("retrieval"))
     by_chance = found["toy_a; picture to name, R@5 by chance"]
     assert by_chance == pytest.approx(500 / gallery)

@@ -30,9 +30,12 @@ BRIDGE = "bridge"
     type=click.Path(path_type=Path),
     help="Of both models' vectors, DATA_SET_MODEL.vectors; DATA_SET_bridge.vectors is written there.",
 )
+@click.option("--probe/--no-probe", "with_probe", default=True, help="Linear probes of the groups, which take longest.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="CPU threads.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
-def bridge(data_set: str, pictures: str, texts: str, folder: Path, threads: int, json_path: Path | None) -> None:
+def bridge(
+    data_set: str, pictures: str, texts: str, folder: Path, with_probe: bool, threads: int, json_path: Path | None
+) -> None:
     """Fit a linear map from a picture model's vectors to a text model's, and measure how well it finds names.
 
     Both kinds of vectors are those of 'sdr-sc teacher vectors'. The map is fitted on training drawings, its penalty is
@@ -64,7 +67,7 @@ def bridge(data_set: str, pictures: str, texts: str, folder: Path, threads: int,
         if one.left_out.any():
             console.print(f"{shown(one.name)}: {one.left_out.sum():,} training pictures are of drawings that another "
                           "data set tests with, and are left out of the common bridge")  # fmt: skip
-    rows, found = bench_bridge(sets, console.print)
+    rows, found = bench_bridge(sets, console.print, with_probe)
     measurements.print_rows(rows, "from pictures to names", console)
     for name, kept in found.items():
         kept.save(files[name])

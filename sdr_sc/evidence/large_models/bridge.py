@@ -61,7 +61,9 @@ class PictureSet:
         return find_each_other(bridge.across(self.seen(part)), entries, gallery.vectors)
 
 
-def bench_bridge(sets: Sequence[PictureSet], log: Log) -> tuple[list[Row], dict[str, TeacherVectors]]:
+def bench_bridge(
+    sets: Sequence[PictureSet], log: Log, with_probe: bool = True
+) -> tuple[list[Row], dict[str, TeacherVectors]]:
     """Probes, a bridge of each data set's own and one of all together, on the test parts.
 
     Bridges are fitted on training items, and their penalty is chosen on the validation parts. Intervals are over
@@ -82,7 +84,7 @@ def bench_bridge(sets: Sequence[PictureSet], log: Log) -> tuple[list[Row], dict[
             f"{','.join(one.name for one in sets)}'."
         )
     rows = []
-    for one in sets:
+    for one in sets if with_probe else ():
         log(f"probing the vectors of {one.name}")
         rows += _probed(one)
     for one in sets:
