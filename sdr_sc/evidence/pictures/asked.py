@@ -141,17 +141,19 @@ def bench_asked(setting: Setting, quick: bool, log: Log) -> list[Row]:
 def _known_questions(
     setting: Setting, decoder: SemanticDecoder, asked: Asked, items: np.ndarray, log: Log
 ) -> list[Row]:
-    """The answer to one question about each picture, coded by a transmitter that knows the question beforehand."""
+    """The answer to one question about each picture, drawn by chance, coded by a transmitter that knows the question
+    beforehand."""
     encoder, contract = SemanticEncoder(setting.model), decoder.contract
     outputs = own_outputs(encoder, decoder, items, contract.training_snr_db[1], contract.k_max)
     right = asked.right(outputs[:, decoder.parts[QUESTION]])
-    pictures, first = np.unique(asked.picture, return_index=True)
-    rows = []
+    drawn = np.random.default_rng(setting.seed).permutation(len(asked.picture))
+    pictures, first = np.unique(asked.picture[drawn], return_index=True)
+    chosen, rows = drawn[first], []
     for snr_db in setting.snrs_db:
         column = f"{snr_db:g} dB{APART}one answer, its question known beforehand, coded"
         log(column.replace(APART, ", "))
         result = send_messages(len(contract.task(QUESTION).names), len(pictures), snr_db, setting)
-        hits = (right[first] & result.right).astype(np.int64)
+        hits = (right[chosen] & result.right).astype(np.int64)
         low, high = clustered_interval(hits, np.ones(len(hits)))
         rows.append(
             Row(f"{column}{APART}{QUESTION}", 100 * float(hits.mean()), "%", n=len(hits), ci95=(100 * low, 100 * high))
