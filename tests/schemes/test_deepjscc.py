@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sweeps import tasks_of
 
 from sdr_sc.data import fashion_mnist
@@ -15,6 +16,8 @@ from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.schemes.catalogue import make_scheme
 from sdr_sc.schemes.deepjscc import JsccScheme
+from sdr_sc.schemes.jscc.fit import over_noise, train
+from sdr_sc.schemes.jscc.networks import ImageLink
 from sdr_sc.schemes.link import LinkResult, run_scheme
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.sweep.config import config_from
@@ -69,3 +72,26 @@ def test_weights_that_are_damaged_and_other_data_sets_are_refused(tmp_path: Path
             JsccScheme(path, "deepjscc")
     with pytest.raises(SdrScError, match="leave scheme deepjscc out"):
         make_scheme("deepjscc", "cifar10")
+
+
+def test_training_reaches_the_encoder_through_the_class_and_sends_each_k_at_unit_power() -> None:
+    data = fashion_mnist.load("train").first(256)
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels.astype(np.int64))
+    torch.manual_seed(1)
+    link = ImageLink(10)
+    before = {name: one.clone() for name, one in link.state_dict().items()}
+    train(link, images, labels, torch.zeros(256, 10), epochs=1)
+    moved = {name.partition(".")[0] for name, one in link.named_parameters() if not torch.equal(one, before[name])}
+    assert moved == {"encoder", "decoder", "classifier"}
+    link.zero_grad()
+    pictures = over_noise(link, images[:32, None].float() / 255, torch.full((32,), 8), torch.full((32,), 10.0))
+    torch.nn.functional.cross_entropy(link.logits(pictures), labels[:32]).backward()
+    assert all(float(one.grad.abs().sum()) > 0 for one in link.encoder.parameters() if one.grad is not None)
+    assert link.encoder.linear.weight.grad is not None and link.encoder.c1.weight.grad is not None
+    # Without noise to speak of, what is received of k symbols has their power, and nothing beyond them.
+    seen = []
+    link.decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    k = torch.tensor([2, 8, 32])
+    over_noise(link.eval(), images[:3, None].float() / 255, k, torch.full((3,), 60.0))
+    np.testing.assert_allclose((seen[0] ** 2).sum(1).detach() / k, 1, rtol=0.02)
+    assert all(not seen[0][row, 2 * count :].any() for row, count in enumerate(k.tolist()))

@@ -76,8 +76,7 @@ class ImageLink(nn.Module):
 
     def symbols(self, images: torch.Tensor, told: torch.Tensor, k: int) -> torch.Tensor:
         """float (n, 2 k), of mean power 1 a complex symbol of each item."""
-        parts = self.encoder(images, told)[:, : 2 * k]
-        return parts * (k / (parts**2).sum(1, keepdim=True).clamp(min=1e-9)) ** 0.5
+        return unit_power(self.encoder(images, told)[:, : 2 * k], k)
 
     def pictures(self, received: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         """float (n, 1, 28, 28) of float (n, 2 k)."""
@@ -88,7 +87,12 @@ class ImageLink(nn.Module):
         return self.classifier(functional.avg_pool2d(pictures, 2))
 
 
-def told(snr_db: torch.Tensor, k: int) -> torch.Tensor:
-    """float (n, 2): SNR in dB (n,) and k as the networks take them."""
+def unit_power(parts: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
+    """Real parts (n, any) of k complex symbols each, all others 0, at mean power 1 of these."""
+    return parts * (k / (parts**2).sum(1, keepdim=True).clamp(min=1e-9)) ** 0.5
+
+
+def told(snr_db: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
+    """float (n, 2): SNR in dB (n,) and k, one or (n,), as the networks take them."""
     snr = snr_db.clamp(*SNR_RANGE_DB) / 10
-    return torch.stack((snr, torch.full_like(snr, k / K_LIST[-1])), 1)
+    return torch.stack((snr, torch.ones_like(snr) * k / K_LIST[-1]), 1)
