@@ -73,7 +73,7 @@ def fitted(drawing: np.ndarray, source_side: int = SOURCE_SIDE) -> np.ndarray:
 def area_shares(of: int, into: int) -> np.ndarray:
     """How much of each of ``of`` pixels lies in each of ``into``: float32 (into, of), rows of sum 1.
 
-    >>> area_shares(3, 2).round(3).tolist()
+    >>> area_shares(3, 2).astype(float).round(3).tolist()
     [[0.667, 0.333, 0.0], [0.0, 0.333, 0.667]]
     """
     edges = np.arange(into + 1) * (of / into)

@@ -100,8 +100,8 @@ def thumbnails(items: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         items: uint8 (n, [3,] height, width).
         shape: ([3,] rows, columns).
 
-    >>> thumbnails(np.array([[[0, 255, 0], [255, 255, 0], [0, 0, 0]]], np.uint8), (1, 1)).round(3).tolist()
-    [[0.333]]
+    >>> thumbnails(np.array([[[0, 255], [255, 255]]], np.uint8), (1, 1)).tolist()
+    [[0.75]]
     """
     rows, columns = area_matrices(items.shape[-2:], shape)
     found = np.matmul(rows, np.matmul(items.astype(np.float32) / 255.0, columns.T))
