@@ -53,9 +53,13 @@ def test_a_program_that_the_version_before_compiled_runs(tmp_path: Path) -> None
     assert sdr_sc("compile", LOOPBACK, "-o", tmp_path).returncode == 0
     program, folder = tmp_path / "sim_loopback.py", tmp_path / "run"
     text = program.read_text().replace("snr_smoother", "snr_estimator").replace("item_source", "image_source")
-    for ours in ("items=images", ",\n            tasks=''"):
+    for ours, earlier in (
+        ("items=images", "images=images"),
+        (",\n            tasks=''", ""),
+        (",\n            question=''", ""),
+    ):
         assert ours in text
-        text = text.replace(ours, "" if "tasks" in ours else "images=images", 1)
+        text = text.replace(ours, earlier, 1)
     program.write_text(text)
     assert "from sdr_sc.blocks.snr_estimator import snr_estimator" in program.read_text()
     command = [sys.executable, str(program), "--images", "40", "--feedback-timeout-s", "20", "--snr-db", "25"]
