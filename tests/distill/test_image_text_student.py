@@ -22,8 +22,8 @@ from sdr_sc.distill.multitask.ship import ship
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask import bench_multitask
-from sdr_sc.evidence.multitask_rows import Setting
+from sdr_sc.evidence.multitask.measure import bench_multitask
+from sdr_sc.evidence.multitask.rows import Setting
 from sdr_sc.files import write_whole
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from sdr_sc.cli.shared.bench_multitask import multitask
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask import Setting
+from sdr_sc.evidence.multitask.measure import Setting
 from sdr_sc.evidence.pictures.asked import Asked, bench_asked
 from sdr_sc.results.rows import Row
 

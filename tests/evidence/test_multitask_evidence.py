@@ -8,8 +8,8 @@ import pytest
 
 from sdr_sc.data.wordnet import load
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask import bench_multitask
-from sdr_sc.evidence.multitask_rows import Setting
+from sdr_sc.evidence.multitask.measure import bench_multitask
+from sdr_sc.evidence.multitask.rows import Setting
 from sdr_sc.results.rows import Row
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.gallery import Gallery

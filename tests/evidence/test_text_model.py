@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from sdr_sc.evidence.multitask_rivals import learned_reader
-from sdr_sc.evidence.text_model import TextModel
+from sdr_sc.evidence.multitask.rivals import learned_reader
+from sdr_sc.evidence.multitask.text_model import TextModel
 
 TEXTS = ["a small dog", "a small cat", "the dog", "", "naïve", "a cat sees a dog"]
 

@@ -47,8 +47,8 @@ def multitask(
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.distill.multitask.joined_vectors import check_one_space, vectors_for
     from sdr_sc.distill.multitask.vectors import TeacherVectors
-    from sdr_sc.evidence.multitask import bench_multitask
-    from sdr_sc.evidence.multitask_rows import Setting
+    from sdr_sc.evidence.multitask.measure import bench_multitask
+    from sdr_sc.evidence.multitask.rows import Setting
     from sdr_sc.evidence.pictures.asked import bench_asked
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.rows import write_json

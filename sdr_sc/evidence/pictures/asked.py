@@ -9,9 +9,9 @@ import numpy as np
 
 from sdr_sc.data.asked import AskedPictures, each_once
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask import QUICK_ITEMS, Log
-from sdr_sc.evidence.multitask_rivals import send_messages
-from sdr_sc.evidence.multitask_rows import Setting, cost, own_outputs
+from sdr_sc.evidence.multitask.measure import QUICK_ITEMS, Log
+from sdr_sc.evidence.multitask.rivals import send_messages
+from sdr_sc.evidence.multitask.rows import Setting, cost, own_outputs
 from sdr_sc.evidence.pictures.thumbnails import OTHER, UNSEEN, displaced, thumbnail_rows
 from sdr_sc.evidence.tables import APART
 from sdr_sc.evidence.watched import OUTPUTS, watch

@@ -14,8 +14,9 @@ from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.data.joint.slots import TEXT, longest_text, texts_of
 from sdr_sc.data.texts import LONGEST_TEXT, text_of
 from sdr_sc.evidence.known_tasks import AnyBits
-from sdr_sc.evidence.multitask_controls import Told
-from sdr_sc.evidence.multitask_rows import (
+from sdr_sc.evidence.multitask.controls import Told
+from sdr_sc.evidence.multitask.quantised_vectors import ResidualQuantiser
+from sdr_sc.evidence.multitask.rows import (
     BROADCAST_DB,
     RECALLS,
     RETRIEVAL,
@@ -25,9 +26,8 @@ from sdr_sc.evidence.multitask_rows import (
     own_outputs,
     share_row,
 )
-from sdr_sc.evidence.quantised_vectors import ResidualQuantiser
+from sdr_sc.evidence.multitask.text_model import TextModel
 from sdr_sc.evidence.tables import APART
-from sdr_sc.evidence.text_model import TextModel
 from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.results.rows import Row

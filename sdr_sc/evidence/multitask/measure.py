@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.evidence.multitask_controls import Told, of_other_items, picture_gallery, prior
-from sdr_sc.evidence.multitask_rivals import rival_rows
-from sdr_sc.evidence.multitask_rows import (
+from sdr_sc.evidence.multitask.controls import Told, of_other_items, picture_gallery, prior
+from sdr_sc.evidence.multitask.rivals import rival_rows
+from sdr_sc.evidence.multitask.rows import (
     BROADCAST_DB,
     RECALLS,
     RETRIEVAL,
