@@ -103,8 +103,8 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
     "--labels",
     default=0,
     type=click.IntRange(0),
-    help="Use the labels of N training images only, equally many of each class, as 'teacher fit --labels N' does; 0 "
-    "for all. The teacher answers for the others; with --labels-only they are left out.",
+    help="Use the labels of N training items only, of each class by its share, as 'teacher fit --labels N' does; 0 for "
+    "all. The teacher answers for the others; with --labels-only they are left out.",
 )
 @click.option("--label-seed", default=1, show_default=True, type=click.IntRange(0), help="Of the draw of --labels.")
 @click.option(
@@ -212,7 +212,7 @@ def command(
         distill_tasks(
             tuple(tasks.split(",")), vectors, hints, settings, further, steps, data_set,
             encoder if context.get_parameter_source("encoder") == own else None, out, checkpoint, seed, batch_items,
-            k_list if context.get_parameter_source("k_list") == own else None, labels, threads,
+            k_list if context.get_parameter_source("k_list") == own else None, labels, label_seed, labels_only, threads,
         )  # fmt: skip
         return
     if vectors or hints or settings or further:

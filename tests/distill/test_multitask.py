@@ -208,11 +208,11 @@ def test_the_command_learns_from_labels_alone_and_needs_held_out_items(tmp_path:
 
     toy_texts.register()
 
-    given = ((), (), ("class_weight=1",), (), 3)
-    values = (*given, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", 1, 20, (2, 4), 0, 1)
+    given, rest = ((), (), ("class_weight=1",), (), 3), (1, 20, (2, 4), 0, 1, False, 1)
+    values = (*given, toy_texts.NAME, None, tmp_path / "x.safetensors", tmp_path / "state", *rest)
     distill_tasks(("classification",), *values)
     assert [task.name for task in weights.read_contract(tmp_path / "x.safetensors").tasks] == ["classification"]
-    other = (*given, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", 1, 20, (2, 4), 0, 1)
+    other = (*given, "fashion_mnist", None, tmp_path / "y.safetensors", tmp_path / "y.state", *rest)
     with pytest.raises(SdrScError, match="has no validation part"):
         distill_tasks(("classification",), *other)
     assert not (tmp_path / "y.state").exists(), "and says so before it trains"

@@ -14,11 +14,9 @@ from sdr_sc.errors import SdrScError
 
 TAKEN = {
     *("tasks", "vectors", "hints", "settings", "further", "steps", "data_set", "out", "checkpoint", "seed"),
-    *("encoder", "batch_items", "k_list", "labels", "threads", "labels_only"),
+    *("encoder", "batch_items", "k_list", "labels", "label_seed", "threads", "labels_only"),
 }
 """Options of ``distill`` that mean something with several tasks."""
-ENCODERS = {"text": "text", "image_text": "image_text"}
-"""Kinds of the usual encoders of modalities; ``dense`` of others."""
 _REPORT_EVERY = 50
 
 
@@ -49,6 +47,8 @@ def distill_tasks(
     batch_items: int,
     k_list: tuple[int, ...] | None,
     labels: int,
+    label_seed: int,
+    labels_only: bool,
     threads: int,
 ) -> None:
     """Train, and write the model and the gallery of the test items.
@@ -59,6 +59,8 @@ def distill_tasks(
         settings: further ones of `MultiTaskConfig` that are numbers, as ``name=number``.
         further: data sets that are joined to this one, whose items teach by the vectors and hints alone.
         encoder, k_list: None for the usual ones.
+        labels, label_seed: see `MultiTaskConfig`.
+        labels_only: there is no teacher: the items without a label are left out.
 
     Raises:
         SdrScError: the settings, the data or the vectors do not fit each other.
@@ -67,13 +69,11 @@ def distill_tasks(
     import torch
 
     from sdr_sc.data.catalogue import load_dataset
-    from sdr_sc.data.joint.joined import JOINT
     from sdr_sc.distill.multitask.config import MultiTaskConfig
-    from sdr_sc.distill.multitask.joined_vectors import check_one_space, hints_for, vectors_for
-    from sdr_sc.distill.multitask.lesson import Lesson
+    from sdr_sc.distill.multitask.joined_vectors import vectors_for
     from sdr_sc.distill.multitask.objective import RETRIEVAL
+    from sdr_sc.distill.multitask.prepare import ENCODERS, prepare
     from sdr_sc.distill.multitask.ship import ship
-    from sdr_sc.distill.multitask.train import MultiTaskTrainer
     from sdr_sc.distill.multitask.vectors import TeacherVectors
     from sdr_sc.results.rows import check_writable, git_commit
     from sdr_sc.semantic.gallery import Gallery
@@ -81,13 +81,16 @@ def distill_tasks(
 
     torch.set_num_threads(threads or 1)
     console, git = terminal(), git_commit()
-    base = load_dataset(data_set, "train")
-    data = load_dataset(JOINT.join((data_set, *further)), "train") if further else base
+    if labels_only and (vectors or hints):
+        option = "--vectors" if vectors else "--hints"
+        raise SdrScError(f"with --labels-only there is no teacher to learn from; leave out {option}.")
+    if label_seed != MultiTaskConfig.label_seed and not labels:
+        raise SdrScError("--label-seed has no effect without --labels; give both.")
+    modality = load_dataset(data_set, "train").modality
     files, hint_files = [TeacherVectors.load(path) for path in vectors], [TeacherVectors.load(path) for path in hints]
-    teacher = check_one_space(files) if files else "none"
     config = MultiTaskConfig(
-        tasks=tasks, encoder=encoder or ENCODERS.get(data.modality, "dense"), steps=steps,
-        batch_items=batch_items, labels=labels, seed=seed, further=further,
+        tasks=tasks, encoder=encoder or ENCODERS.get(modality, "dense"), steps=steps,
+        batch_items=batch_items, labels=labels, label_seed=label_seed, seed=seed, further=further,
     )  # fmt: skip
     if k_list is not None:
         config = replace(config, k_list=k_list)
@@ -98,13 +101,8 @@ def distill_tasks(
     checkpoint = checkpoint or Path("checkpoints") / f"{out.stem}.state"
     for target in (out, checkpoint):
         check_writable(target)
-    held_out = load_dataset(data_set, "validation")  # before the training: where there is none, no table can be made
-    of_held_out = vectors_for(held_out, "validation", files) if files else None
-    lesson = Lesson.of(
-        data, config, vectors_for(data, "train", files) if files else None,
-        hints_for(data, "train", hint_files) if hint_files else None, base,
-    )  # fmt: skip
-    trainer = MultiTaskTrainer(lesson, config)
+    prepared = prepare(config, data_set, files, hint_files)
+    trainer = prepared.trainer
     if checkpoint.is_file():
         trainer.resume(checkpoint)
         console.print(f"resumed from {shown(checkpoint)}: {trainer.step} of {config.steps} steps are done")
@@ -116,13 +114,13 @@ def distill_tasks(
 
         trainer.run(None, report, _REPORT_EVERY, checkpoint)
     console.print("measuring the quality of every task for the channel-adaptive module ...")
-    contract = ship(trainer, held_out, of_held_out, teacher, out, git)
+    contract = ship(trainer, prepared.held_out, prepared.vectors, prepared.teacher, out, git)
     console.print(f"wrote {shown(out)} (model id {contract.model_id})")
     if files and RETRIEVAL in tasks:
         test = load_dataset(data_set, "test")
         path, names = out.with_suffix(".gallery"), test.names(RETRIEVAL)
         entries = test.targets(RETRIEVAL, np.arange(len(test)))
-        Gallery.of_entries(names, entries, vectors_for(test, "test", files), teacher).save(path)
+        Gallery.of_entries(names, entries, vectors_for(test, "test", files), prepared.teacher).save(path)
         console.print(f"wrote {shown(path)}, the {len(names):,} entries of the test part")
     words = ["sdr-sc", "bench", "evidence", "multitask", str(out), "--data-set", data_set]
     console.print(f"measure it with '{command_line(words)}'")

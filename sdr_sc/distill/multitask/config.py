@@ -38,12 +38,18 @@ class MultiTaskConfig:
         question_width: numbers of the vector that questions are asked of.
         questions_a_picture: that are asked of each one in a step.
         reconstruction_weight: of the mean square error of thumbnails.
+        soft_weight: of the soft labels of a probe of the teacher's vectors, beside ``class_weight``; see ``labels``.
         smoothing: of labels.
         dropout: of the encoder's vector.
+        word_dropout: share of a text's words that a step leaves out.
+        weight_decay, table_decay: of the networks, and of rows of words (AdamW).
         ema_decay: of the running mean of the weights, which is what ships.
         further: data sets that are joined to that of the tasks, whose items teach by the teachers' vectors alone.
-        labels: items whose class is used; 0 for all. The others teach by the teacher's vectors alone.
-        seed: of everything.
+        labels: items whose class is used; 0 for all. The others teach by the teacher's vectors alone, and by what a
+            probe of these says that was fitted on the same labels; without a teacher they are left out.
+        label_seed: of the draw of ``labels``.
+        validate_every: steps between two looks at the held-out items, of which the best weights ship; 0 for the last.
+        seed: of everything else.
 
     Raises:
         SdrScError: a value makes no sense.
@@ -70,11 +76,17 @@ class MultiTaskConfig:
     question_width: int = 64
     questions_a_picture: int = 6
     reconstruction_weight: float = 10.0
+    soft_weight: float = 1.0
     smoothing: float = 0.05
     dropout: float = 0.1
+    word_dropout: float = 0.0
+    weight_decay: float = 0.01
+    table_decay: float = 0.0
     ema_decay: float = 0.998
     further: tuple[str, ...] = ()
     labels: int = 0
+    label_seed: int = 1
+    validate_every: int = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -85,6 +97,8 @@ class MultiTaskConfig:
             raise SdrScError(f"tasks {self.tasks}: give one or more, each once.")
         if min(self.steps, self.batch_items) < 1 or self.labels < 0:
             raise SdrScError("steps and batch_items have to be 1 or more, and labels 0 or more.")
+        if not max(self.dropout, self.word_dropout, self.smoothing) < 1:
+            raise SdrScError("dropout, word_dropout and smoothing are shares; give numbers below 1.")
         if not self.snr_min_db < self.snr_max_db:
             raise SdrScError(f"SNRs of {self.snr_min_db:g} to {self.snr_max_db:g} dB do not rise.")
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -78,6 +79,10 @@ class Lesson:
         hints: float32 (items, dimensions), of unit length: vectors of a teacher of pictures, 0 of items that it has not
             seen; None without one.
         asked: questions about the pictures; None where that is no task.
+        soft: float32 (items, answers) by classification task: what a probe of the teacher's vectors says, 0 of items
+            that have no such answer; see `sdr_sc.distill.multitask.few_labels`.
+        learned: int64 (n,), items that teach at all; None for all.
+        word_dropout: see `MultiTaskConfig`.
     """
 
     data: Dataset
@@ -90,18 +95,21 @@ class Lesson:
     entries: Tensor | None = None
     hints: Tensor | None = None
     asked: AskedOf | None = None
+    soft: dict[str, Tensor] = field(default_factory=dict)
+    learned: np.ndarray | None = None
+    word_dropout: float = 0.0
 
     @classmethod
     def of(
         cls, data: Dataset, config: MultiTaskConfig, vectors: np.ndarray | None, hints: np.ndarray | None = None,
-        base: Dataset | None = None,
+        base: Dataset | None = None, soft: Mapping[str, np.ndarray] | None = None,
     ) -> Lesson:  # fmt: skip
         """Of a training part.
 
         Args:
             data, base: see the attributes; without further sets they are the same.
             vectors: float32 (items, dimensions), of unit length; needed where `RETRIEVAL` is one of the tasks.
-            hints: see the attribute.
+            hints, soft: see the attributes.
 
         Raises:
             SdrScError: the data set lacks a task, or there are no vectors where they are needed.
@@ -129,22 +137,24 @@ class Lesson:
                 specs.append(picture_spec(task, data, spec.shape, spec.name, config.question_width))
                 continue
             names = tuple(base.names(task))
-            found = np.asarray(data.targets(task, everything), np.int64)
-            found = np.where(found < len(names), found, UNKNOWN)
-            if config.labels:
-                known = draw_labelled(found, everything[found >= 0], config.labels, config.seed)
-                found = np.where(np.isin(everything, known), found, UNKNOWN)
-            targets[task] = torch.from_numpy(found)
+            targets[task] = torch.from_numpy(labelled_targets(data, task, len(names), config))
             specs.append(TaskSpec(task, names))
         if config.labels and not targets:
             raise SdrScError("a number of labels is of a task with classes, and there is none; leave it out.")
+        if config.word_dropout and data.modality != "text":
+            raise SdrScError(f"word_dropout is of texts, and these items are of {data.modality}; leave it out.")
         return cls(
             data, base, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
             _tensor(hints), AskedOf.of(data) if QUESTION in config.tasks else None,
+            {task: torch.from_numpy(np.asarray(rows, np.float32)) for task, rows in (soft or {}).items()},
+            _learned(targets) if config.labels and vectors is None and hints is None else None, config.word_dropout,
         )  # fmt: skip
 
     def sampler(self, batch_items: int, seed: int) -> Sampler:
-        """Of the items of a training step: of a `JoinedSet` the shares of its kinds, with the names of pictures."""
+        """Of the items of a training step: of a `JoinedSet` the shares of its kinds, with the names of pictures; where
+        some items alone teach, of these."""
+        if self.learned is not None:
+            return Sampler([(self.learned, 1.0)], None, batch_items, seed)
         if not isinstance(self.data, JoinedSet):
             return Sampler([(np.arange(len(self.data)), 1.0)], None, batch_items, seed)
         names = self.data.names_of_items if any(one.kind == "names" for one in self.data.members) else None
@@ -158,10 +168,38 @@ class Lesson:
         vectors, entries, hints = (
             None if values is None else values[places] for values in (self.vectors, self.entries, self.hints)
         )
-        targets = {task: found[places] for task, found in self.targets.items()}
+        if self.word_dropout:
+            kept = rng.random(inputs.shape[:2]) >= self.word_dropout
+            inputs = inputs * torch.from_numpy(kept).unsqueeze(2)
+        targets, soft = ({task: found[places] for task, found in of.items()} for of in (self.targets, self.soft))
         asked = self.data if self.asked is None else self.asked.at(places)
         pictures = picture_targets(self.specs, self.modality, inputs, asked)
-        return Batch(inputs, targets, vectors, entries, hints, inputs[:, 0] > 0 if joined else None, pictures)
+        return Batch(inputs, targets, vectors, entries, hints, inputs[:, 0] > 0 if joined else None, pictures,
+                     soft)  # fmt: skip
+
+
+def labelled_targets(data: Dataset, task: str, answers: int, config: MultiTaskConfig) -> np.ndarray:
+    """Classes of all items that are used: int64 (items,), `UNKNOWN` of the others.
+
+    Args:
+        answers: of the task; those beyond them are of a set that teaches without answers.
+        config: whose ``labels`` are drawn by ``label_seed``, of each class by its share of the items.
+
+    Raises:
+        SdrScError: more labels are wanted than there are, or fewer than classes.
+    """
+    everything = np.arange(len(data))
+    found = np.asarray(data.targets(task, everything), np.int64)
+    found = np.where(found < answers, found, UNKNOWN)
+    if config.labels:
+        known = draw_labelled(found, everything[found >= 0], config.labels, config.label_seed)
+        found = np.where(np.isin(everything, known), found, UNKNOWN)
+    return found
+
+
+def _learned(targets: Mapping[str, Tensor]) -> np.ndarray:
+    """Places of items with a class of any task."""
+    return np.flatnonzero(np.any([found.numpy() >= 0 for found in targets.values()], axis=0))
 
 
 def _tensor(values: np.ndarray | None) -> Tensor | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -62,6 +62,7 @@ class Batch:
         hints: float32 (items, dimensions), of unit length or 0; see `Lesson`.
         is_text: bool (items,), which are texts where others are pictures; None where all are of one kind.
         pictures: targets of tasks of pictures.
+        soft: float32 (items, answers) by classification task, 0 of items without; see `Lesson`.
     """
 
     inputs: Tensor
@@ -71,6 +72,7 @@ class Batch:
     hints: Tensor | None = None
     is_text: Tensor | None = None
     pictures: PictureTargets = PictureTargets()
+    soft: dict[str, Tensor] = field(default_factory=dict)
 
 
 def losses(
@@ -107,6 +109,10 @@ def losses(
         if bool(known.any()):
             term = label_loss(outputs[:, known, parts[task]], targets[known], config.smoothing)
             found[task] = config.class_weight * term.mean() * known.float().mean()
+    for task, wanted in batch.soft.items():
+        log_probabilities = torch.log_softmax(outputs[..., parts[task]], dim=2)
+        term = -(wanted * log_probabilities).sum(dim=2).mean()
+        found[f"{task}, soft"] = config.class_weight * config.soft_weight * term
     if batch.vectors is not None and RETRIEVAL in parts:
         share = torch.tensor([vector_share(one) for one in k_list])
         vectors, temperature = outputs[..., parts[RETRIEVAL]], config.contrast_temperature

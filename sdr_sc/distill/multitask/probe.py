@@ -33,7 +33,16 @@ class Probe:
 
     def answers(self, vectors: np.ndarray) -> np.ndarray:
         """Classes of vectors (n, dimensions): int64 (n,)."""
-        return np.asarray(((vectors - self.centre) * self.scale @ self.weights + self.bias).argmax(axis=1))
+        return np.asarray(self._logits(vectors).argmax(axis=1))
+
+    def probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """Of the classes: float32 (n, classes)."""
+        logits = self._logits(vectors)
+        found = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(found / found.sum(axis=1, keepdims=True), np.float32)
+
+    def _logits(self, vectors: np.ndarray) -> np.ndarray:
+        return np.asarray((vectors - self.centre) * self.scale @ self.weights + self.bias)
 
 
 def fit_probe(vectors: np.ndarray, labels: np.ndarray, classes: int, penalty: float) -> Probe:

@@ -68,6 +68,10 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     )
 
 
+def _kept(trainer: MultiTaskTrainer) -> dict[str, int]:
+    return {} if trainer.best is None else {"best_step": trainer.best.step}
+
+
 def item_weights(data: Dataset) -> np.ndarray | None:
     """Of items of several kinds, so that each kind counts by its share in training; None where all are of one."""
     if not isinstance(data, JoinedSet):
@@ -120,7 +124,7 @@ def ship(
                 "decoder_width": config.decoder_width,
             },
             cam=cam_table(trainer, held_out, vectors),
-            training={**asdict(config), "git": git, "torch": str(torch.__version__)},
+            training={**asdict(config), **_kept(trainer), "git": git, "torch": str(torch.__version__)},
         ),
     )
     beside = {".contract.json": contract.to_json() + "\n", ".md": card(student, contract, out)}

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
+from sdr_sc.distill.multitask.best import BestWeights
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.objective import MultiTaskStudent, losses
 from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
+from sdr_sc.documents import real_number, whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.semantic.tasks.question import QUESTION
@@ -35,15 +37,24 @@ class MultiTaskTrainer:
     Args:
         lesson: what is learned from.
         config: the settings.
+        quality: of a student on held-out items; needed with ``config.validate_every``.
 
     Attributes:
+        best: what ships in place of ``average`` at the end, with ``config.validate_every``; else None.
         student, average: what is trained, and the running mean of its weights, which is what ships.
         step: steps that are done.
         history: mean of each term of the loss since the last report, by step.
     """
 
-    def __init__(self, lesson: Lesson, config: MultiTaskConfig) -> None:
+    def __init__(
+        self, lesson: Lesson, config: MultiTaskConfig, quality: Callable[[MultiTaskStudent], float] | None = None
+    ) -> None:
         self.lesson, self.config, self.step = lesson, config, 0
+        self.best = None
+        if config.validate_every:
+            if quality is None:
+                raise ValueError("the best weights are to be kept, and nothing says which are")
+            self.best = BestWeights(quality, config.validate_every)
         outputs = tuple(task_of(spec.name).outputs(spec) for spec in lesson.specs)
         ends = np.cumsum([0, *outputs]).tolist()
         self.parts = {
@@ -59,9 +70,11 @@ class MultiTaskTrainer:
         tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]
         taken = {id(one) for one in tables}
         others = [one for one in self.student.parameters() if id(one) not in taken]
-        groups: list[dict[str, Any]] = [{"params": others, "lr": config.learning_rate, "weight_decay": 0.01}]
+        groups: list[dict[str, Any]] = [
+            {"params": others, "lr": config.learning_rate, "weight_decay": config.weight_decay}
+        ]
         if tables:
-            groups.append({"params": tables, "lr": config.table_rate, "weight_decay": 0.0})
+            groups.append({"params": tables, "lr": config.table_rate, "weight_decay": config.table_decay})
         self.optimiser = torch.optim.AdamW(groups, fused=True)
         rates = [group["lr"] for group in groups]
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -86,6 +99,8 @@ class MultiTaskTrainer:
         while self.step < last:
             for name, value in self._one_step().items():
                 sums[name] = sums.get(name, torch.zeros(())) + value.detach()
+            if self.best is not None and (self.step % self.best.every == 0 or self.step == self.config.steps):
+                self.best.look(self.step, self.average)
             if self.step % every == 0 or self.step == last:
                 means = {name: value.item() / (self.step - since) for name, value in sums.items()}
                 if not math.isfinite(means["loss"]):
@@ -95,6 +110,8 @@ class MultiTaskTrainer:
                 sums, since = {}, self.step
                 if checkpoint is not None and (self.step == last or self.step % (_CHECKPOINT_REPORTS * every) == 0):
                     write_checkpoint(checkpoint, self.arrays(), self.about())
+        if self.best is not None and self.step == self.config.steps:
+            self.average.load_state_dict(self.best.state)
 
     def _one_step(self) -> dict[str, Tensor]:
         self.student.train()
@@ -128,11 +145,14 @@ class MultiTaskTrainer:
             "average": module_arrays(self.average),
             "optimiser": optimiser_arrays([self.optimiser], self.student),
         }
+        if self.best is not None:
+            parts["best"] = self.best.arrays()
         return {f"{part}/{name}": value for part, found in parts.items() for name, value in found.items()}
 
     def about(self) -> dict[str, Any]:
         """What else belongs to the state."""
-        return {"step": self.step, "config": asdict(self.config), "data": self.lesson.data.sha256}
+        about = {"step": self.step, "config": asdict(self.config), "data": self.lesson.data.sha256}
+        return about if self.best is None else about | {"best": [self.best.step, self.best.score]}
 
     def resume(self, path: Path) -> None:
         """Go on from a file that `run` wrote.
@@ -141,13 +161,15 @@ class MultiTaskTrainer:
             SdrScError: it is damaged, or of other settings or data.
         """
         arrays, about = read_checkpoint(path)
-        wanted = self.about() | {"step": about.get("step")}
+        wanted = self.about() | {name: about.get(name) for name in ("step", "best") if name in about}
         if json.loads(json.dumps(wanted)) != about or not isinstance(about.get("step"), int):
             raise SdrScError(f"{path} is the state of another run; delete it to start again.")
         parts = {
             part: {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith(f"{part}/")}
-            for part in ("student", "average", "optimiser")
+            for part in ("student", "average", "optimiser", "best")
         }
+        if self.best is not None:
+            self._resume_best(path, about, parts["best"])
         load_module(self.student, parts["student"], "weights")
         load_module(self.average, parts["average"], "averaged weights")
         load_optimisers([self.optimiser], self.student, parts["optimiser"])
@@ -157,3 +179,13 @@ class MultiTaskTrainer:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # that the optimiser has made no step
                 self.schedule.step()
+
+    def _resume_best(self, path: Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        found = about.get("best")
+        step, score = found if isinstance(found, list) and len(found) == 2 else (None, None)
+        known = whole_number(step, 0), real_number(score, -1.0)
+        if self.best is None or None in known:
+            raise SdrScError(f"{path} does not say which weights were best; delete it to start again.")
+        if known[0]:
+            load_module(copy.deepcopy(self.average), arrays, "best weights")
+        self.best.set(int(known[0] or 0), float(known[1] or 0.0), arrays)
