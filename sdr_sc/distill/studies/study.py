@@ -36,17 +36,17 @@ class Size:
     """
 
     seeds: tuple[int, ...] = (1, 2, 3)
-    epochs: int = 40
-    decision_epochs: int = 10
-    teacher_steps: int = 6000
+    epochs: int = 20
+    decision_epochs: int = 5
+    teacher_steps: int = 3000
     teacher_epochs: int = 200
     teacher_batch: int = 64
-    views: int = 4
+    views: int = 2
     asked: int = 0
     images: int = 0
     test_images: int = 0
     validation_items: int = 5000
-    teacher_pixels: int = 64
+    teacher_pixels: int = 48
     batch_items: int = 256
 
     @property
@@ -63,7 +63,7 @@ class Size:
 SIZES = {
     "full": Size(),
     "reduced": Size(
-        seeds=(1, 2),
+        seeds=(1,),
         epochs=2,
         decision_epochs=1,
         teacher_steps=60,
