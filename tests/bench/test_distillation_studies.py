@@ -191,23 +191,23 @@ def test_answers_of_another_model_are_measured_again_and_damaged_ones_refused(fo
 def test_two_runs_of_a_seed_meet_the_same_noise(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple] = []
 
-    def answer(_scheme, images, labels, channel, snr_db, k, _numerology, items, seed, cfo_hz, mode):
+    def answer(_scheme, images, labels, channel, snr_db, k, _numerology, items, seed, cfo_hz, _classes, mode):
         asked.append((len(labels), channel, snr_db, k, seed, mode))
         lost = np.arange(len(labels)) < 5
         return SimpleNamespace(found=np.where(lost, -1, labels), right=~lost)
 
     monkeypatch.setattr(study_runs, "run_scheme", answer)
     data = fashion_mnist.load("test").first(12)
-    right = study_runs.send(object(), data, GOOD, 3)  # type: ignore[arg-type]
+    right = study_runs.send(SimpleNamespace(task="classification"), data, GOOD, 3)  # type: ignore[arg-type]
     first, asked = list(asked), []
-    study_runs.send(object(), data, GOOD, 4)  # type: ignore[arg-type]
+    study_runs.send(SimpleNamespace(task="classification"), data, GOOD, 4)  # type: ignore[arg-type]
     assert right.tolist() == [False] * 5 + [True] * 7, "what never arrives is wrong"
     assert [one[0] for one in first] == [12] + [5] * (study_runs.ROUNDS - 1)
     assert len({one[4] for one in first}) == len(first), "each round has its own noise"
     assert not {one[4] for one in first} & {one[4] for one in asked}, "so has each seed"
     assert {one[5] for one in asked} == {FrameMode.NORMAL}
     asked = []
-    study_runs.send(object(), data, AIR, 3)  # type: ignore[arg-type]
+    study_runs.send(SimpleNamespace(task="classification"), data, AIR, 3)  # type: ignore[arg-type]
     assert {one[5] for one in asked} == {FrameMode.ROBUST}, "of normal frames too many are lost below 0 dB"
 
 

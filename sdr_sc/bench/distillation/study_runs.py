@@ -14,7 +14,7 @@ import numpy as np
 from sdr_sc.bench.distillation.points import CFO_HZ, ITEMS_PER_FRAME, ROUNDS
 from sdr_sc.bench.distillation.runs import Run, train_student
 from sdr_sc.data import fashion_mnist
-from sdr_sc.data.dataset import ImageSet
+from sdr_sc.data.dataset import Dataset, ImageSet
 from sdr_sc.data.shifted import shifted
 from sdr_sc.distill.studies.study import Condition, Size, sized_config
 from sdr_sc.documents import read_json
@@ -28,6 +28,7 @@ from sdr_sc.results.rows import git_commit
 from sdr_sc.schemes.learned import ModelScheme
 from sdr_sc.schemes.link import run_scheme
 from sdr_sc.sealed import sealed, unsealed
+from sdr_sc.semantic import weights
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.shown import shown
 
@@ -111,15 +112,28 @@ def outcomes(run: Run, conditions: Sequence[Condition], images: int, git: str) -
     Args:
         images: the first test images alone; 0 for all.
     """
-    data = test_set(images)
-    path = run.weights.with_suffix(f".outcomes{images or ''}.json")
-    about = {"version": VERSION, "model_id": run.contract().model_id, "images": len(data)}
+    return kept_outcomes(run.weights, test_set(images), conditions, run.seed, git, str(images or ""))
+
+
+def kept_outcomes(
+    model: Path, data: Dataset, conditions: Sequence[Condition], seed: int, git: str, part: str = ""
+) -> Outcomes:
+    """Which answers of a model to its first task are right, from the file beside the weights where it has them.
+
+    Args:
+        model: weights file.
+        data: that is sent.
+        seed: of noise and channel.
+        part: in the file's name, where the data are not all.
+    """
+    path = model.with_suffix(f".outcomes{part}.json")
+    about = {"version": VERSION, "model_id": weights.read_contract(model).model_id, "images": len(data)}
     kept = _kept(path, about)
     missing = [condition for condition in conditions if not _is_kept(condition, kept)]
     if missing:
-        scheme = ModelScheme(SemanticEncoder(run.weights), SemanticDecoder(run.weights))
+        scheme = ModelScheme(SemanticEncoder(model), SemanticDecoder(model))
         for condition in missing:
-            right = send(scheme, data, condition, run.seed)
+            right = send(scheme, data, condition, seed)
             kept[str(condition)] = {"right": pack(right), "mode": mode_of(condition).name, "git": git}
             write_whole({path: (json.dumps(sealed({**about, "conditions": kept}), indent=1) + "\n").encode()})
     return {str(condition): unpack(kept[str(condition)]["right"], len(data)) for condition in conditions}
@@ -155,13 +169,14 @@ def mode_of(condition: Condition) -> FrameMode:
     return FrameMode.ROBUST if condition.snr_db < ROBUST_BELOW_DB else FrameMode.NORMAL
 
 
-def send(scheme: ModelScheme, data: ImageSet, condition: Condition, seed: int) -> np.ndarray:
-    """Send all images, those of lost frames again, `ROUNDS` times at most; see `mode_of`.
+def send(scheme: ModelScheme, data: Dataset, condition: Condition, seed: int) -> np.ndarray:
+    """Send all items, those of lost frames again, `ROUNDS` times at most; see `mode_of`.
 
     Returns:
-        bool (images,), which answers are right; an image that never arrived has none.
+        bool (items,), which answers are right; an item that never arrived has none.
     """
-    images = shifted(data.images, condition.pictures)
+    every = np.arange(len(data))
+    items, wanted = shifted(data.items(every), condition.pictures), data.targets(scheme.task, every).astype(np.int64)
     right, waiting = np.zeros(len(data), bool), np.arange(len(data))
     for number in range(ROUNDS):
         if not len(waiting):
@@ -170,8 +185,8 @@ def send(scheme: ModelScheme, data: ImageSet, condition: Condition, seed: int) -
         noise = int(np.random.SeedSequence(words).generate_state(1)[0])
         found = run_scheme(
             scheme,
-            images[waiting],
-            data.labels[waiting],
+            items[waiting],
+            wanted[waiting],
             condition.channel or None,
             condition.snr_db,
             condition.k,
@@ -179,6 +194,7 @@ def send(scheme: ModelScheme, data: ImageSet, condition: Condition, seed: int) -
             ITEMS_PER_FRAME,
             noise,
             CFO_HZ,
+            len(data.names(scheme.task)),
             mode=mode_of(condition),
         )
         right[waiting] = found.right

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.bench_few_texts import few_texts
 from sdr_sc.cli.shared.bench_studies import gain, study
 from sdr_sc.cli.shared.measure import measure_and_print
 from sdr_sc.cli.shared.options import model_option
@@ -27,6 +28,7 @@ def distillation() -> None:
 
 distillation.add_command(study)
 distillation.add_command(gain)
+distillation.add_command(few_texts)
 
 
 def _distillation_options(function: Callable) -> Callable:
