@@ -185,7 +185,7 @@ def ladder_rows(quick: bool, seed: int, log: Log) -> list[Row]:
     At an SNR between two modes the lower one is sent. So the distance of a mode counts from the SNR at which the next
     one takes over, which lies as much higher as their capacities differ.
     """
-    rng, words = np.random.default_rng((seed, 4)), 8 if quick else 60
+    rng, words = np.random.default_rng((seed, 4)), 8 if quick else 100
     rows, worst, count = [], -math.inf, 0
     for snr_db in np.linspace(0.0, 20.0, 3 if quick else 9):
         log(f"ladder of modes, {snr_db:g} dB")

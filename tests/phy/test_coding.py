@@ -84,7 +84,7 @@ def test_lost_codewords_are_as_many_as_published() -> None:
     assert 0.34 < (found != sent).any(axis=1).mean() < 0.61
 
 
-@pytest.mark.parametrize("mode", range(0, len(MODES), 4), ids=[mode.name for mode in MODES[::4]])
+@pytest.mark.parametrize("mode", range(0, len(MODES), 6), ids=[mode.name for mode in MODES[::6]])
 def test_a_mode_works_above_what_it_needs_and_fails_below(mode: int) -> None:
     symbols, words = 160, 10
     bits = MODES[mode].info_bits(symbols)
@@ -99,7 +99,7 @@ def test_a_mode_works_above_what_it_needs_and_fails_below(mode: int) -> None:
     assert right[2.0].all() and not right[-2.0].any()
 
 
-@pytest.mark.parametrize("mode, symbols, snr_db", [(33, 400, 0.0), (77, 300, 9.5)])
+@pytest.mark.parametrize("mode, symbols, snr_db", [(39, 400, 0.0), (119, 300, 9.5)])
 def test_words_that_are_not_tried_could_not_have_been_decoded(
     mode: int, symbols: int, snr_db: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +165,8 @@ def test_information_of_a_bit_and_what_is_carried_over() -> None:
 
 def test_the_ladder_s_rates_rise_in_small_steps_and_its_places_fit_their_bits() -> None:
     steps_db = np.diff([mode.capacity_db for mode in MODES])
-    assert len(MODES) <= 1 << MODE_BITS and steps_db.min() > 0.1 and steps_db.max() < 0.3
+    assert len(MODES) <= 1 << MODE_BITS and steps_db.min() > 0.09 and steps_db.max() < 0.22
+    assert steps_db[np.abs([mode.capacity_db - 9.0 for mode in MODES[:-1]]) < 10.0].max() < 0.13  # up to 20 dB
     assert MODES[0].capacity_db < -7 and MODES[-1].capacity_db > 23
     losses_db = [needed_without_loss_db(mode) - mode.capacity_db for mode in MODES]
     assert min(losses_db) > 0 and max(losses_db) < 0.8  # uniform 1024-QAM alone would lose up to 1.9 dB
@@ -178,7 +179,7 @@ def test_shaped_amplitudes_are_those_of_the_design_and_carry_more() -> None:
         assert shaped == pytest.approx(bit_information(bits, snr_db, symmetric(bits, design(bits, snr_db))), abs=1e-3)
 
 
-@pytest.mark.parametrize("mode, symbols", [(12, 300), (40, 100), (90, 300), (118, 100)])
+@pytest.mark.parametrize("mode, symbols", [(12, 300), (51, 100), (142, 300), (193, 100)])
 def test_modes_between_those_that_were_measured_lose_what_the_table_says(mode: int, symbols: int) -> None:
     rng, words, curve = np.random.default_rng((9, mode)), 60, waterfall(mode, symbols)
     for share in (0.15, 0.85):
@@ -189,7 +190,7 @@ def test_modes_between_those_that_were_measured_lose_what_the_table_says(mode: i
 def test_symbols_of_different_snr_lose_what_their_information_says() -> None:
     """Half of the symbols 6 dB better than the others."""
     rng, words, symbols = np.random.default_rng(10), 60, 512
-    for mode in (46, 88):
+    for mode in (62, 139):
         bits, _ = codeword_of(MODES[mode], symbols)
         code, sent = code_for(bits, symbols, MODES[mode]), rng.integers(0, 2, (words, bits), np.uint8)
         around_db = waterfall(mode, symbols).middle_db + np.where(np.arange(symbols) % 2, 3.0, -3.0)

@@ -32,7 +32,7 @@ TABLE = Path(__file__).with_name("ladder_thresholds.csv")
 """A line for each: symbols of a codeword, place of the mode, distance in dB, width in dB."""
 LENGTHS = (24, 48, 128, 512, 2048)
 GRID_DB = np.arange(-14.0, 34.01, 0.25)
-MEASURED_EVERY = 26
+MEASURED_EVERY = 25
 _WORDS = {24: 120, 48: 120, 128: 120, 512: 120, 2048: 40, 8192: 60}
 _SEED = 6_000_000
 _FIRST_GAP_DB = {24: 1.2, 48: 0.8, 128: 0.7, 512: 0.6, 2048: 0.5, 8192: 0.4}

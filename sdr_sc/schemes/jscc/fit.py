@@ -32,6 +32,7 @@ from sdr_sc.sealed import sidecar, sidecar_line
 SHIPPED = Path(__file__).parents[1] / "tables" / "deepjscc_fashion_mnist.safetensors"
 EPOCHS = 13
 _BATCH, _RATE = 256, 4e-3
+_SHOWN_EVERY = 200  # steps
 _PICTURE_WEIGHT = 5.0  # of the square error, about 0.03, beside the class's loss
 
 
@@ -57,7 +58,9 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, steps, pct_start=0.2)
     ks, order = torch.tensor(K_LIST), torch.empty(0, dtype=torch.int64)
     link.train()
-    for _ in range(steps):
+    for step in range(steps):
+        if step % _SHOWN_EVERY == 0:
+            print(f"step {step} of {steps}", flush=True)
         if len(order) < _BATCH:
             order = torch.randperm(len(images))
         chosen, order = order[:_BATCH], order[_BATCH:]
