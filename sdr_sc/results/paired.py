@@ -9,12 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import Z_95, Row
+
+MOST_ITEMS = 10_000_000
+"""Whose answers a file may keep."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +126,34 @@ def unpack(text: object, images: int) -> np.ndarray:
     if len(raw) != -(-images // 8):
         raise SdrScError(f"the kept answers are not those of {images} images; measure them again.")
     return np.unpackbits(np.frombuffer(raw, np.uint8), count=images).astype(bool)
+
+
+def packed(right: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Right answers by name, as JSON keeps them: ``{"items": ..., "right": ...}`` each.
+
+    >>> unpacked(packed({"a": np.array([True, False])}), "x")["a"].tolist()
+    [True, False]
+    """
+    return {name: {"items": len(one), "right": pack(one)} for name, one in right.items()}
+
+
+def unpacked(kept: object, source: str) -> dict[str, np.ndarray]:
+    """What `packed` packed, from a file; nothing of a file that keeps no answers.
+
+    Args:
+        kept: from JSON.
+        source: what errors call the file.
+
+    Raises:
+        SdrScError: it is no such thing.
+    """
+    found = {} if kept is None else kept
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise SdrScError(f"{source} holds no answers that can be read; measure it again.")
+    result = {}
+    for name, one in found.items():
+        items = whole_number(one.get("items"), 0, MOST_ITEMS)
+        if items is None:
+            raise SdrScError(f"{source} holds no answers that can be read; measure it again.")
+        result[str(name)] = unpack(one.get("right"), items)
+    return result

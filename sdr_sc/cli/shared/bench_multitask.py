@@ -51,6 +51,7 @@ def multitask(
     from sdr_sc.evidence.multitask.rows import Setting
     from sdr_sc.evidence.pictures.asked import bench_asked
     from sdr_sc.evidence.tables import pivot
+    from sdr_sc.results.paired import packed
     from sdr_sc.results.rows import write_json
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.gallery import Gallery
@@ -72,10 +73,14 @@ def multitask(
         others, not ours_only,
     )  # fmt: skip
     asks = QUESTION in {task.name for task in weights.read_contract(model).tasks}
-    measure = bench_asked if asks else bench_multitask
-    rows = measure(setting, quick, lambda what: click.echo(f"measuring: {what}", err=True))
+    kept: dict[str, np.ndarray] = {}
+
+    def log(what: str) -> None:
+        click.echo(f"measuring: {what}", err=True)
+
+    rows = bench_asked(setting, quick, log) if asks else bench_multitask(setting, quick, log, kept)
     click.echo(pivot(rows, "setting"))
     if json_path is not None:
         config = {"model": Path(model).name, "data_set": data_set, "seed": seed, "channel": channel}
-        write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"config": config})
+        write_json(json_path, ["sdr-sc", *sys.argv[1:]], rows, {"config": config, "answers": packed(kept)})
         click.echo(f"wrote {json_path}")

@@ -57,6 +57,11 @@ def prepare(
     """
     if config.validate_every and not {*config.tasks} - {RETRIEVAL, *OF_PICTURES}:
         raise SdrScError("the best weights are chosen by classes, and no task has any; leave out validate_every.")
+    if config.tasks[0] == RETRIEVAL:
+        raise SdrScError(
+            f"the first task is {RETRIEVAL}, whose answers have no names, and frames carry the first one's; give "
+            f"classification,{RETRIEVAL}, with --set class_weight=0 for a student that learns {RETRIEVAL} alone."
+        )
     base = load_dataset(data_set, "train")
     data = load_dataset(JOINT.join((data_set, *config.further)), "train") if config.further else base
     held_out = load_dataset(data_set, "validation")  # before the training: where there is none, no table can be made

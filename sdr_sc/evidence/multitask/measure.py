@@ -33,16 +33,18 @@ from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 from sdr_sc.semantic.tasks.retrieval import recall
 
 Log = Callable[[str], None]
+Share = tuple[str, np.ndarray, np.ndarray | None]
 SNRS_DB, QUICK_ITEMS = (-5.0, 0.0, 5.0, 10.0, 20.0), 400
 TRAIN_ITEMS, QUICK_TRAIN_ITEMS = 20_000, 3_000
 """Whose vectors the rivals' quantiser is made from."""
 
 
-def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
+def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.ndarray] | None = None) -> list[Row]:
     """Quality of every task by SNR and k, with payload and whole frames; the rivals beside.
 
     Args:
         quick: on a part of the items, with the same gallery.
+        kept: gets which items ours answers rightly, by the names of the rows; None where nobody wants to know.
 
     Raises:
         SdrScError: the gallery or the data does not fit the model.
@@ -75,7 +77,10 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
         labels = targets[first].astype(np.int64)
         seen = watch(sender, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel, width)
         outputs = seen.values.astype(np.float32)
-        rows.extend(quality(column, outputs, decoder, targets, gallery, groups))
+        shares = quality(column, outputs, decoder, targets, gallery, groups)
+        rows.extend(share_row(*share) for share in shares)
+        if kept is not None:
+            kept.update({name: right for name, right, _ in shares})
         if wide is not None:
             ids = wide.search(outputs[:, decoder.parts[RETRIEVAL]], max(RECALLS)).ids
             for count in RECALLS:
@@ -96,7 +101,8 @@ def bench_multitask(setting: Setting, quick: bool, log: Log) -> list[Row]:
         for k in setting.k_list:
             outputs = measure(f"{snr_db:g} dB{APART}ours, k={k}", scheme, snr_db, k)
     column = f"{setting.snrs_db[-1]:g} dB{APART}features of another item, k={setting.k_list[-1]}"
-    rows += quality(column, of_other_items(outputs, setting.seed), decoder, targets, gallery, groups)
+    shuffled = quality(column, of_other_items(outputs, setting.seed), decoder, targets, gallery, groups)
+    rows += [share_row(*share) for share in shuffled]
     for spec in decoder.contract.tasks:
         if spec.names and (targets[spec.name] >= 0).any():
             share = prior(setting.train, test, spec.name, places)
@@ -125,9 +131,9 @@ def _pictures(setting: Setting, decoder: SemanticDecoder, entries: np.ndarray) -
 def quality(
     column: str, outputs: np.ndarray, decoder: SemanticDecoder, targets: dict[str, np.ndarray],
     gallery: Gallery | None, groups: np.ndarray | None = None,
-) -> list[Row]:  # fmt: skip
-    """Rows of each task's metric from the decoder's outputs, with intervals over groups of items of one origin."""
-    rows = []
+) -> list[Share]:  # fmt: skip
+    """Each task's metric from the decoder's outputs: arguments of `share_row`, with groups of items of one origin."""
+    found: list[Share] = []
     for spec in decoder.contract.tasks:
         if spec.name not in targets:
             continue
@@ -135,13 +141,12 @@ def quality(
         if spec.name == RETRIEVAL:
             assert gallery is not None
             ids = gallery.search(part, max(RECALLS)).ids
-            found = {first: recall(ids, targets[RETRIEVAL], first) for first in RECALLS}
-            rows += [share_row(f"{column}{APART}R@{first}", right, groups) for first, right in found.items()]
+            for first in RECALLS:
+                found.append((f"{column}{APART}R@{first}", recall(ids, targets[RETRIEVAL], first), groups))
         else:
             task = task_of(spec.name)
             known = targets[spec.name] >= 0  # of a joined set, whose members need not have this task
             if known.any():
                 right = task.right(task.answer(part[known], spec).best, targets[spec.name][known])
-                own = None if groups is None else groups[known]
-                rows.append(share_row(f"{column}{APART}{spec.name}", right, own))
-    return rows
+                found.append((f"{column}{APART}{spec.name}", right, None if groups is None else groups[known]))
+    return found

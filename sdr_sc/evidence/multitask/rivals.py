@@ -190,9 +190,7 @@ def learned_reader(quantised: np.ndarray, wanted: np.ndarray, seed: int) -> Call
     return read
 
 
-def send_messages(
-    levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None = None
-) -> LinkResult:
+def send_messages(levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None = None) -> LinkResult:
     """Messages in frames of `ITEMS_PER_FRAME` items, with the mode that the SNR estimate calls for, or one SNR."""
     plain, numerology = AnyBits(levels), Numerology()
     scheme: Scheme = plain if told_db is None else Told(plain, told_db)  # type: ignore[assignment]
