@@ -7,8 +7,7 @@ through the picture and the noise to the encoder, so that the symbols hold what 
 has an SNR and a k of its own, so that the classifier's batch norm sees what it will see.
 
 Run as ``python -m sdr_sc.schemes.jscc.fit FILE`` it makes a file for the scheme's ``file``, in a quarter of an hour of
-one core. The file that comes with the package is of an earlier training, for the square error alone; run without FILE
-it is replaced.
+one core; without FILE it replaces the one that comes with the package.
 """
 
 from __future__ import annotations
