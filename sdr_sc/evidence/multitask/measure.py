@@ -10,6 +10,9 @@ import numpy as np
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.multitask.controls import Told, of_other_items, picture_gallery, prior
+from sdr_sc.evidence.multitask.linear import NAME as LINEAR
+from sdr_sc.evidence.multitask.linear import LinearRival
+from sdr_sc.evidence.multitask.linear_maps import kind_of
 from sdr_sc.evidence.multitask.rivals import rival_rows
 from sdr_sc.evidence.multitask.rows import (
     BROADCAST_DB,
@@ -37,6 +40,8 @@ Share = tuple[str, np.ndarray, np.ndarray | None]
 SNRS_DB, QUICK_ITEMS = (-5.0, 0.0, 5.0, 10.0, 20.0), 400
 TRAIN_ITEMS, QUICK_TRAIN_ITEMS = 20_000, 3_000
 """Whose vectors the rivals' quantiser is made from."""
+LINEAR_ITEMS = 100_000
+"""Most that the linear rival is fitted on."""
 
 
 def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.ndarray] | None = None) -> list[Row]:
@@ -72,23 +77,25 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
     width = max(part.stop for part in decoder.parts.values())
     rows: list[Row] = []
 
-    def measure(column: str, sender: Scheme, snr_db: float, k: int) -> np.ndarray:
+    def measure(column: str, sender: Scheme, snr_db: float, k: int, without: tuple[str, ...] = ()) -> np.ndarray:
+        """Rows of a point; of tasks ``without``, and with any of pictures, none."""
         log(column.replace(APART, ", "))
         labels = targets[first].astype(np.int64)
         seen = watch(sender, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel, width)
         outputs = seen.values.astype(np.float32)
-        shares = quality(column, outputs, decoder, targets, gallery, groups)
+        asked = {name: wanted for name, wanted in targets.items() if name not in without}
+        shares = quality(column, outputs, decoder, asked, gallery, groups)
         rows.extend(share_row(*share) for share in shares)
         if kept is not None:
             kept.update({name: right for name, right, _ in shares})
-        if wide is not None:
+        if wide is not None and RETRIEVAL not in without:
             ids = wide.search(outputs[:, decoder.parts[RETRIEVAL]], max(RECALLS)).ids
             for count in RECALLS:
                 right = recall(ids, targets[RETRIEVAL], count)
                 rows.append(share_row(f"{column}{APART}R@{count} of {len(wide.names):,}", right, groups))
-        if RECONSTRUCTION in decoder.parts:
+        if RECONSTRUCTION in decoder.parts and RECONSTRUCTION not in without:
             rows.extend(thumbnail_rows(column, decoder, outputs, snr_db, k, items, setting.seed))
-        if pictures is not None:
+        if pictures is not None and RECONSTRUCTION not in without:  # as the student itself sees them
             ids = pictures.search(outputs[:, decoder.parts[RETRIEVAL]], max(RECALLS)).ids
             for count in RECALLS:
                 right = recall(ids, targets[RETRIEVAL], count)
@@ -114,6 +121,14 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
         measure(column, Told(scheme, BROADCAST_DB), snr_db, setting.k_list[-1])
     if not setting.with_rivals:
         return rows
+    if kind_of(setting.train):
+        rival = LinearRival(setting, decoder, QUICK_TRAIN_ITEMS if quick else LINEAR_ITEMS, log)
+        without = (RECONSTRUCTION,) if rival.has_vectors else (RECONSTRUCTION, RETRIEVAL)
+        for snr_db in setting.snrs_db:
+            for k in setting.k_list:
+                measure(f"{snr_db:g} dB{APART}{LINEAR}, k={k}", rival.scheme(snr_db, k), snr_db, k, without)
+        for k in setting.k_list:
+            rows.append(Row(f"{LINEAR}, k={k}{APART}numbers, of {rival.title(k)}", 2.0 * k, "", n=rival.items))
     return rows + rival_rows(setting, decoder, places, targets, QUICK_TRAIN_ITEMS if quick else TRAIN_ITEMS, log)
 
 

@@ -26,7 +26,8 @@ class ResidualQuantiser:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, stages: int, seed: int) -> ResidualQuantiser:
-        """From vectors, float32 (n, dimensions), n at least `WORDS`; by k-means of what each stage leaves.
+        """From vectors, float32 (n, dimensions); by k-means of what each stage leaves. Of fewer than `WORDS`,
+        codewords come several times.
 
         >>> rng = np.random.default_rng(1)
         >>> vectors = rng.normal(size=(2000, 4)).astype(np.float32)
@@ -37,7 +38,7 @@ class ResidualQuantiser:
         """
         rng, rest, books = np.random.default_rng(seed), vectors.astype(np.float32).copy(), []
         for _ in range(stages):
-            book = rest[rng.choice(len(rest), WORDS, replace=False)].copy()
+            book = rest[rng.choice(len(rest), WORDS, replace=len(rest) < WORDS)].copy()
             for _ in range(_ROUNDS):
                 nearest = _distances(rest, book).argmin(axis=1)
                 sums = np.zeros_like(book)
@@ -45,7 +46,8 @@ class ResidualQuantiser:
                 counts = np.bincount(nearest, minlength=WORDS)
                 empty = counts == 0
                 book = sums / np.maximum(counts, 1)[:, None]
-                book[empty] = rest[rng.choice(len(rest), int(empty.sum()), replace=False)]
+                lacking = int(empty.sum())
+                book[empty] = rest[rng.choice(len(rest), lacking, replace=len(rest) < lacking)]
             rest -= book[_distances(rest, book).argmin(axis=1)]
             books.append(book)
         return cls(np.stack(books))
