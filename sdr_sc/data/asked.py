@@ -123,8 +123,35 @@ class AskedSet:
 
         It has to be taken from the training part; ties go to the first answer.
         """
-        counts = np.zeros((len(self.question_texts), len(self.answer_names)), np.int64)
-        np.add.at(counts, (self.question_of, self.answers), 1)
+        return self.pictures_once().asked_items.prior(len(self.answer_names))
+
+
+@dataclass(frozen=True)
+class AskedItems:
+    """What is asked of items, and what is right.
+
+    Attributes:
+        texts: all questions, each once.
+        longest: bytes that a question's slot has room for.
+        question, answer: int64 (items, most), places among these and among the answers' names; -1 where less is asked
+            of an item, or nothing.
+    """
+
+    texts: Texts
+    longest: int
+    question: np.ndarray
+    answer: np.ndarray
+
+    @property
+    def is_asked(self) -> np.ndarray:
+        """bool (items,): whether anything is asked of each."""
+        return (self.question >= 0).any(axis=1)
+
+    def prior(self, answers: int) -> np.ndarray:
+        """As of `AskedSet`, for so many answers."""
+        counts = np.zeros((len(self.texts), answers), np.int64)
+        known = self.question >= 0
+        np.add.at(counts, (self.question[known], self.answer[known]), 1)
         return counts.argmax(axis=1).astype(np.int32)
 
 
@@ -164,24 +191,16 @@ class AskedPictures:
     def item_shape(self) -> tuple[int, ...]:
         return self.asked.item_shape
 
-    @property
-    def question_texts(self) -> Texts:
-        return self.asked.question_texts
-
-    @property
-    def longest(self) -> int:
-        return self.asked.longest
-
     @cached_property
-    def by_picture(self) -> tuple[np.ndarray, np.ndarray]:
-        """Questions and answers of each picture, int64 (pictures, most) each; -1 where a picture has fewer."""
+    def asked_items(self) -> AskedItems:
+        """What is asked of each picture."""
         asked = self.asked
         order = np.argsort(asked.picture_of, kind="stable")
         counts = np.bincount(asked.picture_of, minlength=len(self))
         column = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         found = np.full((2, len(self), int(counts.max(initial=0))), -1, np.int64)
         found[:, asked.picture_of[order], column] = asked.question_of[order], asked.answers[order]
-        return found[0], found[1]
+        return AskedItems(asked.question_texts, asked.longest, found[0], found[1])
 
     def items(self, index: np.ndarray) -> np.ndarray:
         """Pictures by place: uint8 (n, 3, height, width)."""
@@ -191,7 +210,7 @@ class AskedPictures:
         """Answers to all that is asked of each picture, int32 (n, most); -1 where it is less. Errors as of `AskedSet`.
         """
         self.names(task)
-        return self.by_picture[1][index].astype(np.int32)
+        return self.asked_items.answer[index].astype(np.int32)
 
     def names(self, task: str) -> tuple[str, ...]:
         """What the answers are called; errors as for `targets`."""
@@ -201,6 +220,12 @@ class AskedPictures:
 def each_once(data: Dataset) -> Dataset:
     """A data set whose items are all different: of an `AskedSet` its pictures, any other as it is."""
     return data.pictures_once() if isinstance(data, AskedSet) else data
+
+
+def asked_items(data: Dataset) -> AskedItems | None:
+    """What is asked of a data set's items, of an `AskedSet` of its pictures; None where nothing is."""
+    found = getattr(each_once(data), "asked_items", None)
+    return found if isinstance(found, AskedItems) else None
 
 
 def asked_data(data: Dataset, question: str) -> Dataset:

@@ -56,7 +56,7 @@ class Gallery:
 
         Args:
             names: of the entries.
-            entries: int (items,), places among the names; each of them occurs.
+            entries: int (items,), places among the names, each of which occurs; below 0 of items that are none.
             vectors: float32 (items, dimensions), of unit length.
             space: see the attributes.
 
@@ -67,6 +67,7 @@ class Gallery:
         [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
         """
         found, first = np.unique(entries, return_index=True)
+        found, first = found[found >= 0], first[found >= 0]
         if not np.array_equal(found, np.arange(len(names))):
             raise ContractError(
                 f"{len(names)} entries of a gallery, of which {len(found)} have an item; give one each."

@@ -55,7 +55,7 @@ def test_answers_are_one_list_for_all_and_unknown_where_a_member_lacks_the_task(
     assert (pairs[:60] == -1).all() and (pairs[108:] == -1).all()
     assert np.array_equal(entries[pairs[60:108]], entries[60:108]), "a picture and its name are one entry"
     assert np.array_equal(data.groups[pairs[60:108]], data.groups[60:108]) and len(np.unique(data.groups)) == 72
-    assert [round(share, 3) for _, share in data.strata] == [0.6, 0.3, 0.1]
+    assert [round(share, 3) for _, share in data.strata()] == [0.6, 0.3, 0.1]
     with pytest.raises(DataSetError, match="no targets for the task 'question'"):
         data.targets("question", every)
 
@@ -66,7 +66,7 @@ def test_one_members_items_have_the_answers_of_all() -> None:
     assert names.targets("retrieval", np.arange(12)).tolist() == list(range(60, 72))
     assert names.targets("classification", np.arange(3)).tolist() == [3, 4, 5]
     assert names.sha256 != whole.sha256 != joined("train").sha256 == whole.training_sha256 == names.training_sha256
-    assert [round(share, 3) for _, share in names.strata] == [1.0]
+    assert [round(share, 3) for _, share in names.strata()] == [1.0]
 
 
 def test_vectors_of_members_are_gathered() -> None:
@@ -83,7 +83,7 @@ def test_vectors_of_members_are_gathered() -> None:
         (f"{SPEC}+nothing", "'nothing' is unknown; join names such as"),
         (f"{SPEC}+{toy_texts.NAME}", "a member is named twice"),
         (f"{SPEC},only=dogs", "no member 'dogs'; use one of toy_texts, toy_named_pictures, toy_named_pictures_names"),
-        (f"{SPEC},size=3", "option 'size=3' is unknown; use only=MEMBER"),
+        (f"{SPEC},size=3", "option 'size=3' is unknown; use only=MEMBER and side=PIXELS, each once"),
     ],
 )
 def test_what_cannot_be_joined_is_said_in_one_sentence(spec: str, match: str) -> None:

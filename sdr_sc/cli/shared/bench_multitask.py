@@ -40,10 +40,12 @@ def multitask(
 ) -> None:  # fmt: skip
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
 
-    A gallery has the entries of the data set's test part; its size belongs to every R@k.
+    A gallery has the entries of the data set's test part; its size belongs to every R@k. Of joined sets one member's
+    items are measured with ',only=MEMBER'; where that asks questions, all that it asks of each picture is asked.
     """
     import numpy as np
 
+    from sdr_sc.data.asked import asked_items
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.distill.multitask.joined_vectors import check_one_space, vectors_for
     from sdr_sc.distill.multitask.vectors import TeacherVectors
@@ -72,7 +74,9 @@ def multitask(
         Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
         others, not ours_only,
     )  # fmt: skip
-    asks = QUESTION in {task.name for task in weights.read_contract(model).tasks}
+    tasks, asked = [task.name for task in weights.read_contract(model).tasks], asked_items(setting.test)
+    all_asked = QUESTION in tasks and asked is not None and bool(asked.is_asked.all())
+    asks = all_asked or tasks[0] == QUESTION
     kept: dict[str, np.ndarray] = {}
 
     def log(what: str) -> None:

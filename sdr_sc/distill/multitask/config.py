@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.data.joint.joined import TOGETHER
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
 
@@ -35,10 +36,14 @@ class MultiTaskConfig:
         contrast_temperature: of the latter.
         alignment_weight: of the distance between a picture and its name, see `sdr_sc.distill.multitask.objective`.
         hint_weight: of what the encoder's vector says of a picture teacher's.
+        question_weight: of the questions' cross entropy, over those that are asked in the batch.
         question_width: numbers of the vector that questions are asked of.
         questions_a_picture: that are asked of each one in a step.
-        reconstruction_weight: of the mean square error of thumbnails.
+        reconstruction_weight: of the mean square error of thumbnails, over the pictures in the batch.
+        kind_weight: of the cross entropy of telling pictures, which have thumbnails, from texts, which have none.
         soft_weight: of the soft labels of a probe of the teacher's vectors, beside ``class_weight``; see ``labels``.
+        text_share, picture_share, asked_share, name_share: of a batch of a joined set, see
+            `sdr_sc.data.joint.joined.TOGETHER`; they count against each other, and a kind of 0 is left out.
         smoothing: of labels.
         dropout: of the encoder's vector.
         word_dropout: share of a text's words that a step leaves out.
@@ -73,10 +78,16 @@ class MultiTaskConfig:
     contrast_temperature: float = 0.07
     alignment_weight: float = 0.5
     hint_weight: float = 1.0
+    question_weight: float = 1.5
     question_width: int = 64
     questions_a_picture: int = 6
     reconstruction_weight: float = 10.0
     soft_weight: float = 1.0
+    kind_weight: float = 0.2
+    text_share: float = TOGETHER["texts"]
+    picture_share: float = TOGETHER["pictures"]
+    asked_share: float = TOGETHER["asked"]
+    name_share: float = TOGETHER["names"]
     smoothing: float = 0.05
     dropout: float = 0.1
     word_dropout: float = 0.0
@@ -101,6 +112,12 @@ class MultiTaskConfig:
             raise SdrScError("dropout, word_dropout and smoothing are shares; give numbers below 1.")
         if not self.snr_min_db < self.snr_max_db:
             raise SdrScError(f"SNRs of {self.snr_min_db:g} to {self.snr_max_db:g} dB do not rise.")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of a batch of a joined set, by kind."""
+        return {"texts": self.text_share, "pictures": self.picture_share,
+                "asked": self.asked_share, "names": self.name_share}  # fmt: skip
 
     def with_settings(self, settings: Sequence[str]) -> MultiTaskConfig:
         """With other numbers, each given as ``name=number``.

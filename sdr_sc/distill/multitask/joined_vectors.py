@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.data.joint.joined import JoinedSet, Member
+from sdr_sc.data.joint.joined import RETRIEVAL, JoinedSet, Member
 from sdr_sc.distill.multitask.vectors import TeacherVectors
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
@@ -36,10 +36,10 @@ def vectors_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np
     """Vectors of a part's items: of a picture's name those of the picture.
 
     Args:
-        files: of one space; of each of the members of a `JoinedSet` one.
+        files: of one space; of each of the members of a `JoinedSet` one, but for pictures that have no names.
 
     Returns:
-        float32 (items, dimensions), of unit length.
+        float32 (items, dimensions), of unit length; 0 of pictures without names that no file is of.
 
     Raises:
         SdrScError: a file is missing, or is of other data.
@@ -47,7 +47,13 @@ def vectors_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np
     check_one_space(files)
     if not isinstance(data, JoinedSet):
         return _file_of(data, part, files).of(part, data.sha256)
-    return data.of_members([_file_of(one.data, part, files).of(part, one.data.sha256) for one in data.members])
+
+    def of_member(member: Member) -> np.ndarray:
+        if member.kind == "pictures" and RETRIEVAL not in member.data.tasks:
+            return _if_known(member, part, files)
+        return _file_of(member.data, part, files).of(part, member.data.sha256)
+
+    return data.of_members([of_member(member) for member in data.members])
 
 
 def hints_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np.ndarray:
@@ -56,13 +62,15 @@ def hints_for(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> np.n
     if not isinstance(data, JoinedSet):
         return _file_of(data, part, files).of(part, data.sha256)
 
-    def of_member(member: Member) -> np.ndarray:
-        known = [one for one in files if one.data_sha256.get(part) == member.data.sha256]
-        if member.kind == "pictures" and known:
-            return known[0].of(part, member.data.sha256)
-        return np.zeros((len(member.data), files[0].dimensions), np.float32)
+    return data.of_members([_if_known(member, part, files) for member in data.members])
 
-    return data.of_members([of_member(member) for member in data.members])
+
+def _if_known(member: Member, part: str, files: Sequence[TeacherVectors]) -> np.ndarray:
+    """Vectors of a member's pictures; 0 of texts, and where no file is of it."""
+    known = [one for one in files if one.data_sha256.get(part) == member.data.sha256]
+    if member.kind == "pictures" and known:
+        return known[0].of(part, member.data.sha256)
+    return np.zeros((len(member.data), files[0].dimensions), np.float32)
 
 
 def _file_of(data: Dataset, part: str, files: Sequence[TeacherVectors]) -> TeacherVectors:

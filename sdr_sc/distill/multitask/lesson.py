@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdr_sc.data.asked import each_once
+from sdr_sc.data.asked import asked_items, each_once
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.data.joint.joined import JoinedSet
+from sdr_sc.data.joint.joined import TOGETHER, JoinedSet
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.objective import RETRIEVAL, Batch
 from sdr_sc.distill.multitask.picture_tasks import OF_PICTURES, AskedOf, picture_spec, picture_targets
@@ -26,7 +26,7 @@ from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
 from sdr_sc.semantic.tasks.question import QUESTION
 
 UNKNOWN = -1
-_VIEWS = ViewPolicy(shift=2)
+_VIEWS, _ASKED_VIEWS = ViewPolicy(shift=2), ViewPolicy(shift=2, flip=False)
 
 
 class Inputs:
@@ -35,10 +35,11 @@ class Inputs:
     Args:
         modality: of the items.
         items: uint8 (n, ...).
+        is_asked: bool (n,), which are pictures that questions are asked of; None where none are.
     """
 
-    def __init__(self, modality: Modality, items: np.ndarray) -> None:
-        self._modality, self._items = modality, items
+    def __init__(self, modality: Modality, items: np.ndarray, is_asked: np.ndarray | None = None) -> None:
+        self._modality, self._items, self._is_asked = modality, items, is_asked
         self._numbers: np.ndarray | None = None
         if isinstance(modality, ImageTextModality):
             self._numbers = modality.tokens(items).astype(np.int32)
@@ -50,17 +51,26 @@ class Inputs:
         return len(self._items)
 
     def of(self, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Of some items: float32; pictures of things, which those of `JoinedSet` are, flipped and moved at random."""
+        """Of some items: float32; pictures of things, which those of `JoinedSet` are, flipped and moved at random, but
+        those that questions are asked of moved alone: an answer may depend on left and right."""
         modality = self._modality
         if modality.name == "text" and self._numbers is not None:
             return torch.from_numpy(self._numbers[chosen].astype(np.float32))
         items = torch.from_numpy(self._items[chosen])
         if isinstance(modality, ImageTextModality):
             assert self._numbers is not None
-            shown = modality.augment(items, rng, _VIEWS).numpy()
+            shown = self._views(items, chosen, rng).numpy()
             rows = self._row[chosen][~modality.are_pictures(shown)]
             return torch.from_numpy(modality.laid_out(shown, self._numbers[rows].astype(np.float32)))
         return modality.training_input(items)
+
+    def _views(self, items: Tensor, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
+        if self._is_asked is None:
+            return self._modality.augment(items, rng, _VIEWS)
+        asked, found = torch.from_numpy(self._is_asked[chosen]), torch.empty_like(items)
+        for which, policy in ((~asked, _VIEWS), (asked, _ASKED_VIEWS)):
+            found[which] = self._modality.augment(items[which], rng, policy)
+        return found
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Lesson:
         base: the training part without these, by which the contract names answers.
         inputs: what the encoder sees of all items.
         targets: int64 (items,) by classification task, `UNKNOWN` where it is not used.
-        vectors: float32 (items, dimensions), the teacher's; None without one.
+        vectors: float32 (items, dimensions), the teacher's, 0 of items that it has none of; None without one.
         modality: of the items, with its parameters.
         specs: the tasks as the contract will have them.
         entries: int64 (items,), alike for items of one entry of the task `RETRIEVAL`; None without it.
@@ -108,7 +118,7 @@ class Lesson:
 
         Args:
             data, base: see the attributes; without further sets they are the same.
-            vectors: float32 (items, dimensions), of unit length; needed where `RETRIEVAL` is one of the tasks.
+            vectors: float32 (items, dimensions), of unit length or 0; needed where `RETRIEVAL` is one of the tasks.
             hints, soft: see the attributes.
 
         Raises:
@@ -134,7 +144,7 @@ class Lesson:
                     entries = torch.from_numpy(np.asarray(data.targets(task, everything), np.int64))
                 continue
             if task in OF_PICTURES:
-                specs.append(picture_spec(task, data, spec.shape, spec.name, config.question_width))
+                specs.append(picture_spec(task, base, spec.shape, spec.name, config.question_width))
                 continue
             names = tuple(base.names(task))
             targets[task] = torch.from_numpy(labelled_targets(data, task, len(names), config))
@@ -143,14 +153,16 @@ class Lesson:
             raise SdrScError("a number of labels is of a task with classes, and there is none; leave it out.")
         if config.word_dropout and data.modality != "text":
             raise SdrScError(f"word_dropout is of texts, and these items are of {data.modality}; leave it out.")
+        asked = asked_items(data)
+        inputs = Inputs(modality_of(spec), items, None if asked is None else asked.is_asked)
         return cls(
-            data, base, Inputs(modality_of(spec), items), targets, _tensor(vectors), spec, tuple(specs), entries,
-            _tensor(hints), AskedOf.of(data) if QUESTION in config.tasks else None,
+            data, base, inputs, targets, _tensor(vectors), spec, tuple(specs), entries, _tensor(hints),
+            AskedOf.of(data, len(base.names(QUESTION))) if QUESTION in config.tasks else None,
             {task: torch.from_numpy(np.asarray(rows, np.float32)) for task, rows in (soft or {}).items()},
             _learned(targets) if config.labels and vectors is None and hints is None else None, config.word_dropout,
         )  # fmt: skip
 
-    def sampler(self, batch_items: int, seed: int) -> Sampler:
+    def sampler(self, batch_items: int, seed: int, shares: Mapping[str, float] = TOGETHER) -> Sampler:
         """Of the items of a training step: of a `JoinedSet` the shares of its kinds, with the names of pictures; where
         some items alone teach, of these."""
         if self.learned is not None:
@@ -158,7 +170,7 @@ class Lesson:
         if not isinstance(self.data, JoinedSet):
             return Sampler([(np.arange(len(self.data)), 1.0)], None, batch_items, seed)
         names = self.data.names_of_items if any(one.kind == "names" for one in self.data.members) else None
-        return Sampler(self.data.strata, names, batch_items, seed)
+        return Sampler(self.data.strata(shares), names, batch_items, seed)
 
     def batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
         """Of some items."""

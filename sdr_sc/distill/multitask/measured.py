@@ -13,6 +13,7 @@ from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.multitask.objective import RETRIEVAL, MultiTaskStudent
 from sdr_sc.distill.multitask.picture_tasks import PictureTargets, picture_scores
 from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.networks.heads import TaskOutputs
 from sdr_sc.semantic.networks.symbols import normalise_prefix, pad_symbols
 from sdr_sc.semantic.specs import TaskSpec
 from sdr_sc.semantic.tasks.base import task_of
@@ -41,18 +42,17 @@ def scores(
         student: in evaluation mode.
         inputs: what the encoder sees.
         targets: int (items,) by task; of `RETRIEVAL` places in the gallery.
-        specs: the tasks, in the order of the decoder's outputs.
+        specs: the tasks, in the order of the decoder's heads.
         gallery: for `RETRIEVAL`, whose score is R@5; None where it is not to be measured.
         estimate_noise: power of the channel estimate's error over the noise power.
         weight: of each item in the mean; None for one weight. Items without a target do not count.
         pictures: targets of tasks of pictures, which are not in ``targets``.
     """
     generator = torch.Generator().manual_seed(seed)
-    ends = np.cumsum([0, *(task_of(spec.name).outputs(spec) for spec in specs)]).tolist()
-    parts = {spec.name: slice(start, stop) for spec, start, stop in zip(specs, ends, ends[1:], strict=False)}
+    names = [spec.name for spec in specs]
     found = {spec.name: np.zeros((len(snrs_db), len(k_list))) for spec in specs}
     counts = np.ones(len(inputs)) if weight is None else weight
-    shares = {task: np.where(ids >= 0, counts, 0.0) for task, ids in targets.items()}
+    known = {task: ids >= 0 for task, ids in targets.items()}
     pooled = torch.cat([student.encoder.pooled(part) for part in inputs.split(_BATCH)])
     for row, snr_db in enumerate(snrs_db):
         snr = torch.full((len(inputs),), float(snr_db))
@@ -60,21 +60,19 @@ def scores(
         for column, k in enumerate(k_list):
             received, *_ = lmmse_channel(normalise_prefix(symbols, k), snr, generator, 0.0, None, estimate_noise)
             padded, fraction = pad_symbols(received, symbols.shape[1])
-            seen = student.decoder(padded, snr, fraction)
-            for task_name, score in picture_scores(student.question, pictures, seen, parts).items():
+            seen = TaskOutputs(student.decoder, names, student.decoder.shared(padded, snr, fraction))
+            for task_name, score in picture_scores(student.question, pictures, seen, counts).items():
                 found[task_name][row, column] = score
-            outputs = seen.numpy()
-            for spec, start, stop in zip(specs, ends, ends[1:], strict=False):
-                if spec.name not in targets:
+            for spec in specs:
+                if spec.name not in targets or (spec.name == RETRIEVAL and gallery is None):
                     continue
-                wanted = targets[spec.name]
+                here = known[spec.name]
+                outputs, wanted = seen.of(spec.name, torch.from_numpy(here)).numpy(), targets[spec.name][here]
                 if spec.name == RETRIEVAL:
-                    if gallery is not None:
-                        ids = gallery.search(outputs[:, start:stop], RECALL_FIRST).ids
-                        right = (ids == wanted[:, None]).any(axis=1)
-                        found[spec.name][row, column] = np.average(right, weights=shares[spec.name])
-                    continue
-                task = task_of(spec.name)
-                best = task.answer(outputs[:, start:stop], spec).best
-                found[spec.name][row, column] = np.average(task.score(best, wanted), weights=shares[spec.name])
+                    assert gallery is not None
+                    right = (gallery.search(outputs, RECALL_FIRST).ids == wanted[:, None]).any(axis=1)
+                else:
+                    task = task_of(spec.name)
+                    right = task.score(task.answer(outputs, spec).best, wanted)
+                found[spec.name][row, column] = np.average(right, weights=counts[here])
     return found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from sdr_sc.distill.channel import lmmse_channel
 from sdr_sc.distill.multitask.config import MultiTaskConfig, vector_share
 from sdr_sc.distill.multitask.picture_tasks import PictureTargets, picture_losses
 from sdr_sc.semantic.losses import label_loss
-from sdr_sc.semantic.networks.heads import MultiTaskDecoder
+from sdr_sc.semantic.networks.heads import MultiTaskDecoder, TaskOutputs
 from sdr_sc.semantic.networks.question import QuestionNetwork
 from sdr_sc.semantic.networks.registry import make_encoder
 from sdr_sc.semantic.networks.symbols import normalise_prefixes
@@ -57,7 +58,8 @@ class Batch:
     Attributes:
         inputs: float32, what the encoder sees.
         targets: int64 (items,) by classification task, -1 where it is not used.
-        vectors: float32 (items, dimensions), the teacher's, of unit length; None without a teacher.
+        vectors: float32 (items, dimensions), the teacher's, of unit length, or 0 where it has none; None without a
+            teacher.
         entries: int64 (items,), alike for items of one entry; None where each is of its own.
         hints: float32 (items, dimensions), of unit length or 0; see `Lesson`.
         is_text: bool (items,), which are texts where others are pictures; None where all are of one kind.
@@ -79,14 +81,14 @@ def losses(
     student: MultiTaskStudent,
     batch: Batch,
     config: MultiTaskConfig,
-    parts: dict[str, slice],
+    tasks: Sequence[str],
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Terms of the loss, weighted as they count, and their sum ``loss``.
+    """Terms of the loss, weighted as they count, and their sum ``loss``. Each is over the items that have its target.
 
     Args:
-        parts: which of the decoder's outputs are those of each task.
+        tasks: names, in the order of the decoder's heads.
         rng: of the prefixes.
         generator: of SNR, fading and noise.
     """
@@ -102,32 +104,35 @@ def losses(
     )
     k = torch.tensor(k_list).repeat_interleave(items)
     kept = (torch.arange(k_max) < k.unsqueeze(1)).unsqueeze(2)
-    outputs = student.decoder(received * kept, received_snr_db, k / k_max).unflatten(0, (len(k_list), items))
+    shared = student.decoder.shared(received * kept, received_snr_db, k / k_max)
+    outputs = TaskOutputs(student.decoder, tasks, shared.unflatten(0, (len(k_list), items)))
     found: dict[str, Tensor] = {}
     for task, targets in batch.targets.items():
         known = targets >= 0
         if bool(known.any()):
-            term = label_loss(outputs[:, known, parts[task]], targets[known], config.smoothing)
+            term = label_loss(outputs.of(task, known), targets[known], config.smoothing)
             found[task] = config.class_weight * term.mean() * known.float().mean()
     for task, wanted in batch.soft.items():
-        log_probabilities = torch.log_softmax(outputs[..., parts[task]], dim=2)
+        log_probabilities = torch.log_softmax(outputs.of(task), dim=2)
         term = -(wanted * log_probabilities).sum(dim=2).mean()
         found[f"{task}, soft"] = config.class_weight * config.soft_weight * term
-    if batch.vectors is not None and RETRIEVAL in parts:
+    if batch.vectors is not None and RETRIEVAL in tasks:
+        known = batch.vectors.square().sum(dim=1) > 0
         share = torch.tensor([vector_share(one) for one in k_list])
-        vectors, temperature = outputs[..., parts[RETRIEVAL]], config.contrast_temperature
-        cosine, contrast = vector_losses(vectors, batch.vectors, temperature, batch.entries)
+        vectors, temperature = outputs.of(RETRIEVAL, known), config.contrast_temperature
+        entries = None if batch.entries is None else batch.entries[known]
+        cosine, contrast = vector_losses(vectors, batch.vectors[known], temperature, entries)
         found["cosine"] = config.cosine_weight * (share * cosine).mean()
         found["contrast"] = config.contrast_weight * (share * contrast).mean()
-        if batch.is_text is not None and batch.entries is not None and config.alignment_weight:
-            apart = alignment(vectors, batch.entries, batch.is_text, temperature)
+        if batch.is_text is not None and entries is not None and config.alignment_weight:
+            apart = alignment(vectors, entries, batch.is_text[known], temperature)
             found["alignment"] = config.alignment_weight * (share * apart).mean()
     if batch.hints is not None and student.hint is not None and config.hint_weight:
         seen = batch.hints.square().sum(dim=1) > 0
         if bool(seen.any()):
             guess = nn.functional.normalize(student.hint(pooled[seen]), dim=1)
             found["hint"] = config.hint_weight * (1.0 - (guess * batch.hints[seen]).sum(dim=1)).mean()
-    found |= picture_losses(student.question, batch.pictures, outputs, k_list, config, parts, generator)
+    found |= picture_losses(student.question, batch.pictures, outputs, k_list, config, generator)
     found["loss"] = torch.stack(list(found.values())).sum()
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.data.joint.joined import JOINT
+from sdr_sc.data.joint.joined import with_further
 from sdr_sc.distill.multitask.best import held_out_accuracy
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.few_labels import soft_labels
@@ -63,7 +63,7 @@ def prepare(
             f"classification,{RETRIEVAL}, with --set class_weight=0 for a student that learns {RETRIEVAL} alone."
         )
     base = load_dataset(data_set, "train")
-    data = load_dataset(JOINT.join((data_set, *config.further)), "train") if config.further else base
+    data = load_dataset(with_further(data_set, config.further), "train") if config.further else base
     held_out = load_dataset(data_set, "validation")  # before the training: where there is none, no table can be made
     teacher = check_one_space(vectors) if vectors else "none"
     own, of_held_out, soft = None, None, {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from sdr_sc.data.asked import each_once
 from sdr_sc.data.dataset import Dataset
-from sdr_sc.data.joint.joined import JoinedSet
+from sdr_sc.data.joint.joined import TOGETHER, JoinedSet
 from sdr_sc.distill.export.finish import float_tensors
 from sdr_sc.distill.multitask.card import card
 from sdr_sc.distill.multitask.measured import RECALL_FIRST, scores
@@ -48,9 +49,10 @@ def cam_table(trainer: MultiTaskTrainer, held_out: Dataset, vectors: np.ndarray 
     if vectors is not None and RETRIEVAL in targets:
         gallery = Gallery.of_entries(held_out.names(RETRIEVAL), targets[RETRIEVAL], vectors, "held out")
     grid = np.arange(np.ceil(config.snr_min_db), config.snr_max_db + 0.5)
+    pictures = picture_targets(specs, trainer.lesson.modality, inputs, held_out)
     found = scores(
         trainer.average.eval(), inputs, targets, specs, gallery, config.k_list, list(grid), config.estimate_noise,
-        config.seed, item_weights(held_out), picture_targets(specs, trainer.lesson.modality, inputs, held_out),
+        config.seed, item_weights(held_out, config.shares), pictures,
     )  # fmt: skip
     rounded = {
         name: tuple(tuple(round(float(one), 6 if name == RECONSTRUCTION else 4) for one in row) for row in rows)
@@ -72,12 +74,12 @@ def _kept(trainer: MultiTaskTrainer) -> dict[str, int]:
     return {} if trainer.best is None else {"best_step": trainer.best.step}
 
 
-def item_weights(data: Dataset) -> np.ndarray | None:
+def item_weights(data: Dataset, shares: Mapping[str, float] = TOGETHER) -> np.ndarray | None:
     """Of items of several kinds, so that each kind counts by its share in training; None where all are of one."""
     if not isinstance(data, JoinedSet):
         return None
     found = np.zeros(len(data))
-    for places, share in data.strata:
+    for places, share in data.strata(shares):
         found[places] = share / len(places)
     return found
 

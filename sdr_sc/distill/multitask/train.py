@@ -56,16 +56,13 @@ class MultiTaskTrainer:
                 raise ValueError("the best weights are to be kept, and nothing says which are")
             self.best = BestWeights(quality, config.validate_every)
         outputs = tuple(task_of(spec.name).outputs(spec) for spec in lesson.specs)
-        ends = np.cumsum([0, *outputs]).tolist()
-        self.parts = {
-            spec.name: slice(start, stop) for spec, start, stop in zip(lesson.specs, ends, ends[1:], strict=False)
-        }
+        self.tasks = tuple(spec.name for spec in lesson.specs)
         hints = 0 if lesson.hints is None else lesson.hints.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             answers = sum(len(spec.names) for spec in lesson.specs if spec.name == QUESTION)
             self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape), hints, answers)
-        self.sampler = lesson.sampler(config.batch_items, config.seed)
+        self.sampler = lesson.sampler(config.batch_items, config.seed, config.shares)
         self.average = copy.deepcopy(self.student)
         tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]
         taken = {id(one) for one in tables}
@@ -121,7 +118,7 @@ class MultiTaskTrainer:
         batch = self.lesson.batch(self.sampler.chosen(self.step), rng)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(seeds[2].generate_state(1)[0]))  # of dropout
-            found = losses(self.student, batch, self.config, self.parts, rng, generator)
+            found = losses(self.student, batch, self.config, self.tasks, rng, generator)
         self.optimiser.zero_grad(set_to_none=True)
         found["loss"].backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), _CLIP)

@@ -31,6 +31,7 @@ from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts, wire_id
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.semantic.inference import SemanticDecoder
+from sdr_sc.semantic.tasks.base import task_of
 
 NAME = "linear analog"
 CHOSEN_AT_DB = 10.0
@@ -154,7 +155,7 @@ class LinearRival:
         self._classes = {
             spec.name: train.targets(spec.name, places).astype(np.int64)
             for spec in self._specs
-            if spec.names and spec.name in train.tasks
+            if spec.names and spec.name in train.tasks and task_of(spec.name).needs != "question"
         }
         self._vectors = None
         if self.has_vectors:

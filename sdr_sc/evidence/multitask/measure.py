@@ -45,7 +45,8 @@ LINEAR_ITEMS = 100_000
 
 
 def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.ndarray] | None = None) -> list[Row]:
-    """Quality of every task by SNR and k, with payload and whole frames; the rivals beside.
+    """Quality of every task by SNR and k, with payload and whole frames; the rivals beside. Questions are measured by
+    `sdr_sc.evidence.pictures.asked.bench_asked`, and items that have no other answers are left out here.
 
     Args:
         quick: on a part of the items, with the same gallery.
@@ -61,15 +62,21 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
         raise SdrScError("the gallery has other entries than the data set's test part; give the one that goes with it.")
     if gallery is not None and RETRIEVAL in decoder.parts:  # of a joined set's one member its own entries alone
         occurring = np.unique(test.targets(RETRIEVAL, np.arange(len(test))))
+        occurring = occurring[occurring >= 0]
         gallery = gallery.some(occurring)
         setting = replace(setting, gallery=gallery)
-    drawn = np.random.default_rng(setting.seed).permutation(len(test))[: QUICK_ITEMS if quick else None]
-    places = np.sort(drawn)  # neighbours may be alike, as glosses of one file of nouns
+    first = next(iter(decoder.parts))
+    known = np.flatnonzero(test.targets(first, np.arange(len(test))) >= 0)  # others are asked, see `bench_asked`
+    drawn = np.random.default_rng(setting.seed).permutation(len(known))[: QUICK_ITEMS if quick else None]
+    places = known[np.sort(drawn)]  # neighbours may be alike, as glosses of one file of nouns
     items = test.items(places)
-    targets = {name: test.targets(name, places) for name in decoder.parts if not task_of(name).of_items}
+    targets = {
+        name: test.targets(name, places)
+        for name in decoder.parts
+        if not (task_of(name).of_items or task_of(name).needs == "question")
+    }
     if RETRIEVAL in targets and gallery is not None:
         targets[RETRIEVAL] = np.searchsorted(occurring, targets[RETRIEVAL])
-    first = next(iter(decoder.parts))
     origins = np.asarray(getattr(test, "groups", ()), np.int64)
     groups = origins[places] if len(origins) else None
     pictures = _pictures(setting, decoder, occurring) if gallery is not None else None
@@ -111,7 +118,7 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
     shuffled = quality(column, of_other_items(outputs, setting.seed), decoder, targets, gallery, groups)
     rows += [share_row(*share) for share in shuffled]
     for spec in decoder.contract.tasks:
-        if spec.names and (targets[spec.name] >= 0).any():
+        if spec.name in targets and spec.names and (targets[spec.name] >= 0).any():
             share = prior(setting.train, test, spec.name, places)
             rows.append(
                 Row(f"nothing sent, the most frequent answer{APART}{spec.name}", 100 * share, "%", n=len(places))

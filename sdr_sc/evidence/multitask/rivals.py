@@ -110,7 +110,8 @@ def _messages(
         return found
     gallery, part = setting.gallery, decoder.parts[RETRIEVAL]
     entries = gallery.search(outputs[:, part], 1).best
-    _, first = np.unique(test.targets(RETRIEVAL, np.arange(len(test))), return_index=True)  # an item of each entry
+    every, first = np.unique(test.targets(RETRIEVAL, np.arange(len(test))), return_index=True)  # an item of each entry
+    first = first[every >= 0]
     known = test.targets(spec.name, first)  # of each entry that occurs, as the receiver's gallery may say
     of_entry = task.right(known[entries].astype(np.int64), targets[spec.name])
     own = {spec.name: of_entry, "R@1": entries == targets[RETRIEVAL]}

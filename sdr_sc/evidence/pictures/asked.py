@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.data.asked import AskedPictures, each_once
+from sdr_sc.data.asked import AskedItems, asked_items, each_once
+from sdr_sc.data.dataset import Dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.multitask.measure import QUICK_ITEMS, Log
 from sdr_sc.evidence.multitask.rivals import send_messages
@@ -27,7 +28,7 @@ PRIOR = "the question alone"
 
 @dataclass(frozen=True)
 class Asked:
-    """All that is asked of some pictures.
+    """All that is asked of some items, of which others may not be asked anything.
 
     Attributes:
         questions: the model's question network.
@@ -44,22 +45,22 @@ class Asked:
     pictures: int
 
     @classmethod
-    def of(cls, model: str, data: object, places: np.ndarray) -> Asked:
+    def of(cls, model: str, data: Dataset, places: np.ndarray) -> Asked:
         """Of pictures of a data set.
 
         Raises:
             SdrScError: it asks no questions, or has other answers than the model.
         """
-        questions = Questions(model)
+        questions, found = Questions(model), asked_items(data)
         names = questions.contract.task(QUESTION).names
-        if not isinstance(data, AskedPictures) or data.names(QUESTION) != names:
+        if found is None or data.names(QUESTION) != names:
             raise SdrScError(
                 f"model {questions.contract.name!r} answers questions with {len(names)} answers, and the data set asks "
                 "none that have these; give the data set that it was made for."
             )
-        question, answer = (part[places] for part in data.by_picture)
+        question, answer = found.question[places], found.answer[places]
         picture, column = np.nonzero(question >= 0)
-        tokens = question_tokens(list(data.question_texts))
+        tokens = question_tokens(list(found.texts))
         return cls(questions, tokens, picture, question[picture, column], answer[picture, column], len(places))
 
     def right(self, received: np.ndarray) -> np.ndarray:
@@ -95,12 +96,13 @@ class Asked:
         controls = ((QUESTION, received), (f"{QUESTION}, {OTHER}", received[order]), (f"{QUESTION}, {UNSEEN}", nothing))
         return [self.row(f"{column}{APART}{name}", self.right(values)) for name, values in controls]
 
-    def prior(self, by_question: np.ndarray) -> Row:
+    def prior(self, train: AskedItems) -> Row:
         """The share that is right by the question alone.
 
         Args:
-            by_question: int (questions,), the answer to each, see `sdr_sc.data.asked.AskedSet.prior`.
+            train: what the training part asks, the same questions in the same order.
         """
+        by_question = train.prior(len(self.questions.contract.task(QUESTION).names))
         return self.row(f"{PRIOR}{APART}{QUESTION}", by_question[self.question] == self.answer)
 
 
@@ -124,7 +126,9 @@ def bench_asked(setting: Setting, quick: bool, log: Log) -> list[Row]:
     scheme = ModelScheme(SemanticEncoder(setting.model), own)
     width = max(part.stop for part in decoder.parts.values())
     labels, order = np.zeros(len(places), np.int64), displaced(len(places), setting.seed)
-    rows = [asked.prior(setting.train.prior())]  # type: ignore[attr-defined]
+    train = asked_items(setting.train)
+    assert train is not None
+    rows = [asked.prior(train)]
     for snr_db in setting.snrs_db:
         for k in setting.k_list:
             column = f"{snr_db:g} dB{APART}ours, k={k}"

@@ -89,6 +89,15 @@ class Modality:
         return None
 
     @classmethod
+    def pictures(cls, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The pictures among items, uint8 (n, *shape).
+
+        Returns:
+            bool (n,), which are pictures; and these, uint8 (pictures, [3,] height, width), None where there are none.
+        """
+        return np.zeros(len(items), bool), None
+
+    @classmethod
     def text(cls, item: np.ndarray) -> str:
         """An item in a few words, which are shown where there is no `thumbnail`; here its first bytes.
 

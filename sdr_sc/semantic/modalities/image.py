@@ -52,6 +52,11 @@ class ImageModality(Modality):
         """The image itself."""
         return item
 
+    @classmethod
+    def pictures(cls, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """All of them."""
+        return np.ones(len(items), bool), items
+
     def network_input(self, items: np.ndarray) -> np.ndarray:
         planes = items if items.ndim == 4 else items[:, None]
         return self._normalised.take(planes, mode="clip")  # 'raise' would check each of them

@@ -125,6 +125,14 @@ class ImageTextModality(Modality):
         return planes_of(item[None])[0] if is_picture else None
 
     @classmethod
+    def pictures(cls, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Those whose slots say so."""
+        if items.ndim != 2 or not side_of(items.shape[1]):
+            return super().pictures(items)
+        which = cls.are_pictures(items)
+        return which, planes_of(items[which]) if which.any() else None
+
+    @classmethod
     def text(cls, item: np.ndarray) -> str:
         """The text, if it is one."""
         return TextModality.text(item[1:]) if item.ndim == 1 and item[0] == TEXT else super().text(item)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +44,42 @@ class MultiTaskDecoder(nn.Module):
         """As `Encoder.adamw_modules`: the heads, and FiLM's layers."""
         return [*self.heads, *self.film.modules()]
 
-    def forward(self, symbols: Tensor, snr_db: Tensor, fraction: Tensor) -> Tensor:
+    def shared(self, symbols: Tensor, snr_db: Tensor, fraction: Tensor) -> Tensor:
+        """What every head sees: float32 (items, width + received)."""
         received = torch.cat((symbols.flatten(1), fraction.unsqueeze(1)), dim=1)
         x = torch.relu(self.film(self.first(received), snr_db))
-        x = torch.cat((torch.relu(x + self.second(x)), received), dim=1)
+        return torch.cat((torch.relu(x + self.second(x)), received), dim=1)
+
+    def forward(self, symbols: Tensor, snr_db: Tensor, fraction: Tensor) -> Tensor:
+        x = self.shared(symbols, snr_db, fraction)
         return torch.cat([head(x) for head in self.heads], dim=1)
+
+
+@dataclass(frozen=True)
+class TaskOutputs:
+    """Outputs of a decoder's tasks, made for the items that are asked for: in training most items lack targets of some.
+
+    Attributes:
+        decoder: whose heads are those of the tasks.
+        tasks: their names, in the decoder's order.
+        shared: float32 (..., items, width + received), see `MultiTaskDecoder.shared`.
+    """
+
+    decoder: MultiTaskDecoder
+    tasks: Sequence[str]
+    shared: Tensor
+
+    def of(self, task: str, chosen: Tensor | None = None) -> Tensor:
+        """A task's outputs, float32 (..., chosen, outputs).
+
+        Args:
+            chosen: bool (items,) or places; None for all items.
+        """
+        shared = self.shared if chosen is None else self.shared[..., chosen, :]
+        return self.decoder.heads[self.tasks.index(task)](shared)
+
+    def last(self, task: str) -> Tensor:
+        """The last one of a task's outputs of all items, float32 (..., items)."""
+        head = self.decoder.heads[self.tasks.index(task)]
+        assert isinstance(head, nn.Linear)
+        return nn.functional.linear(self.shared, head.weight[-1:], head.bias[-1:]).squeeze(-1)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from sdr_sc.semantic.contract import ModelContract
     from sdr_sc.semantic.specs import ModalitySpec, TaskSpec
 
-LOST, NOT_A_NUMBER, REJECTED = -1, -2, -3
-"""In place of an answer's id: nothing of the item arrived; something did, and the model gave no number for it; or its
-confidence stayed too low for an answer ("I do not know")."""
+LOST, NOT_A_NUMBER, REJECTED, NO_ANSWER = -1, -2, -3, -4
+"""In place of an answer's id: nothing of the item arrived; something did, and the model gave no number for it; its
+confidence stayed too low for an answer ("I do not know"); or the item has no answer to this task, as a text has no
+thumbnail."""
 LARGEST_WIRE_ID = 15
 
 
@@ -29,7 +30,8 @@ class TaskAnswer:
     """Answers to some items.
 
     Attributes:
-        ids: int64 (n, top), best first: places among the task's names; `LOST` or `NOT_A_NUMBER` where there is none.
+        ids: int64 (n, top), best first: places among the task's names; `LOST`, `NOT_A_NUMBER` or `NO_ANSWER` where
+            there is none.
         confidence: float32 (n,), the probability of the first; 0 where there is none.
         each: float32 (n, top), the probability of each answer, where a task gives several; None otherwise.
         pictures: uint8 (n, [3,] height, width) of a task that answers with pictures, whose ids are 0 where there is

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sdr_sc.data.composed import area_shares
-from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, Task, TaskAnswer, register_task
+from sdr_sc.data.joint.slots import side_of
+from sdr_sc.semantic.tasks.base import LOST, NO_ANSWER, NOT_A_NUMBER, Task, TaskAnswer, register_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +22,9 @@ RECONSTRUCTION = "reconstruction"
 LARGEST_SIDE = 16
 LEAST_ERROR = 1e-6
 """Mean square error that counts as none: of rounding to 8 bits it is 1.3e-6. So no PSNR exceeds 60 dB."""
-_LOST_LEVEL = 0.5
+LOST_LEVEL = 0.5
+WITH_THUMBNAILS = ("image", "image_text")
+"""Modalities that this task is for."""
 
 
 @register_task
@@ -29,6 +33,9 @@ class Reconstruction(Task):
 
     Its score is 1 minus the mean square error from the item's `thumbnails`, and its metric the peak signal-to-noise
     ratio in dB of the mean error. A lost item counts as a picture of medium grey.
+
+    Where items are pictures or texts, one more output says which this one is, above 0 for a picture: a text has no
+    thumbnail, and its answer is `NO_ANSWER`. A picture that is taken for a text counts as a lost one.
     """
 
     name, wire_id, metric, unit, of_items = RECONSTRUCTION, 4, "PSNR", "dB", True
@@ -46,10 +53,11 @@ class Reconstruction(Task):
     def answer(self, output: np.ndarray, spec: TaskSpec, top: int = 1) -> TaskAnswer:
         """The pictures; of items without one, black, and an id below 0."""
         lost, faulty = np.isnan(output).any(axis=1), np.isinf(output).any(axis=1)
-        gone = lost | faulty
-        values = np.where(gone[:, None], 0.0, np.clip(output, 0.0, 1.0))
+        pixels = math.prod(spec.shape)
+        is_text = (output[:, pixels:] <= 0.0).any(axis=1)  # none where all items are pictures
+        ids = np.where(faulty, NOT_A_NUMBER, np.where(lost, LOST, np.where(is_text, NO_ANSWER, 0))).astype(np.int64)
+        values = np.where(ids[:, None] < 0, 0.0, np.clip(output[:, :pixels], 0.0, 1.0))
         pictures = np.rint(255.0 * values).astype(np.uint8).reshape(len(output), *spec.shape)
-        ids = np.where(faulty, NOT_A_NUMBER, np.where(lost, LOST, 0)).astype(np.int64)
         return TaskAnswer(ids[:, None], np.zeros(len(output), np.float32), pictures=pictures)
 
     def score_pictures(self, answer: TaskAnswer, items: np.ndarray) -> np.ndarray:
@@ -63,7 +71,7 @@ class Reconstruction(Task):
         shape = answer.pictures.shape[1:]
         values = answer.pictures.reshape(len(items), -1).astype(np.float32) / 255.0
         known = answer.ids[:, :1] >= 0
-        return 1.0 - np.square(np.where(known, values, _LOST_LEVEL) - thumbnails(items, shape)).mean(axis=1)
+        return 1.0 - np.square(np.where(known, values, LOST_LEVEL) - thumbnails(items, shape)).mean(axis=1)
 
     def figure(self, score: np.ndarray | float) -> np.ndarray:
         """PSNR, dB, of pixels from 0 to 1.
@@ -74,14 +82,33 @@ class Reconstruction(Task):
         return -10.0 * np.log10(np.maximum(1.0 - np.asarray(score, np.float64), LEAST_ERROR))
 
     def refusal(self, spec: TaskSpec, modality: ModalitySpec) -> str:
-        if modality.name != "image":
+        if modality.name not in WITH_THUMBNAILS:
             return f"the task {self.name}, which is of pictures, for {modality.name}s"
-        if tuple(spec.shape) != thumbnail_shape(modality.shape) or spec.outputs != int(np.prod(spec.shape)):
+        wanted = thumbnail_shape(picture_shape(modality.name, modality.shape))
+        outputs = thumbnail_outputs(modality.name, wanted)
+        if tuple(spec.shape) != wanted or spec.outputs != outputs:
             return (
                 f"thumbnails of shape {list(spec.shape)} and {spec.outputs} values, where those of its items are "
-                f"{list(thumbnail_shape(modality.shape))}"
+                f"{list(wanted)}, of {outputs}"
             )
         return ""
+
+
+def picture_shape(modality: str, item_shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape of the pictures among items of a modality of `WITH_THUMBNAILS`.
+
+    >>> picture_shape("image", (28, 28)), picture_shape("image_text", (3073,))
+    ((28, 28), (3, 32, 32))
+    """
+    if modality == "image":
+        return tuple(item_shape)
+    side = side_of(item_shape[0]) if len(item_shape) == 1 else 0
+    return 3, side, side
+
+
+def thumbnail_outputs(modality: str, shape: Sequence[int]) -> int:
+    """A decoder's outputs for thumbnails of a shape: the pixels, and where items may be texts one for which it is."""
+    return math.prod(shape) + (modality == "image_text")
 
 
 def thumbnail_shape(item_shape: Sequence[int]) -> tuple[int, ...]:
