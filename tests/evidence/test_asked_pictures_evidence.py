@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import toy_pictures
+import toy_texts
 from click.testing import CliRunner
 
 from sdr_sc.cli.shared.bench_multitask import multitask
@@ -51,7 +52,7 @@ def test_the_thumbnail_is_of_the_picture_that_was_sent(rows: dict[str, Row]) -> 
 
 def test_another_data_set_is_refused_and_the_command_takes_it(model: str) -> None:
     with pytest.raises(SdrScError, match="answers questions with 5 answers, and the data set asks none that have"):
-        Asked.of(model, toy_pictures.load("test"), np.arange(3))
+        Asked.of(model, toy_texts.load("test"), np.arange(3))
     options = ["--data-set", toy_pictures.NAME, "--snr-db", "15", "--k", "4", "--quick"]
     done = CliRunner().invoke(multitask, [model, *options])
     assert done.exit_code == 0 and "reconstruction, of another picture: PSNR" in done.output, done.output

@@ -50,7 +50,7 @@ def load(split: Split) -> AskedSet:
     columns = np.array(rows).T
     return AskedSet(
         pictures, columns[0], Texts.of(QUESTIONS), columns[1], columns[2], ANSWERS, LONGEST, NAME, split,
-        split[0] * 64, "t" * 64,
+        f"p{split[0]}" * 32, "pt" * 32,
     )  # fmt: skip
 
 

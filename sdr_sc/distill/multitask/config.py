@@ -83,7 +83,7 @@ class MultiTaskConfig:
     questions_a_picture: int = 6
     reconstruction_weight: float = 10.0
     soft_weight: float = 1.0
-    kind_weight: float = 0.2
+    kind_weight: float = 1.0
     text_share: float = TOGETHER["texts"]
     picture_share: float = TOGETHER["pictures"]
     asked_share: float = TOGETHER["asked"]

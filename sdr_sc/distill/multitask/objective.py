@@ -116,16 +116,17 @@ def losses(
         log_probabilities = torch.log_softmax(outputs.of(task), dim=2)
         term = -(wanted * log_probabilities).sum(dim=2).mean()
         found[f"{task}, soft"] = config.class_weight * config.soft_weight * term
-    if batch.vectors is not None and RETRIEVAL in tasks:
-        known = batch.vectors.square().sum(dim=1) > 0
+    has_vector = None if batch.vectors is None else batch.vectors.square().sum(dim=1) > 0
+    if has_vector is not None and RETRIEVAL in tasks and bool(has_vector.any()):
+        assert batch.vectors is not None
         share = torch.tensor([vector_share(one) for one in k_list])
-        vectors, temperature = outputs.of(RETRIEVAL, known), config.contrast_temperature
-        entries = None if batch.entries is None else batch.entries[known]
-        cosine, contrast = vector_losses(vectors, batch.vectors[known], temperature, entries)
+        vectors, temperature = outputs.of(RETRIEVAL, has_vector), config.contrast_temperature
+        entries = None if batch.entries is None else batch.entries[has_vector]
+        cosine, contrast = vector_losses(vectors, batch.vectors[has_vector], temperature, entries)
         found["cosine"] = config.cosine_weight * (share * cosine).mean()
         found["contrast"] = config.contrast_weight * (share * contrast).mean()
         if batch.is_text is not None and entries is not None and config.alignment_weight:
-            apart = alignment(vectors, entries, batch.is_text[known], temperature)
+            apart = alignment(vectors, entries, batch.is_text[has_vector], temperature)
             found["alignment"] = config.alignment_weight * (share * apart).mean()
     if batch.hints is not None and student.hint is not None and config.hint_weight:
         seen = batch.hints.square().sum(dim=1) > 0
