@@ -9,20 +9,20 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded
 from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
-from sdr_sc.data.asked import AskedSet, asked_data
+from sdr_sc.data.asked import OWN_QUESTION, QUESTION, AskedSet, asked_data
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
+from sdr_sc.data.own_questions import items_asked
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import LAST_ITEM
-from sdr_sc.link.frames.frame_news import task_targets_meta, truth_meta
-from sdr_sc.link.frames.frame_record import NOT_KNOWN
+from sdr_sc.link.frames.frame_news import questions_meta, task_targets_meta, truth_meta
 from sdr_sc.link.parameters import require_text
 from sdr_sc.semantic.asked_tasks import task_names
 from sdr_sc.semantic.tasks.base import task_of
 
 ITEM_ID = pmt.intern("item_id")
 _NOTHING = np.empty(0, np.uint8)
-_TRUTH = pmt.intern("truth")
+_TRUTH, _QUESTIONS = pmt.intern("truth"), pmt.intern("questions")
 _TOGETHER = 64  # items in a PDU
 _LAST_ITEM = pmt.intern(LAST_ITEM)
 
@@ -40,6 +40,8 @@ class item_source(gr.sync_block):
     Message output ``truth``: before items leave, PDUs of at most 64 of them: their bytes, with ``item_id`` and
     ``label``, the target of the data set's first task, for the task sink; before these, for each further task, a PDU of
     ``item_id``, ``task`` and ``target``. The transmitter knows nothing of it.
+    Message output ``questions``: where each item is asked a question of its own, PDUs of ``item_id`` and ``questions``
+    before those of the items, for the semantic decoder, the recorder and the task sink.
 
     Args:
         data_set: a name or a path, see `sdr_sc.data.catalogue.load_dataset`.
@@ -49,7 +51,9 @@ class item_source(gr.sync_block):
         tasks: names of further tasks whose targets are published, with commas between; '' for the first one alone. Of
             ``reconstruction`` the target is the item itself, which is published anyway.
         question: of a data set that asks questions, the one that the pictures sent are asked; '' for all its pictures,
-            each once, of which then no answer is known.
+            each once, of which then no answer is known; ``*`` for all its pictures, each of which is asked one of the
+            questions that the set asks of it, drawn by the seed. Of joined sets all items are sent, and those that
+            nothing is asked of have no right answer.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -77,10 +81,14 @@ class item_source(gr.sync_block):
         self._shown = data.modality, data.item_shape
         self.item_bytes = int(np.prod(data.item_shape))
         self._items = np.ascontiguousarray(data.items(everything), np.uint8).reshape(-1, self.item_bytes)
-        labels = data.targets(task, everything)
-        self._labels = labels if labels.ndim == 1 else np.full(len(data), NOT_KNOWN, np.int32)
+        asked = items_asked(data, question, seed)
+        self._questions = asked.texts if question == OWN_QUESTION else None
+        self._labels = asked.answer if task == QUESTION else data.targets(task, everything)
         listed = [name for name in task_names(tasks) if name != task and not task_of(name).of_items]
-        self._targets = {name: data.targets(name, everything) for name in listed}
+        self._targets = {name: data.targets(name, everything) for name in listed if name != QUESTION}
+        if QUESTION in listed:
+            data.names(QUESTION)  # refuses a set that asks none
+            self._targets[QUESTION] = asked.answer
         for name, targets in self._targets.items():
             if targets.ndim != 1:
                 raise BlockError(f"item source: task {name!r} has no single number as target; leave it out of tasks.")
@@ -89,7 +97,8 @@ class item_source(gr.sync_block):
         self._total = items
         self._sent = 0
         self.set_output_multiple(self.item_bytes)
-        self.message_port_register_out(_TRUTH)
+        for port in (_TRUTH, _QUESTIONS):
+            self.message_port_register_out(port)
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
@@ -110,10 +119,14 @@ class item_source(gr.sync_block):
         self._sent += count
         if self._sent == self._total:
             self.add_item_tag(0, first + (count - 1) * size, _LAST_ITEM, pmt.PMT_T)
-            leave_listeners(self, "truth")  # they go on after this block
+            for port in ("truth", "questions"):
+                leave_listeners(self, port)  # they go on after this block
         return count * size
 
     def _publish(self, places: np.ndarray, items: np.ndarray) -> None:
+        if self._questions is not None:
+            meta = questions_meta(self._ids[places], [self._questions[place] for place in places])
+            self.message_port_pub(_QUESTIONS, make_pdu(meta, _NOTHING))
         for name, targets in self._targets.items():
             meta = task_targets_meta(self._ids[places], name, targets[places])
             self.message_port_pub(_TRUTH, make_pdu(meta, _NOTHING))

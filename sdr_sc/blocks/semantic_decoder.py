@@ -14,9 +14,12 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
+from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError, ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
 from sdr_sc.link.frames.decodable import noise_variances, refusal, too_far_behind
+from sdr_sc.link.frames.frame_news import read_news
+from sdr_sc.link.frames.frame_questions import FrameQuestions
 from sdr_sc.link.frames.task_answers import answers_meta
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
 from sdr_sc.link.parameters import require, require_number, require_text
@@ -25,6 +28,7 @@ from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.cam import first_rounds
+from sdr_sc.semantic.questions import question_tokens
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
 
 if TYPE_CHECKING:
@@ -42,7 +46,8 @@ class semantic_decoder(gr.basic_block):
     """Answers the task for each item of a frame, by the model that the frame's header names.
 
     Message input ``frames``: PDUs of the OFDM receiver. Message input ``sent`` (optional): PDUs of the semantic
-    encoder, of which only the end counts, for refinement.
+    encoder, of which the end counts for refinement; with the question ``*`` also those of the item source's port
+    ``questions``, or of another block that says what is asked of which item.
     Message output ``answers``: PDUs of int32 ids among the task's names (of a classification the classes), -1 for a
     lost item, -2 where the model gives no number; with ``confidence`` (float32 vector), ``frame_num``, ``k``,
     ``n_items``, ``task``, ``snr_db``, ``cfo_hz`` and ``inference_ms``. A frame made for a model or a task that is not
@@ -67,7 +72,9 @@ class semantic_decoder(gr.basic_block):
         tasks: names of further tasks to answer, with commas between; '' for the model's first one alone.
         gallery: file of the entries that the task ``retrieval`` searches; '' for the one beside the model, named as
             it is and ending in ``.gallery``, where that task is asked for.
-        question: that each item is asked, where the task ``question`` is asked for or is the model's first one.
+        question: that each item is asked, where the task ``question`` is asked for or is the model's first one; ``*``
+            where each is asked one of its own, which comes at the port ``sent``: a frame waits for it, for 2 s at most,
+            and an item that is asked nothing, or of which nobody says what, gets -4 in place of an answer.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -104,11 +111,20 @@ class semantic_decoder(gr.basic_block):
             contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"), question)
             for name, contract in zip(self._models(), contracts, strict=True)
         }
+        self._own: FrameQuestions[tuple[dict[str, Any], np.ndarray]] | None = None
+        if any(asked.asks_own for asked in self.asked.values()):
+            self._own = FrameQuestions()
+        self.refused = Refused(self)
         require_number("semantic decoder", reject_below=reject_below)
         if not 0.0 <= reject_below <= 1.0:
             raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")
         trigger = check_trigger("semantic decoder", refine)
         self.refine = trigger != TRIGGERS[0]
+        if self.refine and self._own is not None:
+            raise BlockError(
+                f"semantic decoder: question is {question!r} and refine {refine!r}: items are not asked questions of "
+                "their own with refinement; set refine to 'none', or give one question."
+            )
         if self.refine and any(asked.names for asked in self.asked.values()):
             raise BlockError(
                 f"semantic decoder: tasks is {tasks!r} and refine {refine!r}: further tasks are not answered with "
@@ -165,7 +181,7 @@ class semantic_decoder(gr.basic_block):
     def start(self) -> bool:
         self.load()
         self._stopped.clear()
-        if self._receivers and not self._watching:
+        if (self._receivers or self._own is not None) and not self._watching:
             self._watching = True
             threading.Thread(target=self._watch, name="semantic_decoder", daemon=True).start()
         return True
@@ -188,7 +204,6 @@ class semantic_decoder(gr.basic_block):
         if pmt.eq(message, _SETTLE):
             self._settle_all()
             return
-        began = time.perf_counter()
         meta, data = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
         reason = refusal(meta, data, self.contracts)
@@ -198,6 +213,26 @@ class semantic_decoder(gr.basic_block):
         if too_far_behind(self.to_basic_block().nmsgs(_FRAMES), meta["n_items"]):
             self._leave_out()
             return
+        if self._own is None:
+            self._answer(meta, data)
+            return
+        self._own.received(meta["frame_num"], meta["n_items"], (meta, data), time.monotonic())
+        self._answer_known()
+
+    def _answer_known(self) -> None:
+        """Answer the frames of which it is known what their items are asked, or that have waited for it long enough."""
+        assert self._own is not None
+        for (meta, data), texts in self._own.known(time.monotonic()):
+            if texts is None and self._own.frames_unasked == 1:
+                self.logger.warn(
+                    f"nobody says what the items of frame {meta['frame_num']} are asked, so they get no answers to "
+                    "questions: connect ports 'questions' of the item source and 'sent' of the encoder to port 'sent' "
+                    "of the decoder"
+                )
+            self._answer(meta, data, texts or ("",) * meta["n_items"])
+
+    def _answer(self, meta: dict[str, Any], data: np.ndarray, texts: tuple[str, ...] | None = None) -> None:
+        began = time.perf_counter()
         decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
         self.frames_without_items += int(new == 0)
         self.refined_symbols += len(data) - new
@@ -210,9 +245,9 @@ class semantic_decoder(gr.basic_block):
             part = ReceivedPart(part.features.reshape(shape), part.noise_variance.reshape(shape), snr_db)
             erased = np.isinf(part.noise_variance)
             outputs = decoder.outputs(part.features, snr_db, erased, strict=False)
-            found = decoder.answered(outputs, part.features, snr_db, erased, part.noise_variance)
-            others = self.asked[meta["model_id"]].answers(outputs)
-            if found.best.min() == NOT_A_NUMBER:
+            found = decoder.answered(outputs, part.features, snr_db, erased, part.noise_variance, texts)
+            others = self.asked[meta["model_id"]].answers(outputs, texts)
+            if (found.best == NOT_A_NUMBER).any():
                 self._note_fault(decoder, int((found.best == NOT_A_NUMBER).sum()))
             meta["inference_ms"] = 1e3 * (time.perf_counter() - began)
         receiver = self._receivers.get(meta["model_id"])
@@ -243,10 +278,23 @@ class semantic_decoder(gr.basic_block):
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:
-        """The encoder says that no more frames come: nothing more can be asked for, after those that wait here."""
-        meta, _ = read_pdu(message, "sent")
-        if is_end(meta):
-            self.settle()
+        """The encoder says that no more frames come: nothing more can be asked for, after those that wait here; or
+        which items a frame has; or the source what they are asked."""
+        if self._own is None:
+            if is_end(read_pdu(message, "sent")[0]):
+                self.settle()
+            return
+        with self.refused.messages():
+            meta, data = read_pdu(message, "sent")
+            if is_end(meta):
+                self._own.end()
+            for kind, news in () if is_end(meta) else read_news(meta, data, "sent"):
+                if kind == "questions":
+                    question_tokens([text for text in news[0].texts if text])
+                    self._own.asked(*news)
+                elif kind == "sent":
+                    self._own.sent(*news)
+        self._answer_known()
 
     def settle(self) -> None:
         """Answer what is open as it is, after the frames that wait; may be called in any thread."""
@@ -258,6 +306,9 @@ class semantic_decoder(gr.basic_block):
         return sum(one.items_open for one in self._receivers.values())
 
     def _settle_all(self) -> None:
+        if self._own is not None:
+            self._answer_known()
+            return
         for receiver in self._receivers.values():
             self._publish_settled(receiver.close())
         if self._latest is not None:
@@ -266,6 +317,8 @@ class semantic_decoder(gr.basic_block):
     @guarded_thread
     def _watch(self) -> None:
         while not self._stopped.wait(_TICK_S):
+            if self._own is not None and len(self._own):
+                self.settle()
             if time.monotonic() - self._heard_s > IDLE_S and self.items_open:
                 self._heard_s = time.monotonic()
                 self.settle()

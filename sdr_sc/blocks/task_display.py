@@ -14,6 +14,7 @@ from sdr_sc.blocks.qt.answer_table import AnswerTable
 from sdr_sc.blocks.qt.shared import Bridge, Pace, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
+from sdr_sc.data.asked import OWN_QUESTION
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.task_answers import answers_of, targets_of
 from sdr_sc.link.parameters import fits_shape, require, require_text
@@ -117,7 +118,7 @@ class task_display(gr.basic_block):
 
     def _answers(self, meta: dict[str, Any]) -> tuple[tuple[ShownAnswer, ...], np.ndarray | None]:
         """What each task answers of the first item, the model's first one before the others; and the picture of a task
-        that answers with one."""
+        that answers with one, if the item has any."""
         count = len(meta["label"])
         first, *others = self._asked.all_names
         own = TaskAnswer(np.asarray(meta["answer"])[:, None], np.asarray(meta["confidence"]))
@@ -128,7 +129,7 @@ class task_display(gr.basic_block):
                 continue
             one, target = found[task], targets.get(task, targets_of(meta, task, count))
             if one.pictures is not None:
-                picture = one.pictures[0]
+                picture = one.pictures[0] if one.best[0] >= 0 else None
                 continue
             sure = (one.confidence[:1] if one.each is None else one.each[0]).tolist()
             shown.append(shown_answer(task, self._asked.answer_names(task), one.ids[0], sure, int(target[0])))
@@ -141,9 +142,12 @@ class task_display(gr.basic_block):
             self._sent.setText("what was sent is not known here")
         else:
             show_item(self._sent, display_of(str(meta.get("modality", self._modality))), item, _PICTURE_PIXELS)
-        if picture is not None:
+        if picture is None:
+            self._arrived.clear()
+        else:
             show_item(self._arrived, display_of("image"), picture, _PICTURE_PIXELS)
-        asked = f"asked: {self._question}   " if self._question else ""
+        question = str(meta.get("question", "" if self._question == OWN_QUESTION else self._question))
+        asked = f"asked: {question}   " if question else ""
         self._link.setText(f"{asked}{meta['k']} symbols, {meta['snr_db']:.1f} dB")
         self._table.show_answers(shown)
         self.updates += 1

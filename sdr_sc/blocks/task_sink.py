@@ -37,15 +37,16 @@ class task_sink(gr.basic_block):
     Message input ``answers``: PDUs of the semantic decoder, with answers to further tasks, if it gives them. Message
     input ``sent``: PDUs of the semantic encoder, or ``told`` of the SigMF source, which are of many frames; may stay
     open with ``without_truth``.
-    Message input ``truth``: PDUs of the item source (items, their labels, and their targets of further tasks) and of
-    the simulated channel (the SNR that it set). From another host both come on one way, so either input takes what the
-    other takes.
+    Message input ``truth``: PDUs of the item source (items, their labels, their targets of further tasks, and what they
+    are asked) and of the simulated channel (the SNR that it set). From another host both come on one way, so either
+    input takes what the other takes.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
-    ``confidence``, the answers and targets of further tasks as `sdr_sc.link.frames.task_answers` writes them, and
-    ``modality`` and ``item_shape`` where the source says them. Message outputs ``snr_history`` (complex: SNR set, SNR
-    estimated) and ``k_history`` (float): PDUs of the latest frames, for plots. Message output ``quality``: a few times
-    a second a PDU of the share of right answers over the latest items, float32, percent, lost items among them: a
-    number for each figure of each task, whose names are in ``figures`` with commas between; ``frames`` have settled.
+    ``confidence``, the answers and targets of further tasks as `sdr_sc.link.frames.task_answers` writes them,
+    ``modality`` and ``item_shape`` where the source says them, and ``question``, what the first item is asked, where
+    each is asked one of its own. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history``
+    (float): PDUs of the latest frames, for plots. Message output ``quality``: a few times a second a PDU of the share
+    of right answers over the latest items, float32, percent, lost items among them: a number for each figure of each
+    task, whose names are in ``figures`` with commas between; ``frames`` have settled.
 
     Messages at ``sent`` and ``truth`` may come from another host: those that make no sense are counted and end nothing.
 
@@ -276,6 +277,8 @@ class task_sink(gr.basic_block):
             **answers_meta(record.more),
             **targets_meta(record.targets),
         }
+        if record.questions:
+            meta["question"] = record.questions[0]
         if self._modality:
             meta |= {"modality": self._modality, "item_shape": np.array(self._item_shape, np.int32)}
         self.message_port_pub(_RESULTS, make_pdu(meta, record.items.ravel()))

@@ -15,7 +15,8 @@ from sdr_sc.data.texts import Texts, clean_text
 from sdr_sc.errors import DataSetError
 from sdr_sc.shown import shown
 
-QUESTION = "question"
+QUESTION, OWN_QUESTION = "question", "*"
+"""Name of the task, and what stands in place of a question where each item is asked one of its own: it has no word."""
 
 
 @dataclass(frozen=True)
@@ -229,16 +230,26 @@ def asked_items(data: Dataset) -> AskedItems | None:
 
 
 def asked_data(data: Dataset, question: str) -> Dataset:
-    """What is sent where every item is asked one question: of an `AskedSet` the pictures that it asks it of, or with ''
-    all of them, each once; of any other set, which asks nothing, its items.
+    """What is sent where items are asked a question, see `sdr_sc.data.own_questions.items_asked`: of an `AskedSet` the
+    pictures that it asks this question of, or with '' and `OWN_QUESTION` all of them, each once; of any other set its
+    items.
 
     Raises:
         DataSetError: the set does not ask this question, or any.
     """
+    is_one = question not in ("", OWN_QUESTION)
     if isinstance(data, AskedSet):
-        return data.asking(question) if question else data.pictures_once()
-    if question:
+        return data.asking(question) if is_one else data.pictures_once()
+    asked = asked_items(data)
+    if question and asked is None:
         raise DataSetError(
             f"data set {data.name} asks no questions, and {shown(repr(question), 80)} is given; leave the question out."
         )
+    if asked is not None and is_one:
+        wanted = clean_text(question).casefold()
+        if all(text.casefold() != wanted for text in asked.texts):
+            raise DataSetError(
+                f"data set {data.name} does not ask {shown(repr(question), 80)} of any of its items; ask what it asks, "
+                f"such as {shown(repr(asked.texts[0]), 80)}."
+            )
     return data

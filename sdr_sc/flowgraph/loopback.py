@@ -34,6 +34,7 @@ class Accounting:
         items_not_a_number: for which the model gave no number: neither answered nor lost.
         frames_without_items: sent beside these, with refinements alone; refinements_delivered: received of them.
         items_rejected: that the receiver was not sure of: neither answered nor lost.
+        items_unasked: that arrived, and that nothing was asked of: neither answered nor lost.
         items_labelled: whose label is known; only these can be right.
         faults: sentences on what makes the run an error although its results are whole.
         receiver: the receiver's counters.
@@ -64,6 +65,7 @@ class Accounting:
     hint: str = ""
     frames_behind: int = 0
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    items_unasked: int = 0
 
     def raise_if_faulty(self) -> None:
         """Raise `FlowgraphError` with the first fault, if there is any; when the results are written."""
@@ -100,7 +102,7 @@ class Accounting:
             (self.answers_unknown == 0, "there are answers to frames that were not sent"),
             (
                 self.items_answered + self.items_lost + self.items_not_a_number + self.items_rejected
-                == self.items_sent,
+                == self.items_sent - self.items_unasked,
                 "items are neither answered nor lost",
             ),
         )
@@ -109,8 +111,9 @@ class Accounting:
     def to_dict(self) -> dict[str, Any]:
         """For ``summary.json``."""
         counts = {name: value for name, value in vars(self).items()}
-        if not self.tasks:
-            del counts["tasks"]
+        for name in ("tasks", "items_unasked"):
+            if not counts[name]:
+                del counts[name]
         return {
             **counts,
             "lost_causes": self.lost_causes,
@@ -146,6 +149,7 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         hint=" ".join(hint.text for hint in hints_of(tb)),
         frames_behind=tb.decoder.frames_behind,
         tasks=record.counts().get("tasks", {}),
+        items_unasked=record.items_unasked,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.capture import Capture, Finding, open_capture
+from sdr_sc.data.asked import OWN_QUESTION
 from sdr_sc.errors import CaptureError, FlowgraphError
 from sdr_sc.flowgraph.compile import compile_flowgraph
 from sdr_sc.flowgraph.generated import build, load_module, top_block_class
@@ -48,6 +49,11 @@ def replay(
         truth, problems = tells_truth(capture), capture.problems
         trigger, reject_below = recorded_trigger(capture), rejected_below(capture)
         recorded = recorded_question(capture)
+    if config.question == OWN_QUESTION != recorded:
+        raise CaptureError(
+            f"the items of the recording {shown(config.file)} were not asked each a question of its own; give one "
+            "question."
+        )
     if recorded and config.question not in ("", recorded):  # what is right was noted for the other one
         truth = False
     refines: list[str] = []
@@ -83,6 +89,9 @@ def replay(
         module.snippets_main_after_init(tb)
         more = _more_ends(tb, config, refines[1:], questions[1:], reject_below, folders[1:], truth)
         ends = [(tb.decoder, tb.results), *more]
+        for decoder, _ in ends:
+            if decoder.question == OWN_QUESTION:
+                tb.msg_connect((tb.source, "told"), (decoder, "sent"))
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
             decoder.load()

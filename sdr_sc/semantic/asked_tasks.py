@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.data.asked import OWN_QUESTION
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.gallery import Gallery
@@ -48,7 +49,7 @@ class AskedTasks:
         contract: of the model.
         names: of the tasks.
         gallery: that retrieval searches; None where that is no task.
-        question: that all items are asked; None where that is no task.
+        question: that all items are asked, or that each is asked one of its own; None where that is no task.
     """
 
     contract: ModelContract
@@ -65,7 +66,8 @@ class AskedTasks:
         Args:
             gallery: '' for the one that lies beside the model's file, if it is needed.
             model: the model's file.
-            question: needed where a task answers one, the model's first one too, which is always answered.
+            question: needed where a task answers one, the model's first one too, which is always answered;
+                `sdr_sc.data.asked.OWN_QUESTION` where each item is asked one of its own.
 
         Raises:
             ContractError: the model does not answer one of the tasks, or the gallery or the question is missing, is not
@@ -110,11 +112,17 @@ class AskedTasks:
         spec = self.contract.task(task)
         return spec.names or (() if self.gallery is None else self.gallery.names)
 
-    def answers(self, outputs: np.ndarray) -> dict[str, TaskAnswer]:
+    @property
+    def asks_own(self) -> bool:
+        """Whether each item is asked a question of its own."""
+        return self.question is not None and self.question.is_own
+
+    def answers(self, outputs: np.ndarray, texts: Sequence[str] | None = None) -> dict[str, TaskAnswer]:
         """Answers by the task's name, `Task.top` of an item, best first.
 
         Args:
             outputs: float32 (n_items, outputs of all tasks), of `sdr_sc.semantic.inference.SemanticDecoder.outputs`.
+            texts: what each item is asked, '' for nothing; needed where `asks_own`.
         """
         parts = dict(zip((spec.name for spec in self.contract.tasks), output_slices(self.contract), strict=True))
         found = {}
@@ -126,7 +134,8 @@ class AskedTasks:
                 continue
             if task.needs == "question":
                 assert self.question is not None
-                own = self.question.logits(own)
+                found[name] = self.question.answer(own, spec, texts)
+                continue
             found[name] = task.answer(own, spec, task.top)
         return found
 
@@ -147,7 +156,8 @@ def _bound(
             f"the task {shown(repr(asking[0].name), 80)} of model {contract.name!r} answers a question, and none is "
             "asked; give one, such as 'what colour is the shape?'."
         )
-    question_tokens([question])  # refuses what makes none, before torch is loaded
+    if question != OWN_QUESTION:
+        question_tokens([question])  # refuses what makes none, before torch is loaded
     return BoundQuestion(_questions(str(model), *_stamp(str(model))), question)
 
 

@@ -6,6 +6,7 @@ Weights files are run by torch and ONNX files by onnxruntime; each is imported w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -164,8 +165,12 @@ class SemanticDecoder:
         for _ in range(_WARM_UP_RUNS):
             self.outputs(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
 
-    def _of_first(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs of the first task from those of all; of a question, the logits of its answers."""
+    def _of_first(self, outputs: np.ndarray, texts: Sequence[str] | None = None) -> np.ndarray:
+        """Outputs of the first task from those of all; of a question, the logits of its answers.
+
+        Args:
+            texts: see `answered`.
+        """
         own = outputs[:, self._first]
         if self.task.needs != "question":
             return own
@@ -174,7 +179,7 @@ class SemanticDecoder:
                 f"model {self.contract.name!r} answers questions, and none is asked; give one, or measure it with "
                 "'sdr-sc bench evidence multitask'."
             )
-        return self._question.logits(own)
+        return self._question.logits(own, texts)
 
     def decode(
         self, features: np.ndarray, snr_db: float, erased: np.ndarray | None = None, strict: bool = True
@@ -272,13 +277,19 @@ class SemanticDecoder:
         snr_db: float,
         erased: np.ndarray | None = None,
         noise_variance: np.ndarray | None = None,
+        texts: Sequence[str] | None = None,
     ) -> TaskAnswer:
-        """`answer` where the `outputs` of these features are there already."""
+        """`answer` where the `outputs` of these features are there already.
+
+        Args:
+            texts: what each item is asked, '' for nothing, where the first task answers a question of its own.
+        """
         if noise_variance is None:
             gone = ~np.isfinite(features) if erased is None else erased
             noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
         k = np.full(len(features), features.shape[1])
-        return self.judged(self._of_first(outputs), snr_db, k, noise_variance)
+        found = self.judged(self._of_first(outputs, texts), snr_db, k, noise_variance)
+        return found if self._question is None else self._question.without(found, texts)
 
     def probabilities(
         self,

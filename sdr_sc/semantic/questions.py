@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sdr_sc.data.asked import OWN_QUESTION
 from sdr_sc.data.texts import clean_text, text_items
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.text_tokens import token_numbers
-from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
+from sdr_sc.semantic.specs import TaskSpec
+from sdr_sc.semantic.tasks.base import NO_ANSWER, TaskAnswer, output_slices, task_of
 from sdr_sc.semantic.tasks.question import QUESTION
 from sdr_sc.shown import shown
 
@@ -21,6 +23,7 @@ LONGEST_QUESTION = 256
 """Bytes, UTF-8. A longer one is refused, not cut: what is left of it would be another question."""
 PREFIX = "question."
 """Of the network's tensors in a weights file."""
+_ANY, _MOST_KNOWN = "what", 4096
 
 
 class Questions:
@@ -104,22 +107,61 @@ class Questions:
 
 
 class BoundQuestion:
-    """One question for all items.
+    """What items are asked: one question of all, or each one of its own.
 
     Args:
         questions: of the model.
-        text: the question.
+        text: the question, or `OWN_QUESTION`.
+
+    Attributes:
+        is_own: each item is asked one of its own.
 
     Raises:
         ContractError: it makes none.
     """
 
     def __init__(self, questions: Questions, text: str) -> None:
-        self.text, self._questions, self._tokens = text, questions, question_tokens([text])
+        self.text, self.is_own, self._questions = text, text == OWN_QUESTION, questions
+        self._tokens = None if self.is_own else question_tokens([text])
+        self._known: dict[str, np.ndarray] = {}
 
-    def logits(self, received: np.ndarray) -> np.ndarray:
-        """See `Questions.logits`."""
-        return self._questions.logits(received, self._tokens)
+    def logits(self, received: np.ndarray, texts: Sequence[str] | None = None) -> np.ndarray:
+        """See `Questions.logits`.
+
+        Args:
+            texts: the questions, where each item is asked one of its own; '' for none, of which the logits say nothing.
+
+        Raises:
+            ContractError: as there; or the items' own questions are to be asked, and are not given, or one makes none.
+        """
+        if self._tokens is not None:
+            return self._questions.logits(received, self._tokens)
+        if texts is None:
+            raise ContractError(
+                f"each item is asked a question of its own ({OWN_QUESTION!r}), which only a flowgraph knows; give one "
+                "question for all."
+            )
+        return self._questions.logits(received, np.concatenate([self._tokens_of(text) for text in texts]))
+
+    def answer(self, received: np.ndarray, spec: TaskSpec, texts: Sequence[str] | None = None) -> TaskAnswer:
+        """Answers, `NO_ANSWER` where an item that arrived is asked nothing. Arguments and errors as of `logits`."""
+        return self.without(task_of(QUESTION).answer(self.logits(received, texts), spec), texts)
+
+    def without(self, answer: TaskAnswer, texts: Sequence[str] | None) -> TaskAnswer:
+        """Answers without those to items that are asked nothing."""
+        if not self.is_own or texts is None or all(texts):
+            return answer
+        gone = np.array([not text for text in texts]) & (answer.best >= 0)
+        ids = np.where(gone[:, None], NO_ANSWER, answer.ids)
+        return TaskAnswer(ids, np.where(gone, np.float32(0.0), answer.confidence))
+
+    def _tokens_of(self, text: str) -> np.ndarray:
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[text] = question_tokens([text or _ANY])
+        return found
 
 
 def question_tokens(texts: Sequence[str]) -> np.ndarray:

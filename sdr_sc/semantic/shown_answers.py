@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED
+from sdr_sc.semantic.tasks.base import LOST, NO_ANSWER, NOT_A_NUMBER, REJECTED
 
-WITHOUT = {LOST: "lost", NOT_A_NUMBER: "no number", REJECTED: "not sure"}
+WITHOUT = {LOST: "lost", NOT_A_NUMBER: "no number", REJECTED: "not sure", NO_ANSWER: "none"}
 """What stands in place of an answer, by the number in place of its id."""
 Names = Sequence[str] | Mapping[int, str]
 

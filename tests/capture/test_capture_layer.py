@@ -69,6 +69,12 @@ def test_what_is_right_for_further_tasks_comes_back_and_what_makes_no_sense_does
     assert FrameNote.from_json(raw) == whole and "sdr_sc:targets" not in note(1, 0).to_json()
     missed = SentFrame(4, 8, (1, 2, 3), (0, 0, 0), targets=targets)
     assert SentFrame.from_json(json.loads(json.dumps(missed.to_json()))) == missed
+    asked = note(1, 0, questions=("what colour is it?", "", "¿qué es?"))
+    raw_asked = json.loads(json.dumps(asked.to_json()))
+    assert FrameNote.from_json(raw_asked) == asked and "sdr_sc:questions" not in raw
+    for bad in ("why?", ["why?"], ["a", "b", 3], ["a", "b", "c" * 2000]):
+        with pytest.raises(BadValue, match="sdr_sc:questions"):
+            FrameNote.from_json(raw | {"sdr_sc:questions": bad})
     for wrong in ([1, 2, 3], {"retrieval": [1, 2]}, {"retrieval": "x"}, {str(task): [1, 2, 3] for task in range(17)}):
         with pytest.raises(BadValue, match="targets|retrieval"):
             FrameNote.from_json(raw | {"sdr_sc:targets": wrong})
@@ -84,7 +90,7 @@ def test_every_key_is_described() -> None:
                        history=[{"action": "cut"}])  # fmt: skip
     segment = Segment(0, 1.0, "x", (1, 0.5), "gap", 1)
     whole = note(1, 0, snr_set_db=3.0, label_text="x", request=1, refined_symbols=2, rounds=(1,), mode=2, report_age=1,
-                 targets={"retrieval": (70_000,)})  # fmt: skip
+                 targets={"retrieval": (70_000,)}, questions=("why?",))  # fmt: skip
     keys = {*info.to_json(), *segment.to_json(), *whole.to_json(), "sdr_sc:not_received"}
     page = (Path(__file__).parents[2] / "docs" / "sdr_sc.sigmf-ext.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == {key[7:] for key in keys if key.startswith("sdr_sc:")}

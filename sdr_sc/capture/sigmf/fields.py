@@ -11,6 +11,8 @@ from sdr_sc.documents import whole_number
 
 LARGEST_INT = 2**63 - 1
 """SigMF's limit for indices and counts."""
+LONGEST_TEXT = 1024
+"""Of one in a list, characters."""
 
 _REQUIRED: Any = object()
 
@@ -86,6 +88,16 @@ def ints_of(raw: Mapping[str, Any], key: str, length: int | None) -> tuple[int, 
     fits = isinstance(value, list) and set(map(type, value)) <= {int}
     if not fits or (value and not -LARGEST_INT <= min(value) <= max(value) <= LARGEST_INT):
         raise BadValue(f"{key} is {short(value)}, which is not a list of whole numbers")
+    return tuple(_of_length(value, key, length))
+
+
+def texts_of(raw: Mapping[str, Any], key: str, length: int) -> tuple[str, ...] | None:
+    """A list of texts of a length; None where there is none."""
+    value = _get(raw, key, None)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(one, str) and len(one) <= LONGEST_TEXT for one in value):
+        raise BadValue(f"{key} is {short(value)}, which is not a list of texts of at most {LONGEST_TEXT} characters")
     return tuple(_of_length(value, key, length))
 
 

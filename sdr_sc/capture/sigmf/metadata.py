@@ -22,6 +22,7 @@ from sdr_sc.capture.sigmf.fields import (
     number_of,
     object_of,
     text_of,
+    texts_of,
     time_of,
 )
 from sdr_sc.capture.sigmf.times import utc_time
@@ -130,6 +131,7 @@ class FrameNote:
         mode: frame mode, the value in the header: 0 short, 1 normal, 2 robust.
         report_age: frames since the one by whose channel the features are mapped; 0 where they are interleaved.
         targets: of each item, what is right for further tasks, by the tasks' names; -1 where it is not known.
+        questions: what each item was asked, '' for nothing; None where items were not asked each one of its own.
         other: keys of others, as they are.
     """
 
@@ -154,6 +156,7 @@ class FrameNote:
     mode: int = NORMAL_MODE
     report_age: int = 0
     targets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    questions: tuple[str, ...] | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -217,6 +220,7 @@ class FrameNote:
             "sdr_sc:mode": None if self.mode == NORMAL_MODE else int(self.mode),
             "sdr_sc:report_age": int(self.report_age) or None,
             "sdr_sc:targets": dict(self.targets) or None,
+            "sdr_sc:questions": self.questions,
         }
         place = {"core:sample_start": int(self.sample_start), "core:sample_count": int(self.sample_count)}
         kept = {key: value for key, value in known.items() if value is not None}
@@ -255,6 +259,7 @@ class FrameNote:
             _mode_of(raw, "sdr_sc:mode"),
             int_of(raw, "sdr_sc:report_age", 0, lowest=0),
             _targets_of(raw, "sdr_sc:targets", n_items),
+            texts_of(raw, "sdr_sc:questions", n_items),
             {key: value for key, value in raw.items() if key not in _FRAME_KEYS},
         )
 
@@ -287,7 +292,9 @@ def _finite(value: float | None) -> float | None:
 
 
 _FRAME_KEYS = frozenset(
-    FrameNote(0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0, 1, {"-": ()}).to_json((0.0, 0.0))
+    FrameNote(
+        0, 0, 0, 1, 0, 0.0, 0.0, 0, 0, (), (), (), (), 0.0, "-", 1, 1, (), 0, 1, {"-": ()}, ()
+    ).to_json((0.0, 0.0))
 )
 
 

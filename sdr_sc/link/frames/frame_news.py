@@ -10,11 +10,12 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
-from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth
-from sdr_sc.link.network.pdu_schema import TARGET
+from sdr_sc.link.frames.item_truth import ItemQuestions, ItemTargets, ItemTruth
+from sdr_sc.link.network.pdu_schema import QUESTIONS, TARGET
 from sdr_sc.link.parameters import fits_shape, require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.semantic.questions import LONGEST_QUESTION
 from sdr_sc.semantic.specs import LONGEST_NAME
 from sdr_sc.semantic.tasks.base import task_of
 
@@ -42,6 +43,8 @@ def read_news(meta: dict[str, Any], data: np.ndarray, port: str) -> list[tuple[s
     """
     if MANY in meta:
         return [("sent", (record,)) for record in many_records(meta)]
+    if QUESTIONS in meta and MANY not in meta:
+        return [("questions", (item_questions(meta, port),))]
     if TARGET in meta:
         return [("targets", (item_targets(meta, port),))]
     if meta.keys() >= {*TRUTH_KEYS} and meta.keys() <= {*TRUTH_KEYS, *_SHOWN_KEYS}:
@@ -86,6 +89,43 @@ def item_targets(meta: dict[str, Any], port: str) -> ItemTargets:
     for key in ("item_id", TARGET):
         _check_vector(meta, key, count)
     return ItemTargets(meta["item_id"], task_of(meta["task"]).name, meta[TARGET])
+
+
+def questions_meta(item_id: np.ndarray, texts: Sequence[str]) -> dict[str, Any]:
+    """Metadata of the PDU that publishes what is asked of some items, each of which is asked a question of its own; it
+    comes before their `truth_meta`, and has no data.
+
+    Args:
+        item_id: int (n,), n from 1 to `MAX_ITEMS`.
+        texts: n questions, '' where nothing is asked of an item.
+    """
+    return {"item_id": item_id.astype(np.int32), QUESTIONS: _packed(texts)}
+
+
+def _packed(texts: Sequence[str]) -> np.ndarray:
+    """Questions as bytes with a line each: uint8. PMT's own texts are short."""
+    lines = (" ".join(text.split()) for text in texts)
+    return np.frombuffer("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"), np.uint8)
+
+
+def _unpacked(value: Any, count: int, port: str) -> tuple[str, ...]:
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        lines = tuple(value.tobytes().decode("utf-8", "replace").split("\n"))
+        if len(lines) == count + 1 and all(len(line.encode()) <= LONGEST_QUESTION for line in lines):
+            return lines[:-1]
+    raise BlockError(f"port {port!r} got a PDU whose questions do not fit its items, or are too long.")
+
+
+def item_questions(meta: dict[str, Any], port: str) -> ItemQuestions:
+    """What is asked of some items.
+
+    Raises:
+        BlockError: ids and questions do not fit each other.
+    """
+    require(meta, ("item_id", QUESTIONS), port)
+    count = len(meta["item_id"]) if isinstance(meta["item_id"], np.ndarray) else -1
+    _check_vector(meta, "item_id", count)
+    return ItemQuestions(meta["item_id"], _unpacked(meta[QUESTIONS], count, port))
 
 
 def item_truth(meta: dict[str, Any], data: np.ndarray, port: str) -> ItemTruth:
@@ -181,6 +221,7 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
     [(7, 8, [20, 21], 12.5)]
     """
     tasks = dict.fromkeys(task for record in records for task in record.targets)
+    asked = [text for record in records for text in record.questions or ("",) * len(record.item_id)]
     set_db = [np.nan if record.snr_set_db is None else record.snr_set_db for record in records]
     return {
         # PMT knows no vectors of 64 bits that are as quick: these travel as bytes.
@@ -193,6 +234,7 @@ def many_meta(records: Sequence[FrameRecord], time_ns: int) -> dict[str, Any]:
         "snr_set_db": np.array(set_db, np.float64).view(np.uint8),
         "time_ns": time_ns,
         **{_TARGET_OF + task: _targets_of_all(records, task) for task in tasks},
+        **({QUESTIONS: _packed(asked)} if any(record.questions for record in records) else {}),
     }
 
 
@@ -223,6 +265,7 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
     if not (whole and (meta[MANY].view(np.int64) >= 0).all()):
         raise BlockError("port 'sent' got frames with a number that is out of range.")
     set_snrs_db = meta["snr_set_db"].view(np.float64)
+    asked = _unpacked(meta[QUESTIONS], items, "sent") if QUESTIONS in meta else ()
     columns = (meta[MANY].view(np.int64), meta["ks"], meta["modes"], meta["n_items"], set_snrs_db)
     stop = 0
     for index, k, mode, count, snr_db in zip(*(column.tolist() for column in columns), strict=True):
@@ -230,7 +273,9 @@ def many_records(meta: dict[str, Any]) -> Iterator[FrameRecord]:
         set_db = None if snr_db != snr_db else snr_db
         ids, label, none = meta["item_id"][start:stop], meta["label"][start:stop], np.empty((count, 0), np.uint8)
         own = {task: meta[key][start:stop] for key, task in targets.items()}
-        yield FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db, mode=mode, targets=own)
+        record = FrameRecord(index, k, ids, label, none, meta["time_ns"], set_db, mode=mode, targets=own)
+        record.questions = asked[start:stop]
+        yield record
 
 
 def check_truth(meta: dict[str, Any]) -> None:

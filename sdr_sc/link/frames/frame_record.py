@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sdr_sc.phy.frame.modes import FrameMode
-from sdr_sc.semantic.tasks.base import REJECTED, TaskAnswer
+from sdr_sc.semantic.tasks.base import NO_ANSWER, TaskAnswer
 
 LARGEST_COUNT = 1 << 53
 LARGEST_K = 1 << 16
@@ -59,7 +59,7 @@ ITEM_COLUMNS = {
     "item_id": Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
     "frame_index": Column(0, LARGEST_COUNT, whole=True),
     "label": Column(NOT_KNOWN, LARGEST_COUNT, whole=True),
-    "answer": Column(REJECTED, LARGEST_COUNT, whole=True),
+    "answer": Column(NO_ANSWER, LARGEST_COUNT, whole=True),
     "k": Column(0, LARGEST_K),
     "correct": Column(0, 1),
     "confidence": Column(0, 1),
@@ -130,6 +130,7 @@ class FrameRecord:
         reception: None until it is received.
         more: answers to other tasks, by their names.
         targets: int (n_items,) by task: what these are compared with; `NOT_KNOWN` where it is not known.
+        questions: what each item is asked, '' for nothing; empty where no item is asked one of its own.
     """
 
     frame_index: int
@@ -154,6 +155,7 @@ class FrameRecord:
     reception: Reception | None = None
     more: Mapping[str, TaskAnswer] = field(default_factory=dict)
     targets: dict[str, np.ndarray] = field(default_factory=dict)
+    questions: tuple[str, ...] = ()
 
     @property
     def answers(self) -> np.ndarray:

@@ -50,6 +50,19 @@ class ItemTargets:
     target: np.ndarray
 
 
+@dataclass(frozen=True)
+class ItemQuestions:
+    """What is asked of some items, each of which is asked a question of its own.
+
+    Attributes:
+        item_id: int (n,).
+        texts: the questions, '' where nothing is asked.
+    """
+
+    item_id: np.ndarray
+    texts: tuple[str, ...]
+
+
 class ItemTruths:
     """Truths by item id, the latest that fit into `TRUTH_ITEMS` and `TRUTH_BYTES`.
 
@@ -64,6 +77,7 @@ class ItemTruths:
         self._known: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._bytes = 0
         self._targets: dict[str, OrderedDict[int, int]] = {}
+        self._questions: OrderedDict[int, str] = OrderedDict()
         self._shown: tuple[tuple[int, ...], str] = (), ""
 
     def __len__(self) -> int:
@@ -88,6 +102,14 @@ class ItemTruths:
             known[item_id] = target
         while len(known) > TRUTH_ITEMS:
             known.popitem(last=False)
+
+    def add_questions(self, asked: ItemQuestions) -> None:
+        """Keep what is asked of some items: `TRUTH_ITEMS` of them."""
+        for item_id, text in zip(asked.item_id.tolist(), asked.texts, strict=True):
+            self._questions.pop(item_id, None)
+            self._questions[item_id] = text
+        while len(self._questions) > TRUTH_ITEMS:
+            self._questions.popitem(last=False)
 
     def _drop(self, item_id: int) -> None:
         known = self._known.pop(item_id, None)
@@ -116,6 +138,9 @@ class ItemTruths:
             found = [known.get(item_id, NOT_KNOWN) for item_id in record.item_id.tolist()]
             if any(target != NOT_KNOWN for target in found):
                 record.targets[task] = np.array(found, np.int32)
+        ids = record.item_id.tolist()
+        if self._questions and any(item_id in self._questions for item_id in ids):
+            record.questions = tuple(self._questions.get(item_id, "") for item_id in ids)
 
 
 def lacks_truth(record: FrameRecord) -> bool:

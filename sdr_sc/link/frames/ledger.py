@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
-from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth, ItemTruths, lacks_truth
+from sdr_sc.link.frames.item_truth import ItemQuestions, ItemTargets, ItemTruth, ItemTruths, lacks_truth
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
 _EARLY_S = 5.0
@@ -146,6 +146,11 @@ class FrameLedger:
         """The source publishes what items are for another task, before it publishes the items."""
         with self._lock:
             self._truths.add_targets(truth)
+
+    def questions(self, asked: ItemQuestions) -> None:
+        """The source publishes what is asked of items, before it publishes them."""
+        with self._lock:
+            self._truths.add_questions(asked)
 
     def snr_set(self, frame_index: int, snr_db: float) -> None:
         """The channel says which SNR it set for a frame."""

@@ -15,7 +15,7 @@ from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS, SCORES_CSV, Pictur
 from sdr_sc.link.frames.result_files import ResultFiles
 from sdr_sc.link.frames.running_quality import RunningQuality
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, TaskScores, figure_names, remove_earlier
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED, Task, task_by_wire_id
+from sdr_sc.semantic.tasks.base import NO_ANSWER, NOT_A_NUMBER, REJECTED, Task, task_by_wire_id
 from sdr_sc.semantic.tasks.reconstruction import RECONSTRUCTION
 
 SETTLE_FRAMES = 16
@@ -64,6 +64,8 @@ class LinkRecord(FrameLedger):
         items_not_a_number: items for which the model gave no number: neither lost nor answered.
         items_rejected: items that the receiver was not sure of after the last round of refinement: neither lost nor
             answered.
+        items_unasked: items that arrived, and that nothing was asked of where the first task answers questions: neither
+            lost nor answered.
         tasks: counts of the tasks that are answered beside the first one, whose rows are in ``answers.csv``.
         picture_tasks: of those whose answers are pictures, whose rows are in ``scores.csv``.
         quality: share of right answers over the latest items, of each task.
@@ -83,6 +85,7 @@ class LinkRecord(FrameLedger):
         self.frames_lost = 0
         self.items_answered = self.items_lost = self.items_correct = 0
         self.items_labelled = self.items_judged = self.items_not_a_number = self.items_rejected = 0
+        self.items_unasked = 0
         self.quality = RunningQuality()
         self.tasks, self.picture_tasks = TaskScores(self.quality), PictureScores()
         self._first_task: Task | None = None
@@ -113,6 +116,8 @@ class LinkRecord(FrameLedger):
             parts.append(f"{self.items_not_a_number} for which the model gave no number")
         if self.items_rejected:
             parts.append(f"{self.items_rejected} that the receiver was not sure of")
+        if self.items_unasked:
+            parts.append(f"{self.items_unasked} that nobody asked anything of")
         others = "; ".join(filter(None, (self.tasks.summary(), self.picture_tasks.summary())))
         frames = f"{self.frames_sent} frames sent, {self.frames_lost} lost"
         return f"{', '.join(parts)}; {frames}{f'; {others}' if others else ''}"
@@ -120,7 +125,8 @@ class LinkRecord(FrameLedger):
     def counts(self) -> dict[str, Any]:
         """The counts by name, for ``summary.json``; with those of each further task, if any was answered."""
         others = {**self.tasks.to_dict(), **self.picture_tasks.to_dict()}
-        return {**{name: getattr(self, name) for name in _COUNTS}, **({"tasks": others} if others else {})}
+        unasked = {"items_unasked": self.items_unasked} if self.items_unasked else {}
+        return {**{name: getattr(self, name) for name in _COUNTS}, **unasked, **({"tasks": others} if others else {})}
 
     def running_quality(self) -> tuple[int, dict[str, float]]:
         """Frames that have settled, and the share of right answers over the latest items, percent, by figure."""
@@ -159,8 +165,10 @@ class LinkRecord(FrameLedger):
         faulty = 0 if count == len(answers) else np.count_nonzero(answers == NOT_A_NUMBER)
         self.frames_lost += record.answer is None
         rejected = 0 if count == len(answers) else np.count_nonzero(answers == REJECTED)
-        self.items_lost += len(answers) - count - faulty - rejected
+        unasked = 0 if count == len(answers) else np.count_nonzero(answers == NO_ANSWER)
+        self.items_lost += len(answers) - count - faulty - rejected - unasked
         self.items_rejected += rejected
+        self.items_unasked += unasked
         self.items_not_a_number += faulty
         self.items_answered += count
         self.items_labelled += np.count_nonzero(known)

@@ -12,7 +12,8 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT, Column, FrameRecord
-from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED, TaskAnswer, task_of
+from sdr_sc.semantic.modalities.base import display_of
+from sdr_sc.semantic.tasks.base import LOST, NO_ANSWER, NOT_A_NUMBER, TaskAnswer, task_of
 from sdr_sc.semantic.tasks.reconstruction import Reconstruction, thumbnail_shape
 
 SCORES_CSV = "scores.csv"
@@ -20,11 +21,12 @@ SCORE_COLUMNS = {
     "item_id": Column(-LARGEST_COUNT, LARGEST_COUNT, whole=True),
     "frame_index": Column(0, LARGEST_COUNT, whole=True),
     "task": Column(),
-    "answer": Column(REJECTED, 0, whole=True),
+    "answer": Column(NO_ANSWER, 0, whole=True),
     "score": Column(0, 1),
 }
 """``scores.csv``, of tasks whose answers are pictures: the columns in their order. ``answer`` is 0 where there is a
-picture; ``score`` is the task's own, empty where nobody says what was sent."""
+picture, and `NO_ANSWER` where the item is taken for a text; ``score`` is the task's own, empty where nobody says what
+was sent, and of texts."""
 _PICTURES, _SHAPE = "pictures_", "shape_"
 _RECONSTRUCTED = Reconstruction()
 
@@ -73,11 +75,13 @@ class PictureScores:
             if found is None and record.answer is not None:
                 continue
             ids = np.full(len(record.item_id), LOST) if found is None else found.best
-            scores = _scores(record, found)
+            scores, is_text = _scores(record, found)
             counts.items += len(ids)
             counts.items_answered += int((ids >= 0).sum())
             counts.items_lost += int((ids == LOST).sum())
             counts.items_not_a_number += int((ids == NOT_A_NUMBER).sum())
+            counts.items_without += int((ids == NO_ANSWER).sum())
+            counts.items_invented += int((is_text & (ids >= 0)).sum())
             counts.items_scored += int(np.isfinite(scores).sum())
             counts.score += float(np.nansum(scores))
             cells = ("" if np.isnan(score) else f"{score:.6f}" for score in scores)
@@ -88,7 +92,7 @@ class PictureScores:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The counts by task, with the task's metric over the items whose score is known, for ``summary.json``."""
         return {
-            name: {**asdict(counts), "metric": task_of(name).metric, "figure": counts.figure(name)}
+            name: {**counts.to_dict(), "metric": task_of(name).metric, "figure": counts.figure(name)}
             for name, counts in self._counts.items()
         }
 
@@ -98,7 +102,9 @@ class PictureScores:
         for name, counts in self._counts.items():
             task, figure = task_of(name), counts.figure(name)
             quality = "" if figure is None else f", {task.metric} {figure:.1f} {task.unit}"
-            parts.append(f"{name}: {counts.items_answered} of {counts.items} pictures{quality}")
+            texts = counts.of_texts()
+            things = "items" if texts else "pictures"
+            parts.append(f"{name}: {counts.items_answered} of {counts.items} {things}{quality}{texts}")
         return "; ".join(parts)
 
 
@@ -108,14 +114,17 @@ class PictureCounts:
 
     Attributes:
         items: of settled frames. items_answered: of these. items_lost: nothing arrived. items_not_a_number: the model
-            gave no number.
-        items_scored: of which it is known what was sent, lost ones too. score: sum of their scores.
+            gave no number. items_without: taken for texts, which have no picture.
+        items_invented: texts, as the source says, that got a picture all the same.
+        items_scored: pictures of which it is known what was sent, lost ones too. score: sum of their scores.
     """
 
     items: int = 0
     items_answered: int = 0
     items_lost: int = 0
     items_not_a_number: int = 0
+    items_without: int = 0
+    items_invented: int = 0
     items_scored: int = 0
     score: float = 0.0
 
@@ -123,20 +132,41 @@ class PictureCounts:
         """The task's metric; None where nothing is known."""
         return float(task_of(name).figure(self.score / self.items_scored)) if self.items_scored else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The counts by name; those of texts only where there are any."""
+        found = asdict(self)
+        if not (self.items_without or self.items_invented):
+            del found["items_without"], found["items_invented"]
+        return found
 
-def _scores(record: FrameRecord, answer: TaskAnswer | None) -> np.ndarray:
+    def of_texts(self) -> str:
+        """In words; '' where none of the items was taken for a text, or is one."""
+        if not (self.items_without or self.items_invented):
+            return ""
+        return f", {self.items_without} without one, {self.items_invented} of texts"
+
+
+def _scores(record: FrameRecord, answer: TaskAnswer | None) -> tuple[np.ndarray, np.ndarray]:
     """How good a frame's pictures are, float64 (n_items,), see `Reconstruction.score_pictures`; NaN where nobody says
-    what was sent.
+    what was sent, and of texts. And which items are texts, as the source says, bool (n_items,).
 
     Args:
         answer: None where the frame was lost.
     """
-    items, shape = record.items, tuple(record.item_shape)
-    if not items.size or len(shape) < 2 or math.prod(shape) != items.shape[1]:
-        return np.full(len(record.item_id), np.nan)
+    items, shape, count = record.items, tuple(record.item_shape), len(record.item_id)
+    scores, none = np.full(count, np.nan), np.zeros(count, bool)
+    if not items.size or not shape or math.prod(shape) != items.shape[1] or (len(shape) < 2 and not record.modality):
+        return scores, none
+    # Sources of the version before do not name the modality.
+    which, sent = display_of(record.modality or "image").pictures(items.reshape(count, *shape))
+    if sent is None:
+        return scores, ~which
     if answer is None or answer.pictures is None:
-        blank = np.zeros((len(items), *thumbnail_shape(shape)), np.uint8)
-        answer = TaskAnswer(np.full((len(items), 1), LOST), np.zeros(len(items), np.float32), pictures=blank)
-    if answer.pictures is None or answer.pictures.ndim != len(shape) + 1:
-        return np.full(len(record.item_id), np.nan)
-    return _RECONSTRUCTED.score_pictures(answer, items.reshape(len(items), *shape)).astype(np.float64)
+        blank = np.zeros((len(sent), *thumbnail_shape(sent.shape[1:])), np.uint8)
+        known = TaskAnswer(np.full((len(sent), 1), LOST), np.zeros(len(sent), np.float32), pictures=blank)
+    else:
+        known = TaskAnswer(answer.ids[which], answer.confidence[which], pictures=answer.pictures[which])
+    assert known.pictures is not None
+    if known.pictures.ndim == sent.ndim:
+        scores[which] = _RECONSTRUCTED.score_pictures(known, sent)
+    return scores, ~which

@@ -71,8 +71,8 @@ class AnnotationLedger(FrameLedger):
         """Join news at the next turn but one.
 
         Args:
-            kind: ``targets``, ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the methods of
-                `FrameLedger`.
+            kind: ``targets``, ``questions``, ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the
+                methods of `FrameLedger`.
             news: their arguments.
         """
         self._news[kind].append(news)
@@ -82,6 +82,8 @@ class AnnotationLedger(FrameLedger):
         """All messages that waited have been handled: join what was reported before the last turn."""
         for targets in self._news.pop("targets", ()):
             self.targets(*targets)
+        for asked in self._news.pop("questions", ()):
+            self.questions(*asked)
         for truth in self._news.pop("items", ()):
             self.items(*truth)
         for set_db in self._news.pop("snr_set", ()):
@@ -126,6 +128,7 @@ class AnnotationLedger(FrameLedger):
         if record is not None:
             sent = {"frame_index": record.frame_index, "item_id": record.item_id, "label": record.label}
             sent["snr_set_db"], sent["targets"] = record.snr_set_db, record.targets
+            sent["questions"] = record.questions or None
         return FrameNote(
             sample_start=start,
             sample_count=first + length - start,
@@ -189,7 +192,8 @@ def _record(frame: Any, n_items: int = 0) -> FrameRecord:
     none, known = np.empty((len(ids), 0), np.uint8), registered_tasks()
     targets = {task: np.array(given, np.int32) for task, given in frame.targets.items() if task in known}
     index, k, set_db = frame.frame_index, frame.k, frame.snr_set_db
-    return FrameRecord(index, k, ids, labels, none, 0, set_db, mode=frame.mode, targets=targets)
+    asked = getattr(frame, "questions", None) or ()
+    return FrameRecord(index, k, ids, labels, none, 0, set_db, mode=frame.mode, targets=targets, questions=asked)
 
 
 def _key(sent: tuple[int, Any]) -> tuple[int, int]:

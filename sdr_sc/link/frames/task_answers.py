@@ -15,7 +15,7 @@ from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
 from sdr_sc.link.frames.picture_answers import pictures_meta, pictures_of
 from sdr_sc.link.frames.running_quality import RunningQuality
-from sdr_sc.semantic.tasks.base import LOST, NOT_A_NUMBER, REJECTED, Task, TaskAnswer, task_of
+from sdr_sc.semantic.tasks.base import LOST, NO_ANSWER, NOT_A_NUMBER, Task, TaskAnswer, task_of
 
 ANSWERS_CSV = "answers.csv"
 MOST_LISTED = 5
@@ -31,7 +31,7 @@ ANSWER_COLUMNS = {
     "frame_index": Column(0, LARGEST_COUNT, whole=True),
     "task": Column(),
     "target": Column(NOT_KNOWN, LARGEST_COUNT, whole=True),
-    "answer": Column(REJECTED, LARGEST_COUNT, whole=True),
+    "answer": Column(NO_ANSWER, LARGEST_COUNT, whole=True),
     **_LISTED,
     "correct": Column(0, 1),
     "correct_listed": Column(0, 1),
@@ -116,7 +116,7 @@ class TaskCounts:
 
     Attributes:
         items: of settled frames. items_answered: of these. items_lost: nothing arrived. items_not_a_number: the model
-            gave no number.
+            gave no number. items_without: that nothing was asked of.
         items_labelled: whose target is known. items_correct: whose best answer is right. items_listed: with the target
             among the answers.
     """
@@ -125,6 +125,7 @@ class TaskCounts:
     items_answered: int = 0
     items_lost: int = 0
     items_not_a_number: int = 0
+    items_without: int = 0
     items_labelled: int = 0
     items_correct: int = 0
     items_listed: int = 0
@@ -178,6 +179,7 @@ class TaskScores:
         counts.items += items
         counts.items_answered += int((ids[:, 0] >= 0).sum())
         counts.items_not_a_number += int((ids[:, 0] == NOT_A_NUMBER).sum())
+        counts.items_without += int((ids[:, 0] == NO_ANSWER).sum())
         counts.items_lost += int((ids[:, 0] == LOST).sum())
         counts.items_labelled += int(known.sum())
         counts.items_correct += int(correct.sum())
@@ -193,7 +195,7 @@ class TaskScores:
         for name, counts in self._counts.items():
             if name in self._asked:
                 task = task_of(name)
-                found[name] = {**asdict(counts), "metric": task.metric, "top": task.top}
+                found[name] = {**own_counts(counts), "metric": task.metric, "top": task.top}
         return found
 
     def summary(self) -> str:
@@ -203,6 +205,14 @@ class TaskScores:
             listed = f", among {counts['top']} answers {counts['items_listed']}" if counts["top"] > 1 else ""
             parts.append(f"{name}: {counts['items_correct']} of {counts['items_labelled']} right{listed}")
         return "; ".join(parts)
+
+
+def own_counts(counts: TaskCounts) -> dict[str, Any]:
+    """The counts by name, without those of items that have no answer where there are none of these."""
+    found = asdict(counts)
+    if not found["items_without"]:
+        del found["items_without"]
+    return found
 
 
 def scored(task: Task, ids: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

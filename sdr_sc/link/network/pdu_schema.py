@@ -2,10 +2,10 @@
 """What the PDUs between the two ends of a link hold, checked before a block sees them.
 
 ``feedback`` is what `snr_smoother` and `semantic_decoder` say to `semantic_encoder`, ``sent`` what a transmitting host
-says to `task_sink` and `sigmf_recorder` (the truth of items and their targets, of `item_source`; a frame or the end, of
-`semantic_encoder`), ``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys within the bounds of
-`pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and what nobody reads is not a
-sign of that.
+says to `task_sink` and `sigmf_recorder` (the truth of items, their targets and what they are asked, of `item_source`; a
+frame or the end, of `semantic_encoder`), ``truth`` what `channel` says to them, or a source, ``any`` a PDU of any keys
+within the bounds of `pdu_wire`. Keys that a schema does not know are refused: both ends are of one version, and what
+nobody reads is not a sign of that.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sdr_sc.link.refinement.requests import LONGEST_BYTES, Request
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REQUEST
 from sdr_sc.phy.frame.importance import LONGEST_REPORT
 from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.semantic.questions import LONGEST_QUESTION
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
 SNR_DB = (-40.0, 80.0)
@@ -40,6 +41,9 @@ REPORT_FRAME = "report_frame"
 
 TARGET = "target"
 """Key of what some items are for a task beside the first one (`sdr_sc.link.frames.frame_news.task_targets_meta`)."""
+
+QUESTIONS = "questions"
+"""Key of what is asked of some items, UTF-8 with a line each (`sdr_sc.link.frames.frame_news.questions_meta`)."""
 
 SETTLED_AFTER = "settled_after"
 """Key of the word that a receiver with refinement wants nothing more after the frame of that number."""
@@ -187,6 +191,11 @@ def _one_target_an_item(meta: dict[str, Any], data: np.ndarray) -> None:
         raise Refusal(INCONSISTENT)
 
 
+def _a_line_an_item(meta: dict[str, Any], data: np.ndarray) -> None:
+    if len(data) or np.count_nonzero(meta[QUESTIONS] == ord("\n")) != len(meta["item_id"]):
+        raise Refusal(INCONSISTENT)
+
+
 def _shape_fits(meta: dict[str, Any], data: np.ndarray, items: int) -> None:
     if len(data) and "item_shape" in meta and not fits_shape(meta["item_shape"], len(data) // items):
         raise Refusal(INCONSISTENT)
@@ -259,6 +268,9 @@ _TARGETS = Form(
     required={"item_id": _ITEM_ID, "task": Text(LONGEST_NAME), TARGET: _TARGET},
     agrees=_one_target_an_item,
 )
+_QUESTIONS = Form(
+    required={"item_id": _ITEM_ID, QUESTIONS: Octets(1, MAX_ITEMS * (LONGEST_QUESTION + 1))}, agrees=_a_line_an_item
+)
 _THE_END = Form(required={END: _flag}, optional={"frames_sent": Whole(0, MOST_FRAMES)}, agrees=_no_data)
 _TRUTH = Form(
     required={"frame_index": _FRAME_INDEX, "snr_db": Real(-math.inf, math.inf)},
@@ -283,6 +295,8 @@ def _truth(meta: dict[str, Any], data: np.ndarray) -> Pdu:
 def _items_or(other: Form, meta: dict[str, Any]) -> Form:
     if "frame_index" in meta:
         return other
+    if QUESTIONS in meta:
+        return _QUESTIONS
     return _TARGETS if TARGET in meta else _ITEMS if "label" in meta else other
 
 
@@ -330,4 +344,4 @@ def sent_schema(item_bytes: int) -> Schema:
             raise Refusal(OTHER_ITEMS)
         return meta, data
 
-    return Schema(check, MAX_ITEMS * (item_bytes + 8) + 1024)
+    return Schema(check, MAX_ITEMS * (max(item_bytes, LONGEST_QUESTION) + 8) + 1024)

@@ -16,7 +16,7 @@ from sdr_sc.report.svg import ACCURACY, new_figure
 from sdr_sc.report.words import number_text
 from sdr_sc.results.picture_rows import score_row
 from sdr_sc.results.rows import Row
-from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.semantic.tasks.base import LOST, task_of
 
 EXAMPLES = 12
 
@@ -72,7 +72,7 @@ def _panel(run: Run, number: int, task: PictureRun) -> dict[str, Any]:
         "figures": [_figure(task)],
         "curve": curve,
         "groups": [("Sent, and what arrived", _examples(run, task))],
-        "lost": int((table.answer < 0).sum()),
+        "lost": int((table.answer == LOST).sum()),
         "sent": len(table.item_id),
     }
 

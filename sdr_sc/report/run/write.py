@@ -98,8 +98,9 @@ def _strip(run: Run) -> list[dict[str, Any]]:
     cards = []
     for place in shown:
         row = row_of[int(run.image_ids[place])]
-        answer, label = int(run.items.answer[row]), run.class_names[int(run.items.label[row])]
-        state = "lost" if answer < 0 else "right" if run.items.correct[row] else "wrong"
+        answer, wanted = int(run.items.answer[row]), int(run.items.label[row])
+        label = run.class_names[wanted] if wanted >= 0 else ""
+        state = "lost" if answer < 0 else "unknown" if wanted < 0 else "right" if run.items.correct[row] else "wrong"
         confidence = run.items.confidence[row]
         cards.append(
             {
