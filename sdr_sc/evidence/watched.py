@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,23 +121,39 @@ def watch(
         channel: models, see `sdr_sc.phy.channels.parse_chain`.
         width: of the values where no frame at all is received; elsewhere it is known.
     """
-    numerology, watched = Numerology(), Watched(scheme, what)
+    watched = Watched(scheme, what)
     outcomes: list[FrameOutcome] = []
     values: list[np.ndarray] = []
-    step = ITEMS_PER_FRAME if channel else len(labels)
-    for number, first in enumerate(range(0, len(labels), step)):
-        own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
-        watched.begin(channel)
-        air = noisy_channel(channel, snr_db, CFO_HZ, own_seed, numerology)
-        link = Link(watched, air, k, ITEMS_PER_FRAME, numerology)
-        batch, truth = images[first : first + step], labels[first : first + step]
+    spans: list[slice] = []
+    for span, link in own_links(watched, len(labels), snr_db, k, seed, channel):
+        batch, truth = images[span], labels[span]
         link.sound(batch, truth)
         watched.forget()
         outcomes += link.send(batch, truth)
         values.append(watched.seen(len(truth)))
+        spans.append(span)
     width = max(width, *(part.shape[1] for part in values))
     whole = np.full((len(labels), width), np.nan)
-    for first, part in zip(range(0, len(labels), step), values, strict=True):
-        whole[first : first + len(part), : part.shape[1]] = part
+    for span, part in zip(spans, values, strict=True):
+        whole[span, : part.shape[1]] = part
     classes = int(max(labels.max(), *(one.found.max(initial=0) for one in outcomes))) + 1
     return Seen(LinkResult.of(outcomes, classes), whole)
+
+
+def own_links(
+    scheme: Scheme, items: int, snr_db: float, k: int | None, seed: int, channel: str
+) -> Iterator[tuple[slice, Link]]:
+    """Links and the items that each is to send: over noise one for all; over a channel one for each frame, with a
+    realisation or a part of a recording of its own, since most channels hardly change within a run.
+
+    Args:
+        scheme: its ``begin`` is called before each.
+        items: how many there are.
+        snr_db, k, seed, channel: as for `watch`; all schemes meet the same channels.
+    """
+    step, numerology = ITEMS_PER_FRAME if channel else items, Numerology()
+    for number, first in enumerate(range(0, items, step)):
+        own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
+        scheme.begin(channel)
+        air = noisy_channel(channel, snr_db, CFO_HZ, own_seed, numerology)
+        yield slice(first, min(first + step, items)), Link(scheme, air, k, ITEMS_PER_FRAME, numerology)

@@ -41,7 +41,9 @@ def multitask(
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
 
     A gallery has the entries of the data set's test part; its size belongs to every R@k. Of joined sets one member's
-    items are measured with ',only=MEMBER'; where that asks questions, all that it asks of each picture is asked.
+    items are measured with ',only=MEMBER'; where that asks questions, all that it asks of each picture is asked. A data
+    set that the model was not trained for, such as tux_paint, has a gallery of its own, made from --vectors of its
+    names; of classes that the model does not answer there are no rows.
     """
     import numpy as np
 
@@ -50,7 +52,8 @@ def multitask(
     from sdr_sc.distill.multitask.joined_vectors import check_one_space, vectors_for
     from sdr_sc.distill.multitask.vectors import TeacherVectors
     from sdr_sc.evidence.multitask.measure import bench_multitask
-    from sdr_sc.evidence.multitask.rows import Setting
+    from sdr_sc.evidence.multitask.other_data import gallery_of, is_alone, of_model
+    from sdr_sc.evidence.multitask.rows import RETRIEVAL, Setting
     from sdr_sc.evidence.pictures.asked import bench_asked
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.paired import packed
@@ -59,24 +62,27 @@ def multitask(
     from sdr_sc.semantic.gallery import Gallery
     from sdr_sc.semantic.tasks.question import QUESTION
 
-    train = load_dataset(data_set, "train")
-    others = None
-    if vectors:
-        files = [TeacherVectors.load(one) for one in vectors]
+    contract = weights.read_contract(model)
+    names = {task.name for task in contract.tasks}
+    train, test = (of_model(contract, data_set, part) for part in ("train", "test"))
+    files, others = [TeacherVectors.load(one) for one in vectors], None
+    if files:
         # Of a member of joined sets the entries of all: the others' are searched, too.
-        whole = load_dataset(data_set.partition(",")[0], "train")
-        entries = whole.targets("retrieval", np.arange(len(whole)))
-        known = vectors_for(whole, "train", files)
-        others = Gallery.of_entries(whole.names("retrieval"), entries, known, check_one_space(files))
-    path = gallery_path or weights.resolve(model).with_suffix(".gallery")
+        whole = train if is_alone(data_set) else load_dataset(data_set.partition(",")[0], "train")
+        entries = whole.targets(RETRIEVAL, np.arange(len(whole)))
+        has, known = entries >= 0, vectors_for(whole, "train", files)
+        others = Gallery.of_entries(whole.names(RETRIEVAL), entries[has], known[has], check_one_space(files))
+    path, gallery = gallery_path or weights.resolve(model).with_suffix(".gallery"), None
+    if gallery_path or path.is_file():
+        gallery = Gallery.load(path)
+    if RETRIEVAL in names and not gallery_path and (gallery is None or gallery.names != tuple(test.names(RETRIEVAL))):
+        gallery = gallery_of(contract, test, files, data_set)
     setting = Setting(
-        model, train, load_dataset(data_set, "test"),
-        Gallery.load(path) if gallery_path or path.is_file() else None, snr_db, [int(k) for k in k_list], seed, channel,
-        others, not ours_only,
+        model, train, test, gallery, snr_db, [int(k) for k in k_list], seed, channel, others, not ours_only,
     )  # fmt: skip
-    tasks, asked = [task.name for task in weights.read_contract(model).tasks], asked_items(setting.test)
-    all_asked = QUESTION in tasks and asked is not None and bool(asked.is_asked.all())
-    asks = all_asked or tasks[0] == QUESTION
+    asked = asked_items(setting.test)
+    all_asked = QUESTION in names and asked is not None and bool(asked.is_asked.all())
+    asks = all_asked or contract.tasks[0].name == QUESTION
     kept: dict[str, np.ndarray] = {}
 
     def log(what: str) -> None:

@@ -22,6 +22,7 @@ from sdr_sc.errors import MissingDependencyError, SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.places import cache_folder, own_folder
 from sdr_sc.sealed import file_digest
+from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.shown import shown
 
 _APACHE = "Apache-2.0"
@@ -191,6 +192,16 @@ class SentenceTeacher:
             on_batch(len(chosen))
         return np.empty((0, 0), np.float32) if found is None else found
 
+    @property
+    def parameters(self) -> int:
+        """How many it has."""
+        return count_parameters(self._model)
+
+    def flops(self, text: str) -> int:
+        """Operations for a text, see `sdr_sc.semantic.complexity.count_flops`."""
+        tokens = self._tokens([text], truncation=True, max_length=LONGEST_TOKENS, return_tensors="pt")
+        return count_flops(_Keywords(self._model, list(tokens)), *tokens.values())
+
     @torch.inference_mode()
     def _of(self, texts: list[str]) -> np.ndarray:
         tokens: Mapping[str, torch.Tensor] = self._tokens(
@@ -200,3 +211,15 @@ class SentenceTeacher:
         mask = tokens["attention_mask"].unsqueeze(2).to(hidden.dtype)
         mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1.0)
         return torch.nn.functional.normalize(mean, dim=1).numpy()
+
+
+class _Keywords(torch.nn.Module):
+    """A model whose inputs have names, with inputs in an order."""
+
+    def __init__(self, model: torch.nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self._model, self._names = model, names
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self._model(**dict(zip(self._names, inputs, strict=True))).last_hidden_state
+        return found

@@ -26,7 +26,7 @@ from sdr_sc.evidence.multitask.linear_maps import (
     shared_power,
     values_of,
 )
-from sdr_sc.evidence.multitask.rows import RETRIEVAL, Setting
+from sdr_sc.evidence.multitask.rows import RETRIEVAL, Setting, answers_of
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.scheme import BaseScheme, Transmission, known_parts, wire_id
 from sdr_sc.semantic.gallery import unit_rows
@@ -153,9 +153,11 @@ class LinearRival:
             self._turn = components(x, _PIXEL_AXES, setting.seed)
             x = np.asarray(x @ self._turn)
         self._classes = {
-            spec.name: train.targets(spec.name, places).astype(np.int64)
+            spec.name: found.astype(np.int64)
             for spec in self._specs
-            if spec.names and spec.name in train.tasks and task_of(spec.name).needs != "question"
+            if spec.names
+            and task_of(spec.name).needs != "question"
+            and ((found := answers_of(spec, train, places)) >= 0).any()
         }
         self._vectors = None
         if self.has_vectors:

@@ -24,6 +24,7 @@ Values = Any
 """A matrix: of pixels an array, of words a sparse one of scipy's."""
 
 SIZES = TokenSizes()
+_KINDS = {"pictures": "image", "texts": "text", "names": "text"}
 _ITERATIONS, _ENOUGH = 40, 1e-4
 _BLOCK = 20_000
 _MORE, _TURNS = 16, 6
@@ -33,7 +34,7 @@ def kind_of(data: Dataset) -> str:
     """``text``, ``image``, or '' for items of several kinds."""
     if not isinstance(data, JoinedSet):
         return data.modality if data.modality in ("text", "image") else ""
-    kinds = {"image" if member.kind == "pictures" else "text" for member in data.members}
+    kinds = {_KINDS.get(member.kind, "") for member in data.members}
     return kinds.pop() if len(kinds) == 1 else ""
 
 

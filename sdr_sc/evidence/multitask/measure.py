@@ -19,6 +19,7 @@ from sdr_sc.evidence.multitask.rows import (
     RECALLS,
     RETRIEVAL,
     Setting,
+    answers_of,
     cost,
     own_outputs,
     share_row,
@@ -71,9 +72,9 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
     places = known[np.sort(drawn)]  # neighbours may be alike, as glosses of one file of nouns
     items = test.items(places)
     targets = {
-        name: test.targets(name, places)
-        for name in decoder.parts
-        if not (task_of(name).of_items or task_of(name).needs == "question")
+        spec.name: answers_of(spec, test, places)
+        for spec in decoder.contract.tasks
+        if not (task_of(spec.name).of_items or task_of(spec.name).needs == "question")
     }
     if RETRIEVAL in targets and gallery is not None:
         targets[RETRIEVAL] = np.searchsorted(occurring, targets[RETRIEVAL])
@@ -87,7 +88,7 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
     def measure(column: str, sender: Scheme, snr_db: float, k: int, without: tuple[str, ...] = ()) -> np.ndarray:
         """Rows of a point; of tasks ``without``, and with any of pictures, none."""
         log(column.replace(APART, ", "))
-        labels = targets[first].astype(np.int64)
+        labels = np.maximum(targets[first], 0).astype(np.int64)  # what is right is looked up in the outputs
         seen = watch(sender, OUTPUTS, items, labels, snr_db, k, setting.seed, setting.channel, width)
         outputs = seen.values.astype(np.float32)
         asked = {name: wanted for name, wanted in targets.items() if name not in without}

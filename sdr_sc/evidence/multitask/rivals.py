@@ -28,10 +28,9 @@ from sdr_sc.evidence.multitask.rows import (
 )
 from sdr_sc.evidence.multitask.text_model import TextModel
 from sdr_sc.evidence.tables import APART
-from sdr_sc.evidence.watched import CFO_HZ, ITEMS_PER_FRAME
-from sdr_sc.phy.numerology import Numerology
+from sdr_sc.evidence.watched import own_links
 from sdr_sc.results.rows import Row
-from sdr_sc.schemes.link import Link, LinkResult, noisy_channel
+from sdr_sc.schemes.link import FrameOutcome, LinkResult
 from sdr_sc.schemes.scheme import Scheme
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.tasks.base import task_of
@@ -103,18 +102,23 @@ def _messages(
     best_db, k_max = decoder.contract.training_snr_db[1], decoder.contract.k_max
     outputs = own_outputs(encoder, decoder, test.items(places), best_db, k_max)
     task = task_of(spec.name)
-    class_right = task.right(task.answer(outputs[:, decoder.parts[spec.name]], spec).best, targets[spec.name])
-    of_class = math.log2(len(spec.names))
-    found = [Message("the student's class, coded", of_class, {spec.name: class_right})]
+    found: list[Message] = []
+    classes: dict[str, np.ndarray] = {}
+    of_class, words = 0.0, ""
+    if (targets[spec.name] >= 0).any():  # a data set may have other classes than the model
+        best = task.answer(outputs[:, decoder.parts[spec.name]], spec).best
+        classes = {spec.name: task.right(best, targets[spec.name])}
+        of_class, words = math.log2(len(spec.names)), "class and "
+        found.append(Message("the student's class, coded", of_class, classes))
     if setting.gallery is None or RETRIEVAL not in decoder.parts:
         return found
     gallery, part = setting.gallery, decoder.parts[RETRIEVAL]
     entries = gallery.search(outputs[:, part], 1).best
     every, first = np.unique(test.targets(RETRIEVAL, np.arange(len(test))), return_index=True)  # an item of each entry
-    first = first[every >= 0]
-    known = test.targets(spec.name, first)  # of each entry that occurs, as the receiver's gallery may say
-    of_entry = task.right(known[entries].astype(np.int64), targets[spec.name])
-    own = {spec.name: of_entry, "R@1": entries == targets[RETRIEVAL]}
+    first, own = first[every >= 0], {"R@1": entries == targets[RETRIEVAL]}
+    if classes:
+        known = test.targets(spec.name, first)  # of each entry that occurs, as the receiver's gallery may say
+        own = {spec.name: task.right(known[entries].astype(np.int64), targets[spec.name]), **own}
     found.append(Message("the entry's number, coded", math.log2(len(gallery.names)), own))
     log("training the rivals' quantiser")
     some = np.sort(np.random.default_rng(setting.seed).permutation(len(setting.train))[:train_items])
@@ -128,14 +132,14 @@ def _messages(
             read = learned_reader(quantiser.decode(train_codes[:, :count]), wanted, setting.seed)(read)
         ids = gallery.search(read, max(RECALLS)).ids
         right = {f"R@{first}": recall(ids, targets[RETRIEVAL], first) for first in RECALLS}
-        title = f"class and vector of {count} bytes, coded"
-        found.append(Message(title, 8 * count + of_class, {**right, spec.name: class_right}))
+        title = f"{words}vector of {count} bytes, coded"
+        found.append(Message(title, 8 * count + of_class, {**right, **classes}))
     if _are_texts(test):
         log("training the rivals' character model")
         model = TextModel(_texts(setting.train, np.arange(len(setting.train))))
         bits = float(model.bits(_texts(test, places)).mean())
         whole = {f"R@{first}": np.ones(len(places), bool) for first in RECALLS}
-        found.append(Message("the text itself, compressed and coded", bits, {**whole, spec.name: class_right}))
+        found.append(Message("the text itself, compressed and coded", bits, {**whole, **classes}))
     return found
 
 
@@ -192,12 +196,13 @@ def learned_reader(quantised: np.ndarray, wanted: np.ndarray, seed: int) -> Call
 
 
 def send_messages(levels: int, items: int, snr_db: float, setting: Setting, told_db: float | None = None) -> LinkResult:
-    """Messages in frames of `ITEMS_PER_FRAME` items, with the mode that the SNR estimate calls for, or one SNR."""
-    plain, numerology = AnyBits(levels), Numerology()
+    """Messages in frames, see `own_links`, with the mode that the SNR estimate calls for, or one SNR."""
+    plain = AnyBits(levels)
+    outcomes: list[FrameOutcome] = []
     scheme: Scheme = plain if told_db is None else Told(plain, told_db)  # type: ignore[assignment]
-    scheme.begin(setting.channel)
-    places, labels = np.arange(items), np.zeros(items, np.int64)
-    air = noisy_channel(setting.channel, snr_db, CFO_HZ, setting.seed, numerology)
-    link = Link(scheme, air, None, ITEMS_PER_FRAME, numerology)
-    link.sound(places, labels)
-    return LinkResult.of(list(link.send(places, labels)), 1)
+    for span, link in own_links(scheme, items, snr_db, None, setting.seed, setting.channel):
+        places = np.arange(span.start, span.stop)
+        labels = np.zeros(len(places), np.int64)
+        link.sound(places, labels)
+        outcomes += link.send(places, labels)
+    return LinkResult.of(outcomes, 1)

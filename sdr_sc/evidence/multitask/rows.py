@@ -14,6 +14,7 @@ from sdr_sc.results.rows import Row, clustered_interval, wilson_interval
 from sdr_sc.schemes.link import LinkResult
 from sdr_sc.semantic.gallery import Gallery
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
+from sdr_sc.semantic.specs import TaskSpec
 
 RETRIEVAL = "retrieval"
 RECALLS = (1, 5)
@@ -47,6 +48,14 @@ class Setting:
     channel: str = ""
     others: Gallery | None = None
     with_rivals: bool = True
+
+
+def answers_of(spec: TaskSpec, data: Dataset, index: np.ndarray) -> np.ndarray:
+    """What is right of items, among a task's answers as a model has them: int (n,), -1 where it has no such answers, as
+    of a data set with other classes."""
+    if spec.name not in data.tasks or (spec.names and tuple(data.names(spec.name)) != tuple(spec.names)):
+        return np.full(len(index), -1)
+    return data.targets(spec.name, index)
 
 
 def share_row(name: str, right: np.ndarray, groups: np.ndarray | None = None) -> Row:
