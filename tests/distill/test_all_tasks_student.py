@@ -20,6 +20,7 @@ from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.distill.multitask.joined_vectors import vectors_for
 from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.objective import losses
+from sdr_sc.distill.multitask.ship import item_weights
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.errors import DataSetError
 from sdr_sc.evidence.multitask.measure import bench_multitask
@@ -201,3 +202,5 @@ def test_shares_are_settings_of_a_training() -> None:
     ends = np.cumsum([0, *map(len, data.members)])
     counts = np.histogram(chosen, ends)[0].tolist()
     assert counts == [69, 51, 0, 0] and len(toy_texts.load("train")) == ends[1]
+    held_out = item_weights(toy_joint.joined("validation"), config.shares)
+    assert held_out is not None and (held_out > 0).all(), "what is left out of training is measured all the same"

@@ -37,12 +37,14 @@ class Ends:
 
     Attributes:
         pace: ``step`` or ``rt``.
+        program: of Python, which is `sdr-sc`.
     """
 
     folder: Path
     pace: str
     air: str = field(default_factory=lambda: f"test{uuid.uuid4().hex[:8]}")
     running: list[subprocess.Popen] = field(default_factory=list)
+    program: tuple[str, ...] = ("-m", "sdr_sc.cli.main")
 
     def __post_init__(self) -> None:
         self.feedback, self.sent = (f"tcp://127.0.0.1:{port}" for port in free_ports(2))
@@ -61,7 +63,7 @@ class Ends:
         """Start an end; its results go to a folder of its own below ``folder/end``."""
         args = f"type=simusrp,name={end},air={self.air},pace={self.pace}"
         addresses = ("--feedback", feedback or self.feedback, "--sent", self.sent)
-        command = [sys.executable, "-m", "sdr_sc.cli.main", end, "--args", args + device, *addresses]
+        command = [sys.executable, *self.program, end, "--args", args + device, *addresses]
         log = open(self.log(end), "a")  # noqa: SIM115
         process = subprocess.Popen(
             [*command, "--out", str(self.folder / end), *map(str, options)],

@@ -40,7 +40,9 @@ gallery_option: Callable[[Any], Any] = click.option(
 )
 
 question_option: Callable[[Any], Any] = click.option(
-    "--question", default="", help="What each item is asked, where a task answers questions  [none]"
+    "--question",
+    default="",
+    help="What each item is asked, where a task answers questions; '*': one of its own, out of the data set  [none]",
 )
 
 

@@ -75,11 +75,13 @@ def _kept(trainer: MultiTaskTrainer) -> dict[str, int]:
 
 
 def item_weights(data: Dataset, shares: Mapping[str, float] = TOGETHER) -> np.ndarray | None:
-    """Of items of several kinds, so that each kind counts by its share in training; None where all are of one."""
+    """Of items of several kinds, so that each kind counts by its share in training, and those that it left out by their
+    usual one; None where all are of one."""
     if not isinstance(data, JoinedSet):
         return None
     found = np.zeros(len(data))
-    for places, share in data.strata(shares):
+    counted = {kind: share if share > 0 else TOGETHER[kind] for kind, share in shares.items()}
+    for places, share in data.strata(counted):
         found[places] = share / len(places)
     return found
 

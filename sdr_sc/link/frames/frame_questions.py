@@ -29,6 +29,7 @@ class FrameQuestions(Generic[Frame]):
     Attributes:
         frames_unasked: given out without questions.
 
+    >>> import numpy as np
     >>> waiting, ids = FrameQuestions(), np.array([7, 9])
     >>> waiting.received(3, 2, "a frame", 0.0)
     >>> waiting.asked(ItemQuestions(ids, ("what colour?", "")))
