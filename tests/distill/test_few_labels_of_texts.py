@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import toy_texts
 from click.testing import CliRunner
 
 from sdr_sc.cli.distill import command
+from sdr_sc.cli.shared import teacher_probe
 from sdr_sc.data.wordnet import load
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.few_labels import label_probe
 from sdr_sc.distill.multitask.lesson import labelled_targets
 from sdr_sc.distill.multitask.prepare import Prepared, prepare
 from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
+from sdr_sc.distill.teachers import asked_once
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
 
@@ -144,3 +147,24 @@ def test_settings_that_do_not_go_together_are_refused(vectors: TeacherVectors, c
 def test_shares_are_below_1() -> None:
     with pytest.raises(SdrScError, match="word_dropout and smoothing are shares; give numbers below 1"):
         MultiTaskConfig(word_dropout=1.0)
+
+
+def test_the_probe_of_a_text_model_takes_the_labels_of_the_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    class FakeTeacher:
+        def vectors(self, texts: list[str]) -> np.ndarray:
+            rng = np.random.default_rng(1)
+            words = {word: rng.normal(size=16) for word in sorted({one for text in texts for one in text.split()})}
+            return np.array([sum(words[one] for one in text.split()) for text in texts], np.float32)
+
+    def asked(_model: str, about: dict, items: int, ask: Callable, *_: object) -> np.ndarray:
+        counts.append(items)
+        return ask(np.arange(items))
+
+    monkeypatch.setattr(teacher_probe, "fetched_teacher", lambda *_: FakeTeacher())
+    monkeypatch.setattr(asked_once, "asked_once", asked)
+    words = ["--model", "all-MiniLM-L6-v2", "--data-set", toy_texts.NAME, "--labels", "9", "--dimensions", "4"]
+    result = CliRunner().invoke(teacher_probe.probe, words, catch_exceptions=False)
+    assert result.exit_code == 0 and "9 for training" in " ".join(result.output.split())
+    assert sorted(counts) == [9, 60, 60], "training texts with a label, and all of both other parts"

@@ -16,9 +16,6 @@ from sdr_sc.distill.multitask.objective import RETRIEVAL
 from sdr_sc.distill.multitask.picture_tasks import OF_PICTURES
 from sdr_sc.distill.multitask.probe import Probe, best_probe
 
-PENALTIES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4)
-"""Of the probe; fewer labels want a larger one."""
-
 
 def label_probe(
     data: Dataset, base: Dataset, vectors: np.ndarray, held_out: Dataset, of_held_out: np.ndarray, task: str,
@@ -39,7 +36,7 @@ def label_probe(
     classes = len(base.names(task))
     found, wanted = labelled_targets(data, task, classes, config), held_out.targets(task, np.arange(len(held_out)))
     known, seen = found != UNKNOWN, wanted >= 0
-    return best_probe((vectors[known], found[known]), (of_held_out[seen], wanted[seen]), classes, PENALTIES)
+    return best_probe((vectors[known], found[known]), (of_held_out[seen], wanted[seen]), classes)
 
 
 def soft_labels(
