@@ -47,3 +47,15 @@ def test_a_study_is_named_with_the_command_that_wrote_it(name: str) -> None:
     assert not any(word.startswith(("/", "..")) for word in words), "paths of the project alone"
     blocks = [block.replace("\\\n", " ").split() for block in re.findall(r"(?:^    .*\n)+", PAGE, re.M)]
     assert any(sorted(block) == sorted(words) for block in blocks), STUDIES[name]["command"]
+
+
+def test_what_the_readme_says_of_the_teacher_s_gain_is_in_the_files() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    gains = {
+        name: next(row for row in STUDIES[name]["rows"] if row["unit"] == "points" and "20 dB k=16" in row["name"])
+        for name in ("few_labels_short.json", "control_full.json")
+    }
+    few, full = gains["few_labels_short.json"], gains["control_full.json"]
+    assert f"with 600 of them {few['value']:.1f} points" in text and few["ci95"][0] > 0
+    low, high = full["ci95"]
+    assert f"{written(full['value'])} points ({written(low)} to {written(high)}) at 20 dB" in text and low < 0 < high
