@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from sdr_sc.cli.distill import command
 from sdr_sc.cli.shared import teacher_probe
 from sdr_sc.data.wordnet import load
+from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.few_labels import label_probe
 from sdr_sc.distill.multitask.lesson import labelled_targets
@@ -107,6 +108,22 @@ def test_the_best_weights_by_held_out_texts_are_kept_and_a_cut_off_run_keeps_the
     assert again.best is not None and one.best is not None and again.best.step == one.best.step
     for name, value in one.average.state_dict().items():
         assert bool((value == again.average.state_dict()[name]).all()), name
+
+
+def test_a_state_of_before_a_setting_was_known_goes_on(vectors: TeacherVectors, tmp_path: Path) -> None:
+    state, config = tmp_path / "state", replace(CONFIG, steps=4)
+    taught(vectors, config).trainer.run(2, every=1, checkpoint=state)
+    arrays, about = read_checkpoint(state)
+    for changes, goes_on in (({"word_dropout": None}, True), ({"word_dropout": 0.5}, False)):
+        kept = {name: value for name, value in (about["config"] | changes).items() if value is not None}
+        write_checkpoint(state, arrays, about | {"config": kept})
+        trainer = taught(vectors, config).trainer
+        if goes_on:
+            trainer.resume(state)
+            assert trainer.step == 2
+        else:
+            with pytest.raises(SdrScError, match="is the state of another run"):
+                trainer.resume(state)
 
 
 def test_the_command_takes_few_labels_with_and_without_a_teacher(vectors: TeacherVectors, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdr_sc.distill.checkpoint import read_checkpoint, write_checkpoint
+from sdr_sc.distill.checkpoint import as_json, read_checkpoint, write_checkpoint
 from sdr_sc.distill.multitask.best import BestWeights
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.lesson import Lesson
@@ -158,6 +158,8 @@ class MultiTaskTrainer:
             SdrScError: it is damaged, or of other settings or data.
         """
         arrays, about = read_checkpoint(path)
+        if isinstance(about.get("config"), dict):  # a setting that was not known yet has its default
+            about = about | {"config": as_json(asdict(MultiTaskConfig())) | about["config"]}
         wanted = self.about() | {name: about.get(name) for name in ("step", "best") if name in about}
         if json.loads(json.dumps(wanted)) != about or not isinstance(about.get("step"), int):
             raise SdrScError(f"{path} is the state of another run; delete it to start again.")
