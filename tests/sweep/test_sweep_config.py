@@ -38,19 +38,27 @@ def test_the_example_in_the_docs_is_read_as_it_says(tmp_path: Path) -> None:
 
 
 def test_headline_and_rivals_compare_all_schemes_the_headline_over_three_channels() -> None:
-    config = load_config(ROOT / "benchmarks" / "headline" / "config.yaml")
-    for entry in config.schemes:
+    config, over_fading = (
+        load_config(ROOT / "benchmarks" / "headline" / f"{name}.yaml") for name in ("config", "fading")
+    )
+    for entry in (*config.schemes, *over_fading.schemes):
         check_scheme(entry.scheme, entry.parameters)
     rivals = [load_config(ROOT / "benchmarks" / "rivals" / f"{name}.yaml") for name in ("config", "thumbnails")]
     compared = {entry.scheme for one in (config, *rivals) for entry in one.schemes}
     assert compared == set(SCHEME_NAMES) - {"refined"}  # sdr-sc bench refinement
+    left_out = {entry.label for entry in config.schemes} - {entry.label for entry in over_fading.schemes}
+    assert left_out and all(label.startswith(("jpeg_ldpc", "webp_ldpc")) for label in left_out)
+    assert all(entry in config.schemes for entry in over_fading.schemes)
     assert "ours" in [entry.label for entry in config.schemes], "all of the CAM's choices, by its own name"
-    noise, *fading = config.channels
+    (noise,) = config.channels
     assert noise.models == "" and noise.realisation_items == 0
+    fading = over_fading.channels
     assert [channel.models.partition("(")[0] for channel in fading] == ["tdl_c", "measured"]
     assert all(0 < channel.realisation_items <= 100 for channel in fading), "hundreds of draws a point, not a few fades"
-    assert config.items == 10_000 == len(test_set()) and config.air == "phy" and config.stop is None
-    assert (config.snr_db[0], config.snr_db[-1]) == (-5.0, 25.0)
+    for one in (config, over_fading):
+        assert one.items == 10_000 == len(test_set()) and one.air == "phy" and one.stop is None
+        assert (one.snr_db[0], one.snr_db[-1]) == (-5.0, 25.0)
+    assert config.snr_db == over_fading.snr_db
 
 
 def test_the_grid_is_a_product_and_schemes_at_one_point_stand_side_by_side() -> None:
