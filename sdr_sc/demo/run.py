@@ -21,7 +21,7 @@ from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.report.run.write import write_report
 from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, write_summary
-from sdr_sc.results.run_folder import Table, read_frames
+from sdr_sc.results.run_folder import Table, read_frames, read_items
 from sdr_sc.results.task_rows import names_for_report, task_rows
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
@@ -182,7 +182,10 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     """The figures of a run, from its ``frames.csv``."""
     frames = read_sent(folder)
     a = accounting
-    low, high = clustered_interval(frames["correct"], frames["n_items"])
+    items = read_items(folder, ("frame_index", "label", "correct"), torn=True)
+    known = items["label"] >= 0  # of joined sets some items may have no class
+    _, place = np.unique(items["frame_index"][known], return_inverse=True)
+    low, high = clustered_interval(np.bincount(place, items["correct"][known]), np.bincount(place))
     accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
     contradictions = len(a.discrepancies)
     things = {"image": "image", "text": "text"}.get(contract.modality.name, "item")

@@ -89,21 +89,23 @@ def read_items(
     torn: bool = False,
     classes: int | None = None,
     most_rows: int | None = None,
+    unknown: bool = False,
 ) -> Table:
     """Columns of a run's ``items.csv``, one entry an item, in the order of the file.
 
     Args:
         columns, torn, most_rows: as for `read_frames`.
         classes: number of classes, where each label has to be known and each label and answer to be one of these.
+        unknown: with ``classes``, whether labels may be unknown, as of items of joined sets that have no class.
 
     Raises:
         SdrScError: as for `read_frames`.
     """
     described = {name: ITEM_COLUMNS[name] for name in columns}
     if classes is not None:
-        described["label"] = Column(0, classes - 1, whole=True)
+        described["label"] = Column(NOT_KNOWN if unknown else 0, classes - 1, whole=True)
         described["answer"] = Column(ITEM_COLUMNS["answer"].low, classes - 1, whole=True)
-        described["correct"] = Column(0, 1, whole=True)
+        described["correct"] = Column(0, 1, whole=not unknown)
     return _read_table(folder / "items.csv", described, torn, most_rows)
 
 
@@ -176,7 +178,8 @@ def _out_of_bounds(path: Path, line: int, name: str, text: str, column: Column) 
             "sent, and a report needs it; give 'sdr-sc rx' the transmitter's --sent, or replay a recording that holds "
             "the labels."
         )
-    bounds = f"{column.low:g} to {column.high:g}"
+    low = max(column.low, 0) if name == "label" else column.low  # one that is not known is no label
+    bounds = f"{low:g} to {column.high:g}"
     return f"{shown(path)}, line {line}: {name} {shown(text, 40)} is not within {bounds}; {CUT}."
 
 

@@ -17,6 +17,7 @@ import toy_pictures
 
 from sdr_sc.capture import open_capture
 from sdr_sc.data.own_questions import items_asked
+from sdr_sc.demo.run import DemoConfig, run_demo
 from sdr_sc.errors import CaptureError, ContractError
 from sdr_sc.flowgraph.loopback import Accounting
 from sdr_sc.flowgraph.record import record_loopback
@@ -131,6 +132,23 @@ def test_one_question_of_all_items_is_scored_where_the_data_set_asks_it(model: P
         assert int(row["target"]) == wanted[int(row["item_id"])]
     with pytest.raises(CaptureError, match="were not asked each a question of its own; give one question"):
         replay(ReplayConfig(str(tmp_path / "one"), (str(model),), tasks="question", question="*"), [None], DEADLINE_S)
+
+
+def test_the_demonstration_reports_on_items_without_a_class_too(model: Path, tmp_path: Path) -> None:
+    config = DemoConfig(
+        images=96, model=str(model), data_set=toy_joint.SPEC, feedback_timeout_s=60.0, multitask=True, question="*"
+    )
+    result = run_demo(config, tmp_path / "run", lambda _: None)
+    labelled = result.accounting.items_labelled
+    assert result.accounting.discrepancies == [] and 0 < labelled < 96
+    rows = {row.name: row for row in result.rows}
+    assert rows["accuracy over all items"].n == labelled
+    low, high = rows["accuracy over all items"].ci95 or (0.0, 0.0)
+    assert low <= rows["accuracy over all items"].value <= high
+    assert rows["question: accuracy"].n == 96 - labelled
+    page = result.report.read_text()
+    assert f"of {labelled} items sent of known class, 96 in all" in page
+    assert "Task: question" in page and "Task: reconstruction" in page
 
 
 def test_a_student_whose_first_task_is_questions_asks_each_picture_its_own(tmp_path: Path) -> None:

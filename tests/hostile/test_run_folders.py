@@ -146,7 +146,7 @@ def test_what_is_no_k_in_the_list_is_left_out(tmp_path: Path, value: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-4", "1_0", "0x1", "\u0661"]
+    "label", ["2000000000", "1000", "3", "1e9", "1e300", "nan", "inf", "-5", "1_0", "0x1", "\u0661"]
 )
 def test_labels_beyond_the_classes_are_one_sentence(tmp_path: Path, label: str) -> None:
     folder = make_run(tmp_path / "run", frames=2)

@@ -127,7 +127,7 @@ class Run:
         name: the folder's name.
         summary: ``summary.json``; ``config``, ``accounting`` and ``machine`` are dicts, ``rows`` a list.
         frames: ``frames.csv``.
-        items: ``items.csv``.
+        items: ``items.csv``, those whose class is known.
         images: the items that are shown, uint8 (shown, ...); of images (shown, height, width) or (shown, 3, height,
             width), 0 is black.
         image_ids: int (shown,), the ``item_id`` of each image.
@@ -137,6 +137,7 @@ class Run:
         tasks: all that were answered with names, the first one before the others; none where there is only one.
         picture_tasks: those that were answered with pictures.
         is_verified: whether the files were compared with checksums; a run of an earlier version has none.
+        items_sent: how many there are of all; 0 where all are in ``items``.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Run:
     is_verified: bool = True
     tasks: tuple[TaskRun, ...] = ()
     picture_tasks: tuple[PictureRun, ...] = ()
+    items_sent: int = 0
 
     def item_snr_set_db(self) -> np.ndarray:
         """The SNR set for each item's frame, in dB, shape (items,); NaN where ``frames.csv`` lacks the frame."""

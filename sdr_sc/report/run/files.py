@@ -43,7 +43,7 @@ def load_run(folder: Path) -> Run:
         is_verified = check_files(folder, summary) and is_sealed
         names = _given_names(summary["config"], folder / SUMMARY_NAME)
         classes = len(names) or MOST_CLASSES
-        frames, items = _frames(folder), _items(folder, classes)
+        frames, (items, items_sent) = _frames(folder), _items(folder, classes)
         images, image_ids, modality = read_images(folder)
         tasks, pictures = load_tasks(folder, summary, items, names), load_picture_tasks(folder, summary)
     except OSError as error:
@@ -56,7 +56,7 @@ def load_run(folder: Path) -> Run:
         raise SdrScError(f"{shown(folder)} holds {len(k_list)} different k where a run has {MOST_KS} at most; {FIX}.")
     highest = max(int(items.label.max(initial=-1)), int(items.answer.max(initial=-1)))
     names += [f"class {number}" for number in range(len(names), highest + 1)]
-    about = (modality, is_verified, tasks, pictures)
+    about = (modality, is_verified, tasks, pictures, items_sent)
     return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, *about)
 
 
@@ -81,8 +81,16 @@ def _frames(folder: Path) -> Frames:
     return Frames(index=columns.pop("frame_index"), delivered=columns.pop("status"), **columns)
 
 
-def _items(folder: Path, classes: int) -> Items:
-    found = read_items(folder, ITEM_COLUMNS, classes=classes, most_rows=MOST_ROWS)
+def _items(folder: Path, classes: int) -> tuple[Items, int]:
+    """The items whose class is known, and how many there are of all.
+
+    Raises:
+        SdrScError: the table is damaged, or no class is known.
+    """
+    found = read_items(folder, ITEM_COLUMNS, classes=classes, most_rows=MOST_ROWS, unknown=True)
+    if not (found["label"] >= 0).any():
+        read_items(folder, ITEM_COLUMNS, classes=classes, most_rows=MOST_ROWS)  # says why
     order = np.argsort(found["frame_index"], kind="stable")
     found["correct"] = (found["correct"] == 1) & (found["answer"] >= 0)
-    return Items(**{name: values[order] for name, values in found.items()})
+    order = order[found["label"][order] >= 0]  # of joined sets some may have none
+    return Items(**{name: values[order] for name, values in found.items()}), len(found["label"])

@@ -13,6 +13,7 @@ from sdr_sc.report.run.data import Run, TaskRun
 from sdr_sc.report.words import number_text
 from sdr_sc.results.rows import clustered_interval
 from sdr_sc.semantic.shown_answers import ShownAnswer, shown_answer
+from sdr_sc.semantic.tasks.base import NO_ANSWER
 
 EXAMPLES = 4
 """Items that a panel shows of those that are right, and of those that are not."""
@@ -43,7 +44,7 @@ def _panel(run: Run, number: int, task: TaskRun) -> dict[str, Any]:
         "figures": [_figure(task, name, marks) for name, marks in zip(task.figures, task.marks, strict=True)],
         "curve": plot(task_plots.quality_by_snr, (run, task), _WIDTHS, label, f"task-{number}") if has_curve else None,
         "groups": [("Right", right), ("Not the first answer" if several else "Wrong", wrong)],
-        "lost": int((task.table.answers[:, 0] < 0).sum()),
+        "lost": int(((task.table.answers[:, 0] < 0) & (task.table.answers[:, 0] != NO_ANSWER)).sum()),
         "sent": len(task.table),
     }
 

@@ -34,7 +34,9 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     sent, right, answered = len(items), int(items.correct.sum()), int(items.answered.sum())
     accuracy = number_text(100 * right / sent, 1) if sent else "–"
     worst, best = wilson_interval(right, sent)
-    note = f"of {sent:,} items sent; 95 % interval {100 * worst:.1f}–{100 * best:.1f} %" if sent else "no item sent"
+    whose = f" of known class, {run.items_sent:,} in all" if run.items_sent > sent else ""
+    of_share = f"95 % interval {100 * worst:.1f}–{100 * best:.1f} %"
+    note = f"of {sent:,} items sent{whose}; {of_share}" if sent else "no item sent"
     if answered < sent:
         of_answered = f"{100 * right / answered:.1f} %" if answered else "none"
         note += f"; lost ones count as wrong (of those answered: {of_answered})"
@@ -98,9 +100,8 @@ def _strip(run: Run) -> list[dict[str, Any]]:
     cards = []
     for place in shown:
         row = row_of[int(run.image_ids[place])]
-        answer, wanted = int(run.items.answer[row]), int(run.items.label[row])
-        label = run.class_names[wanted] if wanted >= 0 else ""
-        state = "lost" if answer < 0 else "unknown" if wanted < 0 else "right" if run.items.correct[row] else "wrong"
+        answer, label = int(run.items.answer[row]), run.class_names[int(run.items.label[row])]
+        state = "lost" if answer < 0 else "right" if run.items.correct[row] else "wrong"
         confidence = run.items.confidence[row]
         cards.append(
             {
@@ -121,7 +122,7 @@ def _verdict(run: Run) -> dict[str, Any]:
     accounting = run.summary["accounting"]
     sent, lost = len(run.frames), int((~run.frames.delivered).sum())
     doubts = [words(text) for text in accounting.get("discrepancies") or []]
-    for name, count in (("frames_sent", sent), ("frames_lost", lost), ("items_sent", len(run.items))):
+    for name, count in (("frames_sent", sent), ("frames_lost", lost), ("items_sent", run.items_sent or len(run.items))):
         counted = accounting.get(name)
         if counted is not None and counted != count:
             doubts.append(f"{name.replace('_', ' ')}: the blocks counted {counted:,}, the tables hold {count:,}")
