@@ -21,7 +21,7 @@ POINTS = [(snr_db, 16) for snr_db in (0.0, 5.0, 10.0, 20.0)]
 
 
 def kept(path: Path, shares: dict[str, float], seed: int = 1, answers: bool = True, data_set: str = "toy") -> Path:
-    """A file as 'bench evidence multitask' writes it: the first items are the ones that are answered rightly."""
+    """A file as 'bench evidence multitask' writes it: the first items are the ones that are answered correctly."""
     right = {
         f"{snr_db:g} dB; ours, k={k}; {metric}": np.arange(ITEMS) < round(ITEMS * share / 100)
         for metric, share in shares.items()

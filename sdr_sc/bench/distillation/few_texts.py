@@ -210,7 +210,7 @@ def run_few_texts(
 
 
 def probe_answers(labels: int, seed: int, data_set: str, vectors: Sequence[TeacherVectors]) -> np.ndarray:
-    """Which test items the teacher's probe answers rightly, fitted on the same labels: bool (items,)."""
+    """Which test items the teacher's probe answers correctly, fitted on the same labels: bool (items,)."""
     data, held_out, test = (load_dataset(data_set, part) for part in ("train", "validation", "test"))
     own, other, wanted = (vectors_for(part, part.split, vectors) for part in (data, held_out, test))
     config = MultiTaskConfig(labels=labels, label_seed=seed)

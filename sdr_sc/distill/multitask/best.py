@@ -23,7 +23,7 @@ LOOKED_AT = ((4, 16, 32), (5.0, 20.0))
 def held_out_accuracy(
     held_out: Dataset, modality: ModalitySpec, specs: tuple[TaskSpec, ...], config: MultiTaskConfig
 ) -> Callable[[MultiTaskStudent], float]:
-    """What tells how good a student's classes are of held-out items: 0 to 1, mean over tasks, `LOOKED_AT`."""
+    """What says how good a student's classes are of held-out items: 0 to 1, mean over tasks, `LOOKED_AT`."""
     every = np.arange(len(held_out))
     inputs = torch.from_numpy(modality_of(modality).network_input(held_out.items(every)))
     targets = {

@@ -51,7 +51,7 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
 
     Args:
         quick: on a part of the items, with the same gallery.
-        kept: gets which items ours answers rightly, by the names of the rows; None where nobody wants to know.
+        kept: gets which items ours answers correctly, by the names of the rows; None where nobody wants to know.
 
     Raises:
         SdrScError: the gallery or the data does not fit the model.

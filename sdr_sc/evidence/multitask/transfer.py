@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What several tasks in one student cost each of them: kept figures of it beside those of students of one task each.
 
-Files of ``bench evidence multitask`` hold which items ours answers rightly. Two students that met the same items and
+Files of ``bench evidence multitask`` hold which items ours answers correctly. Two students that met the same items and
 noise are compared item by item, and over their seeds (`sdr_sc.results.paired`); of files without answers the figures
 alone are compared, over the seeds.
 """
