@@ -144,6 +144,14 @@ def test_the_comparison_with_the_strongest_rivals_is_as_measured(column: int, sn
     assert re.findall(r"[\d.]+\d", whole[1])[column] == f"{image.on_air / ours.on_air:.1f}"
 
 
+def test_what_the_readme_says_of_the_learned_codec_is_as_measured() -> None:
+    at_10_db = {k: rival("deepjscc", 10.0, k).accuracy for k in (2, 8, 32)}
+    assert at_10_db[2] < 0.9 <= at_10_db[8] and ours_for_90(10.0).uses == 2
+    best = max(one.accuracy for key, one in rivals("results").operations.items() if key.scheme == "deepjscc")
+    text = " ".join(README.split())
+    assert f"8 symbols for 90 % at 10 dB where ours needs 2, and it ends at {100 * best:.1f} %" in text
+
+
 @pytest.mark.parametrize("column, snr_db", list(enumerate((0, 5, 10, 20))))
 def test_the_headline_s_table_is_that_of_its_results(column: int, snr_db: int) -> None:
     ours = uses("headline", "ours", snr_db)
