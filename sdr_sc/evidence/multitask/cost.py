@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from sdr_sc.distill.teachers.sentences import SentenceTeacher, is_fetched, sente
 from sdr_sc.errors import MissingDependencyError
 from sdr_sc.evidence.tables import APART
 from sdr_sc.files import write_whole
+from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import NOT_MEASURED, Row
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
@@ -91,7 +91,7 @@ def _of_student(model: str, slots: np.ndarray, log: Callable[[str], None]) -> tu
         Row(f"decoder{APART}MFLOP", flops / 1e6, "MFLOP"),
     ]
     k = min(contract.k_list, key=lambda found: abs(found - K))
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         pair = Path(folder) / "student.onnx"
         log("exporting the student")
         write_whole(StudentExporter(resolve(model)).float32(pair))
