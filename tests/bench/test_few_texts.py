@@ -14,21 +14,19 @@ from click.testing import CliRunner
 from sdr_sc.bench.distillation import few_texts
 from sdr_sc.bench.distillation.few_texts import TextSize, run_few_texts, students
 from sdr_sc.cli.shared.bench_few_texts import few_texts as command
-from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
+from sdr_sc.distill.multitask.vectors import TeacherVectors
 from sdr_sc.distill.studies.study import Condition
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import Row, read_measurements
 
 SIZE = TextSize(labels=(6, 9), seeds=(1, 2), steps=20, batch_items=40, controls=("labels", "labels_dropout"))
 K_LIST = (4, 8)
-PARTS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
 def vectors() -> TeacherVectors:
     toy_texts.register()
-    parts = {part: toy_texts.teacher(part) for part in PARTS}
-    return reduce_vectors("toy", parts, {part: toy_texts.load(part).sha256 for part in PARTS}, toy_texts.DIMENSIONS)
+    return toy_texts.teacher_vectors()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.few_labels import label_probe
 from sdr_sc.distill.multitask.lesson import labelled_targets
 from sdr_sc.distill.multitask.prepare import Prepared, prepare
-from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
+from sdr_sc.distill.multitask.vectors import TeacherVectors
 from sdr_sc.distill.teachers import asked_once
 from sdr_sc.errors import SdrScError
 from sdr_sc.semantic import weights
@@ -30,14 +30,12 @@ CONFIG = MultiTaskConfig(
     learning_rate=1e-2, labels=6,
 )  # fmt: skip
 ALONE = replace(CONFIG, tasks=("classification",), validate_every=5, word_dropout=0.2)
-PARTS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
 def vectors() -> TeacherVectors:
     toy_texts.register()
-    parts = {part: toy_texts.teacher(part) for part in PARTS}
-    return reduce_vectors("toy", parts, {part: toy_texts.load(part).sha256 for part in PARTS}, toy_texts.DIMENSIONS)
+    return toy_texts.teacher_vectors()
 
 
 def taught(vectors: TeacherVectors, config: MultiTaskConfig = CONFIG) -> Prepared:

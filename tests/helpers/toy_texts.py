@@ -15,7 +15,7 @@ from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.ship import ship
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
-from sdr_sc.distill.multitask.vectors import reduce_vectors
+from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
 from sdr_sc.semantic.gallery import Gallery
 
 NAME, LONGEST, DIMENSIONS = "toy_texts", 48, 8
@@ -54,11 +54,16 @@ def teacher(split: Split) -> np.ndarray:
     return things[entry // len(SIZES)] + sizes[entry % len(SIZES)]
 
 
-def make_model(folder: Path, steps: int = 120) -> tuple[Path, Path]:
-    """Train, and write the model and the gallery of the test part's entries; returns their paths."""
-    vectors = reduce_vectors(
+def teacher_vectors() -> TeacherVectors:
+    """The teacher's vectors of all parts."""
+    return reduce_vectors(
         "toy", {part: teacher(part) for part in _FORMS}, {part: load(part).sha256 for part in _FORMS}, DIMENSIONS
     )
+
+
+def make_model(folder: Path, steps: int = 120) -> tuple[Path, Path]:
+    """Train, and write the model and the gallery of the test part's entries; returns their paths."""
+    vectors = teacher_vectors()
     config = MultiTaskConfig(
         tasks=("classification", "subgroup", "retrieval"), k_list=(4, 8, 16), steps=steps, batch_items=60,
         decoder_width=32, learning_rate=1e-2, dropout=0.0,
