@@ -89,7 +89,7 @@ ROWS = {
     "sdr-sc --help, median": (row("link", "sdr-sc --help, median"), ".2f"),
     "sdr-sc demo, set up already": (row("link", "sdr-sc demo, set up already"), ".0f"),
 }
-"""Rows of README's tables that tests/bench/test_published_figures.py leaves out."""
+"""Rows of README's tables that tests/bench/test_published_link.py leaves out."""
 
 CHECKED_ELSEWHERE = (
     "21, 20, 22 and 10 times fewer payload symbols at 0, 5, 10 and 20 dB",
@@ -98,7 +98,7 @@ CHECKED_ELSEWHERE = (
     "with 600 of them 3.3 points",
     "0.04 points (-0.21 to 0.29) at 20 dB over a control",
 )
-"""By tests/bench/test_published_figures.py and tests/bench/test_distillation_page.py."""
+"""By tests/bench/test_published_rivals.py and tests/bench/test_distillation_page.py."""
 
 NO_RESULT = {
     "over 2,000 of the test images": "the rivals' configuration",

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of several tasks in docs/multitask.md are those of the stored results."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from command import ROOT
+from published_tables import rows_of, stored
+
+PAYLOAD = "payload symbols an item"
+
+
+def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
+    text, noise, fading = (ROOT / "docs" / "multitask.md").read_text(), *map(stored, (
+        "multitask/wordnet_awgn", "multitask/wordnet_tdl_c"))  # fmt: skip
+
+    def cell(found: dict[str, Any], point: str) -> str:
+        return " / ".join(f"{found[f'{point}; {name}']:.1f}" for name in ("classification", "R@1", "R@5"))
+
+    text = text.partition("## What the text student reaches")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\| (\d+ dB)(, TDL-C)? \| (.*) \|$", text, re.MULTILINE)
+    quality = [line for line in lines if line[2].count("/") > 4]
+    assert len(quality) == 8
+    for snr, is_fading, cells in quality:
+        k_list, found = ((4, 16, 32), fading) if is_fading else ((2, 4, 8, 16, 32), noise)
+        assert cells.split(" | ") == [cell(found, f"{snr}; ours, k={k}") for k in k_list]
+    names = {"class alone": "the student's class, coded", "number of the entry (R@1)": "the entry's number, coded"}
+    names |= {f"class and vector, {count} bytes": f"class and vector of {count} bytes, coded" for count in (2, 4, 8)}
+    for label, *cells in rows_of(text, "sent"):
+        column = names.get(label, label)
+        for snr, shown in zip((0, 5, 10, 20), cells, strict=True):
+            point = f"{snr} dB; {column}"
+            parts = [noise[f"{point}; classification"]]
+            parts += [noise[f"{point}; {name}"] for name in ("R@5", "R@1") if f"{point}; {name}" in noise][:1]
+            assert shown == f"{' / '.join(f'{one:.1f}' for one in parts)}, {noise[f'{point}; {PAYLOAD}']:.1f}"
+
+
+def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
+    text = (ROOT / "docs" / "multitask.md").read_text()
+    text = text.partition("## What the student of pictures and texts reaches")[2].partition("\n## ")[0]
+    tables = (
+        ("emoji", (4, 8, 16, 32), ("classification", "subgroup", "R@5")),
+        ("emoji_names", (3, 8, 16, 32), ("classification", "R@5", "picture R@5")),
+        ("glosses", (3, 4, 8, 16, 32), ("classification", "R@1", "R@5")),
+    )
+    parts = re.split(r"^\| % \|.*$", text, flags=re.MULTILINE)[1:]
+    assert len(parts) == len(tables)
+    for part, (name, k_list, columns) in zip(parts, tables, strict=True):
+        lines = re.findall(r"^\| (\d+ dB)(, TDL-C)? \| (.*) \|$", part.partition("\n\n")[0], re.MULTILINE)
+        assert len(lines) >= 3
+        for snr, is_fading, cells in lines:
+            found = stored(f"multitask/{name}_{'tdl_c' if is_fading else 'awgn'}")
+            for k, shown in zip(k_list, cells.split(" | "), strict=True):
+                values = [found.get(f"{snr}; ours, k={k}; {column}") for column in columns]
+                assert shown == ("–" if None in values else " / ".join(f"{value:.1f}" for value in values))
+    seeds = [
+        {**stored(f"multitask/{name}_awgn{seed}")}
+        for name in ("emoji", "emoji_names", "glosses")
+        for seed in ("", "_seed2", "_seed3")
+    ]
+    rows = re.findall(r"^\| ((?:emoji|name|gloss): [^|]*) \| (.*) \|$", text, re.MULTILINE)
+    kinds = (
+        (0, "classification"),
+        (0, "subgroup"),
+        (0, "R@5"),
+        (3, "R@5"),
+        (3, "picture R@5"),
+        (6, "classification"),
+        (6, "R@5"),
+    )
+    assert len(rows) == len(kinds)
+    for (_, cells), (first, column) in zip(rows, kinds, strict=True):
+        for point, shown in zip(
+            ("5 dB; ours, k=16", "5 dB; ours, k=32", "20 dB; ours, k=16", "20 dB; ours, k=32"),
+            cells.split(" | "),
+            strict=True,
+        ):
+            values = [seeds[first + place][f"{point}; {column}"] for place in range(3)]
+            assert shown == f"{sum(values) / 3:.1f} ({min(values):.1f} to {max(values):.1f})"
