@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pmt
@@ -15,24 +15,18 @@ from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
-from sdr_sc.errors import BlockError, ModelFaultError
+from sdr_sc.errors import ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
-from sdr_sc.link.frames.decodable import noise_variances, refusal, too_far_behind
+from sdr_sc.link.frames.decodable import refusal, too_far_behind
+from sdr_sc.link.frames.frame_models import FrameModels
 from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_questions import FrameQuestions
 from sdr_sc.link.frames.task_answers import answers_meta
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
-from sdr_sc.link.parameters import require, require_number, require_text
-from sdr_sc.link.refinement.receiver import ReceivedPart, RefinementReceiver, Settings, Settled
-from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
+from sdr_sc.link.parameters import require, require_text
+from sdr_sc.link.refinement.receiver import RefinementReceiver, Settled
+from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.asked_tasks import AskedTasks
-from sdr_sc.semantic.cam import first_rounds
-from sdr_sc.semantic.questions import question_tokens
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER
-
-if TYPE_CHECKING:
-    from sdr_sc.semantic.inference import SemanticDecoder
 
 _FRAMES, _SENT, _ANSWERS, _REQUESTS = (pmt.intern(port) for port in ("frames", "sent", "answers", "requests"))
 _SETTLE = pmt.intern("settle")
@@ -91,48 +85,21 @@ class semantic_decoder(gr.basic_block):
         question: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
-        self.model = model
-        contracts = [weights.read_contract(name, "decoder") for name in self._models()]
-        self.contracts = {contract.wire_id: contract for contract in contracts}
-        if len(self.contracts) != len(contracts):
-            raise BlockError(f"semantic decoder: two of the models {model!r} have the same id; give each once.")
-        self.contract = contracts[0]
+        require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
+        self.model, self.question = model, question
+        self.models = FrameModels("semantic decoder", model, tasks, gallery, question)
+        self.contract, self.asked = self.models.contract, self.models.asked
         self.item_bytes = int(np.prod(self.contract.item_shape))
-        self._decoders: dict[int, SemanticDecoder] = {}
-        self._faulty: SemanticDecoder | None = None
         self._fault_told = False
         self.frames_answered = 0
         self.frames_refused = self.frames_behind = 0
         self.frames_without_items = 0
-        self.items_not_a_number = 0
-        require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
-        self.question = question
-        self.asked = {
-            contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"), question)
-            for name, contract in zip(self._models(), contracts, strict=True)
-        }
         self._own: FrameQuestions[tuple[dict[str, Any], np.ndarray]] | None = None
-        if any(asked.asks_own for asked in self.asked.values()):
+        if self.models.asks_own:
             self._own = FrameQuestions()
         self.refused = Refused(self)
-        require_number("semantic decoder", reject_below=reject_below)
-        if not 0.0 <= reject_below <= 1.0:
-            raise BlockError(f"semantic decoder: reject_below is {reject_below}; use 0 to 1.")
-        trigger = check_trigger("semantic decoder", refine)
-        self.refine = trigger != TRIGGERS[0]
-        if self.refine and self._own is not None:
-            raise BlockError(
-                f"semantic decoder: question is {question!r} and refine {refine!r}: items are not asked questions of "
-                "their own with refinement; set refine to 'none', or give one question."
-            )
-        if self.refine and any(asked.names for asked in self.asked.values()):
-            raise BlockError(
-                f"semantic decoder: tasks is {tasks!r} and refine {refine!r}: further tasks are not answered with "
-                "refinement; set refine to 'none', or tasks to ''."
-            )
-        self._settings = Settings(reject_below=reject_below, compare=trigger == "compare")
-        for contract in contracts if self.refine else ():
-            first_rounds(contract, contract.cam)  # refuses a model without rounds
+        self._settings = self.models.refinement(refine, reject_below)
+        self.refine = self._settings is not None
         self._receivers: dict[int, RefinementReceiver] = {}
         self.refinements_ignored = self.refined_symbols = 0
         self._heard_s = time.monotonic()
@@ -144,22 +111,12 @@ class semantic_decoder(gr.basic_block):
         for port in (_ANSWERS, _REQUESTS):
             self.message_port_register_out(port)
 
-    def _models(self) -> list[str]:
-        return [name.strip() for name in self.model.split(",")]
-
     def load(self) -> None:
         """Load the models, which takes seconds: before the start where a device would not wait for it."""
-        from sdr_sc.semantic.inference import SemanticDecoder
-
-        for name, (wire_id, contract) in zip(self._models(), self.contracts.items(), strict=True):
-            if wire_id not in self._decoders:
-                loaded = SemanticDecoder(name, question=self.question)
-                loaded.contract.check_same_model(contract)
-                self._decoders[wire_id] = loaded
-                if self.refine and contract.refinement is not None:
-                    self._receivers[wire_id] = RefinementReceiver(
-                        contract.refinement, contract.k_max, loaded, self._settings
-                    )
+        for contract, loaded in self.models.load():
+            if self.refine and self._settings is not None and contract.refinement is not None:
+                receiver = RefinementReceiver(contract.refinement, contract.k_max, loaded, self._settings)
+                self._receivers[contract.wire_id] = receiver
 
     @property
     def refinement_counts(self) -> dict[str, Any]:
@@ -190,13 +147,11 @@ class semantic_decoder(gr.basic_block):
     def stop(self) -> bool:
         self._stopped.set()
         self._watching = False
-        if self._faulty is not None and not self._fault_told:
+        fault = self.models.fault()
+        if fault and not self._fault_told:
             self._fault_told = True
-            failures.report_fault(block_name(self), ModelFaultError(self._fault(self._faulty)))
+            failures.report_fault(block_name(self), ModelFaultError(fault))
         return True
-
-    def _fault(self, decoder: SemanticDecoder) -> str:
-        return f"{self.items_not_a_number} items got no answer: {decoder.fault()}"
 
     @guarded_handler
     def handle_frame(self, message: pmt.pmt_base) -> None:
@@ -206,7 +161,7 @@ class semantic_decoder(gr.basic_block):
             return
         meta, data = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
-        reason = refusal(meta, data, self.contracts)
+        reason = refusal(meta, data, self.models.contracts)
         if reason:
             self._refuse(f"{reason}; such frames are not answered")
             return
@@ -232,33 +187,23 @@ class semantic_decoder(gr.basic_block):
             self._answer(meta, data, texts or ("",) * meta["n_items"])
 
     def _answer(self, meta: dict[str, Any], data: np.ndarray, texts: tuple[str, ...] | None = None) -> None:
-        began = time.perf_counter()
-        decoder, new = self._decoders[meta["model_id"]], meta["n_items"] * meta["k"]
+        new, was_faulty = meta["n_items"] * meta["k"], self.models.faulty
         self.frames_without_items += int(new == 0)
         self.refined_symbols += len(data) - new
-        features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
-        variance = noise_variances(meta, features)
-        part, more = (ReceivedPart(features[cut], variance[cut], snr_db) for cut in (slice(new), slice(new, None)))
-        found, others = None, {}
-        if new:
-            shape = meta["n_items"], meta["k"]
-            part = ReceivedPart(part.features.reshape(shape), part.noise_variance.reshape(shape), snr_db)
-            erased = np.isinf(part.noise_variance)
-            outputs = decoder.outputs(part.features, snr_db, erased, strict=False)
-            found = decoder.answered(outputs, part.features, snr_db, erased, part.noise_variance, texts)
-            others = self.asked[meta["model_id"]].answers(outputs, texts)
-            if (found.best == NOT_A_NUMBER).any():
-                self._note_fault(decoder, int((found.best == NOT_A_NUMBER).sum()))
-            meta["inference_ms"] = 1e3 * (time.perf_counter() - began)
+        answered = self.models.answered(meta, data, texts)
+        if self.models.faulty is not was_faulty:
+            self.logger.error(self.models.fault())
+        if answered.inference_ms is not None:
+            meta["inference_ms"] = answered.inference_ms
         receiver = self._receivers.get(meta["model_id"])
         if receiver is None:
-            self.refinements_ignored += bool(len(more.features))
-            if found is not None:
-                self._publish(meta, found.best, found.confidence, **answers_meta(others))
+            self.refinements_ignored += bool(len(answered.refined.features))
+            if answered.first is not None:
+                self._publish(meta, answered.first.best, answered.first.confidence, **answers_meta(answered.others))
             return
         number, request = meta["frame_num"], meta.get("request", 0)
         self._heard_s, self._latest = time.monotonic(), number
-        self._publish_settled(receiver.frame(number, meta, part, found, request, more))
+        self._publish_settled(receiver.frame(number, meta, answered.new, answered.first, request, answered.refined))
         wanted = receiver.ask()
         if wanted is not None:
             raw = np.frombuffer(wanted.to_bytes(), np.uint8)
@@ -289,11 +234,7 @@ class semantic_decoder(gr.basic_block):
             if is_end(meta):
                 self._own.end()
             for kind, news in () if is_end(meta) else read_news(meta, data, "sent"):
-                if kind == "questions":
-                    question_tokens([text for text in news[0].texts if text])
-                    self._own.asked(*news)
-                elif kind == "sent":
-                    self._own.sent(*news)
+                self._own.take(kind, *news)
         self._answer_known()
 
     def settle(self) -> None:
@@ -337,9 +278,3 @@ class semantic_decoder(gr.basic_block):
             )
         self.frames_behind += 1
         self.frames_refused += 1
-
-    def _note_fault(self, decoder: SemanticDecoder, items: int) -> None:
-        self.items_not_a_number += items
-        if self._faulty is None:
-            self._faulty = decoder
-            self.logger.error(self._fault(decoder))

@@ -43,7 +43,7 @@ def test_the_link_answers_as_with_torch(pair: Path, tmp_path: Path) -> None:
     generated = compile_flowgraph(LOOPBACK, tmp_path)
     parameters = {**settings, "model": str(pair), "folder": str(tmp_path / "mixed")}
     tb = build(top_block_class(load_module(generated), generated), parameters)
-    tb.decoder.model = weights.DEFAULT_MODEL
+    tb.decoder.models.names = [weights.DEFAULT_MODEL]
     watch_flowgraph(tb, 200)
     tb.results.stop()
     assert (account(tb).items_answered, account(tb).frames_refused) == (60, 0)

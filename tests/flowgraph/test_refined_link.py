@@ -76,7 +76,7 @@ def test_items_that_it_is_not_sure_of_are_counted_apart(tmp_path: Path) -> None:
     def reject(tb: Any) -> None:
         tb.decoder._settings = Settings(reject_below=0.9)
         tb.decoder._receivers.clear()
-        tb.decoder._decoders.clear()
+        tb.decoder.models.loaded.clear()
 
     _, accounting = over_the_loopback(reject, refine=CONFIDENCE, folder=str(tmp_path))
     assert 0 < accounting.items_rejected < 120 and not accounting.discrepancies
@@ -157,7 +157,7 @@ def test_answers_are_compared_where_both_ends_do_and_refined_as_asked_otherwise(
     def receive_by(tb: Any) -> None:
         tb.decoder._settings = Settings(compare=at_receiver == COMPARE)
         tb.decoder._receivers.clear()
-        tb.decoder._decoders.clear()
+        tb.decoder.models.loaded.clear()
 
     tb, accounting = over_the_loopback(receive_by, refine=at_sender, snr_db=5.0, images=120)
     assert accounting.items_sent == accounting.items_answered == 120 and not accounting.discrepancies

@@ -138,7 +138,7 @@ def test_a_model_that_gives_no_numbers_is_counted_apart_and_the_runs_error(tmp_p
     with failures.watching():
         decoder, sink, got = semantic_decoder(), task_sink(str(tmp_path)), []
         decoder.load()
-        decoder._decoders[decoder.contract.wire_id].network = Network(np.nan, (10,), slice(1, 2))
+        decoder.models.loaded[decoder.contract.wire_id].network = Network(np.nan, (10,), slice(1, 2))
         decoder.message_port_pub = lambda port, message: got.append(message)  # type: ignore[method-assign]
         decoder.handle_frame(frame_pdu(k=4, n_items=3, frame_num=0))
         item = {"item_id": np.arange(3, dtype=np.int32), "label": np.zeros(3, np.int32)}

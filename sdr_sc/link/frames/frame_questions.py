@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sdr_sc.link.frames.frame_record import FrameRecord
 from sdr_sc.link.frames.item_truth import TRUTH_ITEMS, ItemQuestions
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
+from sdr_sc.semantic.questions import question_tokens
 
 PATIENCE_S = 2.0
 """So long a received frame waits for what is asked of its items: both are sent before the frame is."""
@@ -49,6 +50,19 @@ class FrameQuestions(Generic[Frame]):
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def take(self, kind: str, *news: Any) -> None:
+        """Note news as `sdr_sc.link.frames.frame_news.read_news` gives them; other kinds than these two are left out.
+
+        Raises:
+            ContractError: a question makes none.
+        """
+        if kind == "questions":
+            (asked,) = news
+            question_tokens([text for text in asked.texts if text])
+            self.asked(asked)
+        elif kind == "sent":
+            self.sent(*news)
 
     def asked(self, news: ItemQuestions) -> None:
         """The source, or another transmitter, says what is asked of items; '' for nothing."""

@@ -1,139 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inference with the student networks: numpy in, numpy out.
-
-Weights files are run by torch and ONNX files by onnxruntime; each is imported when a coder is loaded, not before.
-"""
+"""Received feature symbols to answers of a model's tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from sdr_sc.errors import ContractError, ModelFaultError
-from sdr_sc.semantic import onnx_file, weights
-from sdr_sc.semantic.calibration import channel_snr_db, with_confidence
-from sdr_sc.semantic.contract import ModelContract
-from sdr_sc.semantic.modalities.base import modality_of
-from sdr_sc.semantic.onnx_file import Part
+from sdr_sc.semantic import weights
+from sdr_sc.semantic.inference import confidence
+from sdr_sc.semantic.inference.network import WARM_UP_RUNS, load_network
 from sdr_sc.semantic.questions import BoundQuestion, Questions
 from sdr_sc.semantic.tasks.base import TaskAnswer, output_slices, task_of
 from sdr_sc.semantic.tasks.classification import ranked
 from sdr_sc.shown import shown
-
-_WARM_UP_RUNS = 3
-_LEAST_POWER = 1e-9  # as in training, see `sdr_sc.semantic.networks.symbols.normalise_prefix`
-
-
-class Network(Protocol):
-    """A part of a model in its runtime; ``precision`` is that of its weights."""
-
-    precision: str
-
-    def run(self, *inputs: np.ndarray) -> np.ndarray:
-        """Encoder: float32 images (n, channels, height, width) and SNRs (n,) to symbols (n, k_max, 2). Decoder: symbols
-        (n, k_max, 2), SNRs (n,) and fractions k / k_max (n,) to logits (n, classes)."""
-        ...
-
-
-def _load(model: str | Path, part: Part, threads: int) -> tuple[ModelContract, Network]:
-    path = weights.resolve(model, part)
-    contract = weights.read_contract(model, part)  # of what was named, not of its file: a pair has to be one
-    if onnx_file.is_onnx(path):
-        from sdr_sc.semantic.runtime_onnx import OnnxNetwork
-
-        return contract, OnnxNetwork(path, part, contract, threads)
-    from sdr_sc.semantic.runtime_torch import TorchNetwork
-
-    return contract, TorchNetwork(path, part, contract, threads)
 
 
 def check_features(features: np.ndarray) -> None:
     """Raise `ContractError` unless features are (items, k)."""
     if features.ndim != 2:
         raise ContractError(f"features have shape {features.shape}; they have to be (items, k).")
-
-
-class SemanticEncoder:
-    """Items to feature symbols.
-
-    Args:
-        model: weights file, ONNX file or pair, or name of a shipped model.
-        threads: CPU threads; torch takes the number for the whole process, onnxruntime for this coder.
-
-    Raises:
-        ContractError, MissingDependencyError: the model or its runtime cannot be used; the message says why.
-    """
-
-    def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1) -> None:
-        self._model = str(model)
-        self.contract, self.network = _load(model, "encoder", threads)
-        self.modality = modality_of(self.contract.modality)
-        for _ in range(_WARM_UP_RUNS):
-            self.encode(np.zeros((1, *self.contract.item_shape), np.uint8), 0.0, self.contract.k_max)
-
-    def encode(self, items: np.ndarray, snr_db: float, k: int) -> np.ndarray:
-        """The first k feature symbols of each item, at unit mean power over the item.
-
-        Args:
-            items: uint8 (n_items, *item_shape).
-            snr_db: the SNR to prepare for, dB; clipped to the training range.
-            k: from the model's list.
-
-        Returns:
-            complex64 (n_items, k).
-
-        Raises:
-            ContractError: an item's shape or type, or k, is not the model's.
-            ModelFaultError: the model gives features that are no numbers.
-        """
-        return self.first(self.symbols(items, snr_db), k)
-
-    def first(self, symbols: np.ndarray, k: int) -> np.ndarray:
-        """The first k of an item's `symbols`, as `encode` gives them; errors as there."""
-        self.contract.check_k(k)
-        scaled, power = unit_power(symbols[:, : 2 * k])
-        if not np.isfinite(power).all():
-            raise ModelFaultError(
-                f"the encoder of model {shown(self._model)!r} gives features that are no finite numbers; "
-                "train it again."
-            )
-        return scaled.view(np.complex64)
-
-    def symbols(self, items: np.ndarray, snr_db: float) -> np.ndarray:
-        """All symbols of each item, as the network gives them: any part of them is sent after `unit_power`.
-
-        Args:
-            items, snr_db: as for `encode`.
-
-        Returns:
-            float32 (n_items, 2 k_max), real and imaginary parts in turn; not finite where the model is faulty.
-
-        Raises:
-            ContractError: an item's shape or type is not the model's.
-        """
-        self.contract.check_item(items.shape[1:])
-        if items.dtype != np.uint8:
-            raise ContractError(f"items are {items.dtype}; they have to be uint8, 0 to 255.")
-        symbols = self.network.run(self.modality.network_input(items), _snr(snr_db, self.contract, len(items)))
-        return symbols.reshape(len(items), -1)
-
-
-def unit_power(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Feature symbols of items scaled to mean power 1 over the item, and their mean power before.
-
-    Args:
-        features: float32 (n_items, 2 k), real and imaginary parts in turn.
-
-    Returns:
-        float32 (n_items, 2 k), and (n_items, 1).
-    """
-    # In one order on every machine, unlike a BLAS.
-    power = np.square(features).sum(axis=1, keepdims=True) / (features.shape[1] // 2)
-    with np.errstate(invalid="ignore"):  # of a model that gives no numbers, which its caller refuses
-        return features / np.sqrt(power + _LEAST_POWER), power
 
 
 class SemanticDecoder:
@@ -154,7 +42,7 @@ class SemanticDecoder:
 
     def __init__(self, model: str | Path = weights.DEFAULT_MODEL, threads: int = 1, question: str = "") -> None:
         self._model = str(model)
-        self.contract, self.network = _load(model, "decoder", threads)
+        self.contract, self.network = load_network(model, "decoder", threads)
         self.task = task_of(self.contract.tasks[0].name)
         names = (spec.name for spec in self.contract.tasks)
         self.parts = dict(zip(names, output_slices(self.contract), strict=True))
@@ -162,7 +50,7 @@ class SemanticDecoder:
         self._question = None
         if self.task.needs == "question" and question:
             self._question = BoundQuestion(Questions(model), question)
-        for _ in range(_WARM_UP_RUNS):
+        for _ in range(WARM_UP_RUNS):
             self.outputs(np.zeros((1, self.contract.k_list[0]), np.complex64), 0.0)
 
     def _of_first(self, outputs: np.ndarray, texts: Sequence[str] | None = None) -> np.ndarray:
@@ -284,9 +172,7 @@ class SemanticDecoder:
         Args:
             texts: what each item is asked, '' for nothing, where the first task answers a question of its own.
         """
-        if noise_variance is None:
-            gone = ~np.isfinite(features) if erased is None else erased
-            noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
+        noise_variance = _variance(features, snr_db, erased, noise_variance)
         k = np.full(len(features), features.shape[1])
         found = self.judged(self._of_first(outputs, texts), snr_db, k, noise_variance)
         return found if self._question is None else self._question.without(found, texts)
@@ -307,19 +193,8 @@ class SemanticDecoder:
             float64 (n_items, n_classes), of sum 1; NaN for items that are lost or that the model gives no number for.
         """
         logits = self.decode(features, snr_db, erased, strict=False)
-        known = np.isfinite(logits).all(axis=1)
-        finite = np.where(known[:, None], logits, 0.0)
-        calibration, k = self.contract.calibration, features.shape[1]
-        if calibration is None:
-            found = with_confidence(finite, self.task.answer(finite, self.contract.tasks[0]).confidence)
-        else:
-            if noise_variance is None:
-                gone = ~np.isfinite(features) if erased is None else erased
-                noise_variance = np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
-            column = int(np.searchsorted(self.contract.k_list, k))
-            found = calibration.probabilities(finite, column, snr_db, channel_snr_db(noise_variance, k))
-        found[~known] = np.nan
-        return found
+        noise_variance = _variance(features, snr_db, erased, noise_variance)
+        return confidence.probabilities(self.contract, self.task, logits, snr_db, features.shape[1], noise_variance)
 
     def answer_prefixes(
         self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray, noise_variance: np.ndarray
@@ -342,15 +217,7 @@ class SemanticDecoder:
             k: int (n_items,), from the model's list.
             noise_variance: float (n_items, k or more), see `channel_snr_db`.
         """
-        found = self.task.answer(logits, self.contract.tasks[0])
-        calibration = self.contract.calibration
-        if calibration is None:
-            return found
-        known = found.best >= 0
-        columns = np.searchsorted(self.contract.k_list, k)
-        own_snr_db = channel_snr_db(noise_variance, k)
-        true = calibration.confidence(np.where(known[:, None], logits, 0.0), columns, snr_db, own_snr_db)
-        return TaskAnswer(found.ids, np.where(known, true, np.float32(0.0)))
+        return confidence.judged(self.contract, self.task, logits, snr_db, k, noise_variance)
 
     def fault(self) -> str:
         """What is wrong with a model whose logits are no numbers, as a sentence."""
@@ -360,11 +227,14 @@ class SemanticDecoder:
         )
 
 
-def _snr(snr_db: float, contract: ModelContract, items: int) -> np.ndarray:
-    low, high = contract.training_snr_db
-    told = np.empty(items, np.float32)
-    told.fill(min(max(snr_db, low), high))
-    return told
+def _variance(
+    features: np.ndarray, snr_db: float, erased: np.ndarray | None, noise_variance: np.ndarray | None
+) -> np.ndarray:
+    """Noise variance of each feature, by the SNR where no other is known; infinite where it is erased."""
+    if noise_variance is not None:
+        return noise_variance
+    gone = ~np.isfinite(features) if erased is None else erased
+    return np.where(gone, np.inf, 10.0 ** (-np.clip(snr_db, -200.0, 200.0) / 10.0))
 
 
 def answers(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
