@@ -25,6 +25,10 @@ class ModelFaultError(ContractError):
     """A model computes something that is no number, from input that is."""
 
 
+class KnowledgeError(SdrScError):
+    """A knowledge base, or what is to go into one, is damaged or does not fit."""
+
+
 class NumerologyError(SdrScError):
     """The parameters of the OFDM frame contradict each other."""
 

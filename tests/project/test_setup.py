@@ -118,6 +118,7 @@ def test_what_is_declared_and_what_is_locked_agree():
             assert requirement.specifier.contains(importlib.metadata.version(name), prereleases=True), name
     assert left_out == {
         "click",
+        "cryptography",
         "fonttools",
         "matplotlib",
         "numpy",
