@@ -11,6 +11,7 @@ import pytest
 import toy_texts
 
 from sdr_sc.data.dataset import ImageSet
+from sdr_sc.distill.multitask.regression import reduced_rank, ridge
 from sdr_sc.evidence.multitask import measure
 from sdr_sc.evidence.multitask.linear import LinearRival, Numbers
 from sdr_sc.evidence.multitask.linear_maps import (
@@ -18,8 +19,6 @@ from sdr_sc.evidence.multitask.linear_maps import (
     components,
     kind_of,
     least_squares,
-    reduced_rank,
-    ridge,
     shared_power,
     values_of,
     word_counts,

@@ -48,6 +48,8 @@ class MultiTaskConfig:
         dropout: of the encoder's vector.
         word_dropout: share of a text's words that a step leaves out.
         weight_decay, table_decay: of the networks, and of rows of words (AdamW).
+        row_penalty: of the regression that rows of words start from, see `sdr_sc.distill.multitask.word_rows`; 0 for
+            rows by chance, which students without a teacher have in any case.
         ema_decay: of the running mean of the weights, which is what ships.
         further: data sets that are joined to that of the tasks, whose items teach by the teachers' vectors alone.
         labels: items whose class is used; 0 for all. The others teach by the teacher's vectors alone, and by what a
@@ -93,6 +95,7 @@ class MultiTaskConfig:
     word_dropout: float = 0.0
     weight_decay: float = 0.01
     table_decay: float = 0.0
+    row_penalty: float = 0.3
     ema_decay: float = 0.998
     further: tuple[str, ...] = ()
     labels: int = 0

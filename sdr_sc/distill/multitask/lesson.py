@@ -50,6 +50,15 @@ class Inputs:
     def __len__(self) -> int:
         return len(self._items)
 
+    def texts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The items that are texts, int64 (texts,), and the numbers of their words, int32 (texts, words, 1 + pieces);
+        none of other items."""
+        if self._numbers is None:
+            return np.empty(0, np.int64), np.empty((0, 0, 0), np.int32)
+        if isinstance(self._modality, ImageTextModality):
+            return np.flatnonzero(~self._modality.are_pictures(self._items)), self._numbers
+        return np.arange(len(self._items)), self._numbers
+
     def of(self, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Of some items: float32; pictures of things, which those of `JoinedSet` are, flipped and moved at random, but
         those that questions are asked of moved alone: an answer may depend on left and right."""

@@ -21,9 +21,11 @@ from sdr_sc.distill.multitask.best import BestWeights
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.lesson import Lesson
 from sdr_sc.distill.multitask.objective import MultiTaskStudent, losses
+from sdr_sc.distill.multitask.word_rows import start_from_teacher, taught_texts
 from sdr_sc.distill.state import load_module, load_optimisers, module_arrays, optimiser_arrays
 from sdr_sc.documents import real_number, whole_number
 from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.networks.text import TextEncoder
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.semantic.tasks.question import QUESTION
 
@@ -90,6 +92,8 @@ class MultiTaskTrainer:
         Raises:
             SdrScError: the loss is no longer a number, or the state cannot be written.
         """
+        if self.step == 0:
+            self._start()
         last = self.config.steps if steps is None else min(self.config.steps, self.step + steps)
         sums: dict[str, Tensor] = {}
         since = self.step
@@ -109,6 +113,15 @@ class MultiTaskTrainer:
                     write_checkpoint(checkpoint, self.arrays(), self.about())
         if self.best is not None and self.step == self.config.steps:
             self.average.load_state_dict(self.best.state)
+
+    def _start(self) -> None:
+        """Rows of words from the teacher's vectors."""
+        encoder = self.student.encoder
+        if self.config.row_penalty and isinstance(encoder, TextEncoder):
+            tokens, vectors = taught_texts(self.lesson)
+            if len(tokens):
+                start_from_teacher(encoder, tokens, vectors, self.config.row_penalty)
+                self.average.load_state_dict(self.student.state_dict())
 
     def _one_step(self) -> dict[str, Tensor]:
         self.student.train()

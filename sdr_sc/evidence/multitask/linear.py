@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.distill.multitask.probe import Probe, fit_probe
+from sdr_sc.distill.multitask.regression import Values, reduced_rank, ridge
 from sdr_sc.evidence.multitask.linear_maps import (
-    Values,
     Weighting,
     components,
     kind_of,
     least_squares,
-    reduced_rank,
-    ridge,
     shared_power,
     values_of,
 )

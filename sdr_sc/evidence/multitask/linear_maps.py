@@ -18,14 +18,11 @@ from sdr_sc.data.dataset import Dataset
 from sdr_sc.data.joint.joined import JoinedSet
 from sdr_sc.data.joint.slots import longest_text, planes_of, texts_of
 from sdr_sc.data.texts import LONGEST_TEXT
+from sdr_sc.distill.multitask.regression import Values
 from sdr_sc.semantic.modalities.text_tokens import TokenSizes, token_numbers
-
-Values = Any
-"""A matrix: of pixels an array, of words a sparse one of scipy's."""
 
 SIZES = TokenSizes()
 _KINDS = {"pictures": "image", "texts": "text", "names": "text"}
-_ITERATIONS, _ENOUGH = 40, 1e-4
 _BLOCK = 20_000
 _MORE, _TURNS = 16, 6
 
@@ -99,37 +96,6 @@ class Weighting:
         return (diags(1 / np.maximum(length, 1e-9)) @ weighted).tocsr().astype(np.float32)
 
 
-def ridge(x: Values, y: np.ndarray, penalty: float) -> np.ndarray:
-    """Ridge regression of many targets by conjugate gradients: float32 (columns of x, columns of y).
-
-    Args:
-        x: (n, columns).
-        y: float32 (n, targets), around their mean.
-        penalty: in units of the mean of an item's squared length.
-
-    >>> rng = np.random.default_rng(1)
-    >>> x, wanted = rng.normal(size=(50, 4)).astype(np.float32), rng.normal(size=(4, 3)).astype(np.float32)
-    >>> bool(np.allclose(ridge(x, x @ wanted, 1e-6), wanted, atol=1e-3))
-    True
-    """
-    scale = float(np.square(x).sum() if isinstance(x, np.ndarray) else x.multiply(x).sum()) / x.shape[0]
-    back = x.T if isinstance(x, np.ndarray) else x.T.tocsr()
-    found = np.zeros((x.shape[1], y.shape[1]), np.float32)
-    rest = np.asarray(back @ y, np.float32)
-    direction, size = rest.copy(), np.square(rest).sum(axis=0)
-    first = np.maximum(size, 1e-30)
-    for _ in range(_ITERATIONS):
-        ahead = np.asarray(back @ (x @ direction), np.float32) + np.float32(penalty * scale) * direction
-        step = size / np.maximum((direction * ahead).sum(axis=0), 1e-30)
-        found += step * direction
-        rest -= step * ahead
-        before, size = size, np.square(rest).sum(axis=0)
-        if bool((size < _ENOUGH**2 * first).all()):
-            break
-        direction = rest + size / np.maximum(before, 1e-30) * direction
-    return found
-
-
 def components(x: Values, count: int, seed: int) -> np.ndarray:
     """First principal axes, those of most variance first: float32 (columns of x, count), fewer where there are no more;
     by subspace iteration (Halko, Martinsson and Tropp, "Finding structure with randomness", 2011).
@@ -144,19 +110,6 @@ def components(x: Values, count: int, seed: int) -> np.ndarray:
         found = np.linalg.qr(np.asarray(x.T @ (x @ found)))[0]
     axes, _, _ = np.linalg.svd(np.asarray(x @ found).T, full_matrices=False)
     return np.asarray(found @ axes[:, :most], np.float32)
-
-
-def reduced_rank(x: Values, weights: np.ndarray, count: int) -> np.ndarray:
-    """The numbers that a regression's guesses of the targets are best made of, those of most variance first: float32
-    (columns of x, count), fewer where there are fewer targets.
-
-    Args:
-        weights: float32 (columns of x, targets), of `ridge`.
-    """
-    guess = np.asarray(x @ weights, np.float64)
-    guess -= guess.mean(axis=0)
-    values, axes = np.linalg.eigh(guess.T @ guess)
-    return np.asarray(weights @ axes[:, np.argsort(-values)[:count]], np.float32)
 
 
 def shared_power(variances: np.ndarray, noise: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from sdr_sc.semantic.modalities.text_tokens import TokenSizes
 from sdr_sc.semantic.networks.base import Encoder
 from sdr_sc.semantic.networks.dense import FiLM
 
-_PIECE_WEIGHT = 0.5
+PIECE_WEIGHT = 0.5
 
 
 class TextStem(nn.Module):
@@ -64,7 +64,7 @@ class TextStem(nn.Module):
         """Rows of all places, float32 (items, words, row_width), and logarithms of their weights; as it is exported."""
         row = self.words(word)
         count = (piece > 0).sum(dim=2, keepdim=True).clamp_min(1).to(row.dtype)
-        return row[..., :-1] + _PIECE_WEIGHT * self.pieces(piece).sum(dim=2) / count, row[..., -1]
+        return row[..., :-1] + PIECE_WEIGHT * self.pieces(piece).sum(dim=2) / count, row[..., -1]
 
     def _rows_of_words(self, word: Tensor, piece: Tensor) -> tuple[Tensor, Tensor]:
         """The same in a third of the time, for training: of the places that hold a word alone."""
@@ -72,7 +72,7 @@ class TextStem(nn.Module):
         own = self.words(word[real])
         bags = nn.functional.embedding_bag(piece[real], self.pieces.weight, mode="mean", padding_idx=0)
         found = own.new_zeros(*word.shape, self.row_width + 1)
-        found[real] = own + _PIECE_WEIGHT * nn.functional.pad(bags, (0, 1))
+        found[real] = own + PIECE_WEIGHT * nn.functional.pad(bags, (0, 1))
         return found[..., :-1], found[..., -1]
 
 
