@@ -19,7 +19,7 @@ from sdr_sc.errors import ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
 from sdr_sc.link.frames.decodable import refusal, too_far_behind
 from sdr_sc.link.frames.frame_models import FrameModels
-from sdr_sc.link.frames.frame_news import read_news
+from sdr_sc.link.frames.frame_news import answered_questions_meta, read_news
 from sdr_sc.link.frames.frame_questions import FrameQuestions
 from sdr_sc.link.frames.task_answers import answers_meta
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
@@ -50,7 +50,8 @@ class semantic_decoder(gr.basic_block):
     its end. With ``tasks`` the metadata also has the answers to these, from
     the same symbols (`sdr_sc.link.frames.task_answers.answers_of`): ``tasks``, their names with commas between, and for
     each one ``ids_NAME`` (int32, best first, for retrieval five an item) and ``confidence_NAME`` (float32); of
-    reconstruction ``pictures_NAME`` (uint8) and ``shape_NAME`` (int32) too.
+    reconstruction ``pictures_NAME`` (uint8) and ``shape_NAME`` (int32) too. Where a task answers questions,
+    ``questions`` holds what was asked, UTF-8 with a line for all items or for each, empty for nothing.
 
     Unless ``refine`` is none it asks for more symbols of the items that it is not sure of, by PDUs at its message
     output ``requests`` (`sdr_sc.link.refinement`) for the encoder's port ``snr``, where it also says after which frame
@@ -198,8 +199,9 @@ class semantic_decoder(gr.basic_block):
         receiver = self._receivers.get(meta["model_id"])
         if receiver is None:
             self.refinements_ignored += bool(len(answered.refined.features))
-            if answered.first is not None:
-                self._publish(meta, answered.first.best, answered.first.confidence, **answers_meta(answered.others))
+            first = answered.first
+            if first is not None:
+                self._publish(meta, first.best, first.confidence, texts, answers_meta(answered.others))
             return
         number, request = meta["frame_num"], meta.get("request", 0)
         self._heard_s, self._latest = time.monotonic(), number
@@ -211,15 +213,25 @@ class semantic_decoder(gr.basic_block):
         elif not receiver.items_open:
             self.message_port_pub(_REQUESTS, make_pdu({SETTLED_AFTER: number}, _NOTHING))
 
-    def _publish(self, meta: dict[str, Any], ids: np.ndarray, confidence: np.ndarray, **more: Any) -> None:
+    def _publish(
+        self,
+        meta: dict[str, Any],
+        ids: np.ndarray,
+        confidence: np.ndarray,
+        texts: tuple[str, ...] | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
         self.frames_answered += 1
         out = {key: meta[key] for key in _COPIED if key in meta}
-        self.message_port_pub(_ANSWERS, make_pdu({**out, "confidence": confidence, **more}, ids.astype(np.int32)))
+        out |= {"confidence": confidence, **(more or {})}
+        out |= answered_questions_meta(self.models.questions(meta["model_id"], texts))
+        self.message_port_pub(_ANSWERS, make_pdu(out, ids.astype(np.int32)))
 
     def _publish_settled(self, frames: list[Settled]) -> None:
         for frame in frames:
             rounds = frame.rounds.astype(np.int32)
-            self._publish(frame.note, frame.ids, frame.confidence, rounds=rounds, k_items=frame.k.astype(np.int32))
+            more = {"rounds": rounds, "k_items": frame.k.astype(np.int32)}
+            self._publish(frame.note, frame.ids, frame.confidence, more=more)
 
     @guarded_handler
     def handle_sent(self, message: pmt.pmt_base) -> None:

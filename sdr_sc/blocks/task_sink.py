@@ -19,7 +19,7 @@ from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
 from sdr_sc.link.end_of_stream import SinkEnd, is_end
-from sdr_sc.link.frames.frame_news import read_news
+from sdr_sc.link.frames.frame_news import answered_questions, read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.item_truth import ItemTruth
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
@@ -42,8 +42,8 @@ class task_sink(gr.basic_block):
     input takes what the other takes.
     Message output ``results``: a PDU for each answered frame: the items' bytes, with ``label``, ``answer`` and
     ``confidence``, the answers and targets of further tasks as `sdr_sc.link.frames.task_answers` writes them,
-    ``modality`` and ``item_shape`` where the source says them, and ``question``, what the first item is asked, where
-    each is asked one of its own. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history``
+    ``modality`` and ``item_shape`` where the source says them, and ``question``, what the first item was asked, where a
+    task answers questions. Message outputs ``snr_history`` (complex: SNR set, SNR estimated) and ``k_history``
     (float): PDUs of the latest frames, for plots. Message output ``quality``: a few times a second a PDU of the share
     of right answers over the latest items, float32, percent, lost items among them: a number for each figure of each
     task, whose names are in ``figures`` with commas between; ``frames`` have settled.
@@ -188,6 +188,7 @@ class task_sink(gr.basic_block):
             time.monotonic_ns(),
             meta.get("task", 0),
             more=answers_of(meta, len(classes)),
+            questions=answered_questions(meta, len(classes)),
         )
         record = self.record.received(
             Reception(number, meta.get("k"), len(classes), float(meta["snr_db"]), meta.get("cfo_hz"), answer)
@@ -277,8 +278,8 @@ class task_sink(gr.basic_block):
             **answers_meta(record.more),
             **targets_meta(record.targets),
         }
-        if record.questions:
-            meta["question"] = record.questions[0]
+        if any(record.asked[:1]):
+            meta["question"] = record.asked[0]
         if self._modality:
             meta |= {"modality": self._modality, "item_shape": np.array(self._item_shape, np.int32)}
         self.message_port_pub(_RESULTS, make_pdu(meta, record.items.ravel()))

@@ -69,6 +69,8 @@ def command(file: Path, models: tuple[str, ...], out: Path, **options: Any) -> N
     for result, folder in zip(results, folders, strict=True):
         rows = _rows(result, folder)
         about = {**_details(config, result.model), **names_for_report(folder, result.asked)}
+        if result.asked.question is not None:
+            about["question"] = result.asked.question.text  # without --question that of the recording
         details = {"config": about, "accounting": result.status}
         write_summary(folder, ["sdr-sc", *sys.argv[1:]], rows, details)
         print_rows(rows, result.model if len(models) > 1 else None, console)

@@ -12,8 +12,9 @@ import numpy as np
 
 from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
+from sdr_sc.link.frames.frame_record import QUESTION_COLUMN
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, MOST_LISTED
-from sdr_sc.results.run_folder import cell_number
+from sdr_sc.results.run_folder import cell_number, cell_text
 from sdr_sc.results.run_summary import CUT, FIX
 from sdr_sc.semantic.specs import LONGEST_NAME
 from sdr_sc.semantic.tasks.base import LARGEST_WIRE_ID, LOST
@@ -36,6 +37,7 @@ class TaskTable:
         correct, listed: float, 1 where the best answer is right, and where one of the answers is; NaN where the target
             is not known.
         confidence: float, of the best answer.
+        question: object, str: what the item was asked; '' where its task answers no question, or it is not known.
     """
 
     item_id: np.ndarray
@@ -45,6 +47,7 @@ class TaskTable:
     correct: np.ndarray
     listed: np.ndarray
     confidence: np.ndarray
+    question: np.ndarray
 
     def __len__(self) -> int:
         return len(self.item_id)
@@ -76,8 +79,11 @@ def read_answers(folder: Path, torn: bool = False, most_rows: int | None = None)
     """
     path = folder / ANSWERS_CSV
     found: defaultdict[str, list[array[float]]] = defaultdict(lambda: [array("d") for _ in range(12)])
-    columns = tuple(ANSWER_COLUMNS)
-    for count, (line, row) in enumerate(read_csv(path, columns, "table", FIX, others=False, torn=torn)):
+    asked: defaultdict[str, list[str]] = defaultdict(list)
+    texts: dict[str, str] = {}
+    columns = tuple(name for name, column in ANSWER_COLUMNS.items() if not column.is_new)
+    rows = read_csv(path, columns, "table", FIX, others=False, torn=torn, optional=("question",))
+    for count, (line, row) in enumerate(rows):
         if count == most_rows:
             raise SdrScError(f"{shown(path)} has more than {most_rows:,} rows; report on a shorter run.")
         cells = found[row["task"]]
@@ -90,11 +96,14 @@ def read_answers(folder: Path, torn: bool = False, most_rows: int | None = None)
         sure = cell_number(path, line, "confidence", row["confidence"], ANSWER_COLUMNS["confidence"])
         for column, value in zip(cells, (*numbers, *marks, sure), strict=False):
             column.append(value)
-    return {task: _table([np.asarray(column) for column in cells]) for task, cells in found.items()}
+        question = row.get("question", "")
+        asked[row["task"]].append(cell_text(path, line, "question", question, QUESTION_COLUMN, texts))
+    return {task: _table([np.asarray(column) for column in cells], asked[task]) for task, cells in found.items()}
 
 
-def _table(columns: list[np.ndarray]) -> TaskTable:
+def _table(columns: list[np.ndarray], questions: list[str]) -> TaskTable:
     item_id, frame_index, target = (column.astype(np.int64) for column in columns[:3])
     answers = np.nan_to_num(np.stack(columns[3 : 3 + MOST_LISTED], axis=1), nan=LOST).astype(np.int64)
     correct, listed, confidence = columns[3 + MOST_LISTED : 6 + MOST_LISTED]
-    return TaskTable(item_id, frame_index, target, answers, correct, listed, confidence)
+    asked = np.asarray(questions, object)
+    return TaskTable(item_id, frame_index, target, answers, correct, listed, confidence, asked)

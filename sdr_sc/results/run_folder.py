@@ -31,7 +31,9 @@ LONGEST_SIDE = 4096
 
 Table = dict[str, np.ndarray]
 """Columns of a table by name, one entry a row: int64 where `Column.whole`, otherwise float64, NaN for an empty cell;
-``status`` is bool, whether the frame was delivered."""
+``status`` is bool, whether the frame was delivered; ``question`` holds texts, '' for an empty cell."""
+MOST_TEXTS = 100_000
+"""Different ones in a column: a run has a few questions."""
 
 
 def new_run_folder(base: Path, verb: str) -> Path:
@@ -123,8 +125,10 @@ def rows_by_frame(items: Table) -> dict[int, np.ndarray]:
 
 def _read_table(path: Path, columns: Mapping[str, Column], torn: bool, most_rows: int | None) -> Table:
     cells: dict[str, Any] = {
-        name: array("q" if column.whole else "b" if column.words else "d") for name, column in columns.items()
+        name: [] if column.longest else array("q" if column.whole else "b" if column.words else "d")
+        for name, column in columns.items()
     }
+    texts: dict[str, str] = {}
     work = [(name, column, cells[name].append) for name, column in columns.items()]
     needed = tuple(name for name, column in columns.items() if not column.is_new)
     rows = read_csv(path, needed, "table", FIX, others=False, torn=torn, optional=tuple(columns))
@@ -133,13 +137,38 @@ def _read_table(path: Path, columns: Mapping[str, Column], torn: bool, most_rows
             raise SdrScError(f"{shown(path)} has more than {most_rows:,} rows; report on a shorter run.")
         for name, column, append in work:
             text = row.get(name, "") if column.is_new else row[name]
+            if column.longest:
+                append(cell_text(path, line, name, text, column, texts))
+                continue
             if column.words:
                 if text not in column.words:
                     raise SdrScError(_no_word(path, line, name, text, column.words))
                 append(column.words.index(text))
                 continue
             append(cell_number(path, line, name, text, column))
-    return {name: np.asarray(values, bool if columns[name].words else None) for name, values in cells.items()}
+    types = {name: object if column.longest else bool if column.words else None for name, column in columns.items()}
+    return {name: np.asarray(values, types[name]) for name, values in cells.items()}
+
+
+def cell_text(path: Path, line: int, name: str, text: str, column: Column, known: dict[str, str]) -> str:
+    """The text in a cell of a table, each once in memory.
+
+    Args:
+        known: the texts so far.
+
+    Raises:
+        SdrScError: it is longer than the column's texts are, or there are too many of them; with the line.
+    """
+    found = known.get(text)
+    if found is not None:
+        return found
+    if len(text.encode("utf-8", "replace")) > column.longest:
+        raise SdrScError(f"{shown(path)}, line {line}: {name} has more than {column.longest} bytes; {CUT}.")
+    if len(known) == MOST_TEXTS:
+        raise SdrScError(
+            f"{shown(path)}, line {line}: {name} has more than {MOST_TEXTS:,} different texts; report on a shorter run."
+        )
+    return known.setdefault(text, text)
 
 
 def cell_number(path: Path, line: int, name: str, text: str, column: Column) -> float:

@@ -72,6 +72,11 @@ def test_what_is_right_for_further_tasks_comes_back_and_what_makes_no_sense_does
     asked = note(1, 0, questions=("what colour is it?", "", "¿qué es?"))
     raw_asked = json.loads(json.dumps(asked.to_json()))
     assert FrameNote.from_json(raw_asked) == asked and "sdr_sc:questions" not in raw
+    lost = SentFrame(4, 8, (1, 2), (0, 0), questions=("what colour is it?", ""))
+    raw_lost = json.loads(json.dumps(lost.to_json()))
+    assert SentFrame.from_json(raw_lost) == lost and "questions" not in missed.to_json()
+    with pytest.raises(BadValue, match="questions"):
+        SentFrame.from_json(raw_lost | {"questions": ["why?"]})
     for bad in ("why?", ["why?"], ["a", "b", 3], ["a", "b", "c" * 2000]):
         with pytest.raises(BadValue, match="sdr_sc:questions"):
             FrameNote.from_json(raw | {"sdr_sc:questions": bad})

@@ -70,6 +70,7 @@ def test_each_item_is_asked_its_own_question_and_scored(run: Run) -> None:
     for row in rows:
         item = int(row["item_id"])
         assert int(row["target"]) == asked.answer[item]
+        assert row["question"] == asked.texts[item]
         assert (int(row["answer"]) == NO_ANSWER) is (not asked.texts[item]) is (row["correct"] == "")
     colours = [row for row in rows if asked.texts[int(row["item_id"])] in toy_pictures.QUESTIONS[::3]]
     assert len(colours) > 12 and np.mean([row["correct"] == "1" for row in colours]) > 0.8
@@ -117,6 +118,9 @@ def test_the_recording_holds_the_questions_and_answers_them_again(run: Run, tmp_
     other = ReplayConfig(str(run.file), (str(run.model),), tasks=TASKS, question=toy_pictures.COLOUR)
     (result,) = replay(other, [one], DEADLINE_S)
     assert not result.truth and all(int(row["answer"]) >= 0 for row in rows_of(one, "answers.csv", "question"))
+    assert {row["question"] for row in rows_of(one, "answers.csv", "question")} == {toy_pictures.COLOUR}
+    assert {row["question"] for row in rows_of(one, "answers.csv") if row["task"] != "question"} == {""}
+    assert {row["question"] for row in rows_of(one, "items.csv")} == {""}, "the first task is the class"
 
 
 def test_one_question_of_all_items_is_scored_where_the_data_set_asks_it(model: Path, tmp_path: Path) -> None:
@@ -149,6 +153,7 @@ def test_the_demonstration_reports_on_items_without_a_class_too(model: Path, tmp
     page = result.report.read_text()
     assert f"of {labelled} items sent of known class, 96 in all" in page
     assert "Task: question" in page and "Task: reconstruction" in page
+    assert all(text in page for text in toy_pictures.QUESTIONS), "what was asked, with how often it was answered right"
 
 
 def test_a_student_whose_first_task_is_questions_asks_each_picture_its_own(tmp_path: Path) -> None:
@@ -162,6 +167,7 @@ def test_a_student_whose_first_task_is_questions_asks_each_picture_its_own(tmp_p
     assert [int(row["label"]) for row in rows] == [asked.answer[int(row["item_id"])] for row in rows]
     assert accounting.items_labelled == 48 and accounting.items_correct > 43 and not accounting.items_unasked
     assert len({asked.texts[int(row["item_id"])] for row in rows}) == 4
+    assert [row["question"] for row in rows] == [asked.texts[int(row["item_id"])] for row in rows]
     replay(ReplayConfig(str(tmp_path / "own"), (str(own),)), [tmp_path / "again"], DEADLINE_S)
     assert rows_of(tmp_path / "again", "items.csv") == rows
     with pytest.raises(ContractError, match="which only a flowgraph knows; give one question for all"):

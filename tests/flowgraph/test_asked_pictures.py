@@ -63,7 +63,7 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
 def test_the_question_is_answered_and_the_picture_seen(recorded: Recorded) -> None:
     rows = rows_of(recorded.live, "items.csv")
     for row in rows:
-        assert int(row["label"]) == toy_pictures.answer(int(row["item_id"]), 0)
+        assert int(row["label"]) == toy_pictures.answer(int(row["item_id"]), 0) and row["question"] == COLOUR
     assert recorded.status["items_correct"] == sum(row["correct"] == "1" for row in rows) > 0.9 * ITEMS
     scores = rows_of(recorded.live, "scores.csv")
     assert len(scores) == ITEMS and {row["task"] for row in scores} == {"reconstruction"}
@@ -94,13 +94,15 @@ def test_another_question_is_asked_of_the_recording(recorded: Recorded, tmp_path
     rows, known = rows_of(other, "items.csv"), rows_of(recorded.live, "items.csv")
     wanted = [toy_pictures.answer(int(row["item_id"]), 1) for row in known]
     assert np.mean([int(row["answer"]) == one for row, one in zip(rows, wanted, strict=True)]) > 0.9
-    assert {row["correct"] for row in rows} == {""}
+    assert {row["correct"] for row in rows} == {""} and {row["question"] for row in rows} == {LEFT}
     done = CliRunner().invoke(replay_command, [file, "--model", models[0], "--question", LEFT, "--out", str(tmp_path)])
     assert done.exit_code == 0 and "made with the question" in done.output, done.output
     (run,) = tmp_path.rglob("summary.json")
     assert json.loads(run.read_text())["config"]["question"] == LEFT
     done = CliRunner().invoke(replay_command, [file, "--model", models[0], "--out", str(tmp_path / "recorded")])
     assert done.exit_code == 0, done.output  # without a question, the recorded one
+    (run,) = (tmp_path / "recorded").rglob("summary.json")
+    assert json.loads(run.read_text())["config"]["question"] == COLOUR
 
 
 def test_a_new_head_is_trained_on_recorded_features(recorded: Recorded) -> None:

@@ -83,7 +83,9 @@ def add_task(folder: Path, gallery: int = 50) -> None:
         answers: list[Any] = [target if rank == place else one for rank, one in enumerate(others)]
         answers = [-1, "", "", "", ""] if gone else answers
         marks = [int(place == 0), int(place >= 0)]
-        rows.append([item["item_id"], item["frame_index"], "retrieval", target, *answers, *marks, 0.0 if gone else 0.4])
+        rows.append(
+            [item["item_id"], item["frame_index"], "retrieval", target, *answers, *marks, 0.0 if gone else 0.4, ""]
+        )
     write_table(folder / "answers.csv", list(ANSWER_COLUMNS), rows)
     summary = json.loads((folder / "summary.json").read_text())
     del summary["sha256"]
@@ -93,6 +95,23 @@ def add_task(folder: Path, gallery: int = 50) -> None:
     }
     summary["accounting"]["tasks"] = {"retrieval": {"metric": "R@1", "top": 5}}
     (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def add_questions(folder: Path, texts: tuple[str, ...]) -> None:
+    """Give a run of `add_task` a task of questions: the items are asked these in turn, and all answered right."""
+    with open(folder / "answers.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for place, row in enumerate([*rows]):
+        answers = {"answer": 1, **{name: "" for name in row if name.startswith("answer_")}}
+        asked = {
+            "task": "question",
+            "target": 1,
+            "correct": 1,
+            "correct_listed": 1,
+            "question": texts[place % len(texts)],
+        }
+        rows.append({**row, **answers, **asked})
+    write_table(folder / "answers.csv", list(ANSWER_COLUMNS), [[*row.values()] for row in rows])
 
 
 def add_pictures(folder: Path, kept: int = 4) -> None:

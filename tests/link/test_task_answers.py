@@ -12,9 +12,17 @@ import pytest
 
 from sdr_sc.blocks.runtime.pdu import make_pdu
 from sdr_sc.errors import BlockError, ContractError
-from sdr_sc.link.frames.frame_news import item_targets, many_meta, many_records, read_news, task_targets_meta
+from sdr_sc.link.frames.frame_news import (
+    answered_questions,
+    answered_questions_meta,
+    item_targets,
+    many_meta,
+    many_records,
+    read_news,
+    task_targets_meta,
+)
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
-from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth
+from sdr_sc.link.frames.item_truth import ItemQuestions, ItemTargets, ItemTruth
 from sdr_sc.link.frames.link_record import LinkRecord
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, answers_meta, answers_of
 from sdr_sc.link.network.pdu_schema import SCHEMAS, sent_schema
@@ -91,8 +99,43 @@ def test_each_task_is_counted_and_written_down_and_lost_frames_are_lost_for_all(
     assert record.counts()["items_correct"] == 4, "the first task is counted as ever"
 
 
+def test_rows_say_what_was_asked_and_of_lost_frames_what_their_source_or_the_others_say(tmp_path: Path) -> None:
+    asked = {1: ("what\tcolour?", ""), 3: ("=1+1, is it?", "why?")}
+    for name, of_all in (("own", False), ("one", True)):
+        record = LinkRecord(tmp_path / name)
+        for index in range(4):
+            if not of_all:
+                record.questions(ItemQuestions(ids_of(index), (f"of {2 * index}?", "")))
+            send(record, index)
+            if index in asked:
+                texts = asked[1][:1] if of_all else asked[index]
+                found = Answer(ids_of(index) % 3, np.full(ITEMS, 0.9), 0, 3, more=answers(index), questions=texts)
+                record.received(Reception(index, 8, ITEMS, 12.0, answer=found))
+        record.close()
+    rows = rows_of(tmp_path / "own")
+    assert {row["question"] for row in rows if row["task"] == "subgroup"} == {""}
+    lost = ["of 4?", ""]
+    found = [row["question"] for row in rows if row["task"] == "question"]
+    assert found == ["what colour?", "", *lost, "=1+1, is it?", "why?"], "of lost frames what their source says"
+    with open(tmp_path / "own" / "items.csv", newline="") as file:
+        first = [row["question"] for row in csv.DictReader(file)]
+    assert first == ["", "", *found], "the task of the first frame was not known when it was written down"
+    assert {row["question"] for row in rows_of(tmp_path / "one") if row["task"] == "question"} == {"what colour?"}
+
+
+def answers(index: int) -> dict[str, TaskAnswer]:
+    return {
+        task: TaskAnswer(ids_of(index)[:, None], np.full(ITEMS, 0.5, np.float32)) for task in ("subgroup", "question")
+    }
+
+
 def test_a_run_of_one_task_is_as_before_and_removes_what_an_earlier_run_left(tmp_path: Path) -> None:
-    for earlier, stays in ((",".join(ANSWER_COLUMNS) + "\n1\n", False), ("my own notes\n", True)):
+    of_earlier_version = [name for name in ANSWER_COLUMNS if name != "question"]
+    for earlier, stays in (
+        (",".join(ANSWER_COLUMNS) + "\n1\n", False),
+        (",".join(of_earlier_version) + "\n1\n", False),
+        ("my own notes\n", True),
+    ):
         (tmp_path / ANSWERS_CSV).write_text(earlier)
         record = LinkRecord(tmp_path)
         publish(record, 0)  # its targets are known, and nobody asks
@@ -169,3 +212,16 @@ def test_answers_that_do_not_fit_are_refused() -> None:
         answers_of(meta, 3)
     with pytest.raises(ContractError, match="task 'sound' is unknown"):
         answers_of({"tasks": "sound"}, 2)
+
+
+def test_questions_that_do_not_fit_the_answers_are_refused() -> None:
+    one, two = answered_questions_meta(["why?"]), answered_questions_meta(["why?", "what?"])
+    assert answered_questions(one, 9) == ("why?",) and answered_questions(two, 2) == ("why?", "what?")
+    for meta in (
+        two,
+        {"questions": "why?"},
+        {"questions": one["questions"][:-1]},
+        answered_questions_meta(["a" * 257]),
+    ):
+        with pytest.raises(BlockError, match="port 'answers' got a PDU whose questions do not fit"):
+            answered_questions(meta, 3)

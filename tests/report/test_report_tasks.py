@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_pages import Page, add_pictures, add_task, make_run
+from run_pages import Page, add_pictures, add_questions, add_task, make_run
 
 from sdr_sc.errors import SdrScError
 from sdr_sc.report.run.files import load_run
@@ -123,9 +123,40 @@ def test_a_task_that_is_answered_with_pictures_shows_them_beside_what_was_sent(t
         load_run(tmp_path / "other")
 
 
+def test_the_panel_of_questions_says_what_was_asked(tmp_path: Path) -> None:
+    folder = make(tmp_path / "run")
+    texts = tuple(f"is it <{place}>?" for place in range(15))
+    add_questions(folder, (*texts, texts[1], ""))
+    *_, panel = task_panels(load_run(folder))
+    rows = panel["questions"]
+    assert rows[0] == {"question": texts[1], "items": "14", "right": "100.0 %"} and len(rows) == 13
+    assert rows[-1] == {"question": "3 other questions", "items": "21", "right": "100.0 %"}
+    asked = {row["item_id"]: row["question"] for row in rows_of(folder) if row["task"] == "question"}
+    right = panel["groups"][0][1]
+    assert [card["question"] for card in right] and all(card["question"] in asked.values() for card in right)
+    source, page = text_of(folder)
+    assert "is it <1>?" in page.text and "is it &lt;1&gt;?" in source and page.tags.count("q") >= 3
+    assert source.count("<th>Asked</th>") == 1, "no other task is asked anything"
+
+
+def test_a_run_whose_only_task_answers_questions_says_what_was_asked(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    with open(folder / "items.csv", newline="") as file:
+        rows = [
+            {**row, "question": ("what colour?", "where?")[place % 2]} for place, row in enumerate(csv.DictReader(file))
+        ]
+    with open(folder / "items.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    source, page = text_of(folder)
+    assert "what colour?" in page.text and "<th>Asked</th>" in source and page.tags.count("q") == 6
+
+
 def test_a_run_of_one_task_has_no_panels(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     assert load_run(folder).tasks == () and "Task:" not in text_of(folder)[1].text
+    assert "Asked" not in text_of(folder)[0]
 
 
 def test_all_lost_or_nothing_kept_is_a_page_too(tmp_path: Path) -> None:

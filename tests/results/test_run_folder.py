@@ -54,6 +54,14 @@ def test_the_frames_of_a_day_are_read_as_numbers(tmp_path: Path) -> None:
     assert columns["latency_ms"][0] == 20.0
 
 
+def test_items_of_runs_before_the_questions_are_read(tmp_path: Path) -> None:
+    assert ITEM_FIELDS[-1] == "question"
+    (tmp_path / "items.csv").write_text(f"{','.join(ITEM_FIELDS[:-1])}\n0,0,1,1,8,1,0.5,12.5\n")
+    assert read_items(tmp_path)["question"].tolist() == [""]
+    (tmp_path / "items.csv").write_text(f"{','.join(ITEM_FIELDS)}\n0,0,1,1,8,1,0.5,12.5,what?\n")
+    assert read_items(tmp_path)["question"].tolist() == ["what?"]
+
+
 def test_frames_of_runs_before_the_modes_are_read(tmp_path: Path) -> None:
     header = ",".join(FRAME_FIELDS[:-1])
     assert FRAME_FIELDS[-1] == "mode" and "mode" not in header
@@ -96,7 +104,7 @@ def test_a_cell_that_no_run_writes_is_one_sentence(tmp_path: Path, name: str, ce
 
 
 def test_more_rows_than_wanted_and_labels_that_are_needed(tmp_path: Path) -> None:
-    rows = "0,0,1,1,4,1,0.5,\n1,0,-1,1,4,,0.5,\n"
+    rows = "0,0,1,1,4,1,0.5,,\n1,0,-1,1,4,,0.5,,\n"
     (tmp_path / "items.csv").write_text(f"{','.join(ITEM_FIELDS)}\n{rows}")
     assert read_items(tmp_path, most_rows=2)["label"].tolist() == [1, -1]
     with pytest.raises(SdrScError, match="more than 1 rows"):

@@ -168,7 +168,7 @@ def _run_folder(folder: Path, rng: np.random.Generator) -> Kind:
         frames.append([known.get(name, "") for name in FRAME_COLUMNS])
         for place in range(_ITEMS):
             label = int(rng.integers(_CLASSES))
-            items.append([index * _ITEMS + place, index, label, label, 4, 1, f"{rng.uniform(0.5, 1):.4f}"])
+            items.append([index * _ITEMS + place, index, label, label, 4, 1, f"{rng.uniform(0.5, 1):.4f}", ""])
     for name, header, table in (("frames.csv", FRAME_COLUMNS, frames), ("items.csv", ITEM_COLUMNS, items)):
         with open(folder / name, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *table])

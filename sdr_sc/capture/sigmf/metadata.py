@@ -307,7 +307,7 @@ class SentFrame:
         k: feature symbols an item.
         item_id, label: of each item: its number, its true class.
         snr_set_db: SNR that the channel was set to, where it was simulated.
-        mode, targets: as of `FrameNote`.
+        mode, targets, questions: as of `FrameNote`.
     """
 
     frame_index: int
@@ -317,6 +317,7 @@ class SentFrame:
     snr_set_db: float | None = None
     mode: int = NORMAL_MODE
     targets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    questions: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("item_id", "label"):
@@ -330,6 +331,8 @@ class SentFrame:
             known["mode"] = int(self.mode)
         if self.targets:
             known["targets"] = dict(self.targets)
+        if self.questions is not None:
+            known["questions"] = self.questions
         return {
             "frame_index": int(self.frame_index),
             "k": int(self.k),
@@ -351,4 +354,5 @@ class SentFrame:
             raise BadValue("item_id and label have to be lists of one length")
         index, k = int_of(raw, "frame_index", lowest=0), int_of(raw, "k", lowest=1)
         set_db, mode = number_of(raw, "snr_set_db", None), _mode_of(raw, "mode")
-        return cls(index, k, item_id, label, set_db, mode, _targets_of(raw, "targets", len(item_id)))
+        targets = _targets_of(raw, "targets", len(item_id))
+        return cls(index, k, item_id, label, set_db, mode, targets, texts_of(raw, "questions", len(item_id)))

@@ -114,6 +114,12 @@ class FrameModels:
             first_rounds(contract, contract.cam)  # refuses a model without rounds
         return Settings(reject_below=reject_below, compare=trigger == "compare")
 
+    def questions(self, model_id: int, texts: Sequence[str] | None = None) -> tuple[str, ...]:
+        """What is answered to the items of a frame: one question of all, or ``texts``, one of each; none where none of
+        the tasks answers questions."""
+        question = self.asked[model_id].question
+        return () if question is None else tuple(texts or ()) if question.is_own else (question.text,)
+
     def load(self) -> Iterator[tuple[ModelContract, SemanticDecoder]]:
         """Load the models that are not loaded yet, each of which takes seconds, and give them out."""
         from sdr_sc.semantic.inference import SemanticDecoder

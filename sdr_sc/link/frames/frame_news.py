@@ -102,6 +102,31 @@ def questions_meta(item_id: np.ndarray, texts: Sequence[str]) -> dict[str, Any]:
     return {"item_id": item_id.astype(np.int32), QUESTIONS: _packed(texts)}
 
 
+def answered_questions_meta(texts: Sequence[str]) -> dict[str, Any]:
+    """Metadata of the PDU of a frame's answers that says what was answered.
+
+    Args:
+        texts: the question of all items, or one of each, '' for nothing; none where no task answers any.
+
+    >>> answered_questions(answered_questions_meta(["what colour?", ""]), 2), answered_questions({}, 2)
+    (('what colour?', ''), ())
+    """
+    return {QUESTIONS: _packed(texts)} if texts else {}
+
+
+def answered_questions(meta: dict[str, Any], n_items: int) -> tuple[str, ...]:
+    """What `answered_questions_meta` made metadata of.
+
+    Raises:
+        BlockError: the questions do not fit the items.
+    """
+    packed = meta.get(QUESTIONS)
+    if packed is None:
+        return ()
+    is_one = isinstance(packed, np.ndarray) and np.count_nonzero(packed == ord("\n")) == 1
+    return _unpacked(packed, 1 if is_one else n_items, "answers")
+
+
 def _packed(texts: Sequence[str]) -> np.ndarray:
     """Questions as bytes with a line each: uint8. PMT's own texts are short."""
     lines = (" ".join(text.split()) for text in texts)

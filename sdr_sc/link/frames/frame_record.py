@@ -6,12 +6,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sdr_sc.data.texts import clean_text
 from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.semantic.questions import LONGEST_QUESTION
 from sdr_sc.semantic.tasks.base import NO_ANSWER, TaskAnswer
 
 LARGEST_COUNT = 1 << 53
@@ -29,6 +32,7 @@ class Column:
         low, high: bounds of a number.
         whole: a whole number in each row; otherwise a cell may be empty where nothing is known.
         words: the only texts that are allowed, instead of numbers.
+        longest: bytes of any text, UTF-8, instead of numbers.
         is_new: files of earlier versions lack it: nothing is known of it then.
     """
 
@@ -36,9 +40,13 @@ class Column:
     high: float = math.inf
     whole: bool = False
     words: tuple[str, ...] = ()
+    longest: int = 0
     is_new: bool = False
 
 
+QUESTION_COLUMN = Column(longest=LONGEST_QUESTION, is_new=True)
+"""What an item was asked; empty for nothing, where its task answers no question, and where it is not known, as of items
+that were lost before any was answered."""
 FRAME_COLUMNS = {
     "frame_index": Column(0, LARGEST_COUNT, whole=True),
     "snr_set_db": Column(-1000, 1000),
@@ -64,6 +72,7 @@ ITEM_COLUMNS = {
     "correct": Column(0, 1),
     "confidence": Column(0, 1),
     "snr_est_db": Column(-1000, 1000),
+    "question": QUESTION_COLUMN,
 }
 """``items.csv``, likewise."""
 FRAME_FIELDS = tuple(FRAME_COLUMNS)
@@ -80,6 +89,7 @@ class Answer(NamedTuple):
         task: wire id of the task that was answered.
         rounds: int (n_items,), how often symbols of each item arrived; None without refinement.
         more: answers to other tasks, by their names.
+        questions: what was answered, where a task answers questions: one of all items, or one of each, '' for nothing.
     """
 
     classes: np.ndarray
@@ -88,6 +98,7 @@ class Answer(NamedTuple):
     task: int = 0
     rounds: np.ndarray | None = None
     more: Mapping[str, TaskAnswer] = MappingProxyType({})
+    questions: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -130,7 +141,9 @@ class FrameRecord:
         reception: None until it is received.
         more: answers to other tasks, by their names.
         targets: int (n_items,) by task: what these are compared with; `NOT_KNOWN` where it is not known.
-        questions: what each item is asked, '' for nothing; empty where no item is asked one of its own.
+        questions: what each item is asked, '' for nothing, as its source says; empty where no item is asked one of its
+            own.
+        answered_questions: of `Answer`.
     """
 
     frame_index: int
@@ -156,11 +169,20 @@ class FrameRecord:
     more: Mapping[str, TaskAnswer] = field(default_factory=dict)
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
+    answered_questions: tuple[str, ...] = ()
 
     @property
     def answers(self) -> np.ndarray:
         """Class of each item, -1 where it was lost, -2 where the model gave no number."""
         return np.full(len(self.item_id), -1) if self.answer is None else self.answer
+
+    @property
+    def asked(self) -> list[str]:
+        """What each item was asked, as the tables have it: without what no text has; '' for nothing, or not known."""
+        texts = self.answered_questions or self.questions
+        if len(texts) == 1:
+            texts *= len(self.item_id)
+        return [_written(text) for text in texts] or [""] * len(self.item_id)
 
 
 def frame_row(record: FrameRecord, correct: np.ndarray, known: np.ndarray, faulty: int) -> list[Any]:
@@ -181,19 +203,26 @@ def frame_row(record: FrameRecord, correct: np.ndarray, known: np.ndarray, fault
 
 
 def item_rows(
-    record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray
+    record: FrameRecord, answers: np.ndarray, correct: np.ndarray, known: np.ndarray, asks: bool = False
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of ``items.csv``, as `ITEM_FIELDS` has them.
 
     Args:
         answers: int (n_items,), see `FrameRecord.answers`.
         correct, known: as for `frame_row`.
+        asks: whether the first task answers questions.
     """
+    asked = record.asked if asks else [""] * len(answers)
     confidence = [0.0] * len(answers) if record.confidence is None else record.confidence.tolist()
     index, k, (snr_db,) = record.frame_index, record.k, _numbers([record.snr_est_db])
     columns = (one.tolist() for one in (record.item_id, record.label, answers, correct, known))  # quicker one by one
-    for item, label, answer, is_correct, is_known, sure in zip(*columns, confidence, strict=True):
-        yield item, index, label, answer, k, int(is_correct) if is_known else "", f"{sure:.4f}", snr_db
+    for item, label, answer, is_correct, is_known, sure, text in zip(*columns, confidence, asked, strict=True):
+        yield item, index, label, answer, k, int(is_correct) if is_known else "", f"{sure:.4f}", snr_db, text
+
+
+@lru_cache(maxsize=1024)
+def _written(text: str) -> str:
+    return clean_text(text)
 
 
 def _numbers(values: Sequence[float | None]) -> list[str]:

@@ -89,6 +89,7 @@ class LinkRecord(FrameLedger):
         self.quality = RunningQuality()
         self.tasks, self.picture_tasks = TaskScores(self.quality), PictureScores()
         self._first_task: Task | None = None
+        self._asked_of_all: tuple[str, ...] = ()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
         self.pictures, self.thumbnails = Thinned(keep_items), Thinned(keep_items)
         self._files: ResultFiles | None = None
@@ -179,6 +180,7 @@ class LinkRecord(FrameLedger):
         if self._first_task is not None:  # of frames that were lost before it is not known which one was asked for
             figures = figure_names(self._first_task.name, self._first_task.metric, self._first_task.top)
             self.quality.add(figures[0], int(np.count_nonzero(correct)), int(np.count_nonzero(known)))
+        self._note_questions(record)
         self.history.append(record)
         self._keep_pictures(record)
         rows, scores = self.tasks.take(record), self.picture_tasks.take(record)
@@ -186,9 +188,17 @@ class LinkRecord(FrameLedger):
             self._write(ANSWERS_CSV, ANSWER_COLUMNS, rows)
             self._write(SCORES_CSV, SCORE_COLUMNS, scores)
             self._frame_row(frame_row(record, correct, known, faulty))
-            self._item_rows(item_rows(record, answers, correct, known))
+            asks = self._first_task is not None and self._first_task.needs == "question"
+            self._item_rows(item_rows(record, answers, correct, known, asks))
             if self._files.are_many:
                 self._files.flush()
+
+    def _note_questions(self, record: FrameRecord) -> None:
+        """The decoder says nothing of a lost frame: it was asked what all frames are, or what its source says."""
+        if record.answer is not None:
+            self._asked_of_all = record.answered_questions if len(record.answered_questions) == 1 else ()
+        else:
+            record.answered_questions = self._asked_of_all
 
     def _write(self, file: str, columns: dict[str, Column], rows: list[tuple[Any, ...]]) -> None:
         if rows and self._files is not None and self._files.failure is None:

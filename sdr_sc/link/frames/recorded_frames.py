@@ -110,8 +110,8 @@ class AnnotationLedger(FrameLedger):
         else:
             index, k, set_db = record.frame_index, record.k, record.snr_set_db
             ids, label, mode = record.item_id, record.label, int(record.mode)
-            missed = SentFrame(index, k, ids, label, set_db, mode, record.targets)  # type: ignore[arg-type]
-            self._give_missed(missed)
+            more = record.targets, record.questions or None
+            self._give_missed(SentFrame(index, k, ids, label, set_db, mode, *more))  # type: ignore[arg-type]
 
     def not_sent(self, reception: Reception) -> None:
         """Give out a frame of which nobody reported that it was sent."""
@@ -192,7 +192,7 @@ def _record(frame: Any, n_items: int = 0) -> FrameRecord:
     none, known = np.empty((len(ids), 0), np.uint8), registered_tasks()
     targets = {task: np.array(given, np.int32) for task, given in frame.targets.items() if task in known}
     index, k, set_db = frame.frame_index, frame.k, frame.snr_set_db
-    asked = getattr(frame, "questions", None) or ()
+    asked = frame.questions or ()
     return FrameRecord(index, k, ids, labels, none, 0, set_db, mode=frame.mode, targets=targets, questions=asked)
 
 

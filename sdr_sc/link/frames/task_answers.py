@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import BlockError
-from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
+from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, QUESTION_COLUMN, Column, FrameRecord
 from sdr_sc.link.frames.picture_answers import pictures_meta, pictures_of
 from sdr_sc.link.frames.running_quality import RunningQuality
 from sdr_sc.semantic.tasks.base import LOST, NO_ANSWER, NOT_A_NUMBER, Task, TaskAnswer, task_of
@@ -36,6 +36,7 @@ ANSWER_COLUMNS = {
     "correct": Column(0, 1),
     "correct_listed": Column(0, 1),
     "confidence": Column(0, 1),
+    "question": QUESTION_COLUMN,
 }
 """``answers.csv``: the columns in their order; ``task`` is a name. ``correct_listed``: whether one of the answers is
 the target, of which a task such as retrieval gives several, best first."""
@@ -241,21 +242,23 @@ def _rows(
     listed: np.ndarray,
     confidence: np.ndarray,
 ) -> Iterator[tuple[Any, ...]]:
+    asked = record.asked if task_of(name).needs == "question" else [""] * len(record.item_id)
     for place, item in enumerate(record.item_id.tolist()):
         given = ids[place].tolist()
         more = given[1:] if given[0] >= 0 else []
         marks = (int(correct[place]), int(listed[place])) if known[place] else ("", "")
         blanks = [""] * (MOST_LISTED - 1 - len(more))
         sure = f"{confidence[place]:.4f}"
-        yield item, record.frame_index, name, int(target[place]), given[0], *more, *blanks, *marks, sure
+        yield item, record.frame_index, name, int(target[place]), given[0], *more, *blanks, *marks, sure, asked[place]
 
 
 def remove_earlier(folder: Path, file: str, columns: Mapping[str, Column]) -> None:
-    """Remove a file of an earlier run from a results folder, which this one may not write again."""
-    path = folder / file
+    """Remove a file of an earlier run, or of an earlier version, from a results folder, which this one may not write
+    again."""
+    path, earlier = folder / file, ",".join(name for name, column in columns.items() if not column.is_new)
     try:
         with open(path, "rb") as stream:
-            is_ours = stream.readline(512).startswith(",".join(columns).encode())
+            is_ours = stream.readline(512).startswith(earlier.encode())
         if is_ours:
             path.unlink()
     except FileNotFoundError:

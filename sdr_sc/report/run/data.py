@@ -12,7 +12,7 @@ from sdr_sc.results.answers_table import TaskTable
 from sdr_sc.results.picture_rows import ScoreTable
 
 FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms", "mode")
-ITEM_COLUMNS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence")
+ITEM_COLUMNS = ("item_id", "frame_index", "label", "answer", "k", "correct", "confidence", "question")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Items:
         k: float, complex feature symbols sent for it.
         correct: bool; False for a lost item.
         confidence: float 0..1; NaN for a lost item.
+        question: object, str: what it was asked, where that is what the first task answers; '' otherwise, and where it
+            is not known.
     """
 
     item_id: np.ndarray
@@ -70,6 +72,7 @@ class Items:
     k: np.ndarray
     correct: np.ndarray
     confidence: np.ndarray
+    question: np.ndarray
 
     def __len__(self) -> int:
         return len(self.item_id)

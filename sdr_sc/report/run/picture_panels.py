@@ -71,6 +71,7 @@ def _panel(run: Run, number: int, task: PictureRun) -> dict[str, Any]:
         "name": task.name,
         "figures": [_figure(task)],
         "curve": curve,
+        "questions": [],
         "groups": [("Sent, and what arrived", _examples(run, task))],
         "lost": int((table.answer == LOST).sum()),
         "sent": len(table.item_id),
@@ -111,6 +112,7 @@ def _card(run: Run, task: PictureRun, place: int, row: int, sent: int) -> dict[s
         "answers": [{"name": f"{float(kind.figure(score)):.1f} {kind.unit}", "mark": ""}] if known else [],
         "truth": "",
         "without": "" if table.answer[row] >= 0 else "lost",
+        "question": "",
         "confidence": "",
         "link": f"{number_text(float(snr[0]), 0)} dB, k = {number_text(k, 0)}",
     }

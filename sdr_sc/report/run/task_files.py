@@ -44,7 +44,7 @@ def load_tasks(folder: Path, summary: dict[str, Any], items: Items, class_names:
         raise SdrScError(f"{shown(folder / SUMMARY_NAME)} names tasks that are none; {CUT}.")
     right = items.correct.astype(float)
     columns = (items.item_id, items.frame_index, items.label, items.answer[:, None], right, right)
-    first = TaskTable(*columns, np.nan_to_num(items.confidence))
+    first = TaskTable(*columns, np.nan_to_num(items.confidence), items.question)
     found = [_task_run(answered[0], first, dict(enumerate(class_names)))]
     further = read_answers(folder, most_rows=MOST_ROWS) if is_file(folder / ANSWERS_CSV) else {}
     for task, table in further.items():

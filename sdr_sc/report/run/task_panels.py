@@ -9,6 +9,7 @@ import numpy as np
 
 from sdr_sc.report.page import FULL_WIDTHS, item_shown, plot
 from sdr_sc.report.run import task_plots
+from sdr_sc.report.run.asked import asked_rows
 from sdr_sc.report.run.data import Run, TaskRun
 from sdr_sc.report.words import number_text
 from sdr_sc.results.rows import clustered_interval
@@ -44,6 +45,7 @@ def _panel(run: Run, number: int, task: TaskRun) -> dict[str, Any]:
         "figures": [_figure(task, name, marks) for name, marks in zip(task.figures, task.marks, strict=True)],
         "curve": plot(task_plots.quality_by_snr, (run, task), _WIDTHS, label, f"task-{number}") if has_curve else None,
         "groups": [("Right", right), ("Not the first answer" if several else "Wrong", wrong)],
+        "questions": asked_rows(task.table.question, task.table.correct),
         "lost": int(((task.table.answers[:, 0] < 0) & (task.table.answers[:, 0] != NO_ANSWER)).sum()),
         "sent": len(task.table),
     }
@@ -91,6 +93,7 @@ def _card(run: Run, task: TaskRun, place: int, row: int) -> dict[str, Any]:
         "answers": [{"name": name, "mark": _mark(found, rank)} for rank, (name, _) in enumerate(found.answers)],
         "truth": found.truth if found.right in (None, -1) or found.without else "",
         "without": found.without,
+        "question": table.question[row],
         "confidence": f"{100 * table.confidence[row]:.0f}\u00a0%" if found.answers else "",
         "link": f"{number_text(float(snr[0]), 0)} dB, k = {number_text(k, 0)}",
     }

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from sdr_sc.files import write_whole
 from sdr_sc.report.page import FULL_WIDTHS, HALF_WIDTHS, item_shown, plot, render_page, tile
 from sdr_sc.report.run import plots as report_plots
+from sdr_sc.report.run.asked import asked_rows
 from sdr_sc.report.run.data import Run
 from sdr_sc.report.run.files import load_run
 from sdr_sc.report.run.picture_panels import picture_panels
@@ -106,6 +107,7 @@ def _strip(run: Run) -> list[dict[str, Any]]:
         cards.append(
             {
                 "item": item_shown(run.modality, run.images[place], label),
+                "question": run.items.question[row],
                 "label": label,
                 "answer": run.class_names[answer] if answer >= 0 else None,
                 "state": state,
@@ -183,6 +185,7 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         tiles=_tiles(run),
         plots=_plots(run),
         strip=[] if run.tasks else _strip(run),
+        questions=[] if run.tasks else asked_rows(run.items.question, run.items.correct.astype(float)),
         panels=task_panels(run) + picture_panels(run),
         overview=overview(run),
         figures=_figures(run),
