@@ -14,9 +14,9 @@ SPACE = VectorSpace("0123456789abcdef", "ab" * 32, "features k=4 at 10 dB", 8)
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 
 
-def made_entry(number: int, seed: int = 0, space: VectorSpace = SPACE, **changed) -> Entry:
+def made_entry(number: int, seed: int | tuple[int, ...] = 0, space: VectorSpace = SPACE, **changed) -> Entry:
     """An entry that is the same for the same number and seed."""
-    rng = np.random.default_rng((seed, number))
+    rng = np.random.default_rng((*np.atleast_1d(seed).tolist(), number))
     values = {
         "key": f"key {number:05d}",
         "title": f"thing {number}",

@@ -15,15 +15,15 @@ import numpy as np
 
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.knowledge.asked import AskedBase
 from sdr_sc.semantic.knowledge.create import create
 from sdr_sc.semantic.knowledge.entries import (
     MOST_ENTRIES,
     Row,
     answers_in,
-    entry_of,
     row_of,
 )
-from sdr_sc.semantic.knowledge.interface import Entry, Neighbours, VectorSpace
+from sdr_sc.semantic.knowledge.interface import Entry, VectorSpace
 from sdr_sc.semantic.knowledge.loading import load_table, make_index
 from sdr_sc.semantic.knowledge.signatures import check_signature, signed
 from sdr_sc.semantic.knowledge.state import GLOBAL, State, check_model
@@ -32,8 +32,8 @@ from sdr_sc.semantic.knowledge.table import EXACT_LIMIT
 from sdr_sc.shown import shown
 
 
-class KnowledgeBase:
-    """A global base from its file: a `sdr_sc.semantic.knowledge.interface.Knowledge`.
+class KnowledgeBase(AskedBase):
+    """A global base from its file.
 
     All of it is read and checked once, but for pictures, which are checked when an entry is asked for.
 
@@ -96,65 +96,9 @@ class KnowledgeBase:
         make_index(self.table, self.state, self.named)
 
     @property
-    def space(self) -> VectorSpace:
-        """What its vectors were made by."""
-        return self.state.space
-
-    @property
-    def base_id(self) -> str:
-        """The same in all versions."""
-        return self.state.base_id
-
-    @property
-    def version(self) -> int:
-        """Of what was read."""
-        return self.state.version
-
-    @property
     def checksum(self) -> str:
         """Of its content, whatever the order in which it came in."""
         return self.state.checksum
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def __enter__(self) -> KnowledgeBase:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.store.close()
-
-    def search(self, queries: np.ndarray, count: int, known: int | None = None) -> Neighbours:
-        """See `Knowledge.search`."""
-        with self.store.lock:
-            return self.table.search(queries, count, known)
-
-    def answers_of(self, ids: np.ndarray, task: str) -> np.ndarray:
-        """See `Knowledge.answers_of`."""
-        with self.store.lock:
-            return self.table.answers_of(ids, task)
-
-    def names_of(self, task: str) -> tuple[str, ...]:
-        """See `Knowledge.names_of`."""
-        with self.store.lock:
-            return self.table.names_of(task)
-
-    def entry(self, number: int) -> Entry:
-        """See `Knowledge.entry`.
-
-        Raises:
-            KnowledgeError: there is none, it is damaged, or another process has changed the file since it was read.
-        """
-        with self.store.reading() as state:
-            self._check_unchanged(state)
-            row = self.store.row(int(number))
-        if row is None:
-            raise KnowledgeError(f"{self.named} has no entry {number}.")
-        return entry_of(row, self.space.dimension, self.named)
 
     def entries(self) -> Iterable[Entry]:
         """All entries by their ids, with their pictures."""
@@ -189,7 +133,7 @@ class KnowledgeBase:
         removed: list[int] = []
         written: list[tuple[int, Row]] = []
         with self.store.writing() as state:
-            self._check_unchanged(state)
+            self.check_unchanged(state)
             for key in delete:
                 removed.append(self._number(key))
                 self.store.delete(removed[-1])
@@ -231,12 +175,6 @@ class KnowledgeBase:
             if self.table.index is None and len(self.table) > EXACT_LIMIT:
                 make_index(self.table, self.state, self.named)
 
-    def _check_unchanged(self, state: State) -> None:
-        if (state.version, state.checksum) != (self.version, self.checksum):
-            raise KnowledgeError(
-                f"{self.named} was changed to version {state.version} by another process; open it again."
-            )
-
     def _number(self, key: str) -> int:
         number = self.store.number_of(key)
         if number is None:
@@ -250,7 +188,7 @@ class KnowledgeBase:
             KnowledgeError: the key is none, or the file cannot be written.
         """
         with self.store.writing() as state:
-            self._check_unchanged(state)
+            self.check_unchanged(state)
             made = signed(state, secret_key)
             self.store.set_state(made)
         self.state = made

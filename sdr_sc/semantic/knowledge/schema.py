@@ -54,7 +54,7 @@ def schema_of(db: sqlite3.Connection) -> list[tuple]:
     return sorted(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 100"), key=repr)
 
 
-def error_of(error: sqlite3.Error, named: str, kind: str) -> KnowledgeError:
+def error_of(error: Exception, named: str, kind: str) -> KnowledgeError:
     """An error of SQLite, as one of ours."""
     text = str(error)
     if "locked" in text or "busy" in text:

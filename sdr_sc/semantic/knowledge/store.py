@@ -119,7 +119,7 @@ class Store:
         """Errors of SQLite as one sentence."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # texts of a damaged file, also those of its errors
             raise error_of(error, self.named, self.kind) from None
 
     @contextlib.contextmanager

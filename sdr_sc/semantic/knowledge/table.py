@@ -129,6 +129,11 @@ class VectorTable:
         found[:] = ["" if kind < 0 else self._kinds[kind].get(task, "") for kind in kinds.tolist()]
         return found.reshape(ids.shape)
 
+    def has_answers(self, number: int, answers: Mapping[str, str]) -> bool:
+        """Whether an entry has these answers, and no others."""
+        place = int(self._places(np.array([number]))[0])
+        return place >= 0 and dict(self._kinds[self._answers[place]]) == answers
+
     def names_of(self, task: str) -> tuple[str, ...]:
         """See `sdr_sc.semantic.knowledge.interface.Knowledge.names_of`."""
         kinds = np.unique(self._answers[: self._used][self._alive[: self._used]])
