@@ -89,9 +89,6 @@ def replay(
         module.snippets_main_after_init(tb)
         more = _more_ends(tb, config, refines[1:], questions[1:], reject_below, folders[1:], truth)
         ends = [(tb.decoder, tb.results), *more]
-        for decoder, _ in ends:
-            if decoder.question == OWN_QUESTION:
-                tb.msg_connect((tb.source, "told"), (decoder, "sent"))
         tb.source.follow(tb.receiver, *ends, between=(tb.worse,))
         for decoder, _ in ends:
             decoder.load()
@@ -199,6 +196,8 @@ def _more_ends(
         tb.msg_connect((tb.receiver, "frames"), (decoder, "frames"))
         tb.msg_connect((decoder, "answers"), (sink, "answers"))
         tb.msg_connect((tb.source, "told"), (sink, "sent"))
+        if decoder.models.asks_own:
+            tb.msg_connect((tb.source, "told"), (decoder, "sent"))
         ends.append((decoder, sink))
     return ends
 

@@ -18,6 +18,7 @@ from sdr_sc.blocks.item_source import item_order
 from sdr_sc.capture import open_capture
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.errors import SdrScError
+from sdr_sc.flowgraph.compile import load_flowgraph
 from sdr_sc.flowgraph.loopback import FLOWGRAPHS, run_loopback
 from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import replay
@@ -31,6 +32,31 @@ Rows = list[dict[str, str]]
 KINDS = {"texts": toy_texts, "pictures": toy_tiles}
 for toy in KINDS.values():
     toy.register()
+
+
+ONE_TASK = {"sim_loopback", "sim_loopback_qt", "usrp_loopback"}
+"""Flowgraphs of a model's first task alone; others with ``multitask`` in the name answer several."""
+
+
+@pytest.mark.parametrize("file", sorted(FLOWGRAPHS.glob("*.grc")), ids=lambda file: file.stem)
+def test_a_flowgraph_that_answers_tasks_asks_questions_too(file: Path) -> None:
+    found = load_flowgraph(file)
+    blocks = {block["name"]: block for block in found["blocks"]}
+    wires = {tuple(map(str, wire)) for wire in found["connections"]}
+    for name, block in blocks.items():
+        needed = {"sdr_sc_item_source": ("tasks", "question"), "sdr_sc_semantic_encoder": ("tasks",),
+                  "sdr_sc_semantic_decoder": ("tasks", "gallery", "question")}.get(block["id"], ())  # fmt: skip
+        if file.stem in ONE_TASK or not needed:
+            continue
+        for parameter in needed:
+            assert block["parameters"].get(parameter) == parameter and blocks[parameter]["id"] == "parameter", name
+        if block["id"] == "sdr_sc_item_source":
+            takers = {(wire[2], wire[3]) for wire in wires if wire[:2] == (name, "questions")}
+            here = {("decoder", "sent"), ("results", "truth")}
+            assert takers >= (here if "decoder" in blocks else {("sent", "pdus")})
+        elif block["id"] == "sdr_sc_semantic_decoder":
+            where_needed = "asks_own" in str(blocks.get("after_init"))
+            assert where_needed or any(wire[2:] == (name, "sent") for wire in wires), name
 
 
 @pytest.fixture(scope="module")

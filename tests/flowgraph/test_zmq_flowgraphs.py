@@ -15,10 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import toy_joint
 from command import ROOT, environment, sdr_sc
 
 from sdr_sc.blocks import zmq_samples_source as samples_source
+from sdr_sc.data.own_questions import items_asked
 from sdr_sc.flowgraph.compile import load_flowgraph
+from sdr_sc.semantic.tasks.base import NO_ANSWER
+
+toy_joint.register()
 
 PARTS = ("channel", "tx", "rx")  # in the order that they are started
 USED_BY = {
@@ -52,7 +57,8 @@ def free_addresses() -> dict[str, str]:
 class Link:
     """The three processes, started as a user does."""
 
-    def __init__(self, generated: Path, folder: Path) -> None:
+    def __init__(self, generated: Path, folder: Path, program: tuple[str, ...] = ()) -> None:
+        self._program = program
         self.folder, self._generated, self._addresses = folder, generated, free_addresses()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
@@ -62,7 +68,7 @@ class Link:
         own: dict[str, dict[str, object]]
         own = {"tx": {"feedback_timeout_s": 5}, "rx": {"folder": self.folder}, "channel": {"idle_s": 8}}
         addresses = {name: self._addresses[name] for name, users in USED_BY.items() if part in users}
-        words = [sys.executable, "-u", str(self._generated / f"zmq_{part}.py")]
+        words = [sys.executable, "-u", *self._program, str(self._generated / f"zmq_{part}.py")]
         for name, value in {**addresses, **own[part], **parameters}.items():
             words.append(f"--{name.replace('_', '-')}={value}")
         self._logs[part] = self.folder / f"{part}.log"
@@ -87,9 +93,12 @@ class Link:
         self.processes[part].send_signal(signal.SIGINT)
         self.processes[part].wait(60)
 
+    def rows(self, name: str) -> list[dict[str, str]]:
+        with open(self.folder / name, newline="") as file:
+            return list(csv.DictReader(file))
+
     def frames(self) -> list[dict[str, str]]:
-        with open(self.folder / "frames.csv", newline="") as file:
-            return sorted(csv.DictReader(file), key=lambda frame: int(frame["frame_index"]))
+        return sorted(self.rows("frames.csv"), key=lambda frame: int(frame["frame_index"]))
 
     def wait_until_idle(self, part: str) -> None:
         """Until it has imported and loaded everything and waits for the others: it uses little processor time."""
@@ -144,6 +153,30 @@ def test_every_image_is_answered_and_all_three_end(link: Link) -> None:
     # Without feedback the CAM would send its most robust setting for ever.
     k = [int(frame["k"]) for frame in frames]
     assert k[0] > 8 and set(k[1:]) == {2}
+
+
+def test_each_item_is_asked_its_own_question_and_further_tasks_are_answered(generated: Path, tmp_path: Path) -> None:
+    model, _ = toy_joint.make_model(tmp_path)
+    several = {"model": model, "tasks": "retrieval, question", "question": "*"}
+    link = Link(generated, tmp_path, program=(str(ROOT / "tests" / "helpers" / "toy_flowgraph.py"),))
+    try:
+        link.start("channel", snr_db=18.0, idle_s=15)
+        link.start("tx", data_set=toy_joint.SPEC, images=168, items_per_frame=8, k=16, feedback_timeout_s=10, **several)
+        link.start("rx", **several)
+        link.wait(300)
+    finally:
+        link.kill()
+    assert {frame["status"] for frame in link.frames()} == {"delivered"}, link.said()
+    assert "nobody says what the items" not in link.said()
+    asked = items_asked(toy_joint.joined(), "*", 1)
+    rows = [row for row in link.rows("answers.csv") if row["task"] == "question"]
+    assert len(rows) == 168 and len({row["question"] for row in rows}) == 5, "four questions, and none"
+    for row in rows:
+        item = int(row["item_id"])
+        assert (row["question"], int(row["target"])) == (asked.texts[item], asked.answer[item])
+        assert (int(row["answer"]) == NO_ANSWER) is (not row["question"])
+    found = [row for row in link.rows("answers.csv") if row["task"] == "retrieval"]
+    assert len(found) == 168 and sum(int(row["target"]) >= 0 for row in found) == 120
 
 
 def test_zmq_blocks_poll_for_longer_than_the_scheduler_waits() -> None:
