@@ -72,7 +72,7 @@ class TorchNetwork:
                 f"model {contract.name!r} is for items of shape {contract.item_shape} where its encoder takes "
                 f"{wanted}; use another model."
             )
-        return make_encoder(kind, contract.k_max, contract.item_shape)
+        return make_encoder(kind, contract.k_max, contract.item_shape, contract.modality.parameters)
 
     @staticmethod
     def _decoder(contract: ModelContract) -> nn.Module:

@@ -15,6 +15,7 @@ from sdr_sc.data.texts import text_items
 from sdr_sc.distill.export.onnx_write import trace
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.modalities.base import modality_of
+from sdr_sc.semantic.modalities.text_tokens import TokenSizes
 from sdr_sc.semantic.networks.heads import MultiTaskDecoder
 from sdr_sc.semantic.networks.registry import make_decoder, make_encoder
 from sdr_sc.semantic.networks.text import TextEncoder
@@ -33,6 +34,7 @@ TEXTS = [
     "1 22 333",
 ]
 LONGEST = 64
+MPNET_PARAMETERS = 109e6
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,12 @@ def test_decoders_are_made_for_their_tasks() -> None:
         make_decoder("dense", [26, 64], 8, 32)
     with pytest.raises(ContractError, match="decoder of kind 'deep' is unknown; this program knows dense, multitask"):
         make_decoder("deep", [26], 8, 32)
+
+
+def test_an_encoder_has_the_rows_that_its_contract_says() -> None:
+    encoder = make_encoder("text", 8, (130,), {"word_rows": 64, "piece_rows": 32.0, "mean": 0.5})
+    assert isinstance(encoder, TextEncoder)
+    assert (encoder.stem.words.num_embeddings, encoder.stem.pieces.num_embeddings) == (64, 32)
+    usual, joint = make_encoder("text", 32, (130,)), make_encoder("image_text", 32, (3073,))
+    assert isinstance(usual, TextEncoder) and usual.sizes == TokenSizes()
+    assert sum(one.numel() for one in joint.parameters()) <= MPNET_PARAMETERS / 50

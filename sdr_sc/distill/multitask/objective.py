@@ -18,6 +18,7 @@ from sdr_sc.semantic.networks.heads import MultiTaskDecoder, TaskOutputs
 from sdr_sc.semantic.networks.question import QuestionNetwork
 from sdr_sc.semantic.networks.registry import make_encoder
 from sdr_sc.semantic.networks.symbols import normalise_prefixes
+from sdr_sc.semantic.specs import ModalitySpec
 
 RETRIEVAL = "retrieval"
 _PREFIXES = 3
@@ -30,7 +31,7 @@ class MultiTaskStudent(nn.Module):
     Args:
         config: the settings.
         outputs: of each task.
-        item_shape: of the items.
+        modality: of the items.
         hints: numbers of a hint, see `Lesson`; 0 without any. What finds them is not part of the model.
         answers: to questions; 0 where none are asked.
     """
@@ -39,12 +40,12 @@ class MultiTaskStudent(nn.Module):
         self,
         config: MultiTaskConfig,
         outputs: tuple[int, ...],
-        item_shape: tuple[int, ...],
+        modality: ModalitySpec,
         hints: int = 0,
         answers: int = 0,
     ) -> None:
         super().__init__()
-        self.encoder = make_encoder(config.encoder, config.k_list[-1], item_shape)
+        self.encoder = make_encoder(config.encoder, config.k_list[-1], modality.shape, modality.parameters)
         self.decoder = MultiTaskDecoder(outputs, config.k_list[-1], config.decoder_width)
         self.dropout = nn.Dropout(config.dropout)
         self.hint = nn.Linear(self.encoder.width, hints) if hints else None

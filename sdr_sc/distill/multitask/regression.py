@@ -13,9 +13,7 @@ Values = Any
 _ITERATIONS, _ENOUGH = 40, 1e-4
 
 
-def ridge(
-    x: Values, y: np.ndarray, penalty: float, enough: float = _ENOUGH, scale: float | None = None
-) -> np.ndarray:
+def ridge(x: Values, y: np.ndarray, penalty: float, enough: float = _ENOUGH, scale: float | None = None) -> np.ndarray:
     """Ridge regression of many targets by conjugate gradients: float32 (columns of x, columns of y).
 
     Args:

@@ -63,7 +63,7 @@ class MultiTaskTrainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             answers = sum(len(spec.names) for spec in lesson.specs if spec.name == QUESTION)
-            self.student = MultiTaskStudent(config, outputs, tuple(lesson.modality.shape), hints, answers)
+            self.student = MultiTaskStudent(config, outputs, lesson.modality, hints, answers)
         self.sampler = lesson.sampler(config.batch_items, config.seed, config.shares)
         self.average = copy.deepcopy(self.student)
         tables = [module.weight for module in self.student.modules() if isinstance(module, nn.Embedding)]

@@ -12,7 +12,7 @@ from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.semantic.modalities.base import Modality, register_modality
 from sdr_sc.semantic.modalities.image import ImageModality
 from sdr_sc.semantic.modalities.text import TextModality
-from sdr_sc.semantic.modalities.text_tokens import TokenSizes
+from sdr_sc.semantic.modalities.text_tokens import JOINT_SIZES
 from sdr_sc.semantic.specs import ModalitySpec
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class ImageTextModality(Modality):
     def parameters_of(cls, items: np.ndarray) -> dict[str, Any]:
         pictures = items[cls.are_pictures(items)]
         pixels = ImageModality.parameters_of(planes_of(pictures)) if len(pictures) else {"mean": 0.0, "std": 1.0}
-        return {**pixels, **TokenSizes()._asdict(), "longest": min(_LONGEST, longest_text(side_of(items.shape[1])))}
+        return {**pixels, **JOINT_SIZES._asdict(), "longest": min(_LONGEST, longest_text(side_of(items.shape[1])))}
 
     @classmethod
     def augment(cls, items: Tensor, rng: np.random.Generator, policy: Any) -> Tensor:

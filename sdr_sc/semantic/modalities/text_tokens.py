@@ -8,8 +8,9 @@ pieces are hashed as polynomials modulo 2^64, for all items at once: prefix sums
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,19 @@ class TokenSizes(NamedTuple):
     word_rows: int = 1 << 15
     piece_rows: int = 1 << 13
     pieces: int = 10
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any], usual: TokenSizes) -> TokenSizes:
+        """From a modality's parameters, which were checked.
+
+        >>> TokenSizes.of({"word_rows": 9.0, "mean": 0.5}, TokenSizes()).word_rows
+        9
+        """
+        return usual._replace(**{name: int(numbers[name]) for name in cls._fields if name in numbers})
+
+
+JOINT_SIZES = TokenSizes(word_rows=22_000)
+"""Where pictures take a part of the encoder's parameters: a fiftieth of the largest teacher's 109 million in all."""
 
 
 @lru_cache(maxsize=8)

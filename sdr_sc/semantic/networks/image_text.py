@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sdr_sc.data.joint.slots import side_of
+from sdr_sc.semantic.modalities.text_tokens import JOINT_SIZES, TokenSizes
 from sdr_sc.semantic.networks.dense import Residual, WeightedPool, convolution
 from sdr_sc.semantic.networks.text import TextEncoder
 
@@ -64,12 +65,13 @@ class ImageTextEncoder(TextEncoder):
     Args:
         k_max: symbols of an item.
         item_shape: of a slot, from which the side of the pictures follows.
+        sizes: of the numbers of texts.
     """
 
     kind = "image_text"
 
-    def __init__(self, k_max: int = 32, item_shape: Sequence[int] = (3073,)) -> None:
-        super().__init__(k_max)
+    def __init__(self, k_max: int = 32, item_shape: Sequence[int] = (3073,), sizes: TokenSizes = JOINT_SIZES) -> None:
+        super().__init__(k_max, sizes=sizes)
         self.side = side_of(item_shape[0])
         self.picture = PictureStem(self.side, self.width)
 

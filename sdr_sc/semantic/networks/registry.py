@@ -8,13 +8,14 @@ by ``sdr-sc distill --encoder``, or in the environment variable ``SDR_SC_NETWORK
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.import_path import made_module
+from sdr_sc.semantic.modalities.text_tokens import JOINT_SIZES, TokenSizes
 from sdr_sc.semantic.networks.base import Encoder, OwnEncoder
 from sdr_sc.semantic.networks.dense import SmallEncoder, StudentDecoder, StudentEncoder
 from sdr_sc.semantic.networks.heads import MultiTaskDecoder
@@ -75,17 +76,22 @@ def make_decoder(kind: Any, outputs: Sequence[int], k_max: int, width: int) -> n
     return StudentDecoder(outputs[0], k_max, width)
 
 
-def make_encoder(kind: str, k_max: int, item_shape: Sequence[int]) -> Encoder:
+def make_encoder(kind: str, k_max: int, item_shape: Sequence[int], numbers: Mapping[str, Any] | None = None) -> Encoder:
     """An encoder with new weights.
 
     Args:
         kind: a registered name, or ``module.path:Class`` whose constructor takes ``k_max`` and ``item_shape``.
+        numbers: parameters of the modality, some of which say how many rows an encoder of texts has.
 
     Raises:
         ContractError: the kind is unknown, was not allowed, cannot be made, or gives what are no symbols.
     """
     if not isinstance(kind, str):
         raise ContractError(f"an encoder of kind {shown(repr(kind), 80)} is unknown; use another model.")
+    if kind in _ENCODERS and issubclass(_ENCODERS[kind], TextEncoder):
+        made: Any = _ENCODERS[kind]
+        usual = JOINT_SIZES if issubclass(made, ImageTextEncoder) else TokenSizes()
+        return made(k_max, tuple(item_shape), TokenSizes.of(numbers or {}, usual))
     if kind in _ENCODERS:
         return _ENCODERS[kind](k_max, tuple(item_shape))  # type: ignore[call-arg]
     if ":" not in kind:

@@ -85,19 +85,21 @@ class TextEncoder(Encoder):
     Args:
         k_max: symbols of an item.
         item_shape: of a text's slot; its length does not change the network.
-
-    Attributes:
         sizes: of the numbers that it takes.
     """
 
     kind = "text"
     width = TextStem.row_width + TextStem.attention_heads * TextStem.window_width
     hidden_width = 128
-    sizes = TokenSizes()
 
-    def __init__(self, k_max: int = 32, item_shape: Sequence[int] = (130,)) -> None:
+    def __init__(
+        self,
+        k_max: int = 32,
+        item_shape: Sequence[int] = (130,),
+        sizes: TokenSizes = TokenSizes(),  # noqa: B008
+    ) -> None:
         super().__init__()
-        self.k_max = k_max
+        self.k_max, self.sizes = k_max, sizes
         self.stem = TextStem(self.sizes)
         self.hidden = nn.Sequential(
             nn.Linear(self.width - TextStem.row_width, 192), nn.GELU(), nn.Linear(192, self.hidden_width), nn.GELU()
