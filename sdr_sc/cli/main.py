@@ -47,6 +47,7 @@ GROUPS = {
         "prestore": "Ask the teacher once about views of every training image, and store what it knows.",
         "distill": "Train the student encoder and decoder from a teacher, and write the weights.",
         "calibrate": "Measure a student on held-out items: finer k, true confidence, rounds of refinement.",
+        "kb": "Knowledge bases, which a receiver looks up: build, ask, check, update.",
         "export": "Write a student as a pair of ONNX files, in float32 or int8, and check them.",
     },
     "Measurements": {

@@ -120,7 +120,7 @@ def _digest_of(folder: Path, names: tuple[str, ...]) -> str:
 
 def _take(found: _Found, file: Path, raw: bytes, label: int, options: OwnOptions) -> None:
     try:
-        picture = _decode(raw, options)
+        picture = decode_picture(raw, options)
     except Exception as error:  # whatever a decoder of Pillow makes of damaged bytes
         if options.bad == "refuse":
             raise DataSetError(
@@ -138,7 +138,7 @@ def _take(found: _Found, file: Path, raw: bytes, label: int, options: OwnOptions
     found.labels.append(label)
 
 
-def _decode(raw: bytes, options: OwnOptions) -> np.ndarray:
+def decode_picture(raw: bytes, options: OwnOptions) -> np.ndarray:
     """A picture as uint8 (height, width) or (height, width, 3); transparent parts are white."""
     if len(raw) > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE >> 20} MiB")

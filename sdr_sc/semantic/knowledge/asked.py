@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,26 @@ class AskedBase:
         if row is None:
             raise KnowledgeError(f"{self.named} has no entry {number}.")
         return entry_of(row, self.space.dimension, self.named)
+
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that entries have answers to, sorted."""
+        with self.store.lock:
+            return self.table.tasks()
+
+    def faults(self, progress: Callable[[int], None] = lambda done: None) -> list[str]:
+        """What is wrong with the file beyond what reading it shows: its structure, and entries with their pictures.
+
+        Args:
+            progress: called with the number of entries that were checked.
+        """
+        found = self.store.faults()
+        for done, number in enumerate(self.table.ids.tolist(), 1):
+            try:
+                self.entry(number)
+            except KnowledgeError:
+                found.append(f"entry {number} is damaged")
+            progress(done)
+        return found
 
     def check_unchanged(self, state: State) -> None:
         """Refuse to go on with a file that is not what was read.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sqlite3
 import time
@@ -193,13 +192,3 @@ class KnowledgeBase(AskedBase):
             self.store.set_state(made)
         self.state = made
         return made
-
-    def faults(self) -> list[str]:
-        """What is wrong with the file beyond what reading it shows: its structure, and pictures; '' for nothing."""
-        found = self.store.faults()
-        for number in self.table.ids.tolist():
-            with contextlib.suppress(KnowledgeError):
-                self.entry(number)
-                continue
-            found.append(f"entry {number} is damaged")
-        return found

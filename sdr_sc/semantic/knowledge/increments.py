@@ -45,6 +45,14 @@ class Increment:
     rows: list[tuple[Row, bool]]
     deleted: list[str]
 
+    def summary(self) -> str:
+        """For people."""
+        replaced = sum(replaces for _, replaces in self.rows)
+        return (
+            f"version {self.from_version} to {self.to.version}, {len(self.rows) - replaced:,} added, {replaced:,} "
+            f"replaced, {len(self.deleted):,} deleted"
+        )
+
     def save(self, path: Path) -> None:
         """Write it to a file, whole or not at all.
 

@@ -62,7 +62,7 @@ class LocalBase(AskedBase):
 
     Args:
         path: the file.
-        space: what the vectors are made by.
+        space: what the vectors are made by; None for those of a file that is there.
         capacity: entries; beyond them, the one whose confirmation is the longest ago leaves.
         least_margin: items below it are not kept.
 
@@ -74,7 +74,7 @@ class LocalBase(AskedBase):
     """
 
     def __init__(
-        self, path: Path | str, space: VectorSpace, capacity: int = CAPACITY, least_margin: float = LEAST_MARGIN
+        self, path: Path | str, space: VectorSpace | None, capacity: int = CAPACITY, least_margin: float = LEAST_MARGIN
     ) -> None:
         if not 1 <= capacity <= MOST_CAPACITY or not 0.0 <= least_margin <= 1.0:
             raise KnowledgeError(
@@ -82,7 +82,7 @@ class LocalBase(AskedBase):
                 "entries, and a margin from 0 to 1."
             )
         path = Path(path)
-        if not path.exists() and not path.is_symlink():
+        if space is not None and not path.exists() and not path.is_symlink():
             title = "what this receiver was sure of"
             create(path, State(LOCAL, secrets.token_hex(8), space, title, 0, 0, "", time.time()), ())
         self.capacity, self.least_margin = capacity, least_margin
@@ -90,7 +90,7 @@ class LocalBase(AskedBase):
         self.store = Store(path, LOCAL)
         self.named = self.store.named
         try:
-            if self.store.state.space != space:
+            if space is not None and self.store.state.space != space:
                 raise KnowledgeError(
                     f"{self.named} has vectors {shown(repr(self.store.state.space.name))} of model "
                     f"{self.store.state.space.model_id} where {shown(repr(space.name))} of {space.model_id} are "

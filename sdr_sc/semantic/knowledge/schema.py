@@ -25,6 +25,10 @@ class StoreBusyError(KnowledgeError):
     """Another process writes the file."""
 
 
+class OtherKindError(KnowledgeError):
+    """The file is no base, or one of another kind."""
+
+
 class StoreFullError(KnowledgeError):
     """The file cannot be written: no room, no right, or a disk that fails."""
 

@@ -26,6 +26,7 @@ from sdr_sc.semantic.knowledge.entries import (
 )
 from sdr_sc.semantic.knowledge.schema import (
     APPLICATION_ID,
+    OtherKindError,
     error_of,
     how,
     schema,
@@ -100,7 +101,7 @@ class Store:
             self._db.execute("COMMIT")
         found = self._db.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION_ID or schema_of(self._db) != schema(self.kind):
-            raise KnowledgeError(f"{shown(self.path)} is no {self.kind}, or is damaged; {how(self.kind)}.")
+            raise OtherKindError(f"{shown(self.path)} is no {self.kind}, or is damaged; {how(self.kind)}.")
 
     def _read_state(self) -> State:
         rows = self._db.execute("SELECT content FROM state WHERE id = 1").fetchall()
@@ -205,7 +206,8 @@ class Store:
 
     def number_of(self, key: str) -> int | None:
         """The id of a key; None where there is none."""
-        found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
+        with self.lock, self.sentences():
+            found = self._db.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchone()
         return None if found is None else found[0]
 
     def rows(self) -> Iterator[tuple[int, Row, bytes]]:

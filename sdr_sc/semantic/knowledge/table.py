@@ -139,6 +139,11 @@ class VectorTable:
         kinds = np.unique(self._answers[: self._used][self._alive[: self._used]])
         return tuple(sorted({self._kinds[kind][task] for kind in kinds.tolist() if task in self._kinds[kind]}))
 
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that entries have answers to, sorted."""
+        kinds = np.unique(self._answers[: self._used][self._alive[: self._used]])
+        return tuple(sorted({task for kind in kinds.tolist() for task in self._kinds[kind]}))
+
     def _exact(self, unit: np.ndarray, count: int, known: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids and cosines of the nearest among all, of queries at length 1 over their ``known`` numbers."""
         vectors, alive = self._vectors[: self._used, :known], self._alive[: self._used]

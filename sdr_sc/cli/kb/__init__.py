@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc kb``: make, look at, ask, check and update knowledge bases."""
+
+from __future__ import annotations
+
+import click
+
+from sdr_sc.cli.kb.asking import info, query, verify
+from sdr_sc.cli.kb.making import build, diff, key, update
+
+
+@click.group("kb")
+def command() -> None:
+    """Knowledge bases: what a receiver looks up, made for one model.
+
+    \b
+    sdr-sc kb build noto_emoji --model wordnet_emoji_student -o emoji.kb
+    sdr-sc kb query emoji.kb "a red fruit" --model wordnet_emoji_student
+    sdr-sc kb build my_pictures,size=32 --model wordnet_emoji_student --add-to emoji.kb -o emoji2.kb
+    sdr-sc kb diff emoji.kb emoji2.kb -o emoji.1-2.increment     (what the receivers need)
+    sdr-sc kb update emoji.kb emoji.1-2.increment                (at each of them)
+    """
+
+
+for verb in (build, info, query, verify, diff, update, key):
+    command.add_command(verb)
