@@ -250,6 +250,15 @@ def test_an_increment_that_is_larger_than_its_limit_is_not_read(tmp_path, whole,
         Increment.load(path)
 
 
+def test_an_increment_that_nobody_could_read_is_not_written(tmp_path, whole, monkeypatch):
+    (tmp_path / "ab.inc").write_bytes(whole[2])
+    increment = Increment.load(tmp_path / "ab.inc")
+    monkeypatch.setattr(array_file, "LIMIT_BYTES", (1 << 16) + 100)
+    with pytest.raises(KnowledgeError, match="in several versions"):
+        increment.save(tmp_path / "more.inc")
+    assert not (tmp_path / "more.inc").exists()
+
+
 def test_a_name_that_turns_the_terminal_is_shown_as_an_escape(tmp_path):
     with made_base(tmp_path / "a\x1b[2J.kb", 2) as base:
         with pytest.raises(KnowledgeError) as caught:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.array_file import read_arrays, write_arrays
+from sdr_sc import array_file
 from sdr_sc.documents import parse_json, whole_number
 from sdr_sc.errors import KnowledgeError, SdrScError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
@@ -25,6 +25,8 @@ from sdr_sc.shown import shown
 
 KIND = "knowledge increment"
 _FIX = "get it again, or make it with 'sdr-sc kb diff'"
+_ROOM_BYTES = 1 << 16
+"""For the head of the file."""
 _TEXTS = ("deleted", "keys", "about", "answers", "pictures")
 
 
@@ -57,7 +59,7 @@ class Increment:
         """Write it to a file, whole or not at all.
 
         Raises:
-            SdrScError: it cannot be written.
+            SdrScError: it cannot be written, or is larger than what is read.
         """
         rows = [row for row, _ in self.rows]
         texts = {
@@ -79,7 +81,12 @@ class Increment:
             "from_checksum": self.from_checksum,
             "to": parse_json(self.to.to_json(), KIND, _FIX),
         }
-        write_arrays(path, KIND, arrays, about)
+        if sum(array.nbytes for array in arrays.values()) > array_file.LIMIT_BYTES - _ROOM_BYTES:
+            raise KnowledgeError(
+                f"increment {shown(path)} would be larger than {array_file.LIMIT_BYTES >> 20} MiB, and nobody could "
+                "read it; make it in several versions, or distribute the whole base."
+            )
+        array_file.write_arrays(path, KIND, arrays, about)
 
     @classmethod
     def load(cls, path: Path) -> Increment:
@@ -90,7 +97,7 @@ class Increment:
         """
         named = f"increment {shown(path)}"
         try:
-            arrays, about = read_arrays(path, KIND, "increment", _FIX)
+            arrays, about = array_file.read_arrays(path, KIND, "increment", _FIX)
         except SdrScError as error:
             raise KnowledgeError(str(error)) from None
         to = state_of(about.get("to"), named)

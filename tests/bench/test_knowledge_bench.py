@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``sdr-sc bench knowledge``: its rows, and the file that is kept of it."""
+
+from __future__ import annotations
+
+import pytest
+from command import sdr_sc
+
+from sdr_sc.bench.knowledge import knowledge_rows, rows_of
+
+
+def test_a_small_base_is_measured_and_all_nearest_are_found():
+    said: list[str] = []
+    rows = {row.name.removeprefix("1,500 entries: "): row for row in knowledge_rows((1500,), 12, 3, said.append)}
+    assert said == ["1,500 entries"]
+    assert rows["of the 10 nearest, found"].value == 100.0
+    assert rows["making the index, processor time"].value == 0.0
+    for name in ("query, median of processor time", "making the file, processor time", "file"):
+        assert rows[name].value > 0
+    assert rows["query, median of wall time"].value <= rows["query, 99th percentile of wall time"].value
+
+
+@pytest.mark.parametrize(("median_ms", "ok"), [(4.9, True), (5.1, False)])
+def test_a_million_entries_have_a_goal(median_ms, ok):
+    found = dict.fromkeys(
+        ("cpu_p99_ms", "wall_median_ms", "wall_p99_ms", "recall", "compared", "make_s", "open_s", "index_s", "reopen_s",
+         "memory_mb", "file_mb"), 1.0
+    )  # fmt: skip
+    rows = rows_of(1_000_000, 10, found | {"cpu_median_ms": median_ms})
+    assert [row.ok for row in rows if row.goal] == [ok]
+    assert not [row for row in rows_of(1000, 10, found | {"cpu_median_ms": median_ms}) if row.goal]
+
+
+def test_sizes_that_are_none_are_refused():
+    for sizes in ("", "ten", "0", "10,2000000"):
+        assert sdr_sc("bench", "knowledge", "--entries", sizes).returncode == 2
