@@ -20,7 +20,7 @@ from sdr_sc.results.rows import read_measurements
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.semantic.weights import read_contract
 
-MODEL, TEACHER, NAME = "wordnet_emoji_student", "all-MiniLM-L6-v2", "foreign_pictures"
+MODEL, TEACHER, NAME = "multitask_student", "all-MiniLM-L6-v2", "foreign_pictures"
 ENTRIES = ("a red thing", "a green thing", "a blue thing", "a grey thing", "a dark thing", "a pale thing", "nothing")
 
 
@@ -78,7 +78,7 @@ def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(SdrScError, match="no gallery of the entries of foreign_pictures; give its names' vectors"):
         run(NAME)
-    with pytest.raises(SdrScError, match="vectors are those of other, and model 'wordnet_emoji_student' was taught"):
+    with pytest.raises(SdrScError, match="vectors are those of other, and model 'multitask_student' was taught"):
         run(NAME, "--vectors", str(vectors(tmp_path, "other")))
     foreign = tmp_path / "toy.vectors"
     parts = {part: toy_texts.teacher(part) for part in ("train", "test")}

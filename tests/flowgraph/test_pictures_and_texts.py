@@ -13,7 +13,7 @@ from sdr_sc.flowgraph.record import record_loopback
 from sdr_sc.flowgraph.replay import replay
 from sdr_sc.flowgraph.replay_config import ReplayConfig
 
-MODEL, DATA_SET, ITEMS = "wordnet_emoji_student", "wordnet+noto_emoji", 120
+MODEL, DATA_SET, ITEMS = "multitask_student", "wordnet+noto_emoji", 120
 TASKS = "subgroup, retrieval"
 
 

@@ -14,9 +14,9 @@ def command() -> None:
     """Knowledge bases: what a receiver looks up, made for one model.
 
     \b
-    sdr-sc kb build noto_emoji --model wordnet_emoji_student -o emoji.kb
-    sdr-sc kb query emoji.kb "a red fruit" --model wordnet_emoji_student
-    sdr-sc kb build my_pictures,size=32 --model wordnet_emoji_student --add-to emoji.kb -o emoji2.kb
+    sdr-sc kb build noto_emoji --model multitask_student -o emoji.kb
+    sdr-sc kb query emoji.kb "a red fruit" --model multitask_student
+    sdr-sc kb build my_pictures,size=32 --model multitask_student --add-to emoji.kb -o emoji2.kb
     sdr-sc kb diff emoji.kb emoji2.kb -o emoji.1-2.increment     (what the receivers need)
     sdr-sc kb update emoji.kb emoji.1-2.increment                (at each of them)
     """
