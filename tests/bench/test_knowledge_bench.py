@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from command import sdr_sc
+from command import ROOT, sdr_sc
 
 from sdr_sc.bench.knowledge import knowledge_rows, rows_of
+from sdr_sc.documents import read_json
+
+KEPT = ROOT / "benchmarks" / "knowledge.json"
 
 
 def test_a_small_base_is_measured_and_all_nearest_are_found():
@@ -34,3 +37,17 @@ def test_a_million_entries_have_a_goal(median_ms, ok):
 def test_sizes_that_are_none_are_refused():
     for sizes in ("", "ten", "0", "10,2000000"):
         assert sdr_sc("bench", "knowledge", "--entries", sizes).returncode == 2
+
+
+def test_the_page_shows_the_figures_that_are_kept():
+    rows = {row["name"]: row["value"] for row in read_json(KEPT, "figures", "measure again")["rows"]}
+    page = (ROOT / "docs" / "knowledge.md").read_text()
+    for entries in ("10,000", "100,000", "1,000,000"):
+        at = {name.split(": ", 1)[1]: value for name, value in rows.items() if name.startswith(f"{entries} entries")}
+        shown = (
+            f"| {entries} | {at['query, median of processor time']:.2f} | "
+            f"{at['query, 99th percentile of processor time']:.2f} | {at['of the 10 nearest, found']:.1f} | "
+            f"{at['making the file, processor time']:.1f} | {at['opening and checking it, processor time']:.1f} | "
+            f"{at['making the index, processor time']:.1f} | {at['memory']:.0f} | {at['file']:.0f} |"
+        )
+        assert shown in page, shown

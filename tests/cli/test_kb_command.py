@@ -13,11 +13,12 @@ from PIL import Image
 
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import first_places
-from sdr_sc.errors import ContractError, KnowledgeError
+from sdr_sc.errors import ContractError, DataSetError, KnowledgeError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors, as_vectors
 from sdr_sc.semantic.knowledge.items import DatasetEntries, item_of
 from sdr_sc.semantic.knowledge.local import LocalBase
+from sdr_sc.semantic.knowledge.own_texts import load_own_texts
 from sdr_sc.semantic.weights import read_contract
 
 MODEL = "fashion_mnist_student"
@@ -102,6 +103,11 @@ def maker() -> FeatureMaker:
     return FeatureMaker(MODEL)
 
 
+@pytest.fixture(scope="module")
+def texts_maker() -> FeatureMaker:
+    return FeatureMaker("wordnet_student")
+
+
 def test_entries_are_what_the_model_sends_of_each_item(tmp_path, maker):
     data = load_dataset("fashion_mnist", "test").first(40)
     entries = list(DatasetEntries(data, maker))
@@ -132,7 +138,7 @@ def test_items_of_equal_bytes_are_one_entry_and_times_stay(tmp_path, maker):
         assert again.checksum == base.checksum and again.version == 2
 
 
-def test_a_text_or_picture_becomes_an_item(tmp_path, maker):
+def test_a_text_or_picture_becomes_an_item(tmp_path, maker, texts_maker):
     Image.fromarray(np.full((50, 70, 3), 200, np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
     assert item_of(maker, str(tmp_path / "a.png")).shape == (1, 28, 28)
@@ -140,8 +146,36 @@ def test_a_text_or_picture_becomes_an_item(tmp_path, maker):
                         ("\0", "is no file")):  # fmt: skip
         with pytest.raises(KnowledgeError, match=said):
             item_of(maker, str(asked))
-    texts = FeatureMaker("wordnet_student")
-    assert texts.vectors(item_of(texts, "a small animal")).shape == (1, 64)
+    assert texts_maker.vectors(item_of(texts_maker, "a small animal")).shape == (1, 64)
+
+
+def test_texts_of_ones_own_become_entries(tmp_path, texts_maker):
+    rows = ["text,classification,topic", "a small dog,animal,pets", "a red fruit,food,", "a small dog,animal,pets"]
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    entries = DatasetEntries(load_own_texts(tmp_path / "mine.csv", 256), texts_maker)
+    found = {entry.title: dict(entry.answers) for entry in entries}
+    assert entries.repeats == 1 and found == {
+        "a small dog": {"classification": "animal", "topic": "pets"},
+        "a red fruit": {"classification": "food"},
+    }
+    KnowledgeBase.create(tmp_path / "t.kb", texts_maker.space, entries)
+    with KnowledgeBase(tmp_path / "t.kb") as base:
+        near = base.search(texts_maker.vectors(item_of(texts_maker, "a red fruit")), 1)
+        assert near.similarity[0, 0] > 0.9999
+        assert base.answers_of(near.ids, "classification").tolist() == [["food"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("a,b\n1,2\n", "no column 'text'"), ("text\n", "are 0 with"), ("text,a\nb\n", "cells"), ("", "no column"),
+     ("text," + ",".join(map(str, range(17))) + "\n" + "a," * 17 + "\n", "17 columns")],
+)  # fmt: skip
+def test_texts_that_are_none_are_a_sentence(tmp_path, content, said):
+    (tmp_path / "bad.csv").write_text(content)
+    with pytest.raises(DataSetError, match=said):
+        load_own_texts(tmp_path / "bad.csv")
+    with pytest.raises(DataSetError, match="No such file"):
+        load_own_texts(tmp_path / "none.csv")
 
 
 def test_spaces_have_names_that_lead_back(maker):

@@ -52,12 +52,14 @@ def query(file: Path, asked: str, model: str, count: int, k: int | None, require
     from rich.table import Table
     from rich.text import Text
 
-    from sdr_sc.semantic.knowledge.base import KnowledgeBase
     from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors
     from sdr_sc.semantic.knowledge.items import item_of
+    from sdr_sc.semantic.knowledge.opening import open_any
+    from sdr_sc.semantic.knowledge.state import check_model
     from sdr_sc.semantic.weights import read_contract
 
-    with KnowledgeBase(file, read_contract(model), required) as base:
+    with open_any(file, required) as base:
+        check_model(base.state, read_contract(model), base.named)
         kind = FeatureVectors.of_name(base.space.name)
         if k is not None and k > kind.k:
             raise click.BadParameter(f"the base has vectors of {kind.k} symbols", param_hint="--k")

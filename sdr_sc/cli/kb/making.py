@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sdr_sc.data.dataset import Split
 
 
-@click.command("build", short_help="Make a base from a data set or a folder of pictures.")
-@click.argument("data_set", metavar="DATASET|FOLDER")
+@click.command("build", short_help="Make a base from a data set, pictures or texts.")
+@click.argument("data_set", metavar="DATASET|FOLDER|CSV")
 @model_option
 @click.option("-o", "--out", required=True, type=file_type, help="File to write.")
 @click.option("--split", default="train", show_default=True, type=click.Choice(SPLITS), help="Which of its parts.")
@@ -42,16 +42,19 @@ def build(
     secret: Path | None,
     threads: int,
 ) -> None:
-    """Make a base of the items of a data set, or of a folder with a folder of pictures for each class.
+    """Make a base of the items of a data set, of a folder with a folder of pictures for each class, or of a CSV file.
 
+    A CSV file has a column 'text', and a column of answers for each task, such as 'classification'.
     Its vectors are the features that MODEL sends of each item. Items of equal bytes are one entry.
     """
     from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.data.dataset import first_places
+    from sdr_sc.data.texts import LONGEST_TEXT
     from sdr_sc.results.rows import check_writable
     from sdr_sc.semantic.knowledge.base import KnowledgeBase
     from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors, usual_vectors
     from sdr_sc.semantic.knowledge.items import DatasetEntries, with_earlier
+    from sdr_sc.semantic.knowledge.own_texts import load_own_texts
     from sdr_sc.semantic.weights import read_contract
 
     if continues and add_to:
@@ -61,12 +64,16 @@ def build(
     earlier = None if earlier_file is None else KnowledgeBase(earlier_file, contract)
     usual = usual_vectors(contract) if earlier is None else FeatureVectors.of_name(earlier.space.name)
     kind = FeatureVectors(k or usual.k, usual.snr_db if snr_db is None else snr_db)
-    kind.space(contract)  # before the data set is loaded, which may take long
-    data = load_dataset(data_set, cast("Split", split))
-    places = None if items is None else first_places(data, items)
-    printer, total = console(), len(data) if items is None else items
-    with printer.status("loading the model"):
-        entries = DatasetEntries(data, FeatureMaker(model, kind, threads), places, earlier)
+    kind.space(contract)
+    printer = console()
+    with printer.status("loading the model"):  # before the data set, which may take longer
+        maker = FeatureMaker(model, kind, threads)
+    if data_set.lower().endswith(".csv"):
+        data = load_own_texts(Path(data_set), maker.encoder.modality.longest_text or LONGEST_TEXT)
+    else:
+        data = load_dataset(data_set, cast("Split", split))
+    places, total = (None, len(data)) if items is None else (first_places(data, items), items)
+    entries = DatasetEntries(data, maker, places, earlier)
     with progress(printer, "entries", total) as entries.progress:
         kept = with_earlier(entries, earlier) if add_to and earlier is not None else entries
         name = title or (earlier.state.title if earlier is not None else data.name)

@@ -63,6 +63,7 @@ class DatasetEntries:
         self.progress: Callable[[int], None] = lambda done: None
         self._places = np.arange(len(data)) if places is None else places
         self._display = display_of(maker.contract.modality.name)
+        self._names = {task: data.names(task) for task in data.tasks if task not in _NOT_KEPT}
         self.repeats, self.copies = 0, 0
 
     @property
@@ -95,13 +96,10 @@ class DatasetEntries:
     def _answers(self, index: np.ndarray) -> list[dict[str, str]]:
         """Names of the items' classes, by task."""
         found: list[dict[str, str]] = [{} for _ in index]
-        for task in self._data.tasks:
-            if task in _NOT_KEPT:
-                continue
+        for task, names in self._names.items():
             targets = self._data.targets(task, index)
-            if targets.ndim != 1:
+            if targets.ndim != 1:  # such as keywords, of which an item has several
                 continue
-            names = self._data.names(task)
             for own, target in zip(found, targets.tolist(), strict=True):
                 if 0 <= target < len(names) and 1 <= len(names[target]) <= LONGEST_NAME:
                     own[task] = names[target]
