@@ -48,6 +48,8 @@ def diagnose() -> list[Finding]:
         ("fitted teacher, for distillation", _teacher, "sdr-sc teacher fit", False),
         ("Gtk for the companion", _gtk, "sudo apt-get install gir1.2-gtk-3.0", False),
         ("Qt flowgraphs without a display", _program("xvfb-run"), "sudo apt-get install xvfb xauth", False),
+        ("faiss, for large knowledge bases", _package("faiss", "faiss-cpu"), _SETUP, False),
+        ("signatures of knowledge bases", _package("cryptography"), "sudo apt-get install python3-cryptography", False),
         ("UHD in GNU Radio", _uhd, "sudo apt-get install gnuradio", False),
         ("UHD tools for USRP hardware", _program("uhd_find_devices"), "sudo apt-get install uhd-host", False),
         *machine.ROWS,
@@ -78,14 +80,14 @@ def _numpy() -> tuple[bool, str]:
     return int(version.split(".")[0]) < 2, version
 
 
-def _package(name: str) -> Callable[[], tuple[bool, str]]:
+def _package(name: str, distribution: str = "") -> Callable[[], tuple[bool, str]]:
     def look() -> tuple[bool, str]:
         # Importing torch takes seconds; that it is installed is enough here.
         if name != "torch":
             importlib.import_module(name)
         if importlib.util.find_spec(name) is None:
             return False, "not installed"
-        return True, importlib.metadata.version(name)
+        return True, importlib.metadata.version(distribution or name)
 
     return look
 

@@ -21,6 +21,7 @@ CAUSES = {
 LONG = (
     "bench/test_phy_bench_rows", "bench/test_phy_endurance", "bench/test_phy_fuzz", "bench/test_wifi_captures",
     "demo/test_captures_folder", "distill/test_losses", "hostile/test_bench_integrity", "hostile/test_fuzz",
+    "hostile/test_knowledge_kills",
     "hostile/test_results", "hostile/test_run_folders", "phy/test_diagnosis", "phy/test_phy_bad_numerology",
     "phy/test_phy_channel_spec", "report/test_report", "schemes/test_grouped", "schemes/test_schemes",
     "schemes/test_thumbnail", "semantic/test_cam_table", "sweep/test_sweep_points", "sweep/test_sweep_report",
