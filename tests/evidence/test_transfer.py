@@ -96,6 +96,16 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         read_kept(plain)
 
 
+def test_a_joined_set_s_single_member_is_the_set_itself(tmp_path: Path) -> None:
+    joint = kept(tmp_path / "joint.json", {"classification": 80}, data_set="other+toy,only=toy")
+    alone = kept(tmp_path / "alone.json", {"classification": 81})
+    (row, *_) = transfer_rows(paired([joint], {"classification": [alone]}, "students"))
+    assert row.value == pytest.approx(-1.0) and row.n == ITEMS
+    whole = kept(tmp_path / "whole.json", {"classification": 80}, data_set="other+toy")
+    with pytest.raises(SdrScError, match="different data sets"):
+        paired([whole], {"classification": [alone]}, "students")
+
+
 def test_the_command_prints_both_tables_and_fails_with_the_goal(tmp_path: Path) -> None:
     (ours,) = files(tmp_path, "both", {"classification": 80})
     (single,) = files(tmp_path, "class", {"classification": 82})

@@ -71,7 +71,16 @@ def read_kept(path: Path) -> Kept:
         raise SdrScError(f"{source} holds no figures of 'sdr-sc bench evidence multitask --json'; give such a file.")
     config = content.get("config")
     config = config if isinstance(config, dict) else {}
-    return Kept(source, (config.get("data_set"), config.get("channel"), config.get("seed")), shares, right)
+    return Kept(source, (_measured(config.get("data_set")), config.get("channel"), config.get("seed")), shares, right)
+
+
+def _measured(data_set: Any) -> Any:
+    """The set whose items were measured: of a joined one's single member that member, whose items it has in its order.
+
+    >>> _measured("wordnet+noto_emoji,only=wordnet"), _measured("wordnet+noto_emoji")
+    ('wordnet', 'wordnet+noto_emoji')
+    """
+    return data_set.partition(",only=")[2] or data_set if isinstance(data_set, str) else data_set
 
 
 def _place(name: str) -> tuple[str, Point] | None:
