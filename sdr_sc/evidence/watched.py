@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 from sdr_sc.schemes.link import FrameOutcome, Link, LinkResult, noisy_channel
@@ -104,7 +105,7 @@ class Seen:
 
 def watch(
     scheme: Scheme, what: str, images: np.ndarray, labels: np.ndarray, snr_db: float, k: int | None, seed: int = 1,
-    channel: str = "", width: int = 1,
+    channel: str = "", width: int = 1, mode: FrameMode | None = FrameMode.NORMAL,
 ) -> Seen:  # fmt: skip
     """Send items over a link that has been running, and keep what the receiver had of each.
 
@@ -120,12 +121,13 @@ def watch(
         seed: of noise and channel.
         channel: models, see `sdr_sc.phy.channels.parse_chain`.
         width: of the values where no frame at all is received; elsewhere it is known.
+        mode: of the frames; None to choose it by the SNR.
     """
     watched = Watched(scheme, what)
     outcomes: list[FrameOutcome] = []
     values: list[np.ndarray] = []
     spans: list[slice] = []
-    for span, link in own_links(watched, len(labels), snr_db, k, seed, channel):
+    for span, link in own_links(watched, len(labels), snr_db, k, seed, channel, mode):
         batch, truth = images[span], labels[span]
         link.sound(batch, truth)
         watched.forget()
@@ -141,7 +143,8 @@ def watch(
 
 
 def own_links(
-    scheme: Scheme, items: int, snr_db: float, k: int | None, seed: int, channel: str
+    scheme: Scheme, items: int, snr_db: float, k: int | None, seed: int, channel: str,
+    mode: FrameMode | None = FrameMode.NORMAL,
 ) -> Iterator[tuple[slice, Link]]:
     """Links and the items that each is to send: over noise one for all; over a channel one for each frame, with a
     realisation or a part of a recording of its own, since most channels hardly change within a run.
@@ -149,11 +152,11 @@ def own_links(
     Args:
         scheme: its ``begin`` is called before each.
         items: how many there are.
-        snr_db, k, seed, channel: as for `watch`; all schemes meet the same channels.
+        snr_db, k, seed, channel, mode: as for `watch`; all schemes meet the same channels.
     """
     step, numerology = ITEMS_PER_FRAME if channel else items, Numerology()
     for number, first in enumerate(range(0, items, step)):
         own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
         scheme.begin(channel)
         air = noisy_channel(channel, snr_db, CFO_HZ, own_seed, numerology)
-        yield slice(first, min(first + step, items)), Link(scheme, air, k, ITEMS_PER_FRAME, numerology)
+        yield slice(first, min(first + step, items)), Link(scheme, air, k, ITEMS_PER_FRAME, numerology, mode=mode)

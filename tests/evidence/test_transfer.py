@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sdr_sc.cli.shared.bench_transfer import transfer
+from sdr_sc.cli.shared.evidence.transfer import transfer
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.multitask.rows import share_row
 from sdr_sc.evidence.multitask.transfer import paired, read_kept, relative_rows, transfer_rows

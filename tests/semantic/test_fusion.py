@@ -150,6 +150,7 @@ def test_a_fitted_rule_recognises_new_classes_and_harms_no_known_ones() -> None:
     recognised = fuse(sure, fresh_new.evidence(rule.kernel), rule, 7.0).best == fresh_new.truth
     assert recognised.mean() > 0.5
     assert (sure.argmax(axis=1) == fresh_new.truth).mean() == 0.0
+    assert without_harm(replace(rule, new=Gate(20.0, 0.0, 0.0)), [known], 0.1).new.bias < 2.0
 
 
 def test_fitted_gates_are_those_of_bayes() -> None:
@@ -175,7 +176,7 @@ def test_a_base_that_says_nothing_true_gets_no_weight() -> None:
 def test_a_fit_without_known_items_or_that_always_harms_is_refused() -> None:
     with pytest.raises(SdrScError, match="held-out"):
         fit_rule(K, [held_out(50, 6, 1.0)])
-    with pytest.raises(SdrScError, match="known classes"):
+    with pytest.raises(SdrScError, match="decoder's classes"):
         without_harm(FusionRule(K, Kernel(0.1), OFF, OFF), [held_out(50, 6, 1.0)], 0.1)
 
 

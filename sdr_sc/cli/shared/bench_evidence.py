@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.bench_multitask import multitask
-from sdr_sc.cli.shared.bench_multitask_cost import multitask_cost
-from sdr_sc.cli.shared.bench_transfer import transfer
+from sdr_sc.cli.shared.evidence.knowledge import knowledge
+from sdr_sc.cli.shared.evidence.multitask_cost import multitask_cost
+from sdr_sc.cli.shared.evidence.transfer import transfer
 from sdr_sc.cli.shared.options import data_set_option, model_option
 from sdr_sc.evidence.energy import EnergyModel
 from sdr_sc.files import write_whole
@@ -239,3 +240,4 @@ def _write(json_path: Path | None, rows: list[Row], config: dict[str, Any]) -> N
 evidence.add_command(multitask)
 evidence.add_command(transfer)
 evidence.add_command(multitask_cost)
+evidence.add_command(knowledge)

@@ -8,12 +8,7 @@ from pathlib import Path
 
 import click
 
-
-def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(one) for one in value.split(","))
-    except ValueError:
-        raise click.BadParameter("give numbers with commas between, for example 0,5,10") from None
+from sdr_sc.cli.shared.options import number_list
 
 
 @click.command("multitask")
@@ -27,8 +22,8 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str) -
     help="Of 'sdr-sc teacher vectors': the training part's entries, searched beside the gallery's, and what the coded "
     "vector's receiver is trained by.",
 )
-@click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=_numbers, help="Es/N0, with commas.")
-@click.option("--k", "k_list", default="2,4,8,16,32", show_default=True, callback=_numbers, help="Feature symbols.")
+@click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=number_list, help="Es/N0, with commas.")
+@click.option("--k", "k_list", default="2,4,8,16,32", show_default=True, callback=number_list, help="Feature symbols.")
 @click.option("--channel", default="", help="Models before the noise, such as 'tdl_c(delay_spread_ns=300)'.")
 @click.option("--ours-only", is_flag=True, help="Without the coded rivals, which take most of the time.")
 @click.option("--quick", is_flag=True, help="On 400 items, with the same gallery.")

@@ -67,3 +67,11 @@ def file_stem(data_set: str) -> str:
     """
     name = data_set.split(",")[0].rstrip("/").rpartition("/")[2]
     return name.partition(".")[0] or "data"
+
+
+def number_list(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[float, ...]:
+    """Callback of options that take numbers with commas between."""
+    try:
+        return tuple(float(one) for one in value.split(","))
+    except ValueError:
+        raise click.BadParameter("give numbers with commas between, for example 0,5,10") from None

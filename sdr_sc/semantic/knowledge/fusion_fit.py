@@ -9,7 +9,7 @@ items of known classes do not suffer is a condition of its own (`without_harm`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,8 +26,9 @@ _TEMPERATURES = np.geomspace(0.2, 5.0, 41)
 _FLOOR = 1e-4
 """Probability of the right answer that each expert is given at least, so that one surprise does not decide all."""
 _RIDGE = 1e-3
-_STEP_NATS, _MOST_STEPS = 0.5, 40
+_STEP_NATS, _MOST_STEPS = 0.5, 30
 _MOST_GATE = 30.0
+RESERVE_NATS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,24 +168,43 @@ def _terms(rule: FusionRule, one: HeldOut) -> tuple[np.ndarray, ...]:
     return np.maximum(right, _FLOOR), *inputs, np.full(len(every), one.weight / max(len(every), 1))
 
 
-def without_harm(rule: FusionRule, held: Sequence[HeldOut], points: float) -> FusionRule:
+def without_harm(
+    rule: FusionRule, held: Sequence[HeldOut], points: float, reserve_nats: float = RESERVE_NATS
+) -> FusionRule:
     """The rule with as much weight for the base as costs items of the decoder's classes no more than so many points.
 
-    Both gates are lowered in steps of half a nat until the mean loss of accuracy over the held-out items is that small.
+    First the gate of the own classes, then that of the new ones, is lowered in steps of half a nat until at no SNR the
+    loss of accuracy on the held-out items is larger, and then by a reserve, as these are few and others are sent. The
+    held-out items may be asked of the very base that is going to be used: that needs no items of its new classes.
 
     Args:
-        held: those that matter, such as the held-out items of the model's own data at all SNRs.
+        held: those that matter, such as the held-out items of the model's own data, one for each SNR.
         points: of per cent.
+        reserve_nats: of the log odds of the base's weight.
 
     Raises:
-        SdrScError: no lowering is enough, as the items are none of the decoder's classes.
+        SdrScError: the held-out items are none of the decoder's classes.
     """
-    for step in range(_MOST_STEPS):
-        by = step * _STEP_NATS
-        lowered = replace(rule, own=rule.own.lowered(by), new=rule.new.lowered(by))
-        if np.mean([harm(lowered, one) for one in held if one.in_decoder().any()] or [np.inf]) <= points:
-            return lowered
-    raise SdrScError("the base costs accuracy whatever its weight; fit the fusion on held-out items of known classes.")
+    known = [one for one in held if one.in_decoder().any()]
+    if not known:
+        raise SdrScError("no held-out item is of the decoder's classes; give others to find out what the base costs.")
+    spared = replace(rule, own=OFF, new=OFF)
+    own = _harmless(rule.own, lambda gate: _worst(replace(spared, own=gate), known) <= points, reserve_nats)
+    spared = replace(spared, own=own)
+    new = _harmless(rule.new, lambda gate: _worst(replace(spared, new=gate), known) <= points, reserve_nats)
+    return replace(spared, new=new)
+
+
+def _harmless(gate: Gate, fits: Callable[[Gate], bool], reserve_nats: float) -> Gate:
+    if gate == OFF:
+        return OFF
+    lowered = (gate.lowered(step * _STEP_NATS) for step in range(_MOST_STEPS))
+    found = next((one for one in lowered if fits(one)), OFF)
+    return OFF if found == OFF else found.lowered(reserve_nats)
+
+
+def _worst(rule: FusionRule, known: Sequence[HeldOut]) -> float:
+    return max(harm(rule, one) for one in known)
 
 
 def harm(rule: FusionRule, one: HeldOut) -> float:

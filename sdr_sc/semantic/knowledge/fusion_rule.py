@@ -69,14 +69,15 @@ class Guard:
     """Where a base has no say.
 
     Attributes:
-        snr_db: from which on a margin of the decoder decides alone; infinite for never.
+        snr_db: from which on a margin of the decoder decides alone; infinite for never. A receiver estimates its SNR:
+            the usual value is 1 dB below the 10 dB from which on the decoder's margin is to be safe.
         confidence: of the decoder's best answer from which on it has a margin, above 0 and below 1.
 
     >>> Guard(10.0, 0.9).holds(np.array([10.0, 9.0, 20.0]), np.array([2.3, 2.3, 2.0])).tolist()
     [True, False, False]
     """
 
-    snr_db: float = 10.0
+    snr_db: float = 9.0
     confidence: float = 0.9
 
     def __post_init__(self) -> None:
@@ -118,9 +119,13 @@ class FusionRule:
         if len(self.temperature) != len(grid) or (np.diff(grid) <= 0).any() or min(self.temperature, default=1) <= 0:
             raise ContractError("a fusion rule whose temperatures do not fit its SNRs, or are not above 0")
 
-    def decoder_probabilities(self, logits: np.ndarray, snr_db: float) -> np.ndarray:
+    def decoder_probabilities(self, logits: np.ndarray, snr_db: np.ndarray | float) -> np.ndarray:
         """Softmax of the decoder's logits at the temperature of the SNR: float64 (n, classes); NaN where these are not
         finite.
+
+        Args:
+            logits: float (n, classes).
+            snr_db: of each item, dB; (n,) or one number.
 
         >>> rule = FusionRule(4, Kernel(0.1), OFF, OFF, snr_db=(0.0, 10.0), temperature=(1.0, 4.0))
         >>> rule.decoder_probabilities(np.array([[4.0, 0.0]]), 5.0).round(3).tolist()
@@ -129,7 +134,8 @@ class FusionRule:
         there = np.isfinite(logits).all(axis=1)
         scaled = np.where(there[:, None], logits, 0.0).astype(np.float64)
         if self.temperature:
-            scaled /= np.exp(np.interp(snr_db, self.snr_db, np.log(self.temperature)))
+            temperature = np.exp(np.interp(snr_db, self.snr_db, np.log(self.temperature)))
+            scaled /= np.broadcast_to(temperature, len(scaled))[:, None]
         parts = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.where(there[:, None], parts / parts.sum(axis=1, keepdims=True), np.nan)
 
