@@ -26,7 +26,7 @@ from sdr_sc.semantic.knowledge.fusion_rule import OFF, FusionRule
 from sdr_sc.semantic.knowledge.posterior import Kernel
 from sdr_sc.semantic.weights import read_contract
 
-MODEL, OWN, FOREIGN = "wordnet_emoji_student", "wordnet+noto_emoji,only=noto_emoji", "foreign_things"
+MODEL, OWN, FOREIGN = "multitask_student", "wordnet+noto_emoji,only=noto_emoji", "foreign_things"
 THINGS, VIEWS = 24, 10
 
 

@@ -14,7 +14,7 @@ _PARTS = ("things", "folders", "hostile", "repeated", "tail", "mistakes")
 
 
 @click.command("knowledge")
-@click.argument("model", default="wordnet_emoji_student")
+@click.argument("model", default="multitask_student")
 @click.option(
     "--data-set",
     default="wordnet+noto_emoji,only=noto_emoji",
