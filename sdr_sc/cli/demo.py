@@ -13,7 +13,7 @@ from sdr_sc.cli.shared.options import data_set_option, gallery_option, model_opt
 
 _REFRESH_HZ = 4
 _SEVERAL = {"model": "wordnet_student", "data_set": "wordnet"}
-"""With --multitask, where nothing else is asked for."""
+"""With --multitask, where nothing else is asked for; the data set is that of the model, where it is known."""
 
 
 @click.command()
@@ -87,8 +87,16 @@ def _settle(settings: dict[str, Any]) -> None:
     if settings["multitask"]:
         for name, value in _SEVERAL.items():
             if context.get_parameter_source(name) is ParameterSource.DEFAULT:
-                settings[name] = value
+                settings[name] = value if name == "model" else _data_set_of(settings["model"]) or value
         return
     for name in ("tasks", "gallery", "question"):
         if settings[name]:
             raise click.UsageError(f"--{name} is for several tasks; give --multitask, too.")
+
+
+def _data_set_of(model: str) -> str:
+    """What a model was trained on, '' where it is no data set that is known by name."""
+    from sdr_sc.data.overview import set_titled
+    from sdr_sc.semantic.weights import read_contract
+
+    return set_titled(read_contract(model).data_set)

@@ -80,6 +80,8 @@ def command() -> None:
 def sim(file: Path, datatype: str, description: str, force: bool, out: Path | None, **parameters: Any) -> None:
     """Record what the receiver of the simulated link gets, with all that is known of its frames."""
     from sdr_sc.flowgraph.record import record_loopback
+    from sdr_sc.semantic.modalities.base import item_word
+    from sdr_sc.semantic.weights import read_contract
 
     console = _console()
     if out is not None:
@@ -89,11 +91,11 @@ def sim(file: Path, datatype: str, description: str, force: bool, out: Path | No
     recorded, accounting = record_loopback(
         file, _DEADLINE_S, datatype, description or "Simulated link of sdr_sc.", force, **parameters
     )
-    alone = accounting.frames_without_items
+    alone, word = accounting.frames_without_items, item_word(read_contract(parameters["model"]).modality.name)
     console.print(
         f"{accounting.frames_sent} frames sent, {accounting.frames_answered} answered"
         f"{f', {alone} more with refinements alone' if alone else ''}; "
-        f"{accounting.items_correct} of {accounting.items_labelled} images right"
+        f"{accounting.items_correct} of {accounting.items_labelled} {word}s right"
     )
     if accounting.hint:
         console.print(f"[yellow]warning:[/] no frame was received: {accounting.hint}", soft_wrap=True)

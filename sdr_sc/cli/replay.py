@@ -116,13 +116,14 @@ def _rows(result: ReplayResult, folder: Path) -> list[Row]:
     from sdr_sc.results.rows import Row
     from sdr_sc.results.run_folder import read_frames
     from sdr_sc.results.task_rows import task_rows
+    from sdr_sc.semantic.modalities.base import item_word
 
-    status = result.status
-    rows = receiver_rows(status, read_frames(folder, RECEIVER_COLUMNS, torn=True)) + task_rows(folder, status)
+    status, word = result.status, item_word(result.asked.contract.modality.name)
+    rows = receiver_rows(status, read_frames(folder, RECEIVER_COLUMNS, torn=True), word) + task_rows(folder, status)
     if not result.truth:
         # Every answer made its own frame: nothing can be lost that nobody knows of.
         rows = [row for row in rows if row.name != "frames lost"]
-        rows.insert(0, Row("images answered, truth not known", status["items_answered"], "images"))
+        rows.insert(0, Row(f"{word}s answered, truth not known", status["items_answered"], f"{word}s"))
     own = [row for row in rows if not row.name.startswith(("encoder to answer", "end of reception"))]
     own.append(Row("frames received", status["receiver"]["delivered"], "frames"))
     if status["gaps"]:

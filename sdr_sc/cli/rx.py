@@ -80,9 +80,10 @@ def command(
     from sdr_sc.results.rows import print_rows, write_summary
     from sdr_sc.results.run_folder import read_frames
     from sdr_sc.results.task_rows import names_for_report, task_rows
+    from sdr_sc.semantic.modalities.base import item_word
 
     asked = _asked_tasks(parameters)
-    prepare = _recording(record_file, record_datatype, force, parameters)
+    prepare = _recording(record_file, record_datatype, force, parameters, asked)
     folder = new_folder(out, "rx")
 
     def details(tb: Any) -> dict[str, Any]:
@@ -97,7 +98,8 @@ def command(
             whole = {**details(tb), "device": device_report(tb.usrp_source)}
             write_summary(folder, "sdr-sc rx", [], whole)  # the counters, before a long file is read
             whole["config"] = {**parameters, **names_for_report(folder, asked)}
-            rows = receiver_rows(whole["accounting"], read_frames(folder, RECEIVER_COLUMNS, torn=True))
+            frames, word = read_frames(folder, RECEIVER_COLUMNS, torn=True), item_word(asked.contract.modality.name)
+            rows = receiver_rows(whole["accounting"], frames, word)
             rows += task_rows(folder, whole["accounting"])
             write_summary(folder, "sdr-sc rx", rows, whole)
             print_rows(rows, console=console)
@@ -121,13 +123,15 @@ def _asked_tasks(parameters: dict[str, Any]) -> AskedTasks:
     return AskedTasks.of(contract, parameters["tasks"], parameters["gallery"], file, parameters["question"])
 
 
-def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[str, Any]) -> Callable[[Any], None]:
+def _recording(
+    file: Path | None, datatype: str, force: bool, parameters: dict[str, Any], asked: AskedTasks
+) -> Callable[[Any], None]:
     """What adds a recorder to the flowgraph, if one is wanted."""
     if file is None:
         return lambda tb: None
 
     from sdr_sc.flowgraph.record import check_target
-    from sdr_sc.flowgraph.record_live import attach_recorder, hardware_of
+    from sdr_sc.flowgraph.record_live import attach_recorder, gallery_note, hardware_of
     from sdr_sc.results.provenance import git_commit
 
     check_target(file, force)
@@ -147,7 +151,8 @@ def _recording(file: Path | None, datatype: str, force: bool, parameters: dict[s
         )
         private = ("_address", "_key", "_keys")
         settings = {name: value for name, value in parameters.items() if not name.endswith(private)}
-        recorder.set_origin({"flowgraph": "usrp_rx.grc", **settings}, git_commit(), hardware)
+        origin = {"flowgraph": "usrp_rx.grc", **settings, **gallery_note(asked)}
+        recorder.set_origin(origin, git_commit(), hardware)
         attach_recorder(tb, recorder)
 
     return attach

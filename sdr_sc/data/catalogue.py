@@ -76,7 +76,8 @@ def _load_own(spec: str, split: Split) -> ImageSet:
     elif is_folder:
         return checked(load_folder(path, split, options), path)
     else:
-        raise DataSetError(f"{shown(path)} is no data set; give {_KINDS}.")
+        lines = "; lines of text are sent by the block Text Source" if path.suffix == ".txt" else ""
+        raise DataSetError(f"{shown(path)} is no data set; give {_KINDS}{lines}.")
     return checked(with_options(found, options), path)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from sdr_sc.data.catalogue import dataset_names, load_dataset
 from sdr_sc.data.dataset import INFOS, SetInfo
+from sdr_sc.data.joint.joined import JOINT
 from sdr_sc.data.packages.fetch import fetch
 from sdr_sc.data.packages.locate import is_fetched, is_installed
 from sdr_sc.data.packages.package import Package
@@ -49,6 +50,32 @@ def info_of(name: str) -> SetInfo:
         known = ", ".join(sorted(INFOS))
         raise DataSetError(f"data set {shown(repr(name), 80)} is unknown; use one of {known}.")
     return INFOS[name]
+
+
+def members_of(spec: str) -> list[str]:
+    """The registered data sets that a name joins, whatever options follow it; of a plain name itself.
+
+    Raises:
+        DataSetError: one is unknown.
+
+    >>> members_of("wordnet+noto_emoji,only=noto_emoji")
+    ['wordnet', 'noto_emoji']
+    """
+    names = spec.split(",")[0].split(JOINT)
+    for name in names:
+        info_of(name)
+    return names
+
+
+def set_titled(title: str) -> str:
+    """The name for ``--data-set`` of what a model was trained on, as its contract has it; '' where it is none of these.
+
+    >>> set_titled("WordNet noun glosses + Noto emoji, training split"), set_titled("my own")
+    ('wordnet+noto_emoji', '')
+    """
+    names = {info.title: name for name, info in INFOS.items()}
+    members = [names.get(one, "") for one in title.removesuffix(", training split").split(" + ")]
+    return JOINT.join(members) if all(members) else ""
 
 
 def known_sets() -> list[str]:

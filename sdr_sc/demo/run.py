@@ -24,9 +24,10 @@ from sdr_sc.results.rows import Row, clustered_interval, snr_bias_row, write_sum
 from sdr_sc.results.run_folder import Table, read_frames, read_items
 from sdr_sc.results.task_rows import names_for_report, task_rows
 from sdr_sc.semantic import weights
-from sdr_sc.semantic.asked_tasks import AskedTasks
+from sdr_sc.semantic.asked_tasks import AskedTasks, answers_questions
 from sdr_sc.semantic.cam import table_for
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.modalities.base import item_word
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
 
@@ -139,6 +140,10 @@ def asked_tasks(config: DemoConfig, contract: ModelContract) -> AskedTasks:
         DataSetError: the data set has no targets for a task.
     """
     if not config.multitask:
+        if answers_questions(contract, ""):
+            raise ContractError(
+                f"model {shown(config.model)} answers questions; give --multitask and --question, such as '*'."
+            )
         return AskedTasks(contract)
     data = load_dataset(config.data_set, "test")
     tasks = config.tasks or ",".join(_in_common(contract, data, bool(config.question)))
@@ -188,19 +193,19 @@ def measure(folder: Path, contract: ModelContract, accounting: Accounting) -> li
     low, high = clustered_interval(np.bincount(place, items["correct"][known]), np.bincount(place))
     accuracy = 100 * a.items_correct / max(a.items_labelled, 1)
     contradictions = len(a.discrepancies)
-    things = {"image": "image", "text": "text"}.get(contract.modality.name, "item")
+    word = item_word(contract.modality.name)
     rows = [
-        Row(f"accuracy over all {things}s", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
+        Row(f"accuracy over all {word}s", accuracy, "%", n=a.items_labelled, ci95=(100 * low, 100 * high)),
         Row("frames lost", a.frames_lost, "frames", n=a.frames_sent),
         Row("contradictions in the count", contradictions, "", "0", contradictions == 0, a.frames_sent),
     ]
     if a.items_not_a_number:
-        name = f"{things}s for which the model gave no number"
-        rows.append(Row(name, a.items_not_a_number, f"{things}s", n=a.items_sent))
+        name = f"{word}s for which the model gave no number"
+        rows.append(Row(name, a.items_not_a_number, f"{word}s", n=a.items_sent))
     errors_db = frames["snr_est_db"] - frames["snr_set_db"]
     rows.append(snr_bias_row("SNR estimate, bias", errors_db[~np.isnan(errors_db)]))
     uses = int(np.dot(frames["k"], frames["n_items"]))
-    rows.append(Row(f"channel uses per {things}", uses / a.items_sent, "symbols", n=a.items_sent))
+    rows.append(Row(f"channel uses per {word}", uses / a.items_sent, "symbols", n=a.items_sent))
     rows += response_rows(*sent_settings(frames), contract)
     latency = frames["latency_ms"][~np.isnan(frames["latency_ms"])]
     if len(latency):

@@ -19,7 +19,7 @@ from sdr_sc.flowgraph.fitting_model import check_entries, contract_for_images
 from sdr_sc.flowgraph.generated import load_module, top_block_class
 from sdr_sc.flowgraph.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.flowgraph.loopback import FLOWGRAPHS, Accounting, run_loopback
-from sdr_sc.flowgraph.record_live import hardware_of
+from sdr_sc.flowgraph.record_live import gallery_note, hardware_of
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.provenance import git_commit
 from sdr_sc.semantic import weights
@@ -103,7 +103,7 @@ def record_loopback(
 
     def prepare(tb: Any) -> None:
         seen["tb"] = tb
-        settings = {name: value for name, value in parameters.items() if name != "folder"}
+        settings = {name: value for name, value in parameters.items() if name != "folder"} | gallery_note(asked)
         tb.recorder.set_origin({"flowgraph": RECORD_LOOPBACK.name, **settings}, git_commit())
 
     accounting = run_loopback(

@@ -8,7 +8,9 @@ from typing import Any
 
 from sdr_sc.blocks.runtime import failures
 from sdr_sc.link.sample_limit import end_together
+from sdr_sc.semantic.asked_tasks import AskedTasks
 
+GALLERY_NAMES = "gallery_names_sha256"
 _ENDING_S = 0.4  # Ctrl-C has to end the program within a second
 
 
@@ -19,6 +21,11 @@ def hardware_of(usrp_source: Any, device_args: str) -> str:
     except (RuntimeError, TypeError, AttributeError):  # of drivers that do not report it
         name = ""
     return f"USRP {name} ({device_args})".replace("  ", " ")
+
+
+def gallery_note(asked: AskedTasks) -> dict[str, str]:
+    """For a recording's origin: which gallery was searched, whose entries the targets of retrieval number."""
+    return {} if asked.gallery is None else {GALLERY_NAMES: asked.gallery.names_sha256}
 
 
 def attach_recorder(tb: Any, recorder: Any) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sdr_sc.flowgraph.generated import build, load_module, top_block_class
 from sdr_sc.flowgraph.harness import raise_first_failure, watch_flowgraph
 from sdr_sc.flowgraph.loopback import FLOWGRAPHS
 from sdr_sc.flowgraph.received_nothing import Hint
+from sdr_sc.flowgraph.record_live import GALLERY_NAMES
 from sdr_sc.flowgraph.replay_config import ReplayConfig, ReplayResult
 from sdr_sc.flowgraph.replay_hint import replay_hint
 from sdr_sc.link.refinement.triggers import TRIGGERS
@@ -48,7 +49,7 @@ def replay(
     with opened(config) as capture:
         truth, problems = tells_truth(capture), capture.problems
         trigger, reject_below = recorded_trigger(capture), rejected_below(capture)
-        recorded = recorded_question(capture)
+        recorded, made_with = recorded_question(capture), dict(capture.info.config)
     if config.question == OWN_QUESTION != recorded:
         raise CaptureError(
             f"the items of the recording {shown(config.file)} were not asked each a question of its own; give one "
@@ -66,6 +67,8 @@ def replay(
         asked = AskedTasks.of(contract, config.tasks, config.gallery, file, questions[-1])
         has_rounds = contract.refinement is not None and not asked.names
         refines.append(trigger if has_rounds else TRIGGERS[0])
+        if searches_others(asked, made_with):  # what is right was noted by the numbers of other entries
+            truth = False
     with failures.watching():
         module, cls = _flowgraph()
         parameters = {
@@ -113,7 +116,7 @@ def replay(
                     tb.source.seconds,
                     truth,
                     decoder.asked[decoder.contract.wire_id],
-                    _warnings(decoder, tb, problems, hint, recorded if config.question else ""),
+                    _warnings(decoder, tb, problems, hint, made_with, recorded if config.question else ""),
                     tuple(faults),
                 )
             )
@@ -156,6 +159,13 @@ def recorded_question(capture: Capture) -> str:
     """What the items of a recording were asked while it was made; '' for nothing."""
     value = capture.info.config.get("question", "")
     return value if isinstance(value, str) else ""
+
+
+def searches_others(asked: AskedTasks, made_with: Mapping[str, Any]) -> bool:
+    """Whether the gallery that is searched has other entries than the one that a recording was made with, as far as
+    that says so."""
+    recorded = made_with.get(GALLERY_NAMES)
+    return asked.gallery is not None and isinstance(recorded, str) and recorded != asked.gallery.names_sha256
 
 
 def rejected_below(capture: Capture) -> float:
@@ -221,14 +231,24 @@ def _status(tb: Any, decoder: Any, sink: Any, hint: Hint | None) -> dict[str, An
 
 
 def _warnings(
-    decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None, recorded: str
+    decoder: Any, tb: Any, problems: Sequence[Finding], hint: Hint | None, made_with: Mapping[str, Any], recorded: str
 ) -> tuple[str, ...]:
-    """Sentences on what a user should know; ``recorded`` is the question of the recording, where another was given."""
+    """Sentences on what a user should know.
+
+    Args:
+        made_with: configuration of the recording.
+        recorded: its question, where another was given.
+    """
     found = []
     if recorded and decoder.question != recorded:
         found.append(
             f"the recording was made with the question {shown(repr(recorded), 80)}: of answers to another one nobody "
             "knows what is right."
+        )
+    if searches_others(decoder.asked[decoder.contract.wire_id], made_with):
+        found.append(
+            "the gallery that is searched has other entries than that of the recording, so nobody knows what is right; "
+            "leave --gallery out, or give the recording's."
         )
     delivered = tb.receiver.receiver.counters.delivered
     others = decoder.frames_refused - decoder.frames_behind
@@ -236,7 +256,7 @@ def _warnings(
         wire = decoder.contract.wire_id
         found.append(
             f"{others} of {delivered} frames were made for another model than {decoder.model} "
-            f"({wire:04x}) and were not answered."
+            f"({wire:04x}) and were not answered{_other_model(decoder.model, made_with)}."
         )
     if hint is not None:
         rate_hz = tb.receiver.numerology.sample_rate_hz
@@ -247,6 +267,13 @@ def _warnings(
         )
     found += [f"{finding.where}: {finding.text}" for finding in problems]
     return tuple(found)
+
+
+def _other_model(model: str, made_with: Mapping[str, Any]) -> str:
+    recorded = made_with.get("model")
+    if not isinstance(recorded, str) or recorded == model:
+        return ""
+    return f"; the recording was made with {shown(recorded, 80)}: give that by --model"
 
 
 def _nothing_found(numerology: Numerology) -> str:

@@ -224,12 +224,13 @@ def receiver_status(tb: Any) -> dict[str, Any]:
     return status
 
 
-def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
+def receiver_rows(status: dict[str, Any], frames: Table, word: str = "image") -> list[Row]:
     """Figures of the receiving end.
 
     Args:
         status: of `receiver_status`.
         frames: `RECEIVER_COLUMNS` of ``frames.csv``.
+        word: what an item is called, see `sdr_sc.semantic.modalities.base.item_word`.
     """
     rows = []
     known = ~np.isnan(frames["correct"])  # not so where nobody knows the truth
@@ -237,7 +238,7 @@ def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
         interval = clustered_interval(frames["correct"][known], frames["n_items"][known])
         accuracy = 100 * status["items_correct"] / max(status["items_labelled"], 1)
         low, high = (100 * bound for bound in interval)
-        rows.append(Row("accuracy over all images", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
+        rows.append(Row(f"accuracy over all {word}s", accuracy, "%", n=status["items_labelled"], ci95=(low, high)))
     rows.append(Row("frames lost", status["frames_lost"], "frames", n=status["frames_sent"]))
     if status.get("frames_behind"):
         words = "frames left out, as the decoder was too far behind"
@@ -251,7 +252,7 @@ def receiver_rows(status: dict[str, Any], frames: Table) -> list[Row]:
         rows.append(Row("SNR estimated, mean", float(np.mean(snr)), "dB", n=len(snr)))
     if len(frames["k"]):
         uses = int(np.dot(np.nan_to_num(frames["k"]), frames["n_items"])) + status["refinement"]["refined_symbols"]
-        rows.append(Row("channel uses per image", uses / status["items_sent"], "symbols", n=status["items_sent"]))
+        rows.append(Row(f"channel uses per {word}", uses / status["items_sent"], "symbols", n=status["items_sent"]))
     for field, name in _STAGES.items():
         values = _known(frames[field])
         if len(values):

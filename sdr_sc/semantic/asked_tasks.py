@@ -88,6 +88,7 @@ class AskedTasks:
                 )
             gallery = str(beside)
         if gallery and not searching:
+            _refuse_unless_has(contract, "gallery", f"gallery {shown(gallery)}", "leave the gallery out")
             raise ContractError(
                 f"gallery {shown(gallery)} is given, and none of the tasks {shown(repr(tasks), 80)} searches one; add "
                 "that task, such as retrieval, or leave the gallery out."
@@ -146,6 +147,8 @@ def _bound(
     asking = [spec for spec in (contract.tasks[0], *specs) if task_of(spec.name).needs == "question"]
     if not asking:
         if question:
+            given = f"the question {shown(repr(question), 80)}"
+            _refuse_unless_has(contract, "question", given, "leave the question out")
             raise ContractError(
                 f"the question {shown(repr(question), 80)} is given, and none of the tasks {shown(repr(tasks), 80)} of "
                 f"model {contract.name!r} answers one; add the task question, or leave the question out."
@@ -159,6 +162,13 @@ def _bound(
     if question != OWN_QUESTION:
         question_tokens([question])  # refuses what makes none, before torch is loaded
     return BoundQuestion(_questions(str(model), *_stamp(str(model))), question)
+
+
+def _refuse_unless_has(contract: ModelContract, needs: str, given: str, fix: str) -> None:
+    """Refuse what no task of the model needs, whatever is asked of it."""
+    if not any(task_of(spec.name).needs == needs for spec in contract.tasks):
+        answers = ", ".join(spec.name for spec in contract.tasks)
+        raise ContractError(f"{given} is given, and model {contract.name!r} needs none for {answers}; {fix}.")
 
 
 def _check_fits(contract: ModelContract, name: str, gallery: Gallery, file: str) -> None:

@@ -191,7 +191,7 @@ class ModelContract:
         if tuple(shape) != self.item_shape:
             raise ContractError(
                 f"model {self.name!r} takes items of shape {self.item_shape}, not {tuple(shape)}; "
-                "choose a data set or a model that fits."
+                f"choose a data set or a model that fits: it was trained on {shown(self.data_set, 120)}."
             )
 
     def check_data(self, shape: tuple[int, ...], classes: int) -> None:

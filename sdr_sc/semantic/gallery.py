@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,11 @@ class Gallery:
             raise ContractError("a gallery's vectors are not of unit length; make it again.")
         if not self.temperature > 0:
             raise ContractError(f"a gallery's temperature is {self.temperature}; it has to be above 0.")
+
+    @cached_property
+    def names_sha256(self) -> str:
+        """Checksum of the names in their order: what the numbers of answers mean."""
+        return hashlib.sha256("\n".join(self.names).encode("utf-8", "surrogatepass")).hexdigest()
 
     @classmethod
     def of_entries(cls, names: Sequence[str], entries: np.ndarray, vectors: np.ndarray, space: str) -> Gallery:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from block_messages import DEADLINE_S, messages, post, run_messages
 from gnuradio import blocks, gr
 
 from sdr_sc.blocks.item_source import item_order, item_source
+from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.semantic_decoder import semantic_decoder
 from sdr_sc.blocks.semantic_encoder import semantic_encoder
@@ -98,6 +100,8 @@ def test_what_the_model_or_its_gallery_cannot_do_is_one_sentence_at_the_start(
     assert beside.asked[beside.contract.wire_id].gallery.names == tuple(toy_texts.load("test").names("retrieval"))
     with pytest.raises(ContractError, match="has no task 'retrieval'"):
         semantic_decoder(tasks="retrieval", gallery=gallery)
+    with pytest.raises(ContractError, match="gallery .* is given, and model 'fashion_mnist_student' needs none for"):
+        semantic_decoder(gallery=gallery)
     with pytest.raises(BlockError, match="further tasks are not answered with refinement"):
         semantic_decoder(model, refine="confidence", tasks="subgroup")
     first_alone = semantic_decoder(refine="confidence", tasks="classification")
@@ -238,3 +242,15 @@ def test_a_source_of_lines_refuses_what_it_cannot_read_in_one_sentence(made: tup
         tb.connect(tb.source, blocks.null_sink(1))
         with pytest.raises(BlockError, match="is no file that can be read"):
             run_flowgraph(tb, DEADLINE_S)
+
+
+def test_a_source_that_cannot_start_ends_the_flowgraph_without_a_harness_too(made: tuple[str, str]) -> None:
+    with failures.watching():
+        tb = gr.top_block()
+        tb.source = text_source("/missing", made[0])
+        tb.connect(tb.source, blocks.null_sink(1))
+        running = threading.Thread(target=tb.run, daemon=True)
+        running.start()
+        running.join(DEADLINE_S)
+        assert not running.is_alive(), "it waits for lines that never come"
+        assert "is no file that can be read" in str(failures.first())

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import assert_one_line_error, sdr_sc
+from command import ROOT, assert_one_line_error, sdr_sc
 from data_packages import deb_of, noun_lines, package_of, put_fetched
 
 from sdr_sc.cli import main as cli_main
@@ -16,7 +16,9 @@ from sdr_sc.data.dataset import INFOS, SetInfo
 from sdr_sc.data.packages import locate
 from sdr_sc.data.packages.fetch import fetched_file
 from sdr_sc.errors import DataSetError, MissingDependencyError
+from sdr_sc.semantic.weights import read_contract
 
+MODELS = sorted(path.stem for path in (ROOT / "models").glob("*.safetensors"))
 GLOSSES = [(f"w{number}", 3 + number % 26, f"meaning {number}") for number in range(100)]
 
 
@@ -46,6 +48,21 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     with pytest.raises(SystemExit) as stop:
         cli_main.main(["data", *words])
     return (stop.value.code or 0, *capsys.readouterr())  # type: ignore[return-value]
+
+
+def test_joined_sets_are_looked_at_one_by_one(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "get", "wordnet+nothing")
+    assert status == 1 and "data set 'nothing' is unknown" in err and not out, "before anything is fetched"
+    status, out, err = run(capsys, "get", "wordnet+wordnet,only=wordnet")
+    assert (status, err) == (0, "") and out.count("wordnet: ready") == 1
+    status, out, _ = run(capsys, "info", "wordnet+fashion_mnist")
+    assert status == 0 and "wordnet: toys, text" in out and "fashion_mnist: Fashion-MNIST, image" in out
+
+
+def test_the_set_that_a_shipped_model_was_trained_on_is_known_by_name() -> None:
+    found = {name: overview.set_titled(read_contract(name).data_set) for name in MODELS}
+    assert found["wordnet_emoji_student"] == "wordnet+noto_emoji" and found["easy_vqa_student"] == "easy_vqa"
+    assert all(found.values()) and overview.set_titled("WordNet noun glosses + my own") == ""
 
 
 def test_a_set_is_listed_fetched_and_looked_at(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:

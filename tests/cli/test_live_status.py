@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sdr_sc.cli import rx, tx
+from sdr_sc.cli.shared import demo_tables
 from sdr_sc.link.frames.link_record import FrameRecord, LinkRecord
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.level import LevelMeter
@@ -28,6 +29,18 @@ def shown(table: Table) -> str:
     with console.capture() as text:
         console.print(table)
     return text.get()
+
+
+def test_the_demonstration_s_levels_fit_a_terminal_with_further_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = {"frame_index": np.arange(4), "snr_set_db": np.array([25.0, 25, 0, 0]), "k": np.full(4, 24)}
+    frames |= {"snr_est_db": np.full(4, 24.9), "correct": np.full(4, 3), "n_items": np.full(4, 4)}
+    monkeypatch.setattr("sdr_sc.demo.run.read_sent", lambda folder: {**frames, "status": np.ones(4, bool)})
+    column = np.arange(4), np.ones(4)
+    monkeypatch.setattr(demo_tables, "_shares", lambda *_: {"retrieval: R@1": column, "retrieval: R@5": column})
+    console = Console(width=80)
+    with console.capture() as text:
+        console.print(demo_tables.levels_table(Path(), ("retrieval",)))
+    assert "…" not in text.get() and text.get().count("retrieval") == 2 and text.get().count("100.0 %") == 4
 
 
 def transmitter(feedback: tuple[float, float] | None) -> Fake:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from sdr_sc.capture import open_capture
 from sdr_sc.capture.receive import received_frames
 from sdr_sc.cli.replay import command as replay_command
+from sdr_sc.demo.run import DemoConfig, run_demo
 from sdr_sc.errors import ContractError, DataSetError, SdrScError
 from sdr_sc.evidence.heads import predict
 from sdr_sc.flowgraph.record import record_loopback
@@ -136,6 +137,8 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_compiled(recorded: R
             record_loopback(
                 tmp_path / "x", DEADLINE_S, model=str(recorded.model), images=4, question=question, **PATIENT
             )
-    with pytest.raises(SdrScError, match="none of the tasks '' of model 'fashion_mnist_student' answers one"):
+    with pytest.raises(SdrScError, match="model 'fashion_mnist_student' needs none for classification; leave the"):
         replay(ReplayConfig(str(recorded.file), question="why?"), [None], DEADLINE_S)
+    with pytest.raises(ContractError, match="answers questions; give --multitask and --question"):
+        run_demo(DemoConfig(model=str(recorded.model), data_set=toy_pictures.NAME), tmp_path, lambda _: None)
     assert not list(tmp_path.iterdir())

@@ -139,6 +139,21 @@ def test_a_recording_is_answered_for_all_tasks_with_the_same_answers(both: tuple
         replay(ReplayConfig(recording, (model,), tasks="question"), [None], DEADLINE_S)
 
 
+def test_a_replay_with_another_gallery_or_model_says_so_and_nothing_is_right(model: Path, tmp_path: Path) -> None:
+    recording = str(tmp_path / "texts")
+    options = {"model": str(model), "data_set": toy_texts.NAME, "images": 8, "k": 8, **PATIENT}
+    record_loopback(recording, DEADLINE_S, tasks="retrieval", **options)
+    own = Gallery.load(model.with_suffix(".gallery"))
+    Gallery(own.names[::-1], own.vectors[::-1], own.space, own.temperature).save(tmp_path / "turned")
+    other = ReplayConfig(recording, (str(model),), tasks="retrieval", gallery=str(tmp_path / "turned"))
+    (result,) = replay(other, [tmp_path / "other"], DEADLINE_S)
+    assert not result.truth and "other entries than that of the recording" in result.warnings[0]
+    assert {row["correct"] for row in rows_of(tmp_path / "other", "answers.csv")} == {""}
+    (result,) = replay(ReplayConfig(recording), [tmp_path / "default"], DEADLINE_S)
+    (words,) = result.warnings
+    assert words.endswith(f"the recording was made with {model}: give that by --model.")
+
+
 def test_the_flowgraph_compiles_and_a_task_that_the_model_lacks_is_one_line(tmp_path: Path) -> None:
     assert sdr_sc("compile", MULTITASK, "-o", tmp_path).returncode == 0
     options = ("--model", "fashion_mnist_student", "--data-set", "fashion_mnist")

@@ -25,12 +25,15 @@ _once = threading.Lock()
 def guarded(method: Method) -> Method:
     """For ``work`` and ``general_work``: an exception ends the block (the call returns WORK_DONE) and is reported.
 
-    The exception is kept in the block's ``error`` attribute.
+    The exception is kept in the block's ``error`` attribute. A block that failed before, as in ``start``, ends as well:
+    without a harness GNU Radio runs it all the same.
     """
 
     # wraps() keeps __name__, by which GNU Radio looks methods up.
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, "error", None) is not None:
+            return _WORK_DONE
         try:
             return method(self, *args, **kwargs)
         except BaseException as error:

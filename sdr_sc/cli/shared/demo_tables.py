@@ -19,12 +19,13 @@ def live_table(tb: Any, total: int) -> Table:
     """The latest frames of a running flowgraph, with the first item of each and the answers of all tasks to it."""
     from rich.table import Table
 
+    from sdr_sc.semantic.modalities.base import item_word
+
     record = tb.results.record
     asked = tb.decoder.asked[tb.decoder.contract.wire_id]
-    things = tb.encoder.contract.modality.name
-    things = f"{things}s" if things in ("image", "text") else "items"
+    word = item_word(tb.encoder.contract.modality.name)
     table = Table(
-        title=f"{record.items_sent} of {total} {things} sent, {_quality(record)}, {record.frames_lost} frames lost"
+        title=f"{record.items_sent} of {total} {word}s sent, {_quality(record)}, {record.frames_lost} frames lost"
     )
     for heading in ("frame", "SNR set (dB)", "estimated (dB)", "k", "latency (ms)"):
         table.add_column(heading, justify="right")
@@ -107,7 +108,8 @@ def levels_table(folder: Path, further: tuple[str, ...] = ()) -> Table:
     columns = _shares(folder, further)
     table = Table(title="the run, level by level", box=SIMPLE_HEAD)  # fits a terminal of 80 columns
     headings = (name.replace(": ", "\n") for name in columns)
-    for heading in ("SNR set (dB)", "estimated (dB)", "mean k", "accuracy", *headings, "frames", "lost"):
+    # Two lines each, so that further tasks leave all words whole.
+    for heading in ("SNR\nset (dB)", "found\n(dB)", "mean\nk", "accuracy", *headings, "frames", "lost"):
         table.add_column(heading, justify="right")
     frames = read_sent(folder)
     known = np.flatnonzero(~np.isnan(frames["snr_set_db"]))

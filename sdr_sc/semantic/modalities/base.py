@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 
 _BYTES_SHOWN = 8
+_WORDS = ("image", "text")
+
+
+def item_word(modality: str) -> str:
+    """What an item of a modality is called in figures, one of them.
+
+    >>> item_word("text"), item_word("image_text")
+    ('text', 'item')
+    """
+    return modality if modality in _WORDS else "item"
 
 
 class Modality:
