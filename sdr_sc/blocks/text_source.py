@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import queue
 import sys
@@ -17,7 +18,7 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
-from sdr_sc.data.texts import LARGEST_INPUT, text_items
+from sdr_sc.data.texts import LARGEST_INPUT, is_plain_utf8, other_encoding, text_items
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import LAST_ITEM
 from sdr_sc.link.frames.frame_news import truth_meta
@@ -38,7 +39,8 @@ class text_source(gr.sync_block):
     """Emits each line as an item of a model of texts (and of pictures), with the stream tag ``item_id``, from 0 on.
 
     A line is cleaned and cut as texts of data sets are (`sdr_sc.data.texts`); an empty one is an item of no bytes. The
-    end of the input, such as Ctrl-D, ends the stream.
+    end of the input, such as Ctrl-D, ends the stream. A byte order mark of UTF-8 in front is left out; an input that
+    begins with that of UTF-16 or UTF-32 is refused. A warning tells of the first line that is no UTF-8 or holds NUL.
 
     Output 0: uint8, slots of the model. The tag of the last item also carries ``last_item`` where the end of the input
     is known by then, as with a pipe.
@@ -51,6 +53,7 @@ class text_source(gr.sync_block):
 
     Attributes:
         texts_sent: so far. texts_cut, characters_cut: of these, those that were too long, and what they lost.
+        texts_not_utf8: lines read so far with bytes that are no UTF-8, or NUL.
 
     Raises:
         BlockError: a parameter makes no sense; at the start: the file cannot be read.
@@ -73,7 +76,7 @@ class text_source(gr.sync_block):
         self._reader: threading.Thread | None = None
         self._stopped = threading.Event()
         self._ended = False
-        self.texts_sent = self.texts_cut = self.characters_cut = 0
+        self.texts_sent = self.texts_cut = self.characters_cut = self.texts_not_utf8 = 0
         self.set_output_multiple(self.item_bytes)
         self.message_port_register_out(_TRUTH)
 
@@ -95,17 +98,38 @@ class text_source(gr.sync_block):
             else:
                 self._read_lines(sys.stdin.buffer)
         except OSError as error:
-            name = shown(self._file) or "standard input"
-            raise BlockError(f"text source: {name} cannot be read any further ({reason_of(error)}).") from error
+            raise BlockError(f"text source: {self._input} cannot be read any further ({reason_of(error)}).") from error
         finally:
             self._put(None)
 
+    @property
+    def _input(self) -> str:
+        return shown(self._file) or "standard input"
+
     def _read_lines(self, stream: BinaryIO) -> None:
+        is_first = True
         while not self._stopped.is_set() and (line := stream.readline(LARGEST_INPUT)):
+            if is_first:
+                if name := other_encoding(line):
+                    raise BlockError(
+                        f"text source: {self._input} is {name} text; give UTF-8, such as of 'iconv -f {name} -t UTF-8'."
+                    )
+                line, is_first = line.removeprefix(codecs.BOM_UTF8), False
             beyond, rest = 0, line
             while not rest.endswith(b"\n") and (rest := stream.readline(LARGEST_INPUT)):
                 beyond += len(rest)
+            self._check(line)
             self._put((line, beyond))
+
+    def _check(self, line: bytes) -> None:
+        if is_plain_utf8(line):
+            return
+        self.texts_not_utf8 += 1
+        if self.texts_not_utf8 == 1:
+            self.logger.warn(
+                f"{self._input} holds bytes that are no UTF-8, or NUL: U+FFFD and spaces are sent for them; convert it "
+                "to UTF-8 if it is text of another encoding"
+            )
 
     def _put(self, line: tuple[bytes, int] | None) -> None:
         while not self._stopped.is_set():
@@ -162,4 +186,6 @@ class text_source(gr.sync_block):
         self._stopped.set()
         if self.texts_cut:
             self.logger.warn(f"{self.texts_cut} texts were too long and lost {self.characters_cut} characters")
+        if self.texts_not_utf8:
+            self.logger.warn(f"{self.texts_not_utf8} texts held bytes that are no UTF-8, or NUL")
         return True

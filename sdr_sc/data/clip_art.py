@@ -188,7 +188,7 @@ def _named(entries: list[Entry]) -> list[Entry]:
     shared = Counter(one.name.casefold() for one in entries)
     named = []
     for one in entries:
-        is_own = one.name and shared[one.name.casefold()] < _SERIES
+        is_own = one.name.strip() and shared[one.name.casefold()] < _SERIES
         name = one.name if is_own else words_of(PurePosixPath(one.key).stem) or PurePosixPath(one.key).stem
         said = words_of(normalised(name)) or normalised(name)
         named.append(replace(one, name=name, origins=(*one.origins, said)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def load_folder(path: Path, split: Split, options: OwnOptions) -> ImageSet:
                 part = split if has_parts else _part_of(checksum)
                 if part == split:
                     _take(found[part], file, raw, label, options)
-                found[part].digest.update(f"{name}/{file.name}\0".encode() + checksum)
+                found[part].digest.update(os.fsencode(f"{name}/{file.name}\0") + checksum)
     except OSError as error:
         raise DataSetError(f"{shown(path)} cannot be read ({reason_of(error)}); check the folder.") from error
     ours = found[split]
@@ -92,6 +93,11 @@ def _class_names(path: Path, has_parts: bool) -> tuple[str, ...]:
         raise DataSetError(
             f"{shown(path)} holds no class folders; give CLASS/picture.png, or train/CLASS/... and test/CLASS/..."
         )
+    for name in names:
+        if name != name.encode("utf-8", "replace").decode():
+            raise DataSetError(
+                f"{shown(path)} has the class folder {shown(repr(name))}, whose name is no UTF-8 text; rename it."
+            )
     return tuple(names)
 
 
@@ -114,7 +120,7 @@ def _digest_of(folder: Path, names: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name in names:
         for file in _pictures(folder / name):
-            digest.update(f"{name}/{file.name}\0".encode() + hashlib.sha256(read_plain(file)).digest())
+            digest.update(os.fsencode(f"{name}/{file.name}\0") + hashlib.sha256(read_plain(file)).digest())
     return digest.hexdigest()
 
 
@@ -149,7 +155,6 @@ def decode_picture(raw: bytes, options: OwnOptions) -> np.ndarray:
         with Image.open(io.BytesIO(raw)) as picture:
             if picture.width * picture.height > LARGEST_PICTURE:
                 raise ValueError(f"it has {picture.width} x {picture.height} pixels")
-            picture.load()
             picture = eight_bit(picture)  # type: ignore[assignment]
             grey = options.colour == "grey" or (not options.colour and picture.mode in ("1", "L", "LA"))
             if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:

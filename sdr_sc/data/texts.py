@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ LARGEST_INPUT = 1 << 20
 """Characters of a text that are looked at; what follows is cut with the rest."""
 _MOST_MARKS = 64
 _JOINER = "\u200d"
+_OTHER_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),  # before UTF-16, whose mark begins the first
+    (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,28 @@ def text_items(texts: Iterable[str | bytes], longest: int = LONGEST_TEXT) -> Tex
         items.append(item)
         lost.append(cut + max(0, len(text) - LARGEST_INPUT))
     return TextItems(ItemBatch.of(items), np.array(lost, np.int32))
+
+
+def other_encoding(head: bytes) -> str:
+    """Which encoding a text is in by the byte order mark that it begins with; '' without one, and for UTF-8.
+
+    >>> other_encoding("a".encode("utf-16")), other_encoding(b"a"), other_encoding("a".encode("utf-8-sig"))
+    ('UTF-16', '', '')
+    """
+    return next((name for mark, name in _OTHER_MARKS if head.startswith(mark)), "")
+
+
+def is_plain_utf8(text: bytes) -> bool:
+    """Whether bytes are UTF-8 without a NUL; those of a text in another encoding, or of no text, mostly are not.
+
+    >>> is_plain_utf8("\u00e9".encode()), is_plain_utf8("\u00e9".encode("latin-1")), is_plain_utf8(b"a\0b")
+    (True, False, False)
+    """
+    try:  # of a text beyond all bounds the last character may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(text[:LARGEST_INPUT], len(text) < LARGEST_INPUT)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in text
 
 
 def clean_text(text: str | bytes) -> str:

@@ -233,6 +233,16 @@ def test_lines_of_any_content_are_sent_in_their_order_and_what_is_cut_is_counted
     assert lines_sent("\n".join(many).encode(), made[0], tmp_path)[0] == many
 
 
+def test_lines_of_another_encoding_are_refused_or_counted(made: tuple[str, str], tmp_path: Path) -> None:
+    for encoding, name in (("utf-16", "UTF-16"), ("utf-32", "UTF-32")):
+        with pytest.raises(BlockError, match=f"lines is {name} text; give UTF-8, such as of 'iconv -f {name} -t"):
+            lines_sent("a small cat\n".encode(encoding), made[0], tmp_path)
+    texts, _, source = lines_sent("a small cat\n\ufeff\n".encode("utf-8-sig"), made[0], tmp_path)
+    assert texts == ["a small cat", "\ufeff"] and source.texts_not_utf8 == 0
+    texts, _, source = lines_sent("café\na\n\0b\n".encode("latin-1"), made[0], tmp_path)
+    assert texts == ["caf\ufffd", "a", "b"] and source.texts_not_utf8 == 2
+
+
 def test_a_source_of_lines_refuses_what_it_cannot_read_in_one_sentence(made: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(BlockError, match="takes items of the modality 'image'; choose a model of texts"):
         text_source("", "fashion_mnist_student")

@@ -178,6 +178,22 @@ def test_texts_that_are_none_are_a_sentence(tmp_path, content, said):
         load_own_texts(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize(("encoding", "said"), [
+    ("utf-16", "is not UTF-8 text"), ("utf-32", "is not UTF-8 text"), ("latin-1", "is not UTF-8 text"),
+    ("utf-16-le", "is not UTF-8 text"),
+])  # fmt: skip
+def test_texts_of_another_encoding_are_a_sentence(tmp_path, encoding, said):
+    (tmp_path / "bad.csv").write_bytes("text,classification\ncafé,a\n".encode(encoding))
+    with pytest.raises(DataSetError, match=f"{said}.*; give UTF-8 text with a column 'text'"):
+        load_own_texts(tmp_path / "bad.csv")
+
+
+def test_what_texts_of_ones_own_lose_is_said(tmp_path, caplog):
+    (tmp_path / "mine.csv").write_text("text\n\ufeffa b\nabcdefghij\nabcdefghi\nabc\n", encoding="utf-8-sig")
+    assert len(load_own_texts(tmp_path / "mine.csv", 8)) == 4
+    assert "2 of the texts in" in caplog.text and "longer than 8 bytes, and lost 3 characters" in caplog.text
+
+
 def test_spaces_have_names_that_lead_back(maker):
     kind = FeatureVectors(8, -2.5)
     assert FeatureVectors.of_name(kind.name) == kind

@@ -199,6 +199,14 @@ def entry(number: int, name: str = "", origin: str | None = None, *keywords: str
     return Entry(f"key {number}", name or f"name {number}", "g", "s", (origin, name or None), [drawing], keywords)
 
 
+@pytest.mark.parametrize("title", [b"", b"_", b" \n", b"\0"])
+def test_a_drawing_without_a_title_is_named_by_its_file(title: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_art, "render", lambda svg: blob(1))
+    svg = b"<svg><dc:title>" + title + b"</dc:title></svg>"
+    (found,) = clip_art.entries_of("openclipart", [(ROOT + "food/red_apple_02.svg", svg)])
+    assert found.name == "red apple"
+
+
 def test_origins_and_near_duplicates() -> None:
     entries = [entry(0), entry(1, "x"), entry(2, "", "o"), entry(3, "x", "o"), entry(4, seed=0), entry(5)]
     assert origins_of(entries).tolist() == [0, 1, 1, 1, 4, 5] and kept_of(entries).tolist() == [0, 1, 2, 3, 5]

@@ -132,6 +132,15 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
         load_dataset(str(root), "all")  # type: ignore[arg-type]
 
 
+def test_names_in_another_encoding_are_one_sentence_or_no_matter(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "set", 30)
+    before = load_dataset(str(root), "train").sha256
+    os.rename(root / "pear" / "00.png", os.fsencode(root / "pear") + b"/caf\xe9.png")
+    assert len({load_dataset(str(root), "train").sha256, before}) == 2
+    os.rename(root / "pear", os.fsencode(root) + b"/caf\xe9")
+    assert "caf\\udce9', whose name is no UTF-8 text; rename it" in refused(root)
+
+
 @pytest.mark.parametrize("option", ["size=8", "size=x", "size=32,size=64", "colour=red", "bad=ignore", "sise=32", "x"])
 def test_options_that_make_no_sense(option: str) -> None:
     with pytest.raises(DataSetError):

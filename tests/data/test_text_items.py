@@ -13,7 +13,16 @@ from scipy.ndimage import gaussian_filter
 
 from sdr_sc.data.ragged import LONGEST, ItemBatch
 from sdr_sc.data.splits import Groups, alike, normalised, part_of, perceptual_hashes
-from sdr_sc.data.texts import LARGEST_INPUT, Texts, clean_text, cut_text, text_items, text_of
+from sdr_sc.data.texts import (
+    LARGEST_INPUT,
+    Texts,
+    clean_text,
+    cut_text,
+    is_plain_utf8,
+    other_encoding,
+    text_items,
+    text_of,
+)  # fmt: skip
 from sdr_sc.errors import DataSetError
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -53,6 +62,20 @@ def test_where_a_text_is_cut_and_what_that_costs(text: str, longest: int, kept: 
 
 def test_a_text_beyond_all_bounds_is_cut_before_it_is_cleaned() -> None:
     assert one("x" * (LARGEST_INPUT + 1000)) == ("x" * 256, LARGEST_INPUT + 1000 - 256)
+
+
+@pytest.mark.parametrize("encoding, name", [
+    ("utf-16", "UTF-16"), ("utf-32", "UTF-32"), ("utf-8-sig", ""), ("utf-8", ""), ("latin-1", ""), ("utf-16-le", ""),
+])  # fmt: skip
+def test_texts_of_other_encodings_are_known(encoding: str, name: str) -> None:
+    raw = "caf\u00e9".encode(encoding)
+    assert other_encoding(raw) == name
+    assert is_plain_utf8(raw) == encoding.startswith("utf-8")
+
+
+def test_a_character_at_the_bound_of_a_text_is_no_fault() -> None:
+    assert is_plain_utf8(b"x" * (LARGEST_INPUT - 1) + "\u00e9".encode())
+    assert not is_plain_utf8(b"x" * (LARGEST_INPUT - 2) + b"\xe9x") and not is_plain_utf8(b"x\xc3")
 
 
 @pytest.mark.parametrize("longest", [0, -1, LONGEST + 1])

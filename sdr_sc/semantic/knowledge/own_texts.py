@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from sdr_sc.errors import DataSetError
 from sdr_sc.semantic.knowledge.entries import MOST_ANSWERS, MOST_ENTRIES
 from sdr_sc.shown import shown
 
-_FIX = "give a column 'text', and one of answers for each task, such as 'classification'"
+_FIX = "give UTF-8 text with a column 'text', and one of answers for each task, such as 'classification'"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def load_own_texts(path: Path, longest: int = LONGEST_TEXT) -> OwnTexts:
     """Read a CSV file.
 
     Args:
-        longest: bytes of a text that are kept.
+        longest: bytes of a text that are kept; a warning says how many texts lost how much.
 
     Raises:
         DataSetError: it cannot be read, has no column ``text``, no text, or too many of them.
@@ -88,4 +90,10 @@ def load_own_texts(path: Path, longest: int = LONGEST_TEXT) -> OwnTexts:
         number = {name: place for place, name in enumerate(names)}
         answers[task] = Targets(np.array([number.get(name, -1) for name in column], np.int32), names)
     digest = hashlib.sha256(repr((texts, columns)).encode("utf-8", "replace")).hexdigest()
-    return OwnTexts(path.name, text_items(texts, longest).batch.slots(longest), answers, digest)
+    found = text_items(texts, longest)
+    if cut := int(np.count_nonzero(found.cut)):
+        _log.warning(
+            "warning: %d of the texts in %s are longer than %d bytes, and lost %d characters",
+            cut, shown(path), longest, int(found.cut.sum()),
+        )  # fmt: skip
+    return OwnTexts(path.name, found.batch.slots(longest), answers, digest)
