@@ -40,7 +40,7 @@ class text_source(gr.sync_block):
 
     A line is cleaned and cut as texts of data sets are (`sdr_sc.data.texts`); an empty one is an item of no bytes. The
     end of the input, such as Ctrl-D, ends the stream. A byte order mark of UTF-8 in front is left out; an input that
-    begins with that of UTF-16 or UTF-32 is refused. A warning tells of the first line that is no UTF-8 or holds NUL.
+    begins with that of UTF-16 or UTF-32 is refused. A warning says of the first line that is no UTF-8 or holds NUL.
 
     Output 0: uint8, slots of the model. The tag of the last item also carries ``last_item`` where the end of the input
     is known by then, as with a pipe.

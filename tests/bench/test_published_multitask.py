@@ -4,30 +4,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from command import ROOT
 from published_tables import rows_of, stored
 
 PAYLOAD = "payload symbols an item"
+SEEDS = ("", "_seed2")
+"""Of the student of all tasks."""
 
 
 def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
-    text, noise, fading = (ROOT / "docs" / "multitask.md").read_text(), *map(stored, (
-        "multitask/wordnet_awgn", "multitask/wordnet_tdl_c"))  # fmt: skip
+    text = (ROOT / "docs" / "multitask.md").read_text()
+    noise, fading, measured = (stored(f"multitask/wordnet_{name}") for name in ("awgn", "tdl_c", "measured"))
 
     def cell(found: dict[str, Any], point: str) -> str:
         return " / ".join(f"{found[f'{point}; {name}']:.1f}" for name in ("classification", "R@1", "R@5"))
 
     text = text.partition("## What the text student reaches")[2].partition("\n## ")[0]
-    lines = re.findall(r"^\| (\d+ dB)(, TDL-C)? \| (.*) \|$", text, re.MULTILINE)
+    lines = re.findall(r"^\| (\d+ dB)(, TDL-C|, measured)? \| (.*) \|$", text, re.MULTILINE)
     quality = [line for line in lines if line[2].count("/") > 4]
-    assert len(quality) == 8
-    for snr, is_fading, cells in quality:
-        k_list, found = ((4, 16, 32), fading) if is_fading else ((2, 4, 8, 16, 32), noise)
+    assert len(quality) == 11
+    for snr, channel, cells in quality:
+        k_list, found = (
+            ((4, 16, 32), fading if "TDL" in channel else measured) if channel else ((2, 4, 8, 16, 32), noise)
+        )
         assert cells.split(" | ") == [cell(found, f"{snr}; ours, k={k}") for k in k_list]
     names = {"class alone": "the student's class, coded", "number of the entry (R@1)": "the entry's number, coded"}
-    names |= {f"class and vector, {count} bytes": f"class and vector of {count} bytes, coded" for count in (2, 4, 8)}
+    names |= {
+        f"class and vector, {count} bytes": f"class and vector of {count} bytes, coded" for count in (2, 4, 8, 12)
+    }
+    names["the text itself"] = "the text itself, compressed and coded"
     for label, *cells in rows_of(text, "sent"):
         column = names.get(label, label)
         for snr, shown in zip((0, 5, 10, 20), cells, strict=True):
@@ -36,10 +44,23 @@ def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
             parts += [noise[f"{point}; {name}"] for name in ("R@5", "R@1") if f"{point}; {name}" in noise][:1]
             assert shown == f"{' / '.join(f'{one:.1f}' for one in parts)}, {noise[f'{point}; {PAYLOAD}']:.1f}"
 
+    seeds = [stored(f"multitask/wordnet_awgn{seed}") for seed in ("", "_seed2", "_seed3")]
+    rows = rows_of(text, "over noise")
+    assert [row[0] for row in rows] == ["class, %", "R@5 among 4,110, %"]
+    for (_, *cells), column in zip(rows, ("classification", "R@5"), strict=True):
+        for point, shown in zip(
+            ("5 dB; ours, k=4", "5 dB; ours, k=16", "5 dB; ours, k=32", "20 dB; ours, k=32"), cells, strict=True
+        ):
+            assert shown == mean_and_range([found[f"{point}; {column}"] for found in seeds])
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
 
 def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
     text = (ROOT / "docs" / "multitask.md").read_text()
-    text = text.partition("## What the student of pictures and texts reaches")[2].partition("\n## ")[0]
+    text = text.partition("## What the student of all tasks reaches")[2].partition("\n## ")[0]
     tables = (
         ("emoji", (4, 8, 16, 32), ("classification", "subgroup", "R@5")),
         ("emoji_names", (3, 8, 16, 32), ("classification", "R@5", "picture R@5")),
@@ -55,20 +76,26 @@ def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
             for k, shown in zip(k_list, cells.split(" | "), strict=True):
                 values = [found.get(f"{snr}; ours, k={k}; {column}") for column in columns]
                 assert shown == ("–" if None in values else " / ".join(f"{value:.1f}" for value in values))
+    for label, *cells in rows_of(text, "answers, %"):
+        snr, _, channel = label.partition(", ")
+        found = stored(f"multitask/questions_{'tdl_c' if channel else 'awgn'}")
+        values = [found.get(f"{snr}; ours, k={k}; question") for k in (2, 4, 8, 16, 32)]
+        assert cells == ["–" if value is None else f"{value:.1f}" for value in values]
     seeds = [
         {**stored(f"multitask/{name}_awgn{seed}")}
-        for name in ("emoji", "emoji_names", "glosses")
-        for seed in ("", "_seed2", "_seed3")
+        for name in ("emoji", "emoji_names", "glosses", "questions")
+        for seed in SEEDS
     ]
-    rows = re.findall(r"^\| ((?:emoji|name|gloss): [^|]*) \| (.*) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| ((?:emoji|name|gloss|picture): [^|]*) \| (.*) \|$", text, re.MULTILINE)
     kinds = (
         (0, "classification"),
         (0, "subgroup"),
         (0, "R@5"),
-        (3, "R@5"),
-        (3, "picture R@5"),
-        (6, "classification"),
-        (6, "R@5"),
+        (1, "R@5"),
+        (1, "picture R@5"),
+        (2, "classification"),
+        (2, "R@5"),
+        (3, "question"),
     )
     assert len(rows) == len(kinds)
     for (_, cells), (first, column) in zip(rows, kinds, strict=True):
@@ -77,5 +104,5 @@ def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
             cells.split(" | "),
             strict=True,
         ):
-            values = [seeds[first + place][f"{point}; {column}"] for place in range(3)]
-            assert shown == f"{sum(values) / 3:.1f} ({min(values):.1f} to {max(values):.1f})"
+            values = [seeds[first * len(SEEDS) + place][f"{point}; {column}"] for place in range(len(SEEDS))]
+            assert shown == mean_and_range(values)
