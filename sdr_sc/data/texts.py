@@ -78,7 +78,7 @@ def other_encoding(head: bytes) -> str:
 def is_plain_utf8(text: bytes) -> bool:
     """Whether bytes are UTF-8 without a NUL; those of a text in another encoding, or of no text, mostly are not.
 
-    >>> is_plain_utf8("\u00e9".encode()), is_plain_utf8("\u00e9".encode("latin-1")), is_plain_utf8(b"a\0b")
+    >>> is_plain_utf8("\u00e9".encode()), is_plain_utf8("\u00e9".encode("latin-1")), is_plain_utf8(bytes((97, 0)))
     (True, False, False)
     """
     try:  # of a text beyond all bounds the last character may be cut
