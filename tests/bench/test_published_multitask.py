@@ -11,7 +11,7 @@ from command import ROOT
 from published_tables import rows_of, stored
 
 PAYLOAD = "payload symbols an item"
-SEEDS = ("", "_seed2")
+SEEDS = ("", "_seed2", "_seed3")
 """Of the student of all tasks."""
 
 
