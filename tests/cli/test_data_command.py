@@ -61,7 +61,7 @@ def test_joined_sets_are_looked_at_one_by_one(toy: Path, capsys: pytest.CaptureF
 
 def test_the_set_that_a_shipped_model_was_trained_on_is_known_by_name() -> None:
     found = {name: overview.set_titled(read_contract(name).data_set) for name in MODELS}
-    assert found["wordnet_emoji_student"] == "wordnet+noto_emoji" and found["easy_vqa_student"] == "easy_vqa"
+    assert found["multitask_student"] == "wordnet+noto_emoji+easy_vqa" and found["easy_vqa_student"] == "easy_vqa"
     assert all(found.values()) and overview.set_titled("WordNet noun glosses + my own") == ""
 
 
