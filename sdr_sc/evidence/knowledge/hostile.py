@@ -74,5 +74,5 @@ def _attacked(
                 with_margin += int(margin.sum())
     rows = [share(f"{kind}: {name}{at}", np.concatenate(found), sent.items.groups) for name, found in won.items()]
     name = f"{kind}: answers with margin that changed{at}"
-    goal = snr_db >= LOSES_NOTHING_DB
+    goal = snr_db >= LOSES_NOTHING_DB and with_margin > 0  # nothing is promised of no answers
     return [*rows, Row.at_most(name, changed, "", 0.0, with_margin) if goal else Row(name, changed, "", n=with_margin)]
