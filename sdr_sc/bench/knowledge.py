@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from sdr_sc.documents import parse_json
 from sdr_sc.errors import SdrScError
 from sdr_sc.jsonable import compact
+from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.interface import Entry, VectorSpace
@@ -135,9 +135,9 @@ def _entries(count: int, seed: int) -> Iterator[Entry]:
 
 
 def _in_a_process(entries: int, queries: int, seed: int) -> dict[str, float]:
-    with TemporaryDirectory(prefix="sdr_sc-bench-") as folder:
-        words = [sys.executable, "-m", "sdr_sc.bench.knowledge", *map(str, (entries, queries, seed)), folder]
-        environment = {**os.environ, **_ONE_THREAD, "XDG_CACHE_HOME": folder}
+    with scratch_folder() as folder:
+        words = [sys.executable, "-m", "sdr_sc.bench.knowledge", *map(str, (entries, queries, seed, folder))]
+        environment = {**os.environ, **_ONE_THREAD, "XDG_CACHE_HOME": str(folder)}
         try:
             done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired:
