@@ -184,3 +184,26 @@ def remove_litter(path: Path) -> list[Path]:
                     os.unlink(entry.path)
                     removed.append(Path(entry.path))
     return removed
+
+
+def write_key_pair(files: tuple[Path, Path], texts: tuple[bytes, bytes], error: type[SdrScError] = SdrScError) -> None:
+    """Write the public and the secret half of a key to new files, both or none; the secret one is its owner's alone.
+
+    Args:
+        error: what is raised.
+
+    Raises:
+        SdrScError: one of them is there already, or cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        for file, text, mode in zip(files, texts, (0o644, 0o600), strict=True):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+            written.append(file)
+            with open(handle, "wb") as target:
+                target.write(text)
+    except OSError as fault:
+        for half in written:
+            half.unlink(missing_ok=True)
+        fix = "choose another name" if isinstance(fault, FileExistsError) else "choose another folder"
+        raise error(f"key {shown(file)} cannot be written ({fault.strerror}); {fix}.") from None

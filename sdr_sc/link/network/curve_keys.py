@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.files import write_key_pair
 from sdr_sc.shown import shown
 
 PUBLIC, SECRET = ".key", ".key_secret"
@@ -49,18 +50,7 @@ def make_pair(name: Path) -> tuple[Path, Path]:
     files = name.with_name(name.name + PUBLIC), name.with_name(name.name + SECRET)
     line = f'    public-key = "{public.decode()}"\n'
     texts = f"curve\n{line}", f'curve\n{line}    secret-key = "{secret.decode()}"\n'
-    written: list[Path] = []
-    try:
-        for file, text, mode in zip(files, texts, (0o644, 0o600), strict=True):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-            written.append(file)
-            with open(handle, "w") as target:
-                target.write(text)
-    except OSError as error:
-        for half in written:
-            half.unlink(missing_ok=True)
-        fix = "choose another name" if isinstance(error, FileExistsError) else "choose another folder"
-        raise SdrScError(f"key {shown(file)} cannot be written ({error.strerror}); {fix}.") from None
+    write_key_pair(files, (texts[0].encode(), texts[1].encode()))
     return files
 
 

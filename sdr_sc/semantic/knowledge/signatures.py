@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdr_sc.documents import read_bytes
 from sdr_sc.errors import KnowledgeError, MissingDependencyError
+from sdr_sc.files import write_key_pair
 from sdr_sc.semantic.knowledge.state import State
 from sdr_sc.shown import shown
 
@@ -48,18 +49,7 @@ def make_pair(name: Path) -> tuple[Path, Path]:
     secret_text = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
     public_text = key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo)
     files = name.with_name(name.name + PUBLIC), name.with_name(name.name + SECRET)
-    written: list[Path] = []
-    try:
-        for file, text, mode in zip(files, (public_text, secret_text), (0o644, 0o600), strict=True):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-            written.append(file)
-            with open(handle, "wb") as target:
-                target.write(text)
-    except OSError as error:
-        for half in written:
-            half.unlink(missing_ok=True)
-        fix = "choose another name" if isinstance(error, FileExistsError) else "choose another folder"
-        raise KnowledgeError(f"key {shown(file)} cannot be written ({error.strerror}); {fix}.") from None
+    write_key_pair(files, (public_text, secret_text), KnowledgeError)
     return files
 
 
