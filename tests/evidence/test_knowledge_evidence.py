@@ -22,8 +22,8 @@ from sdr_sc.evidence.knowledge.repeated import changed_row
 from sdr_sc.evidence.knowledge.worlds import folders, known_items, things
 from sdr_sc.results.rows import read_measurements
 from sdr_sc.semantic.gallery import unit_rows
-from sdr_sc.semantic.knowledge.fusion_rule import OFF, FusionRule
-from sdr_sc.semantic.knowledge.posterior import Kernel
+from sdr_sc.semantic.knowledge.fusion.posterior import Kernel
+from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule
 from sdr_sc.semantic.weights import read_contract
 
 MODEL, OWN, FOREIGN = "multitask_student", "wordnet+noto_emoji,only=noto_emoji", "foreign_things"

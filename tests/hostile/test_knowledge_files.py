@@ -23,8 +23,8 @@ from sdr_sc import array_file
 from sdr_sc.errors import KnowledgeError, SdrScError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.entries import Row, checksum_of, row_of, vector_digest
-from sdr_sc.semantic.knowledge.increments import Increment, apply_increment, increment_between
-from sdr_sc.semantic.knowledge.state import read_state
+from sdr_sc.semantic.knowledge.storage.increments import Increment, apply_increment, increment_between
+from sdr_sc.semantic.knowledge.storage.state import read_state
 
 
 class Whole(tuple):

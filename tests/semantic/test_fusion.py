@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from sdr_sc.errors import ContractError, SdrScError
-from sdr_sc.semantic.knowledge.fusion import enough_to_flip, fuse
-from sdr_sc.semantic.knowledge.fusion_fit import HeldOut, fit_gates, fit_rule, harm, without_harm
-from sdr_sc.semantic.knowledge.fusion_rule import OFF, FusionRule, Gate, Guard, margin_of
+from sdr_sc.semantic.knowledge.fusion.fit import HeldOut, fit_gates, fit_rule, harm, without_harm
+from sdr_sc.semantic.knowledge.fusion.fuse import enough_to_flip, fuse
+from sdr_sc.semantic.knowledge.fusion.posterior import Evidence, Kernel, Query, class_prior, evidence_of, query_of
+from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule, Gate, Guard, margin_of
 from sdr_sc.semantic.knowledge.interface import NO_ENTRY, Neighbours
-from sdr_sc.semantic.knowledge.posterior import Evidence, Kernel, Query, class_prior, evidence_of, query_of
 from sdr_sc.semantic.tasks.base import LOST
 
 K, SPREAD = 8, 0.06

@@ -17,7 +17,7 @@ def info(file: Path, required: str) -> None:
     """Show what a base is for and what it holds; all of it is read and checked but the pictures."""
     import time
 
-    from sdr_sc.semantic.knowledge.opening import open_any
+    from sdr_sc.semantic.knowledge.storage.opening import open_any
 
     with open_any(file, required) as base:
         state, printer = base.state, console()
@@ -54,8 +54,8 @@ def query(file: Path, asked: str, model: str, count: int, k: int | None, require
 
     from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors
     from sdr_sc.semantic.knowledge.items import item_of
-    from sdr_sc.semantic.knowledge.opening import open_any
-    from sdr_sc.semantic.knowledge.state import check_model
+    from sdr_sc.semantic.knowledge.storage.opening import open_any
+    from sdr_sc.semantic.knowledge.storage.state import check_model
     from sdr_sc.semantic.weights import read_contract
 
     with open_any(file, required) as base:
@@ -85,8 +85,8 @@ def verify(file: Path, model: str, required: str) -> None:
 
     Status 1 if anything is wrong.
     """
-    from sdr_sc.semantic.knowledge.opening import open_any
-    from sdr_sc.semantic.knowledge.state import check_model
+    from sdr_sc.semantic.knowledge.storage.opening import open_any
+    from sdr_sc.semantic.knowledge.storage.state import check_model
     from sdr_sc.semantic.weights import read_contract
 
     printer = console()

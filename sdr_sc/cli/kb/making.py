@@ -95,7 +95,7 @@ def diff(old: Path, new: Path, out: Path) -> None:
     Where NEW is signed, the increment has its signature.
     """
     from sdr_sc.semantic.knowledge.base import KnowledgeBase
-    from sdr_sc.semantic.knowledge.increments import increment_between
+    from sdr_sc.semantic.knowledge.storage.increments import increment_between
 
     with KnowledgeBase(old) as earlier, KnowledgeBase(new) as later:
         increment = increment_between(earlier, later)
@@ -111,7 +111,7 @@ def diff(old: Path, new: Path, out: Path) -> None:
 def update(file: Path, increments: tuple[Path, ...], required: str) -> None:
     """Apply increments to a base, in their order: each of them wholly or not at all."""
     from sdr_sc.semantic.knowledge.base import KnowledgeBase
-    from sdr_sc.semantic.knowledge.increments import apply_increment
+    from sdr_sc.semantic.knowledge.storage.increments import apply_increment
 
     printer = console()
     with KnowledgeBase(file) as base:
@@ -125,7 +125,7 @@ def update(file: Path, increments: tuple[Path, ...], required: str) -> None:
 @click.argument("name", type=file_type)
 def key(name: Path) -> None:
     """Make a pair of keys (ed25519): NAME.sign to hand out, and NAME.sign_secret, which only you can read."""
-    from sdr_sc.semantic.knowledge.signatures import make_pair, public_key
+    from sdr_sc.semantic.knowledge.storage.signatures import make_pair, public_key
 
     public, secret = make_pair(name)
     printer = console()

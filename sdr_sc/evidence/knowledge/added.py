@@ -14,8 +14,8 @@ from sdr_sc.evidence.knowledge.rivals import by_fitted_head, by_name
 from sdr_sc.evidence.knowledge.worlds import Added, Items, Known
 from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row, clustered_interval, mean_interval
-from sdr_sc.semantic.knowledge.fusion_fit import HeldOut, fit_rule, without_harm
-from sdr_sc.semantic.knowledge.fusion_rule import FusionRule
+from sdr_sc.semantic.knowledge.fusion.fit import HeldOut, fit_rule, without_harm
+from sdr_sc.semantic.knowledge.fusion.rule import FusionRule
 from sdr_sc.semantic.tasks.classification import Classification
 
 Log = Callable[[str], None]

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from sdr_sc.evidence.knowledge.received import Received
-from sdr_sc.semantic.knowledge.fusion import Fused, fuse
-from sdr_sc.semantic.knowledge.fusion_fit import HeldOut
-from sdr_sc.semantic.knowledge.fusion_rule import FusionRule
+from sdr_sc.semantic.knowledge.fusion.fit import HeldOut
+from sdr_sc.semantic.knowledge.fusion.fuse import Fused, fuse
+from sdr_sc.semantic.knowledge.fusion.posterior import Kernel, class_prior, query_of
+from sdr_sc.semantic.knowledge.fusion.rule import FusionRule
 from sdr_sc.semantic.knowledge.interface import NO_ENTRY, Neighbours
-from sdr_sc.semantic.knowledge.posterior import Kernel, class_prior, query_of
-from sdr_sc.semantic.knowledge.table import VectorTable
+from sdr_sc.semantic.knowledge.storage.table import VectorTable
 
 NEIGHBOURS = 64
 _SEARCHED_WITH = Kernel(0.1)

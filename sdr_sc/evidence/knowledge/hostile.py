@@ -12,7 +12,7 @@ from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of, fused_of
 from sdr_sc.evidence.knowledge.repeated import LOSES_NOTHING_DB
 from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row
-from sdr_sc.semantic.knowledge.fusion_rule import FusionRule, Guard
+from sdr_sc.semantic.knowledge.fusion.rule import FusionRule, Guard
 
 TARGETS, TIMES = 20, 25
 SHARES = (0.01, 0.05)

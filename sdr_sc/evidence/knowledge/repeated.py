@@ -15,12 +15,12 @@ from sdr_sc.evidence.tables import APART
 from sdr_sc.evidence.watched import ITEMS_PER_FRAME
 from sdr_sc.places import scratch_folder
 from sdr_sc.results.rows import Row
-from sdr_sc.semantic.knowledge.fusion_fit import HeldOut, fit_rule, fit_temperature, without_harm
-from sdr_sc.semantic.knowledge.fusion_rule import FusionRule
+from sdr_sc.semantic.knowledge.fusion.fit import HeldOut, fit_rule, fit_temperature, without_harm
+from sdr_sc.semantic.knowledge.fusion.posterior import Kernel, query_of
+from sdr_sc.semantic.knowledge.fusion.rule import FusionRule
 from sdr_sc.semantic.knowledge.interface import Neighbours, VectorSpace
 from sdr_sc.semantic.knowledge.local import LEAST_MARGIN, Confirmed, LocalBase
-from sdr_sc.semantic.knowledge.posterior import Kernel, query_of
-from sdr_sc.semantic.knowledge.state import contract_checksum
+from sdr_sc.semantic.knowledge.storage.state import contract_checksum
 
 ITEMS, TIMES, MISTAKEN = 100, 10, 10_000
 EARLIER_DB, LOSES_NOTHING_DB = 20.0, 10.0

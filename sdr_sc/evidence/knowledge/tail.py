@@ -13,7 +13,7 @@ from sdr_sc.evidence.knowledge.received import Air
 from sdr_sc.evidence.knowledge.worlds import known_items
 from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row
-from sdr_sc.semantic.knowledge.fusion_fit import fit_rule, without_harm
+from sdr_sc.semantic.knowledge.fusion.fit import fit_rule, without_harm
 
 RARE = 10
 """Origins of training items below which a class is rare."""

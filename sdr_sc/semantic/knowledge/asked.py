@@ -11,9 +11,9 @@ import numpy as np
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.knowledge.entries import entry_of
 from sdr_sc.semantic.knowledge.interface import Entry, Neighbours, VectorSpace
-from sdr_sc.semantic.knowledge.state import State
-from sdr_sc.semantic.knowledge.store import Store
-from sdr_sc.semantic.knowledge.table import VectorTable
+from sdr_sc.semantic.knowledge.storage.state import State
+from sdr_sc.semantic.knowledge.storage.store import Store
+from sdr_sc.semantic.knowledge.storage.table import VectorTable
 
 
 class AskedBase:

@@ -15,7 +15,6 @@ import numpy as np
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.knowledge.asked import AskedBase
-from sdr_sc.semantic.knowledge.create import create
 from sdr_sc.semantic.knowledge.entries import (
     MOST_ENTRIES,
     Row,
@@ -23,11 +22,12 @@ from sdr_sc.semantic.knowledge.entries import (
     row_of,
 )
 from sdr_sc.semantic.knowledge.interface import Entry, VectorSpace
-from sdr_sc.semantic.knowledge.loading import load_table, make_index
-from sdr_sc.semantic.knowledge.signatures import check_signature, signed
-from sdr_sc.semantic.knowledge.state import GLOBAL, State, check_model
-from sdr_sc.semantic.knowledge.store import Store
-from sdr_sc.semantic.knowledge.table import EXACT_LIMIT
+from sdr_sc.semantic.knowledge.storage.create import create
+from sdr_sc.semantic.knowledge.storage.loading import load_table, make_index
+from sdr_sc.semantic.knowledge.storage.signatures import check_signature, signed
+from sdr_sc.semantic.knowledge.storage.state import GLOBAL, State, check_model
+from sdr_sc.semantic.knowledge.storage.store import Store
+from sdr_sc.semantic.knowledge.storage.table import EXACT_LIMIT
 from sdr_sc.shown import shown
 
 

@@ -13,7 +13,7 @@ from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticEncoder
 from sdr_sc.semantic.knowledge.interface import VectorSpace
-from sdr_sc.semantic.knowledge.state import contract_checksum
+from sdr_sc.semantic.knowledge.storage.state import contract_checksum
 from sdr_sc.shown import shown
 
 USUAL_SNR_DB = 10.0

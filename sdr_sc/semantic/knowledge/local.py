@@ -17,12 +17,12 @@ import numpy as np
 
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.knowledge.asked import AskedBase
-from sdr_sc.semantic.knowledge.create import create
 from sdr_sc.semantic.knowledge.entries import LONGEST_TITLE, Row, row_of
 from sdr_sc.semantic.knowledge.interface import Entry, VectorSpace
-from sdr_sc.semantic.knowledge.loading import load_table
-from sdr_sc.semantic.knowledge.state import LOCAL, State
-from sdr_sc.semantic.knowledge.store import Store
+from sdr_sc.semantic.knowledge.storage.create import create
+from sdr_sc.semantic.knowledge.storage.loading import load_table
+from sdr_sc.semantic.knowledge.storage.state import LOCAL, State
+from sdr_sc.semantic.knowledge.storage.store import Store
 from sdr_sc.shown import shown
 
 CAPACITY, MOST_CAPACITY = 4096, 100_000

@@ -10,11 +10,11 @@ import pytest
 from knowledge_entries import SPACE, content, made_base, made_entry
 
 from sdr_sc.errors import KnowledgeError
-from sdr_sc.semantic.knowledge import table
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.index import ApproximateIndex, lists_for
 from sdr_sc.semantic.knowledge.interface import all_names, classes_of
-from sdr_sc.semantic.knowledge.table import VectorTable
+from sdr_sc.semantic.knowledge.storage import table
+from sdr_sc.semantic.knowledge.storage.table import VectorTable
 
 
 def test_all_that_an_entry_holds_comes_back(tmp_path):
@@ -195,7 +195,7 @@ def test_the_index_finds_what_the_exact_search_finds(monkeypatch):
 def test_a_large_base_gets_an_index_that_is_kept_in_the_cache(tmp_path, monkeypatch):
     from sdr_sc import places
     from sdr_sc.semantic.knowledge import base as base_module
-    from sdr_sc.semantic.knowledge import loading
+    from sdr_sc.semantic.knowledge.storage import loading
 
     for module in (table, loading, base_module):
         monkeypatch.setattr(module, "EXACT_LIMIT", 50)
@@ -216,7 +216,7 @@ def test_a_large_base_gets_an_index_that_is_kept_in_the_cache(tmp_path, monkeypa
 def test_without_faiss_a_large_base_is_searched_exactly_and_says_so(tmp_path, monkeypatch, caplog):
     import sys
 
-    from sdr_sc.semantic.knowledge import loading
+    from sdr_sc.semantic.knowledge.storage import loading
 
     monkeypatch.setattr(loading, "EXACT_LIMIT", 50)
     monkeypatch.setitem(sys.modules, "faiss", None)

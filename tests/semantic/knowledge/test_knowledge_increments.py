@@ -13,8 +13,8 @@ from knowledge_entries import SPACE, content, made_base, made_entry
 
 from sdr_sc.errors import KnowledgeError, MissingDependencyError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
-from sdr_sc.semantic.knowledge.increments import Increment, apply_increment, increment_between
-from sdr_sc.semantic.knowledge.signatures import check_signature, make_pair, public_key
+from sdr_sc.semantic.knowledge.storage.increments import Increment, apply_increment, increment_between
+from sdr_sc.semantic.knowledge.storage.signatures import check_signature, make_pair, public_key
 
 
 @pytest.fixture

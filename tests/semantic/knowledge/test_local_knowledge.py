@@ -19,7 +19,7 @@ from knowledge_entries import PNG, SPACE, content, made_base, made_entry
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.local import Confirmed, LocalBase
-from sdr_sc.semantic.knowledge.schema import StoreBusyError
+from sdr_sc.semantic.knowledge.storage.schema import StoreBusyError
 
 
 def seen(number: int, margin: float = 0.9, **changed) -> Confirmed:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sdr_sc.documents import read_bytes
 from sdr_sc.errors import KnowledgeError, MissingDependencyError
 from sdr_sc.files import write_key_pair
-from sdr_sc.semantic.knowledge.state import State
+from sdr_sc.semantic.knowledge.storage.state import State
 from sdr_sc.shown import shown
 
 if TYPE_CHECKING:

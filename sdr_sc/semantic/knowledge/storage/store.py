@@ -24,7 +24,7 @@ from sdr_sc.semantic.knowledge.entries import (
     digest_of,
     vector_digest,
 )
-from sdr_sc.semantic.knowledge.schema import (
+from sdr_sc.semantic.knowledge.storage.schema import (
     APPLICATION_ID,
     OtherKindError,
     error_of,
@@ -32,7 +32,7 @@ from sdr_sc.semantic.knowledge.schema import (
     schema,
     schema_of,
 )
-from sdr_sc.semantic.knowledge.state import GLOBAL, LOCAL, State, read_state
+from sdr_sc.semantic.knowledge.storage.state import GLOBAL, LOCAL, State, read_state
 from sdr_sc.shown import shown
 
 _WAIT_S = 5.0

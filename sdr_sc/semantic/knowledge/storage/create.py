@@ -12,9 +12,9 @@ from pathlib import Path
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.files import whole_file
 from sdr_sc.semantic.knowledge.entries import MOST_ENTRIES, Row
-from sdr_sc.semantic.knowledge.schema import APPLICATION_ID, StoreFullError, commands
-from sdr_sc.semantic.knowledge.state import GLOBAL, State
-from sdr_sc.semantic.knowledge.store import Store
+from sdr_sc.semantic.knowledge.storage.schema import APPLICATION_ID, StoreFullError, commands
+from sdr_sc.semantic.knowledge.storage.state import GLOBAL, State
+from sdr_sc.semantic.knowledge.storage.store import Store
 from sdr_sc.shown import shown
 
 

@@ -16,10 +16,10 @@ from sdr_sc.semantic.knowledge.entries import (
     checksum_of,
 )
 from sdr_sc.semantic.knowledge.index import ApproximateIndex
-from sdr_sc.semantic.knowledge.schema import how
-from sdr_sc.semantic.knowledge.state import GLOBAL, State
-from sdr_sc.semantic.knowledge.store import Store
-from sdr_sc.semantic.knowledge.table import EXACT_LIMIT, VectorTable
+from sdr_sc.semantic.knowledge.storage.schema import how
+from sdr_sc.semantic.knowledge.storage.state import GLOBAL, State
+from sdr_sc.semantic.knowledge.storage.store import Store
+from sdr_sc.semantic.knowledge.storage.table import EXACT_LIMIT, VectorTable
 
 _BLOCK = 1 << 14
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.knowledge.asked import AskedBase
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.local import MOST_CAPACITY, LocalBase
-from sdr_sc.semantic.knowledge.schema import OtherKindError
+from sdr_sc.semantic.knowledge.storage.schema import OtherKindError
 
 
 def open_any(path: Path, require_signature: str = "") -> AskedBase:

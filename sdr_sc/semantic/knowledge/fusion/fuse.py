@@ -10,7 +10,7 @@ Jacobs et al., "Adaptive mixtures of local experts", Neural Computation 3(1), 19
     p(c) = (1 - a - b) p_decoder(c) + a p_own(c) + b p_new(c),
     a : b : 1 - a - b = exp(own gate) : exp(new gate) : 1,
 
-with gates by evidence and margin (`sdr_sc.semantic.knowledge.fusion_rule`). A mixture bounds what a base can do: an
+with gates by evidence and margin (`sdr_sc.semantic.knowledge.fusion.rule`). A mixture bounds what a base can do: an
 answer that leads the decoder's second by ``m`` stays the answer as long as the base's weight is below ``m / (1 + m)``,
 whatever it says (`enough_to_flip`). Where the rule's guard holds, the weight is 0.
 """
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.errors import ContractError
-from sdr_sc.semantic.knowledge.fusion_rule import FusionRule, margin_of
+from sdr_sc.semantic.knowledge.fusion.posterior import Evidence
+from sdr_sc.semantic.knowledge.fusion.rule import FusionRule, margin_of
 from sdr_sc.semantic.knowledge.interface import NO_ENTRY
-from sdr_sc.semantic.knowledge.posterior import Evidence
 from sdr_sc.semantic.tasks.base import LOST, TaskAnswer
 
 
@@ -85,8 +85,8 @@ def fuse(decoder: np.ndarray, said: Evidence, rule: FusionRule, snr_db: np.ndarr
     Raises:
         ContractError: both are of other items or classes.
 
-    >>> from sdr_sc.semantic.knowledge.fusion_rule import OFF, Gate
-    >>> from sdr_sc.semantic.knowledge.posterior import Kernel
+    >>> from sdr_sc.semantic.knowledge.fusion.rule import OFF, Gate
+    >>> from sdr_sc.semantic.knowledge.fusion.posterior import Kernel
     >>> said = Evidence(2, np.array([[0.0, 0.0, 1.0]]), np.array([-np.inf]), np.array([30.0]), np.array([[7]]),
     ...     np.array([[2]]), np.ones((1, 1)), np.array([-np.inf]))
     >>> rule = FusionRule(4, Kernel(0.1), OFF, Gate(-1.0, 1.0, 1.0))

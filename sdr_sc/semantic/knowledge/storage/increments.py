@@ -19,8 +19,8 @@ from sdr_sc.documents import parse_json, whole_number
 from sdr_sc.errors import KnowledgeError, SdrScError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.entries import MOST_ENTRIES, Row, entry_of
-from sdr_sc.semantic.knowledge.signatures import check_signature
-from sdr_sc.semantic.knowledge.state import MOST_VERSIONS, State, state_of
+from sdr_sc.semantic.knowledge.storage.signatures import check_signature
+from sdr_sc.semantic.knowledge.storage.state import MOST_VERSIONS, State, state_of
 from sdr_sc.shown import shown
 
 KIND = "knowledge increment"

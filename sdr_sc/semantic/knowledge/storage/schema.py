@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 
 from sdr_sc.errors import KnowledgeError
-from sdr_sc.semantic.knowledge.state import LOCAL
+from sdr_sc.semantic.knowledge.storage.state import LOCAL
 from sdr_sc.shown import shown
 
 APPLICATION_ID = 0x53444B42

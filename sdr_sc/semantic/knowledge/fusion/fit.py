@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sdr_sc.errors import SdrScError
-from sdr_sc.semantic.knowledge.fusion import fuse
-from sdr_sc.semantic.knowledge.fusion_rule import OFF, FusionRule, Gate, Guard, gate_inputs, margin_of
+from sdr_sc.semantic.knowledge.fusion.fuse import fuse
+from sdr_sc.semantic.knowledge.fusion.posterior import Evidence, Kernel, evidence_of, query_of
+from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule, Gate, Guard, gate_inputs, margin_of
 from sdr_sc.semantic.knowledge.interface import Neighbours
-from sdr_sc.semantic.knowledge.posterior import Evidence, Kernel, evidence_of, query_of
 
 SPREADS = (0.05, 0.1, 0.2)
 TEMPERS = (0.25, 0.5, 1.0)
@@ -42,7 +42,7 @@ class HeldOut:
         features, noise_variance: complex64 and float (n, k), as received.
         found: neighbours of the items' queries; where symbols have the same noise, the kernel does not matter for them.
         classes: int64 (n, count), of the neighbours.
-        prior: float (classes,), see `sdr_sc.semantic.knowledge.posterior.class_prior`.
+        prior: float (classes,), see `sdr_sc.semantic.knowledge.fusion.posterior.class_prior`.
         weight: of all of these items together in the fit.
     """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much a knowledge base counts beside a decoder: gates, the guard, and the rule that holds them.
 
-See `sdr_sc.semantic.knowledge.fusion` for the formula. The gates are linear in few numbers, of which the decoder's
+See `sdr_sc.semantic.knowledge.fusion.fuse` for the formula. The gates are linear in few numbers, of which the decoder's
 margin ``M``, the log odds of its best answer, counts against the base. For the decoder's own classes what entries
 explain, ``E_own``, counts for it (`Evidence.log_own`, compressed). For new ones it is the ratio of likelihoods
 ``E_new - max(E_own, 0)``: an item is of a new class as far as entries of new classes explain it better than those of
@@ -19,7 +19,7 @@ import numpy as np
 
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic.calibration import top_log_odds
-from sdr_sc.semantic.knowledge.posterior import Evidence, Kernel
+from sdr_sc.semantic.knowledge.fusion.posterior import Evidence, Kernel
 
 _LEAST = 1e-12
 _MOST_ODDS = 60.0
@@ -91,7 +91,7 @@ class Guard:
 
 @dataclass(frozen=True)
 class FusionRule:
-    """All that fusion needs for one number of symbols (`sdr_sc.semantic.knowledge.fusion_fit` makes it).
+    """All that fusion needs for one number of symbols (`sdr_sc.semantic.knowledge.fusion.fit` makes it).
 
     Attributes:
         k: symbols of an item that it was fitted for.
