@@ -50,6 +50,7 @@ class KnowledgeBase(AskedBase):
 
     def __init__(self, path: Path | str, contract: ModelContract | None = None, require_signature: str = "") -> None:
         self.store = Store(Path(path))
+        self._contract, self._require_signature = contract, require_signature
         try:
             self.named = self.store.named
             if contract is not None:
@@ -88,6 +89,19 @@ class KnowledgeBase(AskedBase):
         )
         state = State(GLOBAL, base_id, space, title, version, 0, "", time.time())
         return create(path, state, (row_of(entry, space.dimension) for entry in entries))
+
+    def reopened(self) -> KnowledgeBase:
+        """What the file holds now, for the same model and with the signature that was required; closes this one.
+
+        It is read and checked as a whole, which takes a second for 100,000 entries. It may be another base by now
+        (`base_id`).
+
+        Raises:
+            KnowledgeError: as on opening; this one stays open then.
+        """
+        new = KnowledgeBase(self.store.path, self._contract, self._require_signature)
+        self.close()
+        return new
 
     def _load(self) -> None:
         """Read all entries of the file's present version."""

@@ -14,6 +14,7 @@ from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.index import ApproximateIndex, lists_for
 from sdr_sc.semantic.knowledge.interface import all_names, classes_of
 from sdr_sc.semantic.knowledge.storage import table
+from sdr_sc.semantic.knowledge.storage.signatures import make_pair
 from sdr_sc.semantic.knowledge.storage.table import VectorTable
 
 
@@ -238,6 +239,52 @@ def test_a_base_that_another_process_has_changed_says_so(tmp_path):
         for use in (lambda: one.entry(1), lambda: one.change(delete=["key 00002"])):
             with pytest.raises(KnowledgeError, match="another process"):
                 use()
+
+
+def test_a_base_is_current_until_somebody_else_changes_its_file(tmp_path):
+    path = tmp_path / "a.kb"
+    with made_base(path, 5) as one, KnowledgeBase(path) as other:
+        assert one.is_current() and one.is_current()
+        one.change(delete=["key 00003"])
+        assert one.is_current() and not other.is_current()
+        other = other.reopened()
+        assert other.is_current() and other.version == 2
+        with other.store.writing():  # a writer that is not done, then one that gave up
+            assert one.is_current()
+        assert one.is_current() and other.is_current()
+        other.change(add=[made_entry(9)])
+        assert not one.is_current() and not one.is_current() and len(one) == 4
+        with one.reopened() as again:
+            assert again.is_current() and content(again) == content(other)
+        other.close()
+
+
+def test_a_base_is_not_current_once_another_file_has_its_name(tmp_path):
+    path = tmp_path / "a.kb"
+    with made_base(path, 5) as base, made_base(tmp_path / "b.kb", 6) as other:
+        (tmp_path / "b.kb").replace(path)
+        assert not base.is_current()
+        again = base.reopened()
+        assert again.is_current() and again.base_id == other.base_id != base.base_id
+        path.unlink()
+        assert not again.is_current()
+        with pytest.raises(KnowledgeError, match=r"a\.kb cannot be read"):
+            again.reopened()
+        assert len(again.search(np.ones((1, 8), np.float32), 1).ids) == 1
+        again.close()
+
+
+def test_a_base_that_is_opened_again_has_to_fit_as_before(tmp_path):
+    path = tmp_path / "a.kb"
+    make_pair(tmp_path / "me")
+    with made_base(path, 5) as base:
+        base.sign(tmp_path / "me.sign_secret")
+    with KnowledgeBase(path, require_signature=str(tmp_path / "me.sign")) as base:
+        with KnowledgeBase(path) as other:
+            other.change(delete=["key 00001"])
+        assert not base.is_current()
+        with pytest.raises(KnowledgeError, match="not signed"):
+            base.reopened()
 
 
 def test_a_copy_is_the_same_base(tmp_path):

@@ -42,7 +42,9 @@ def test_what_was_confirmed_is_found_after_a_restart(tmp_path):
         entry = base.entry(int(found.ids[0, 0]))
         assert (entry.source, entry.picture, entry.answers) == ("2", PNG, made_entry(2).answers)
         assert base.answers_of(found.ids, "classification").tolist() == [[made_entry(2).answers["classification"]]]
+        assert base.is_current()
         assert base.confirm([seen(2), seen(3)]) == ["repeated", "stored"] and len(base) == 3
+        assert base.is_current()
 
 
 def test_the_one_confirmed_longest_ago_leaves_also_after_restarts(tmp_path):

@@ -8,6 +8,7 @@ every row has a checksum.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from sdr_sc.semantic.knowledge.storage.schema import (
     schema_of,
 )
 from sdr_sc.semantic.knowledge.storage.state import GLOBAL, LOCAL, State, read_state
+from sdr_sc.semantic.knowledge.storage.watch import Watch
 from sdr_sc.shown import shown
 
 _WAIT_S = 5.0
@@ -57,16 +59,17 @@ class Store:
         self.lock = threading.RLock()
         try:
             with open_plain(self.path) as file:
-                magic = file.read(len(_MAGIC))
+                magic, status = file.read(len(_MAGIC)), os.fstat(file.fileno())
         except OSError as error:
             raise KnowledgeError(f"{self.named} cannot be read ({error.strerror or error}); {how(kind)}.") from None
         if magic != _MAGIC:
             raise KnowledgeError(f"{shown(path)} is no {kind}, or is damaged; {how(kind)}.")
         try:
             with self.sentences():
+                wait_s = _WAIT_S if kind == GLOBAL else 0.0
                 self._db = sqlite3.connect(
                     self.path.absolute().as_uri() + "?mode=rw",
-                    uri=True, timeout=_WAIT_S if kind == GLOBAL else 0.0, isolation_level=None, check_same_thread=False,
+                    uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False,
                 )  # fmt: skip
         except ValueError:
             raise KnowledgeError(f"{self.named} has a name that no file can have; give another.") from None
@@ -74,6 +77,7 @@ class Store:
             with self.sentences():
                 self._guard()
                 self.state = self._read_state()
+            self._watch = Watch(self.path, status, self._db, self._read_state, wait_s)
         except BaseException:
             self._db.close()
             raise
@@ -150,6 +154,11 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
             self.state = self._read_state()
+
+    def is_unchanged(self, state: State) -> bool:
+        """Whether the file is still the one that was opened, in this state; without waiting for another process."""
+        with self.lock, self.sentences():
+            return self._watch.is_unchanged(state)
 
     def set_state(self, state: State) -> None:
         """In `writing`."""
