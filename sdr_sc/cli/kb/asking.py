@@ -24,7 +24,7 @@ def info(file: Path, required: str) -> None:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.made_s))
         lines = {
             "base": f"{state.kind} {state.named()}",
-            "model": f"{state.space.model_id}, contract {state.space.contract_sha256[:16]}",
+            "model": f"{state.space.model_id}, contract (encoder) {state.space.contract_sha256[:16]}",
             "vectors": f"{state.space.name}, {state.space.dimension} numbers",
             "entries": f"{len(base):,}",
             "content": state.checksum or "not summed up",

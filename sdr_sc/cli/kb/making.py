@@ -64,7 +64,9 @@ def build(
     earlier = None if earlier_file is None else KnowledgeBase(earlier_file, contract)
     usual = usual_vectors(contract) if earlier is None else FeatureVectors.of_name(earlier.space.name)
     kind = FeatureVectors(k or usual.k, usual.snr_db if snr_db is None else snr_db)
-    kind.space(contract)
+    space = kind.space(contract)
+    if earlier is not None and kind.name == earlier.space.name:
+        space = earlier.space  # an earlier program's says the same with another checksum
     printer = console()
     with printer.status("loading the model"):  # before the data set, which may take longer
         maker = FeatureMaker(model, kind, threads)
@@ -77,7 +79,7 @@ def build(
     with progress(printer, "entries", total) as entries.progress:
         kept = with_earlier(entries, earlier) if add_to and earlier is not None else entries
         name = title or (earlier.state.title if earlier is not None else data.name)
-        state = KnowledgeBase.create(out, kind.space(contract), kept, name, None if earlier is None else earlier.state)
+        state = KnowledgeBase.create(out, space, kept, name, None if earlier is None else earlier.state)
     if secret is not None:
         with KnowledgeBase(out) as base:
             state = base.sign(secret)

@@ -20,7 +20,7 @@ from sdr_sc.semantic.knowledge.fusion.posterior import Kernel, query_of
 from sdr_sc.semantic.knowledge.fusion.rule import FusionRule
 from sdr_sc.semantic.knowledge.interface import Neighbours, VectorSpace
 from sdr_sc.semantic.knowledge.local import LEAST_MARGIN, Confirmed, LocalBase
-from sdr_sc.semantic.knowledge.storage.state import contract_checksum
+from sdr_sc.semantic.knowledge.storage.state import encoder_checksum
 
 ITEMS, TIMES, MISTAKEN = 100, 10, 10_000
 EARLIER_DB, LOSES_NOTHING_DB = 20.0, 10.0
@@ -62,7 +62,7 @@ def streamed(
     again = np.array([how == EARLIER or place in order[:at] for at, place in enumerate(order.tolist())])
     contract, own = bench.air.encoder.contract, len(bench.known.columns)
     dimension = 2 * contract.k_max
-    space = VectorSpace(contract.model_id, contract_checksum(contract), "features as received", dimension)
+    space = VectorSpace(contract.model_id, encoder_checksum(contract), "features as received", dimension)
     with scratch_folder() as folder, LocalBase(Path(folder) / "local.kb", space, MISTAKEN, least_margin) as base:
         if how == EARLIER:
             first = heard(bench.air, bench.known, pool, EARLIER_DB, bench.k, seed + 1)

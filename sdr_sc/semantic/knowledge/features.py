@@ -13,7 +13,7 @@ from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticEncoder
 from sdr_sc.semantic.knowledge.interface import VectorSpace
-from sdr_sc.semantic.knowledge.storage.state import contract_checksum
+from sdr_sc.semantic.knowledge.storage.state import encoder_checksum
 from sdr_sc.shown import shown
 
 USUAL_SNR_DB = 10.0
@@ -65,7 +65,7 @@ class FeatureVectors:
             ContractError: the model does not send k symbols.
         """
         contract.check_k(self.k)
-        return VectorSpace(contract.model_id, contract_checksum(contract), self.name, 2 * self.k)
+        return VectorSpace(contract.model_id, encoder_checksum(contract), self.name, 2 * self.k)
 
 
 def usual_vectors(contract: ModelContract) -> FeatureVectors:

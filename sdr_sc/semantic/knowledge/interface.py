@@ -21,7 +21,8 @@ class VectorSpace:
 
     Attributes:
         model_id: of the model's contract.
-        contract_sha256: checksum of that contract.
+        contract_sha256: checksum of what of that contract decides the features (of all of it in bases of earlier
+            programs).
         name: which of the model's vectors, such as ``features k=32 at 10 dB``.
         dimension: numbers of a vector.
     """

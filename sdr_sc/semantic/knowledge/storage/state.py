@@ -9,7 +9,7 @@ from typing import Any
 
 from sdr_sc.documents import parse_json, real_number, whole_number
 from sdr_sc.errors import KnowledgeError
-from sdr_sc.sealed import canonical
+from sdr_sc.sealed import canonical, digest_of
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.knowledge.entries import LARGEST_DIMENSION, LONGEST_TITLE, MOST_ENTRIES
 from sdr_sc.semantic.knowledge.interface import VectorSpace
@@ -63,8 +63,26 @@ class State:
         return f"{shown(repr(self.title), 60)} ({self.base_id}, version {self.version})"
 
 
+def encoder_checksum(contract: ModelContract) -> str:
+    """SHA-256 over what of a contract decides the features of an item: its weights (by their id), modality, networks,
+    power norm, largest k and range of SNRs.
+
+    What ``sdr-sc calibrate`` measures (table, calibration, refinement, k list) is not in it, nor are names of answers.
+    """
+    return digest_of(
+        {
+            "model_id": contract.model_id,
+            "modality": asdict(contract.modality),
+            "architecture": contract.architecture,
+            "power_norm": contract.power_norm,
+            "k_max": contract.k_max,
+            "training_snr_db": [float(snr_db) for snr_db in contract.training_snr_db],
+        }
+    )
+
+
 def contract_checksum(contract: ModelContract) -> str:
-    """SHA-256 of a contract, as its JSON text holds it."""
+    """SHA-256 of a whole contract, as its JSON text holds it: what bases of earlier programs are bound to."""
     return parse_json(contract.to_json(), "model contract", "export the model again")["sha256"]
 
 
@@ -75,17 +93,18 @@ def check_model(state: State, contract: ModelContract, named: str) -> None:
         named: the base, for the sentence.
 
     Raises:
-        KnowledgeError: the model or its contract is another one.
+        KnowledgeError: the model, or what of its contract decides the features, is another one; or the base was made
+            by an earlier program, which bound it to the whole contract, and that is another one.
     """
     if state.space.model_id != contract.model_id:
         raise KnowledgeError(
             f"{named} is for model {state.space.model_id}, and model {shown(contract.name)!r} is {contract.model_id}; "
             "build it again for that, or give the model that it is for."
         )
-    if state.space.contract_sha256 != contract_checksum(contract):
+    if state.space.contract_sha256 not in (encoder_checksum(contract), contract_checksum(contract)):
         raise KnowledgeError(
-            f"{named} is for another contract of model {shown(contract.name)!r}, which was calibrated or exported "
-            "since; build it again."
+            f"{named} is for another contract of model {shown(contract.name)!r}: its encoder's was changed, or an "
+            "earlier program made the base and the model was calibrated since; build it again."
         )
 
 
