@@ -19,6 +19,7 @@ from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
 from sdr_sc.link.end_of_stream import SinkEnd, is_end
+from sdr_sc.link.frames.base_answers import base_answers_of
 from sdr_sc.link.frames.frame_news import answered_questions, read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.item_truth import ItemTruth
@@ -34,9 +35,9 @@ _RESULTS, _SNR_HISTORY, _K_HISTORY, _QUALITY = map(pmt.intern, _OUTPUTS)
 class task_sink(gr.basic_block):
     """Counts right, wrong and lost items, and writes them down.
 
-    Message input ``answers``: PDUs of the semantic decoder, with answers to further tasks, if it gives them. Message
-    input ``sent``: PDUs of the semantic encoder, or ``told`` of the SigMF source, which are of many frames; may stay
-    open with ``without_truth``.
+    Message input ``answers``: PDUs of the semantic decoder, with answers to further tasks, if it gives them, or of the
+    block Knowledge Base. Message input ``sent``: PDUs of the semantic encoder, or ``told`` of the SigMF source, which
+    are of many frames; may stay open with ``without_truth``.
     Message input ``truth``: PDUs of the item source (items, their labels, their targets of further tasks, and what they
     are asked) and of the simulated channel (the SNR that it set). From another host both come on one way, so either
     input takes what the other takes.
@@ -52,7 +53,8 @@ class task_sink(gr.basic_block):
 
     Args:
         folder: for ``frames.csv``, ``items.csv`` and ``images.npz``, and for ``answers.csv``, the rows of further
-            tasks, and ``thumbnails.npz``, some of their pictures, where there are any; '' writes nothing.
+            tasks, ``thumbnails.npz``, some of their pictures, and ``knowledge.csv``, what knowledge bases added, where
+            there are any; '' writes nothing.
         history_frames: frames in the two history outputs.
         open_frames: a frame is lost when so many were sent after it; more where the news of what was sent runs ahead,
             as in a replay.
@@ -189,6 +191,7 @@ class task_sink(gr.basic_block):
             meta.get("task", 0),
             more=answers_of(meta, len(classes)),
             questions=answered_questions(meta, len(classes)),
+            known=base_answers_of(meta, classes),
         )
         record = self.record.received(
             Reception(number, meta.get("k"), len(classes), float(meta["snr_db"]), meta.get("cfo_hz"), answer)

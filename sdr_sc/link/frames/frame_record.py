@@ -14,6 +14,7 @@ import numpy as np
 
 from sdr_sc.data.texts import clean_text
 from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.semantic.knowledge.answering.known import KnownAnswers
 from sdr_sc.semantic.questions import LONGEST_QUESTION
 from sdr_sc.semantic.tasks.base import NO_ANSWER, TaskAnswer
 
@@ -90,6 +91,7 @@ class Answer(NamedTuple):
         rounds: int (n_items,), how often symbols of each item arrived; None without refinement.
         more: answers to other tasks, by their names.
         questions: what was answered, where a task answers questions: one of all items, or one of each, '' for nothing.
+        known: the same answers with what knowledge bases added; None where none was asked.
     """
 
     classes: np.ndarray
@@ -99,6 +101,7 @@ class Answer(NamedTuple):
     rounds: np.ndarray | None = None
     more: Mapping[str, TaskAnswer] = MappingProxyType({})
     questions: tuple[str, ...] = ()
+    known: KnownAnswers | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -143,7 +146,7 @@ class FrameRecord:
         targets: int (n_items,) by task: what these are compared with; `NOT_KNOWN` where it is not known.
         questions: what each item is asked, '' for nothing, as its source says; empty where no item is asked one of its
             own.
-        answered_questions: of `Answer`.
+        answered_questions, known: of `Answer`.
     """
 
     frame_index: int
@@ -170,6 +173,7 @@ class FrameRecord:
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     answered_questions: tuple[str, ...] = ()
+    known: KnownAnswers | None = None
 
     @property
     def answers(self) -> np.ndarray:

@@ -218,6 +218,7 @@ class FrameLedger:
     def _complete(self, record: FrameRecord, reception: Reception, answer: Answer) -> None:
         record.answer, record.confidence, record.task = answer.classes, answer.confidence, answer.task
         record.more, record.answered_questions = answer.more, answer.questions
+        record.known = answer.known
         record.snr_est_db, record.cfo_hz = reception.snr_db, reception.cfo_hz
         record.answered_s = answer.time_ns / 1e9
         record.latency_ms = (answer.time_ns - record.time_ns) / 1e6

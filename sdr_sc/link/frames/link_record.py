@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.link.frames.base_answers import KNOWLEDGE_COLUMNS, KNOWLEDGE_CSV, BaseCounts
 from sdr_sc.link.frames.frame_record import FRAME_FIELDS, ITEM_FIELDS, Column, FrameRecord, frame_row, item_rows
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
 from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS, SCORES_CSV, PictureScores
@@ -42,6 +43,10 @@ _COUNTS = (
 )
 
 
+_FURTHER = ((ANSWERS_CSV, ANSWER_COLUMNS), (SCORES_CSV, SCORE_COLUMNS), (KNOWLEDGE_CSV, KNOWLEDGE_COLUMNS))
+"""Files that are there only where there is something to write into them."""
+
+
 class LinkRecord(FrameLedger):
     """Counts items right, wrong and lost, and writes ``frames.csv`` and ``items.csv`` as frames settle.
 
@@ -68,6 +73,7 @@ class LinkRecord(FrameLedger):
             lost nor answered.
         tasks: counts of the tasks that are answered beside the first one, whose rows are in ``answers.csv``.
         picture_tasks: of those whose answers are pictures, whose rows are in ``scores.csv``.
+        bases: what knowledge bases added, whose rows are in ``knowledge.csv``.
         quality: share of right answers over the latest items, of each task.
 
     Raises:
@@ -88,6 +94,7 @@ class LinkRecord(FrameLedger):
         self.items_unasked = 0
         self.quality = RunningQuality()
         self.tasks, self.picture_tasks = TaskScores(self.quality), PictureScores()
+        self.bases = BaseCounts()
         self._first_task: Task | None = None
         self._asked_of_all: tuple[str, ...] = ()
         self.history: deque[FrameRecord] = deque(maxlen=history_frames)
@@ -97,7 +104,7 @@ class LinkRecord(FrameLedger):
             self._files = ResultFiles(folder, {"frames.csv": FRAME_FIELDS, "items.csv": ITEM_FIELDS})
             self._frame_row = self._files.rows("frames.csv").writerow
             self._item_rows = self._files.rows("items.csv").writerows
-            for file, columns in ((ANSWERS_CSV, ANSWER_COLUMNS), (SCORES_CSV, SCORE_COLUMNS)):
+            for file, columns in _FURTHER:
                 remove_earlier(folder, file, columns)
 
     def recent(self) -> list[FrameRecord]:
@@ -119,7 +126,7 @@ class LinkRecord(FrameLedger):
             parts.append(f"{self.items_rejected} that the receiver was not sure of")
         if self.items_unasked:
             parts.append(f"{self.items_unasked} that nobody asked anything of")
-        others = "; ".join(filter(None, (self.tasks.summary(), self.picture_tasks.summary())))
+        others = "; ".join(filter(None, (one.summary() for one in (self.tasks, self.picture_tasks, self.bases))))
         frames = f"{self.frames_sent} frames sent, {self.frames_lost} lost"
         return f"{', '.join(parts)}; {frames}{f'; {others}' if others else ''}"
 
@@ -127,7 +134,9 @@ class LinkRecord(FrameLedger):
         """The counts by name, for ``summary.json``; with those of each further task, if any was answered."""
         others = {**self.tasks.to_dict(), **self.picture_tasks.to_dict()}
         unasked = {"items_unasked": self.items_unasked} if self.items_unasked else {}
-        return {**{name: getattr(self, name) for name in _COUNTS}, **unasked, **({"tasks": others} if others else {})}
+        bases = {"knowledge": self.bases.to_dict()} if self.bases.items else {}
+        tasks = {"tasks": others} if others else {}
+        return {**{name: getattr(self, name) for name in _COUNTS}, **unasked, **tasks, **bases}
 
     def running_quality(self) -> tuple[int, dict[str, float]]:
         """Frames that have settled, and the share of right answers over the latest items, percent, by figure."""
@@ -183,10 +192,10 @@ class LinkRecord(FrameLedger):
         self._note_questions(record)
         self.history.append(record)
         self._keep_pictures(record)
-        rows, scores = self.tasks.take(record), self.picture_tasks.take(record)
+        further = (self.tasks.take(record), self.picture_tasks.take(record), self.bases.take(record, task))
         if self._files is not None:
-            self._write(ANSWERS_CSV, ANSWER_COLUMNS, rows)
-            self._write(SCORES_CSV, SCORE_COLUMNS, scores)
+            for (file, columns), rows in zip(_FURTHER, further, strict=True):
+                self._write(file, columns, rows)
             self._frame_row(frame_row(record, correct, known, faulty))
             asks = self._first_task is not None and self._first_task.needs == "question"
             self._item_rows(item_rows(record, answers, correct, known, asks))

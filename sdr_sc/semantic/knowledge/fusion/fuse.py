@@ -111,11 +111,21 @@ def fuse(decoder: np.ndarray, said: Evidence, rule: FusionRule, snr_db: np.ndarr
     of_class = weights[:, np.where(np.arange(classes) < own, 1, 2)]
     mixed = weights[:, :1] * sure + of_class * said.probabilities
     best = mixed.argmax(axis=1)
-    for_best = (said.classes == best[:, None]) & (said.ids != NO_ENTRY)
-    every = np.arange(len(sure))
-    supports = np.where(for_best, of_class[every, best][:, None] * said.shares, 0.0)
-    from_decoder = weights[:, 0] * sure[every, best]
+    from_decoder = weights[:, 0] * sure[np.arange(len(sure)), best]
+    supports = entry_supports(said, weights, best)
     return Fused(np.where(there[:, None], mixed, np.nan), 1.0 - weights[:, 0], said.ids, supports, from_decoder)
+
+
+def entry_supports(said: Evidence, weights: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """What each entry adds to the probability of an answer: float64 (n, count), 0 if it is for another.
+
+    Args:
+        weights: float (n, 3), of `FusionRule.weights`.
+        answers: int (n,), classes.
+    """
+    for_answer = (said.classes == answers[:, None]) & (said.ids != NO_ENTRY)
+    of_part = np.where(answers < said.own, weights[:, 1], weights[:, 2])
+    return np.where(for_answer, of_part[:, None] * said.shares, 0.0)
 
 
 def enough_to_flip(decoder: np.ndarray) -> np.ndarray:
