@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time as clock
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pmt
@@ -19,6 +19,7 @@ from sdr_sc.blocks.runtime.rx_time import RX_TIME, DeviceTime, read_time, sample
 from sdr_sc.diagnosis import LONGEST, Strongest
 from sdr_sc.errors import BlockError
 from sdr_sc.link.level import LevelMeter
+from sdr_sc.link.network.pdu_schema import INDEXED
 from sdr_sc.link.parameters import require_number, require_text
 from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.link.timing.device_clock import DeviceClock
@@ -44,9 +45,10 @@ class ofdm_rx(gr.basic_block):
     those of the new items one after the other and then those of refinements, with ``frame_num``, ``k``, ``n_items``,
     ``model_id``, ``task``, ``refined_symbols``, ``request``, ``mode``, ``snr_db``, ``cfo_hz``, ``clock_offset_ppm``,
     ``noise_variance`` and ``erased`` (vectors as long as the features), ``channel`` (one gain for each occupied
-    subcarrier), ``start_sample``, for a frame that is mapped by importance ``report_age`` (see
-    `sdr_sc.phy.frame.header.Header`), and ``received_ns``, when the frame was given out (nanoseconds of the machine's
-    monotonic clock). A frame that the end of the stream cuts is counted, not given out.
+    subcarrier), ``start_sample``, for a frame that is mapped by importance ``report_age``, for one with indices into a
+    knowledge base ``indexed`` (int32, the fields of `sdr_sc.phy.frame.indexed.Indexed`; its features are all of the
+    payload), for both see `sdr_sc.phy.frame.header.Header`, and ``received_ns``, when the frame was given out
+    (nanoseconds of the machine's monotonic clock). A frame that the end of the stream cuts is counted, not given out.
 
     Where a ``rx_time`` tag says that samples are missing (a USRP source sets one after an overflow), the frame in
     progress is given out with what was lost erased, and the search restarts: a gap is not taken for data. With
@@ -222,6 +224,8 @@ class ofdm_rx(gr.basic_block):
         }
         if header.report_age:
             meta["report_age"] = header.report_age
+        if header.indexed is not None:
+            meta[INDEXED] = np.array(astuple(header.indexed), np.int32)
         air_ms = self._air_ms(frame)
         if air_ms is not None:
             meta["air_ms"] = air_ms

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from phy_reference import deinterleave, demodulate, interleave, modulate
 
 from sdr_sc.errors import NumerologyError
+from sdr_sc.phy.coding.modes import MODES
 from sdr_sc.phy.frame import header_code, header_symbols
 from sdr_sc.phy.frame.framing import FrameBuilder, build_frame, filler_values, pilot_values
 from sdr_sc.phy.frame.header import INFO_BITS, FrameMode, Header, is_intact, pack, unpack
+from sdr_sc.phy.frame.indexed import BLOCK, MOST_CODES, MOST_LENGTH, Indexed, codeword_symbols
 from sdr_sc.phy.frame.interleave import permutation
 from sdr_sc.phy.frame.modes import frame_layout
 from sdr_sc.phy.frame.preamble import detection_period, preamble
 from sdr_sc.phy.numerology import Numerology
+from sdr_sc.phy.receive.receiver import Receiver
 
 WIDE = Numerology(fft_size=256, cyclic_prefix=32, data_subcarriers=192, pilot_subcarriers=8, header_symbols=3)
 
@@ -30,7 +33,21 @@ common = {
     "power_scale_db": st.integers(-64, 63).map(lambda step: step / 2),
 }
 latest = {**common, "mode": st.sampled_from(FrameMode), "request": st.integers(0, 255)}
+fitting = st.builds(
+    lambda tag, code, length, more: (tag, code, length, -(-codeword_symbols(length) // BLOCK) + more),
+    st.integers(0, 7),
+    st.integers(0, MOST_CODES - 1),
+    st.integers(0, MOST_LENGTH),
+    st.integers(0, 390),
+).filter(lambda one: MODES[4 * one[1]].info_bits(codeword_symbols(one[2])) > 0)
 headers = st.one_of(
+    st.builds(
+        Header,
+        n_items=st.integers(1, 255),
+        mode=st.sampled_from(FrameMode),
+        indexed=fitting.map(lambda one: Indexed(*one)),
+        **{**common, "k": st.just(1)},
+    ),
     st.builds(Header, n_items=st.integers(1, 64), version=st.just(1), **common),
     st.builds(Header, n_items=st.integers(1, 255), refined_symbols=st.integers(0, 4095), **latest),
     st.builds(Header, n_items=st.just(0), refined_symbols=st.integers(1, 4095), **latest),
@@ -88,7 +105,7 @@ def with_bits(bits: np.ndarray, place: int, width: int, value: int) -> np.ndarra
 def test_a_mapped_header_of_an_unknown_mode_or_of_its_own_channel_is_none() -> None:
     bits = pack(Header(1, 4, 1, 0, mode=FrameMode.ROBUST, report_age=5, report_check=9))
     assert unpack(with_bits(bits, 60, 2, 1)) == Header(1, 4, 1, 0, report_age=5, report_check=9)
-    for place, width, value in ((60, 2, 3), (62, 6, 0), (33, 8, 0)):
+    for place, width, value in ((62, 6, 0), (33, 8, 0)):
         other = with_bits(bits, place, width, value)
         assert is_intact(other) and unpack(other) is None
 
@@ -113,6 +130,50 @@ def test_the_two_versions_lie_on_the_air_as_documented() -> None:
     fields = f"{2:03b}{3:02b}{0xBEEF:016b}{5:04b}{15:08b}{200:08b}{3:012b}{61:07b}{2:02b}{9:06b}{4000:012b}"
     header = Header(0xBEEF, 16, 200, 3, 5, -1.5, 2, FrameMode.ROBUST, report_age=9, report_check=4000)
     assert "".join(map(str, pack(header)[:-16])) == fields and header.report_frame == 4090
+
+
+def test_a_header_with_indices_lies_on_the_air_as_documented_and_is_refused_by_earlier_receivers() -> None:
+    fields = f"{2:03b}{3:02b}{0xBEEF:016b}{5:04b}{300 & 0xFF:08b}{200:08b}{3:012b}{61:07b}"
+    fields += f"{3:02b}{1:02b}{5:03b}{40:06b}{30:06b}{300 >> 8:01b}"
+    header = Header(0xBEEF, 1, 200, 3, 5, -1.5, 2, FrameMode.NORMAL, indexed=Indexed(5, 40, 30, 300))
+    bits = pack(header)
+    assert "".join(map(str, bits[:-16])) == fields and unpack(bits) == header
+    assert header.feature_symbols == 4800 and header.shape == (0, 1) and header.more_symbols == 4800
+    # Where those receivers look for mode and k: mode 3, and a frame mode of 3, none that they know.
+    assert bits[3:5].tolist() == [1, 1] and bits[60:62].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("place, width, value", [(62, 2, 3), (33, 8, 0), (67, 6, 62), (73, 6, 0)])
+def test_a_header_with_indices_that_makes_no_sense_is_none(place: int, width: int, value: int) -> None:
+    """Another frame mode; no items; a code that is none; a codeword that is too short for any code."""
+    bits = pack(Header(1, 1, 4, 0, mode=FrameMode.ROBUST, indexed=Indexed(1, 5, 40, 256)))
+    other = with_bits(bits, place, width, value)
+    assert unpack(bits) is not None and is_intact(other) and unpack(other) is None
+
+
+@pytest.mark.parametrize("fields", [(8, 1, 40, 99), (0, 62, 40, 99), (0, 1, 64, 99), (0, 9, 40, 0), (0, 9, 40, 15)])
+def test_indexed_refuses_values_that_do_not_fit(fields: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="indexed"):
+        Indexed(*fields)
+
+
+@pytest.mark.parametrize("more", [{"k": 2}, {"request": 1}, {"refined_symbols": 1}, {"report_age": 1}, {"n_items": 0}])
+def test_a_frame_with_indices_has_no_other_fields(more: dict) -> None:
+    with pytest.raises(ValueError):
+        Header(**{"model_id": 1, "k": 1, "n_items": 1, "frame_num": 0, "indexed": Indexed(1, 9, 40, 99), **more})
+
+
+def test_a_payload_with_indices_is_received_as_it_was_sent() -> None:
+    rng = np.random.default_rng(3)
+    header = Header(7, 1, 12, 5, mode=FrameMode.SHORT, indexed=Indexed(1, 30, 20, 12))
+    sent = np.exp(2j * np.pi * rng.random(header.more_symbols)).astype(np.complex64)
+    frame = build_frame(np.empty((0, 1), np.complex64), header, Numerology(), sent)
+    receiver = Receiver(Numerology())
+    (received,) = receiver.push(frame) + receiver.flush()
+    assert received.header == header and received.features.shape == (0, 1) and not received.is_cut
+    np.testing.assert_allclose(received.refinement, sent, atol=5e-3)
+    with pytest.raises(ValueError, match="refinement"):
+        build_frame(np.empty((0, 1), np.complex64), header, Numerology(), sent[1:])
 
 
 def test_header_code_corrects_what_its_free_distance_allows() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.link.frames.ledger import LATE_ITEMS
-from sdr_sc.link.network.pdu_schema import SNR_DB
+from sdr_sc.link.network.pdu_schema import INDEXED, SNR_DB
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.tasks.base import task_of
 
@@ -41,6 +41,11 @@ def refusal(meta: dict[str, Any], data: np.ndarray, contracts: Mapping[int, Mode
         meta, data: of the receiver's PDU.
         contracts: of the models that are here, by their ids in the header.
     """
+    if INDEXED in meta:
+        return (
+            f"frame {meta['frame_num']} names entries of a knowledge base by their numbers, and this decoder has no "
+            "base to look them up in"
+        )
     contract = contracts.get(meta["model_id"])
     if contract is None or (meta["n_items"] and meta["k"] not in contract.k_list):
         here = " or ".join(f"{c.wire_id:04x} with k in {list(c.k_list)}" for c in contracts.values())

@@ -39,6 +39,9 @@ REPORT = "report"
 REPORT_FRAME = "report_frame"
 """In a frame to be sent, which is mapped by a report: the number of the frame that the report is of."""
 
+INDEXED = "indexed"
+"""Key of a frame with indices into a knowledge base: the fields of `sdr_sc.phy.frame.indexed.Indexed`, int32."""
+
 TARGET = "target"
 """Key of what some items are for a task beside the first one (`sdr_sc.link.frames.frame_news.task_targets_meta`)."""
 

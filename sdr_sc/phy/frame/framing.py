@@ -73,11 +73,12 @@ class FrameBuilder:
         """The samples of one frame.
 
         Args:
-            features: complex64 (n_items, k) of the new items, mean power 1 over each.
+            features: complex64, of the header's shape, of the new items, mean power 1 over each.
             header: has to agree with the features' shape.
             amplitude: factor on all samples.
             gap_samples: silence after the frame.
-            refinement: complex64 (refined_symbols,), mean power 1: more features of items that were sent before.
+            refinement: complex64 (more_symbols,), mean power 1: more features of items that were sent before, or all
+                of the payload of a frame with indices.
             report: uint8 (used / 2,), the channel report that a header with ``report_age`` names.
 
         Returns:
@@ -87,10 +88,10 @@ class FrameBuilder:
         Raises:
             ValueError: a shape or the report does not agree with the header, or a feature is not finite.
         """
-        if features.shape != (header.n_items, header.k):
-            raise ValueError(f"features have shape {features.shape}, the header says {(header.n_items, header.k)}")
-        if refinement.shape != (header.refined_symbols,):
-            raise ValueError(f"refinement has shape {refinement.shape}, the header says {(header.refined_symbols,)}")
+        if features.shape != header.shape:
+            raise ValueError(f"features have shape {features.shape}, the header says {header.shape}")
+        if refinement.shape != (header.more_symbols,):
+            raise ValueError(f"refinement has shape {refinement.shape}, the header says {(header.more_symbols,)}")
         n, flat = self.numerology, np.ascontiguousarray(features, np.complex64).ravel()
         if len(refinement):
             flat = np.concatenate((flat, refinement.astype(np.complex64)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdr_sc.phy.frame.importance import CHECK_BITS, MOST_AGE
+from sdr_sc.phy.frame.indexed import Indexed
 from sdr_sc.phy.frame.modes import FrameMode
 
 PROTOCOL_VERSION = 2
@@ -42,7 +43,11 @@ _MAPPED = 3
 """In place of the mode, of a frame that is mapped by importance: its last two fields hold, from the highest bit on, the
 mode (2 bits), ``report_age`` (6) and ``report_check`` (12). Receivers without that option refuse it, as any mode that
 they do not know."""
+_INDEXED = 3
+"""In place of the mode of such a frame, of one with indices: the rest of these fields, and that of k, then hold an
+`Indexed`. Receivers without this option refuse it likewise."""
 _AGE_BITS = 6
+_K_BITS = 8
 _BOUNDS = {
     version: (
         ("model_id", 0, 0xFFFF),
@@ -79,7 +84,7 @@ class Header:
     """What the receiver has to know of a frame before it can read the payload.
 
     The payload holds ``n_items * k`` feature symbols of new items, and after them ``refined_symbols`` more of items
-    that were sent before.
+    that were sent before. That of a frame with indices holds what its codeword says.
 
     Attributes:
         model_id: 16-bit id of the model (`ModelContract.wire_id`).
@@ -95,6 +100,8 @@ class Header:
         report_age: how many frames before this one the receiver saw the channel by which features are mapped, 1..63;
             0 where they are interleaved, as always in version 1 and in frames with a request or refinements.
         report_check: of that channel's report, see `sdr_sc.phy.frame.importance`; 0 without one.
+        indexed: of a frame with indices into a knowledge base, where its codeword is; None of all others. Its k is 1,
+            and its payload has no rows of items.
 
     Raises:
         ValueError: a field out of range, or one that the version does not have.
@@ -112,6 +119,7 @@ class Header:
     refined_symbols: int = 0
     report_age: int = 0
     report_check: int = 0
+    indexed: Indexed | None = None
 
     def __post_init__(self) -> None:
         if self.version not in _LAYOUTS:
@@ -133,16 +141,30 @@ class Header:
             raise ValueError("header field report_age is for frames without a request and refinements alone")
         if self.report_check and not self.report_age:
             raise ValueError("header field report_check is for frames with a report_age alone")
+        if self.indexed is not None:
+            plain = (self.version, self.k, self.request, self.refined_symbols, self.report_age)
+            if plain != (PROTOCOL_VERSION, 1, 0, 0, 0) or not self.n_items:
+                raise ValueError("header field indexed is for frames of version 2 with items, k=1 and nothing else")
 
     @property
     def new_symbols(self) -> int:
-        """Complex feature symbols of new items in the payload."""
-        return self.k * self.n_items
+        """Complex feature symbols of new items in the payload, in rows of k; none in a frame with indices."""
+        return self.k * self.n_items if self.indexed is None else 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the features of new items: (n_items, k), or (0, 1) in a frame with indices."""
+        return (self.n_items, self.k) if self.indexed is None else (0, 1)
+
+    @property
+    def more_symbols(self) -> int:
+        """Complex symbols after those of new items: refinements, or all of the payload of a frame with indices."""
+        return self.refined_symbols if self.indexed is None else self.indexed.payload_symbols
 
     @property
     def feature_symbols(self) -> int:
-        """Complex feature symbols in the payload: of new items, and of refinements."""
-        return self.new_symbols + self.refined_symbols
+        """Complex symbols in the payload: of new items, and of what follows them."""
+        return self.new_symbols + self.more_symbols
 
     @property
     def report_frame(self) -> int:
@@ -160,6 +182,9 @@ def pack(header: Header) -> np.ndarray:
         mode, last = int(header.mode), (header.request, header.refined_symbols)
         if header.report_age:
             mode, last = _MAPPED, (mode << _AGE_BITS | header.report_age, header.report_check)
+        if header.indexed is not None:
+            rest, k = divmod(header.indexed.word(header.mode), 1 << _K_BITS)
+            mode, last = _MAPPED, divmod(_INDEXED << (_AGE_BITS + CHECK_BITS) | rest, 1 << CHECK_BITS)
         values = (header.version, mode, header.model_id, header.task, k, header.n_items, header.frame_num, power, *last)
     word = 0
     for value, (_, width) in zip(values, _LAYOUTS[header.version], strict=True):
@@ -198,6 +223,14 @@ def unpack(bits: np.ndarray) -> Header | None:
         _, mode, model_id, task, k, n_items, frame_num, power, request, refined = values
         if mode == _MAPPED:
             (mode, age), check, request, refined = divmod(request, MOST_AGE + 1), refined, 0, 0
+            if mode == _INDEXED:
+                found = Indexed.of_word((age << CHECK_BITS | check) << _K_BITS | k)
+                if found is None or not n_items:
+                    return None
+                power_scale_db = (power - 64) * POWER_SCALE_STEP_DB
+                return Header(
+                    model_id, 1, n_items, frame_num, task, power_scale_db, version, found[0], indexed=found[1]
+                )
             if not age:
                 return None
     if mode not in _MODES or not (n_items or refined):

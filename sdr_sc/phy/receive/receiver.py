@@ -33,12 +33,13 @@ class ReceivedFrame:
 
     Attributes:
         header: its header.
-        features: complex64 (n_items, k), LMMSE; NaN where erased.
-        noise_variance: float32 (n_items, k), see `PayloadResult`.
-        erased: bool (n_items, k).
-        refinement: complex64 (refined_symbols,), more features of items that were sent before; as ``features``.
-        refinement_variance: float32 (refined_symbols,), as ``noise_variance``.
-        refinement_erased: bool (refined_symbols,).
+        features: complex64 (n_items, k), LMMSE; NaN where erased. Of a frame with indices (0, 1).
+        noise_variance: float32, of that shape, see `PayloadResult`.
+        erased: bool, of that shape.
+        refinement: complex64 (more_symbols,), more features of items that were sent before, or all of the payload of a
+            frame with indices; as ``features``.
+        refinement_variance: float32 (more_symbols,), as ``noise_variance``.
+        refinement_erased: bool (more_symbols,).
         snr_db: estimate by the receiver's SNR estimator, dB.
         cfo_hz: carrier frequency offset, Hz.
         clock_offset_ppm: sampling clock offset, see `PayloadResult`.
@@ -236,7 +237,7 @@ class Receiver:
         payload = decoder.decode_payload(arrived, sync, result, self._buffer.damaged_from(start), report)
         self._locked = None
         self._search.resume(max(start + _settled_samples(layout, payload.symbols, length), locked.lead.candidate))
-        shape, new = (result.header.n_items, result.header.k), result.header.new_symbols
+        shape, new = result.header.shape, result.header.new_symbols
         frame = ReceivedFrame(
             header=result.header,
             features=payload.features[:new].reshape(shape),
