@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.cli.shared.options import data_set_option
+from sdr_sc.cli.shared.options import MODEL, data_set_option
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
 
@@ -19,7 +19,7 @@ def _k_list(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 
 @click.command()
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", type=MODEL, default=DEFAULT_MODEL)
 @data_set_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights file to write, NAME.safetensors.")
 @click.option(

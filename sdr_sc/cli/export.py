@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from sdr_sc.cli.shared.options import data_set_option
+from sdr_sc.cli.shared.options import MODEL, data_set_option
 from sdr_sc.places import scratch_folder
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
@@ -26,7 +26,7 @@ AGREEMENT_IMAGES = 200
 
 
 @click.command()
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", type=MODEL, default=DEFAULT_MODEL)
 @data_set_option
 @click.option(
     "--out",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sdr_sc.cli.shared.options import gallery_option, question_option, tasks_option
+from sdr_sc.cli.shared.options import MODEL, gallery_option, question_option, tasks_option
 from sdr_sc.cli.shared.part import part_options
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", "models", multiple=True, default=(DEFAULT_MODEL,), show_default=True,
+@click.option("--model", "models", type=MODEL, multiple=True, default=(DEFAULT_MODEL,), show_default=True,
               help="Weights file, ONNX, or name; give it again for further ones on the same frames.")  # fmt: skip
 @click.option("--pace", type=click.Choice(("fast", "real")), default="fast", show_default=True,
               help="As fast as the receiver, or in real time.")  # fmt: skip

@@ -15,9 +15,9 @@ import sdr_sc.data.wordnet  # noqa: F401  # these register themselves
 from sdr_sc.data.cifar import load_cifar
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, LOADERS, ImageSet, Split
 from sdr_sc.data.image_folder import load_folder
-from sdr_sc.data.joint.joined import JOINT, load_joined
+from sdr_sc.data.joint.joined import JOINT, load_joined, parse_joined
 from sdr_sc.data.npz import load_npz
-from sdr_sc.data.own_options import checked, parse_spec, with_options
+from sdr_sc.data.own_options import OwnOptions, checked, parse_spec, with_options
 from sdr_sc.data.splits import SPLITS
 from sdr_sc.errors import DataSetError
 from sdr_sc.shown import shown
@@ -53,11 +53,26 @@ def load_dataset(spec: str = DEFAULT_DATA_SET, split: Split = "test") -> Any:
     return _load_own(spec, split)
 
 
-def _load_own(spec: str, split: Split) -> ImageSet:
-    """A data set at a path.
+def check_known(spec: str) -> None:
+    """Refuse what `load_dataset` would not find, without loading anything.
 
     Raises:
-        DataSetError: there is nothing, nothing that is a data set, or it is damaged.
+        DataSetError: there is no such name and no such path, or an option is unknown.
+    """
+    listed = spec.partition(",")[0]
+    if spec in LOADERS:
+        return
+    if listed.split(JOINT, 1)[0] in LOADERS and not Path(listed).exists():
+        parse_joined(spec)
+    else:
+        _path_of(spec)
+
+
+def _path_of(spec: str) -> tuple[Path, OwnOptions, bool]:
+    """Path of a data set of one's own, its options, and whether it is a folder.
+
+    Raises:
+        DataSetError: there is nothing.
     """
     path, options = parse_spec(spec)
     try:
@@ -69,6 +84,16 @@ def _load_own(spec: str, split: Split) -> ImageSet:
             f"data set {shown(repr(spec))} is unknown: no such name, and no such path; known names are "
             f"{', '.join(dataset_names())}; a path leads to {_KINDS}."
         )
+    return path, options, is_folder
+
+
+def _load_own(spec: str, split: Split) -> ImageSet:
+    """A data set at a path.
+
+    Raises:
+        DataSetError: there is nothing, nothing that is a data set, or it is damaged.
+    """
+    path, options, is_folder = _path_of(spec)
     if not is_folder and path.suffix == ".npz":
         found = load_npz(path, split)
     elif (is_folder and _is_cifar(path)) or path.name.endswith((".tar.gz", ".tgz", ".tar")):

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sdr_sc.cli.kb.shared import console, file_type, model_option, progress, signature_option
+from sdr_sc.cli.shared.options import MODEL
 
 
 @click.command("info", short_help="What one holds.")
@@ -78,7 +79,7 @@ def query(file: Path, asked: str, model: str, count: int, k: int | None, require
 
 @click.command("verify", short_help="Check all of one, also its pictures.")
 @click.argument("file", type=file_type)
-@click.option("--model", default="", help="That it has to be for  [any]")
+@click.option("--model", type=MODEL, default="", help="That it has to be for  [any]")
 @signature_option
 def verify(file: Path, model: str, required: str) -> None:
     """Check every entry, picture, checksum and signature of a base, and the structure of its file.

@@ -47,7 +47,7 @@ def build(
     A CSV file has a column 'text', and a column of answers for each task, such as 'classification'.
     Its vectors are the features that MODEL sends of each item. Items of equal bytes are one entry.
     """
-    from sdr_sc.data.catalogue import load_dataset
+    from sdr_sc.data.catalogue import check_known, load_dataset
     from sdr_sc.data.dataset import first_places
     from sdr_sc.data.texts import LONGEST_TEXT
     from sdr_sc.results.rows import check_writable
@@ -60,6 +60,8 @@ def build(
     if continues and add_to:
         raise click.UsageError("--continues leaves the earlier entries out and --add-to keeps them; give one of them.")
     check_writable(out)
+    if not data_set.lower().endswith(".csv"):
+        check_known(data_set)
     contract, earlier_file = read_contract(model), continues or add_to
     earlier = None if earlier_file is None else KnowledgeBase(earlier_file, contract)
     usual = usual_vectors(contract) if earlier is None else FeatureVectors.of_name(earlier.space.name)

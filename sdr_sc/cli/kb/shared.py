@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import MODEL
 from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.semantic.weights import DEFAULT_MODEL
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 file_type = click.Path(path_type=Path)
 model_option = click.option(
-    "--model", default=DEFAULT_MODEL, show_default=True, help="That the base is for: weights file or shipped model."
+    "--model",
+    type=MODEL,
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="That the base is for: weights file or shipped model.",
 )
 signature_option = click.option(
     "--require-signature",

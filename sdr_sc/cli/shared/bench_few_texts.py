@@ -10,9 +10,13 @@ from pathlib import Path
 
 import click
 
+from sdr_sc.cli.shared.options import DATA_SET
+
 
 @click.command("few-texts")
-@click.option("--data-set", default="wordnet", show_default=True, help="Of texts with classes and entries.")
+@click.option(
+    "--data-set", type=DATA_SET, default="wordnet", show_default=True, help="Of texts with classes and entries."
+)
 @click.option(
     "--vectors",
     multiple=True,

@@ -8,17 +8,24 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.cli.shared.options import number_list
+from sdr_sc.cli.shared.options import DATA_SET, MODEL, check_points, number_list
 
 
 @click.command("multitask")
-@click.argument("model")
-@click.option("--data-set", default="wordnet", show_default=True, help="Of the model, see 'sdr-sc data list'.")
-@click.option("--gallery", "gallery_path", type=click.Path(path_type=Path), help="[beside the model].")
+@click.argument("model", type=MODEL)
+@click.option(
+    "--data-set", type=DATA_SET, default="wordnet", show_default=True, help="Of the model, see 'sdr-sc data list'."
+)
+@click.option(
+    "--gallery",
+    "gallery_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="[beside the model].",
+)
 @click.option(
     "--vectors",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Of 'sdr-sc teacher vectors': the training part's entries, searched beside the gallery's, and what the coded "
     "vector's receiver is trained by.",
 )
@@ -40,6 +47,12 @@ def multitask(
     set that the model was not trained for, such as tux_paint, has a gallery of its own, made from --vectors of its
     names; of classes that the model does not answer there are no rows.
     """
+    from sdr_sc.results.rows import check_writable, write_json
+
+    check_points(model, k_list, channel)
+    if json_path is not None:
+        check_writable(json_path)
+
     import numpy as np
 
     from sdr_sc.data.asked import asked_items
@@ -52,7 +65,6 @@ def multitask(
     from sdr_sc.evidence.pictures.asked import bench_asked
     from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.paired import packed
-    from sdr_sc.results.rows import write_json
     from sdr_sc.semantic import weights
     from sdr_sc.semantic.gallery import Gallery
     from sdr_sc.semantic.tasks.question import QUESTION

@@ -3,20 +3,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.link.refinement.triggers import TRIGGERS
-from sdr_sc.semantic.weights import DEFAULT_MODEL
+from sdr_sc.semantic.weights import DEFAULT_MODEL, resolve
+
+
+class _Known(click.ParamType):
+    """Text that is checked before a verb imports or loads what takes seconds."""
+
+    name = "text"
+
+    def __init__(self, check: Callable[[str], object]) -> None:
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value:
+            self._check(str(value))
+        return str(value)
+
+
+def _check_data_set(spec: str) -> None:
+    from sdr_sc.data.catalogue import check_known
+
+    check_known(spec)
+
+
+def _check_data_sets(names: str) -> None:
+    from sdr_sc.data.catalogue import check_known, dataset_names
+
+    one_of = set(names.split(","))
+    for name in one_of if one_of & set(dataset_names()) and "=" not in names else (names,):
+        check_known(name)
+
+
+MODEL, DATA_SET, DATA_SETS = _Known(resolve), _Known(_check_data_set), _Known(_check_data_sets)
+"""Types of arguments and options that name a model, a data set, or several with commas: an unknown one is refused at
+once."""
+
+
+def check_points(model: str, k_list: Iterable[float] = (), channel: str = "") -> None:
+    """Refuse what a measurement of a model would refuse after it has loaded all else.
+
+    Args:
+        k_list: feature symbols that it is to send.
+        channel: models before the noise, '' for none.
+
+    Raises:
+        SdrScError: the model does not send so many symbols, or the channel is none.
+    """
+    from sdr_sc.phy.channels import parse_chain
+    from sdr_sc.phy.numerology import Numerology
+    from sdr_sc.semantic.weights import read_contract
+
+    contract = read_contract(model)
+    for k in k_list:
+        contract.check_k(int(k) if k == int(k) else k)  # type: ignore[arg-type]
+    if channel:
+        parse_chain(channel, Numerology().sample_rate_hz, 0, Numerology())
+
 
 model_option: Callable[[Any], Any] = click.option(
-    "--model", default=DEFAULT_MODEL, show_default=True, help="Weights file, ONNX pair, or name of a shipped model."
+    "--model",
+    type=MODEL,
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Weights file, ONNX pair, or name of a shipped model.",
 )
 data_set_option: Callable[[Any], Any] = click.option(
     "--data-set",
+    type=DATA_SET,
     default=DEFAULT_DATA_SET,
     show_default=True,
     help="Name, or path of your own images: class folders, .npz, CIFAR's archive; 'PATH,size=32' scales them.",

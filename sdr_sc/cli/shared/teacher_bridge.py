@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from sdr_sc.cli.shared.options import DATA_SETS
 from sdr_sc.cli.shared.teacher_vectors import data_sets_of, parts_of, vectors_file
 
 BRIDGE = "bridge"
@@ -17,6 +18,7 @@ BRIDGE = "bridge"
 @click.command("bridge")
 @click.option(
     "--data-set",
+    type=DATA_SETS,
     default="noto_emoji",
     show_default=True,
     help="Of pictures with names; several with commas have one bridge in common, too.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sdr_sc.cli.shared.options import DATA_SET
 from sdr_sc.cli.shared.progress import progress_bar
 from sdr_sc.cli.shared.teacher_vectors import fetched_teacher, parts_of
 
@@ -26,7 +27,9 @@ _BATCH_ITEMS = 256
 @click.option(
     "--model", default="all-MiniLM-L6-v2,all-mpnet-base-v2", show_default=True, help="Text models, with commas."
 )
-@click.option("--data-set", default="wordnet", show_default=True, help="Of texts, see 'sdr-sc data list'.")
+@click.option(
+    "--data-set", type=DATA_SET, default="wordnet", show_default=True, help="Of texts, see 'sdr-sc data list'."
+)
 @click.option(
     "--train-items",
     default=18_000,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdr_sc.cli.shared.options import DATA_SETS
 from sdr_sc.cli.shared.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Sets = Mapping[str, Any]
 )
 @click.option(
     "--data-set",
+    type=DATA_SETS,
     default="wordnet",
     show_default=True,
     help="Of texts, or of pictures; see 'sdr-sc data list'. Several with commas share their components.",

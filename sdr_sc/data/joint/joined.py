@@ -253,6 +253,17 @@ def load_joined(spec: str, split: Split) -> JoinedSet:
     Raises:
         DataSetError: one is unknown, is missing, or has what cannot be joined; in one sentence.
     """
+    names, only, side = parse_joined(spec)
+    return _joined(names, split, only, side)
+
+
+def parse_joined(spec: str) -> tuple[tuple[str, ...], str, int]:
+    """The members' names of a joined set's specification, the one whose items are wanted or '', and the side or 0;
+    nothing is loaded.
+
+    Raises:
+        DataSetError: a name or an option is unknown.
+    """
     listed, *words = spec.split(",")
     names, options = listed.split(JOINT), {"only": "", "side": ""}
     for one in words:
@@ -273,7 +284,7 @@ def load_joined(spec: str, split: Split) -> JoinedSet:
     if unknown or len(set(names)) != len(names):
         wrong = f"{shown(repr(unknown[0]))} is unknown" if unknown else "a member is named twice"
         raise DataSetError(f"data set {shown(spec)}: {wrong}; join names such as {', '.join(sorted(LOADERS))}.")
-    return _joined(tuple(names), split, options["only"], side)
+    return tuple(names), options["only"], side
 
 
 def with_further(spec: str, further: Sequence[str]) -> str:

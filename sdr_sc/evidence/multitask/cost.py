@@ -49,12 +49,12 @@ def bench_multitask_cost(
     Raises:
         SdrScError: the model does not take the data set's items, or a teacher is unknown.
     """
+    known = [sentence_model(name) for name in teachers]
     chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[: items + _WARM_UP])
     slots = data.items(chosen)
     rows, encode_ms, parameters = _of_student(model, slots, log)
-    for name in teachers:
+    for name, wanted in zip(teachers, known, strict=True):
         log(name)
-        wanted = sentence_model(name)
         if data.modality != "text":
             rows.append(_missing(name, "the items are no texts"))
         elif not is_fetched(wanted):

@@ -8,23 +8,32 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.cli.shared.options import number_list
+from sdr_sc.cli.shared.options import DATA_SET, MODEL, check_points, number_list
 
 _PARTS = ("things", "folders", "hostile", "repeated", "tail", "mistakes")
 
 
 @click.command("knowledge")
-@click.argument("model", default="multitask_student")
+@click.argument("model", type=MODEL, default="multitask_student")
 @click.option(
     "--data-set",
+    type=DATA_SET,
     default="wordnet+noto_emoji,only=noto_emoji",
     show_default=True,
     help="The model's own data, see 'sdr-sc data list'.",
 )
-@click.option("--new", "new_set", default="tux_paint", show_default=True, help="Whose classes are added to the base.")
+@click.option(
+    "--new",
+    "new_set",
+    type=DATA_SET,
+    default="tux_paint",
+    show_default=True,
+    help="Whose classes are added to the base.",
+)
 @click.option(
     "--calibrate-on",
     "calibration_set",
+    type=DATA_SET,
     default="openclipart",
     show_default=True,
     help="Whose classes the fusion is fitted with.",
@@ -45,15 +54,18 @@ def knowledge(
     repeated to a receiver with a local base; rare classes; hostile entries; a receiver that keeps its own mistakes.
     Status 1 if a goal is missed.
     """
-    from sdr_sc.evidence.knowledge.measure import Setting, bench_knowledge
-    from sdr_sc.evidence.tables import pivot
     from sdr_sc.results.rows import check_writable, write_json
 
+    check_points(model, k_list, channel)
     if json_path is not None:
         check_writable(json_path)
     chosen = parts or _PARTS
     if "hostile" in chosen and "things" not in chosen:
         raise click.UsageError("--part hostile attacks the base of --part things; give both.")
+
+    from sdr_sc.evidence.knowledge.measure import Setting, bench_knowledge
+    from sdr_sc.evidence.tables import pivot
+
     symbols = [int(k) for k in k_list]
     setting = Setting(model, data_set, calibration_set, new_set, chosen, snr_db, symbols, seed, channel)
     rows = bench_knowledge(setting, lambda what: click.echo(f"measuring: {what}", err=True))

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from sdr_sc.cli.shared.measure import measure_and_print
+from sdr_sc.cli.shared.options import DATA_SET, MODEL
 
 
 @click.command("multitask-cost")
-@click.argument("model")
-@click.option("--data-set", default="wordnet", show_default=True, help="Whose test items are encoded.")
+@click.argument("model", type=MODEL)
+@click.option("--data-set", type=DATA_SET, default="wordnet", show_default=True, help="Whose test items are encoded.")
 @click.option(
     "--teacher", default="all-MiniLM-L6-v2,all-mpnet-base-v2", show_default=True,
     help="Text models to compare with, with commas; '' for none. They need transformers and their packages.",
