@@ -141,12 +141,12 @@ def test_items_of_equal_bytes_are_one_entry_and_times_stay(tmp_path, maker):
 def test_a_text_or_picture_becomes_an_item(tmp_path, maker, texts_maker):
     Image.fromarray(np.full((50, 70, 3), 200, np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
-    assert item_of(maker, str(tmp_path / "a.png")).shape == (1, 28, 28)
+    assert item_of(maker.encoder, str(tmp_path / "a.png")).shape == (1, 28, 28)
     for asked, said in ((tmp_path / "b.png", "cannot be decoded"), (tmp_path, "cannot be read"), ("text", "is no file"),
                         ("\0", "is no file")):  # fmt: skip
         with pytest.raises(KnowledgeError, match=said):
-            item_of(maker, str(asked))
-    assert texts_maker.vectors(item_of(texts_maker, "a small animal")).shape == (1, 64)
+            item_of(maker.encoder, str(asked))
+    assert texts_maker.vectors(item_of(texts_maker.encoder, "a small animal")).shape == (1, 64)
 
 
 def test_texts_of_ones_own_become_entries(tmp_path, texts_maker):
@@ -160,7 +160,7 @@ def test_texts_of_ones_own_become_entries(tmp_path, texts_maker):
     }
     KnowledgeBase.create(tmp_path / "t.kb", texts_maker.space, entries)
     with KnowledgeBase(tmp_path / "t.kb") as base:
-        near = base.search(texts_maker.vectors(item_of(texts_maker, "a red fruit")), 1)
+        near = base.search(texts_maker.vectors(item_of(texts_maker.encoder, "a red fruit")), 1)
         assert near.similarity[0, 0] > 0.9999
         assert base.answers_of(near.ids, "classification").tolist() == [["food"]]
 

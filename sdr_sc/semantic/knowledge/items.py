@@ -20,6 +20,7 @@ from sdr_sc.data.texts import text_items
 from sdr_sc.documents import read_bytes
 from sdr_sc.errors import KnowledgeError
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.inference import SemanticEncoder
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.entries import LONGEST_NAME, LONGEST_SOURCE, LONGEST_TEXT, LONGEST_TITLE, MOST_COPIES
 from sdr_sc.semantic.knowledge.features import FeatureMaker
@@ -174,10 +175,11 @@ def png_of(picture: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def item_of(maker: FeatureMaker, asked: str) -> np.ndarray:
+def item_of(encoder: SemanticEncoder, asked: str) -> np.ndarray:
     """A text, or the picture in a file of that name, as an item of the model.
 
     Args:
+        encoder: of the model.
         asked: where a file has this name and the model takes pictures, that picture; otherwise a text.
 
     Returns:
@@ -186,7 +188,7 @@ def item_of(maker: FeatureMaker, asked: str) -> np.ndarray:
     Raises:
         KnowledgeError: the model takes neither, or the file is no picture.
     """
-    modality, shape = maker.encoder.modality, maker.contract.item_shape
+    modality, shape = encoder.modality, encoder.contract.item_shape
     side = side_of(shape[0]) if len(shape) == 1 else 0
     takes_pictures = len(shape) > 1 or side > 0 and modality.name == "image_text"
     if takes_pictures and _is_there(asked):

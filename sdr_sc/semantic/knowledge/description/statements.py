@@ -9,7 +9,6 @@ or look like the mark of a source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -174,12 +173,20 @@ class Description:
     """What is said of an item.
 
     Attributes:
-        statements: the most important first.
-        reworded: sentences in place of the statements' own texts, by their place; from a language model, checked.
+        statements: the most important first, at least one.
+        reworded: the same in other words, with every quote of the statements as it is there
+            (`sdr_sc.semantic.knowledge.description.rewording`); '' for the statements' own.
+
+    Raises:
+        ValueError: there is no statement.
     """
 
     statements: tuple[Statement, ...]
-    reworded: tuple[tuple[int, str], ...] = ()
+    reworded: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.statements:
+            raise ValueError("a description without a statement")
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -187,19 +194,21 @@ class Description:
         found = dict.fromkeys(source for statement in self.statements for source in statement.sources)
         return tuple(sorted(found, key=lambda source: (source.kind != "decoder", source.place)))
 
-    def sentences(self, isolated: bool = False) -> tuple[str, ...]:
-        """A sentence for each statement.
+    def text(self, isolated: bool = False) -> str:
+        """All sentences in a row, with marks.
 
         Args:
-            isolated: see `Quote.text`; a reworded sentence stays as it is.
+            isolated: see `Quote.text`.
         """
-        instead = dict(self.reworded)
-        return tuple(instead.get(place, one.text(isolated)) for place, one in enumerate(self.statements))
+        if not self.reworded:
+            return " ".join(statement.text(isolated) for statement in self.statements)
+        text, start = self.reworded, 0
+        for quote in (quote for statement in self.statements for quote in statement.quotes) if isolated else ():
+            place = text.index(quote.text(), start)
+            text = text[:place] + quote.text(True) + text[place + len(quote.text()) :]
+            start = place + len(quote.text(True))
+        return text
 
-    def text(self, isolated: bool = False) -> str:
-        """All sentences in a row."""
-        return " ".join(self.sentences(isolated))
-
-    def lines(self) -> Sequence[str]:
+    def lines(self) -> list[str]:
         """The list of sources, a line each."""
         return [source.line() for source in self.sources]

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sdr_sc.errors import SdrScError
+from sdr_sc.semantic.knowledge.answering.known import USED, KnownAnswers
 from sdr_sc.semantic.knowledge.interface import NO_ENTRY, Entry
-from sdr_sc.semantic.shown_answers import ShownAnswer
+from sdr_sc.semantic.shown_answers import WITHOUT, ShownAnswer
+from sdr_sc.semantic.tasks.base import LOST
 from sdr_sc.shown import reason_of
-
-USED = "used"
-"""State of a base that was asked."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +87,47 @@ def near_entries(
         except SdrScError as error:
             found.append(replace(one, fault=reason_of(error, 120)))
     return tuple(found)
+
+
+def subject_of(
+    found: KnownAnswers,
+    place: int,
+    alone: str,
+    entry: Callable[[int, bool], Entry],
+    others: Sequence[ShownAnswer] = (),
+    task: str = "classification",
+    base_name: str = "",
+    calibrated: frozenset[str] = frozenset(),
+    question: str = "",
+    is_fused: bool = True,
+) -> Subject:
+    """An item of a frame that was answered with a base.
+
+    Args:
+        found: the frame's answers.
+        place: of the item.
+        alone: name of what the decoder alone says; '' for nothing.
+        entry: see `near_entries`.
+        others: answers to further tasks.
+        task: that the base has a part in.
+        base_name, calibrated, question: see `Subject`.
+        is_fused: whether a base that was used had a part in the answer, whose confidence is calibrated then, and was
+            not only looked up.
+    """
+    number, sure = int(found.ids[place]), float(found.confidence[place])
+    if number < 0:
+        own = ShownAnswer(task, without=WITHOUT.get(number, WITHOUT[LOST]))
+    else:
+        own = ShownAnswer(task, ((found.names[place], sure),))
+    entries, shares = found.entries[place], found.shares[place]
+    used = found.state == USED
+    return Subject(
+        (own, *others),
+        {task: alone} if used else {},
+        near_entries(entries, found.similarity[place], shares, found.is_local[place], entry),
+        found.state,
+        base_name or found.base_id,
+        task,
+        calibrated | {task} if used and is_fused else calibrated,
+        question,
+    )

@@ -140,7 +140,8 @@ def _differing(answer: ShownAnswer, known: Subject, sources: dict[int, Source]) 
         return
     first = others[0][1]
     who = tuple(sources[place] for place, other in others if other == first)[:MOST_NAMED]
-    among = "the one entry" if len(said) == 1 else f"{len(others)} of the {len(said)} nearest entries"
+    some = f"{len(others)} of the" if len(others) < len(said) else "all"
+    among = "the one entry" if len(said) == 1 else f"{some} {len(said)} nearest entries"
     yield Statement((f"The decoder and {among} disagree on the {kind}: nearest is ", Quote(first, who), "."), task)
 
 
@@ -157,11 +158,14 @@ def _nearest(known: Subject, sources: dict[int, Source]) -> Iterator[Statement]:
         unread = Quote("cannot be read", (base_source(known),), quoted(known.entries[0].fault), bare=True)
         yield Statement(("The nearest entry ", unread, "."), "entries")
         return
+    titles: dict[str, list[int]] = {}
+    for place, entry in near:
+        titles.setdefault(entry.title, []).append(place)
     parts: list[str | Quote] = ["The nearest entry is " if len(near) == 1 else "The nearest entries are "]
-    for count, (place, entry) in enumerate(near[:MOST_NAMED]):
-        score = sources[place].similarity
+    for count, (title, places) in enumerate(list(titles.items())[:MOST_NAMED]):
+        score = sources[places[0]].similarity
         detail = "" if score is None else f"{'similarity ' if not count else ''}{score:.2f}"
-        parts += [", " if count else "", Quote(entry.title, (sources[place],), detail)]
+        parts += [", " if count else "", Quote(title, tuple(sources[place] for place in places[:MOST_NAMED]), detail)]
     yield Statement((*parts, "."), "entries")
     place, first = near[0]
     if first.text.strip() and quoted(first.text, _LONGEST_TEXT) != quoted(first.title, _LONGEST_TEXT):
