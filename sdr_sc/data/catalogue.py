@@ -8,6 +8,7 @@ from typing import Any
 
 import sdr_sc.data.bbc_titles
 import sdr_sc.data.clip_art
+import sdr_sc.data.drawn.things
 import sdr_sc.data.easy_vqa
 import sdr_sc.data.fashion_mnist
 import sdr_sc.data.noto_emoji

@@ -15,6 +15,7 @@ from PIL import Image
 from sdr_sc.data import clip_art
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.drawings import LEAST_USES, Entry, compile_entries, kept_of, origins_of
+from sdr_sc.data.drawn import things
 from sdr_sc.data.splits import SPLITS
 from sdr_sc.errors import DataSetError
 from sdr_sc.semantic.specs import TaskSpec
@@ -136,6 +137,29 @@ def test_tux_paint_by_folder_and_caption(toys: None) -> None:
     data = load_dataset("tux_paint", "train")
     assert data.tasks == ("classification", "subgroup", "retrieval")
     assert set(data.class_names) == {"animals", "food", "space", "town"} and "town/x" in data.names("subgroup")
+
+
+def test_things_are_drawings_of_the_training_part_with_some_pictures_to_keep_and_others_to_send(
+    toys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(things, "THINGS", 20)
+    kept, left, every = (load_dataset(*which) for which in
+                         (("tux_things", "train"), ("tux_things", "test"), ("tux_paint", "train")))  # fmt: skip
+    assert (len(kept), len(left)) == (100, 60) and kept.tasks == ("classification",) and len(kept.class_names) == 20
+    pictures = {one.tobytes(): place for place, one in enumerate(every.images)}
+    names, drawn = every.names("retrieval"), every.targets("retrieval", np.arange(len(every)))
+    for data in (kept, left):
+        for image, label in zip(data.images, data.labels.tolist(), strict=True):
+            assert names[drawn[pictures[image.tobytes()]]] == data.class_names[label]
+    assert not {one.tobytes() for one in kept.images} & {one.tobytes() for one in left.images}
+    assert kept.class_names == left.class_names and kept.sha256 != left.sha256 == load_dataset("tux_things").sha256
+    joined = load_dataset("tux_paint+tux_things", "test")
+    assert joined.names("classification")[-20:] == kept.class_names
+    with pytest.raises(DataSetError, match="no validation part"):
+        load_dataset("tux_things", "validation")
+    monkeypatch.setattr(things, "THINGS", 2000)
+    with pytest.raises(DataSetError, match="things often enough"):
+        load_dataset("clip_things", "train")
 
 
 def test_without_the_renderer_it_names_the_package(toys: None, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import click
 
 from sdr_sc.cli.kb.asking import info, query, verify
 from sdr_sc.cli.kb.describing import describe, fetch_language_model
+from sdr_sc.cli.kb.fitting import fit
 from sdr_sc.cli.kb.making import build, diff, key, update
 
 
@@ -16,6 +17,7 @@ def command() -> None:
 
     \b
     sdr-sc kb build noto_emoji --model multitask_student -o emoji.kb
+    sdr-sc kb fit emoji.kb --model multitask_student --data-set noto_emoji       (for flowgraphs)
     sdr-sc kb query emoji.kb "a red fruit" --model multitask_student
     sdr-sc kb describe emoji.kb "a red fruit" --model multitask_student
     sdr-sc kb build my_pictures,size=32 --model multitask_student --add-to emoji.kb -o emoji2.kb
@@ -24,5 +26,5 @@ def command() -> None:
     """
 
 
-for verb in (build, info, query, describe, verify, diff, update, key, fetch_language_model):
+for verb in (build, fit, info, query, describe, verify, diff, update, key, fetch_language_model):
     command.add_command(verb)

@@ -10,13 +10,14 @@ import numpy as np
 
 from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import CLASSIFICATION, Dataset, Split, TextSet
+from sdr_sc.data.drawn.things import LEFT_VIEWS, VIEWS, chosen_things
 from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.multitask.other_data import is_alone, of_model
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.shown import shown
 
-ENTRIES, THINGS, VIEWS, LEFT_VIEWS = 2000, 50, 5, 3
+ENTRIES, THINGS = 2000, 50
 FOLDER_EXAMPLES, MOST_OF_FOLDER = 20, 40
 
 
@@ -161,23 +162,10 @@ def things(contract: ModelContract, data_set: str, seed: int) -> Added:
         SdrScError: the data set has too few of them.
     """
     data = part_of_model(contract, data_set, "train")
-    entries = data.targets("retrieval", np.arange(len(data)))
-    often = np.flatnonzero(np.bincount(entries[entries >= 0]) >= VIEWS + LEFT_VIEWS)
-    if len(often) < THINGS:
-        raise SdrScError(f"data set {shown(data_set)} shows {len(often)} things often enough; give another.")
-    chosen = np.random.default_rng(seed).permutation(often)[:THINGS]
-    kept, sent = [], []
-    for one in chosen:
-        places = np.flatnonzero(entries == one)
-        kept.append(places[:VIEWS])
-        sent.append(places[VIEWS : VIEWS + LEFT_VIEWS])
-    names = [str(data.names("retrieval")[one]) for one in chosen]
+    names, kept, sent = chosen_things(data, seed, THINGS)
     of_kept, of_sent = np.repeat(np.arange(THINGS), VIEWS), np.repeat(np.arange(THINGS), LEFT_VIEWS)
-    parts = [
-        _items(data, np.concatenate(places), of)
-        for places, of in ((kept, of_kept), (sent, of_sent))
-    ]  # fmt: skip
-    return Added("things", names, parts[0], VIEWS, replace(parts[1], groups=of_sent))
+    entries, test = _items(data, kept.ravel(), of_kept), _items(data, sent.ravel(), of_sent)
+    return Added("things", names, entries, VIEWS, replace(test, groups=of_sent))
 
 
 def folders(contract: ModelContract, data_set: str, seed: int) -> Added:

@@ -18,7 +18,7 @@ from sdr_sc.semantic.knowledge.fusion.rule import margin_of
 from sdr_sc.semantic.knowledge.interface import VectorSpace, classes_of
 from sdr_sc.semantic.knowledge.local import CAPACITY, Confirmed, LocalBase
 from sdr_sc.semantic.knowledge.rules.book import Rules
-from sdr_sc.semantic.knowledge.storage.state import contract_checksum
+from sdr_sc.semantic.knowledge.storage.state import encoder_checksum
 
 NEIGHBOURS = 16
 """Entries of a local base that an answer is made from."""
@@ -127,4 +127,4 @@ class Seen:
 def space_as_received(contract: ModelContract) -> VectorSpace:
     """Of a local base: features as they were received, 0 after those that were sent."""
     name = f"features as received, up to k={contract.k_max}"
-    return VectorSpace(contract.model_id, contract_checksum(contract), name, 2 * contract.k_max)
+    return VectorSpace(contract.model_id, encoder_checksum(contract), name, 2 * contract.k_max)
