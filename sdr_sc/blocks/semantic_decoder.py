@@ -17,6 +17,7 @@ from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
+from sdr_sc.link.frames.base_answers import evidence_meta
 from sdr_sc.link.frames.decodable import refusal, too_far_behind
 from sdr_sc.link.frames.frame_models import FrameModels
 from sdr_sc.link.frames.frame_news import answered_questions_meta, read_news
@@ -70,6 +71,9 @@ class semantic_decoder(gr.basic_block):
         question: that each item is asked, where the task ``question`` is asked for or is the model's first one; ``*``
             where each is asked one of its own, which comes at the port ``sent``: a frame waits for it, for 2 s at most,
             and an item that is asked nothing, or of which nobody says what, gets -4 in place of an answer.
+        evidence: publish what the answers were made from, too, for the block Knowledge Base: ``logits`` (float32, those
+            of an item's classes one after the other), ``features`` (complex64), ``noise_variance`` (float32) and
+            ``model_id``. Not with refinement.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -84,6 +88,7 @@ class semantic_decoder(gr.basic_block):
         tasks: str = "",
         gallery: str = "",
         question: str = "",
+        evidence: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
         require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
@@ -101,6 +106,9 @@ class semantic_decoder(gr.basic_block):
         self.refused = Refused(self)
         self._settings = self.models.refinement(refine, reject_below)
         self.refine = self._settings is not None
+        self._evidence = bool(evidence)
+        if self._evidence:
+            self.models.check_evidence(self.refine)
         self._receivers: dict[int, RefinementReceiver] = {}
         self.refinements_ignored = self.refined_symbols = 0
         self._heard_s = time.monotonic()
@@ -201,7 +209,10 @@ class semantic_decoder(gr.basic_block):
             self.refinements_ignored += bool(len(answered.refined.features))
             first = answered.first
             if first is not None:
-                self._publish(meta, first.best, first.confidence, texts, answers_meta(answered.others))
+                more = answers_meta(answered.others)
+                if self._evidence:
+                    more |= evidence_meta(answered, meta["model_id"])
+                self._publish(meta, first.best, first.confidence, texts, more)
             return
         number, request = meta["frame_num"], meta.get("request", 0)
         self._heard_s, self._latest = time.monotonic(), number

@@ -12,8 +12,9 @@ import numpy as np
 from sdr_sc.data.texts import clean_text
 from sdr_sc.documents import whole_number
 from sdr_sc.errors import BlockError
+from sdr_sc.link.frames.frame_models import AnsweredFrame
 from sdr_sc.link.frames.frame_record import LARGEST_COUNT, NOT_KNOWN, Column, FrameRecord
-from sdr_sc.semantic.knowledge.answering.known import LISTED, USED, KnownAnswers
+from sdr_sc.semantic.knowledge.answering.known import LISTED, USED, Decoded, KnownAnswers
 from sdr_sc.semantic.knowledge.entries import LONGEST_NAME
 from sdr_sc.semantic.knowledge.storage.state import MOST_VERSIONS
 from sdr_sc.semantic.tasks.base import NO_ANSWER, Task
@@ -43,6 +44,55 @@ KNOWLEDGE_COLUMNS = {
     **{f"share_{place}": Column(0, 1) for place in _PLACES},
 }
 """``knowledge.csv``: the columns in their order; those of entries are empty where there are fewer."""
+
+
+def evidence_meta(answered: AnsweredFrame, model_id: int) -> dict[str, Any]:
+    """Metadata of a PDU of answers that says what they were made from, for a knowledge base; `decoded_of` reads it.
+
+    Args:
+        answered: with new items.
+        model_id: of the frame's header.
+    """
+    assert answered.logits is not None
+    return {
+        "model_id": model_id,
+        "logits": answered.logits.astype(np.float32).ravel(),
+        "features": answered.new.features.astype(np.complex64).ravel(),
+        "noise_variance": answered.new.noise_variance.astype(np.float32).ravel(),
+    }
+
+
+EVIDENCE = ("model_id", "logits", "features", "noise_variance")
+"""Metadata keys that `evidence_meta` gives."""
+
+
+def decoded_of(meta: Mapping[str, Any], ids: np.ndarray) -> Decoded:
+    """What `evidence_meta` made metadata of, in a PDU of answers.
+
+    Raises:
+        BlockError: it is not there, or does not fit the items.
+    """
+    missing = [key for key in EVIDENCE if key not in meta]
+    if missing:
+        raise BlockError(
+            f"knowledge base: port 'answers' got answers without {missing[0]!r}; switch the parameter Evidence of the "
+            "semantic decoder on."
+        )
+    count = len(ids)
+
+    def column(key: str, kind: type) -> np.ndarray:
+        value = meta.get(key)
+        if not isinstance(value, np.ndarray) or value.dtype != kind or not count or len(value) % count:
+            raise BlockError(f"knowledge base: port 'answers' got a PDU whose {key!r} does not fit its items.")
+        return value.reshape(count, -1)
+
+    features, noise_variance = column("features", np.complex64), column("noise_variance", np.float32)
+    confidence = column("confidence", np.float32)
+    if features.shape != noise_variance.shape or confidence.shape != (count, 1):
+        raise BlockError("knowledge base: port 'answers' got a PDU whose 'features' do not fit its items.")
+    note = f"received in frame {meta.get('frame_num')} at {float(meta['snr_db']):.1f} dB, k={features.shape[1]}"
+    logits = column("logits", np.float32)
+    return Decoded(features, noise_variance, logits, float(meta["snr_db"]), ids, confidence[:, 0], note)
 
 
 def base_meta(found: KnownAnswers) -> dict[str, Any]:

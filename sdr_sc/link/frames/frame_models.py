@@ -18,7 +18,7 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.cam import first_rounds
 from sdr_sc.semantic.contract import ModelContract
-from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, TaskAnswer
+from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, TaskAnswer, task_of
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.inference import SemanticDecoder
@@ -32,6 +32,7 @@ class AnsweredFrame(NamedTuple):
         first: answers to the model's first task, with `NOT_A_NUMBER` where it gives no number; None without new items.
         others: answers to the further tasks, by their names.
         inference_ms: that the answers took; None without new items.
+        logits: float32 (n_items, classes) of the first task, where that has logits; None without new items.
     """
 
     new: ReceivedPart
@@ -39,6 +40,7 @@ class AnsweredFrame(NamedTuple):
     first: TaskAnswer | None
     others: dict[str, TaskAnswer]
     inference_ms: float | None
+    logits: np.ndarray | None = None
 
 
 class FrameModels:
@@ -114,6 +116,27 @@ class FrameModels:
             first_rounds(contract, contract.cam)  # refuses a model without rounds
         return Settings(reject_below=reject_below, compare=trigger == "compare")
 
+    def check_evidence(self, refine: bool) -> None:
+        """Refuse to give out what the answers were made from, where knowledge bases cannot use it.
+
+        Args:
+            refine: whether more symbols of single items are asked for.
+
+        Raises:
+            BlockError: with refinement, or where a model's first task has no classes.
+        """
+        if refine:
+            raise BlockError(
+                f"{self._who}: evidence is on, and refine, too: knowledge bases take items of one number of symbols; "
+                "set refine to 'none'."
+            )
+        for contract in self.contracts.values():
+            if not contract.tasks[0].names or task_of(contract.tasks[0].name).needs:
+                raise BlockError(
+                    f"{self._who}: evidence is on, and {contract.tasks[0].name!r}, the first task of model "
+                    f"{contract.name!r}, has no classes that a knowledge base could answer; switch it off."
+                )
+
     def questions(self, model_id: int, texts: Sequence[str] | None = None) -> tuple[str, ...]:
         """What is answered to the items of a frame: one question of all, or ``texts``, one of each; none where none of
         the tasks answers questions."""
@@ -155,7 +178,8 @@ class FrameModels:
         if (first.best == NOT_A_NUMBER).any():
             self.items_not_a_number += int((first.best == NOT_A_NUMBER).sum())
             self.faulty = self.faulty or decoder
-        return AnsweredFrame(new, refined, first, others, 1e3 * (time.perf_counter() - began))
+        logits = outputs[:, decoder.parts[decoder.task.name]]
+        return AnsweredFrame(new, refined, first, others, 1e3 * (time.perf_counter() - began), logits)
 
     def fault(self) -> str:
         """What is wrong with the faulty model, as a sentence; '' where none is."""

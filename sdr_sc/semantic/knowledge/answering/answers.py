@@ -136,10 +136,29 @@ class KnowledgeAnswers:
             if (self.sources.state, self.sources.sentence) != before:
                 self._log(self._off_line() if self.sources.sentence else "the knowledge base is used again.")
         state, rule = self._state_of(decoded)
-        self.counts[state] += count
         if state != USED or rule is None:
-            return self._plain(decoded, state)
+            return self.passed(decoded.ids, decoded.confidence, state)
+        self.counts[state] += count
         return self._fused(decoded, rule)
+
+    def passed(self, ids: np.ndarray, confidence: np.ndarray, state: str, is_other: bool = False) -> KnownAnswers:
+        """The decoder's answers to a frame as they are.
+
+        Args:
+            ids, confidence: of `Decoded`.
+            state: why, by which they are counted.
+            is_other: they are another model's, whose numbers mean nothing here.
+        """
+        count = len(ids)
+        self.counts[state] += count
+        numbered = np.asarray(ids, np.int32) if is_other else self._numbered(np.asarray(ids))
+        names = ("",) * count if is_other else self._names_of(numbered)
+        none = np.full((count, LISTED), NO_ENTRY, np.float32)
+        return KnownAnswers(
+            numbered, numbered, np.asarray(confidence, np.float32), np.zeros(count, np.float32), none.astype(np.int32),
+            np.zeros((count, LISTED), np.uint8), none, np.zeros((count, LISTED), np.float32), names,
+            *self._base(), state,
+        )  # fmt: skip
 
     def _off_line(self) -> str:
         return f"{self.sources.sentence} The decoder answers alone until then."
@@ -167,18 +186,9 @@ class KnowledgeAnswers:
 
     def _numbered(self, classes: np.ndarray) -> np.ndarray:
         """Classes as numbers of `names`; what is below 0 stays."""
-        return np.where(classes >= 0, self._numbers[np.maximum(classes, 0)], classes).astype(np.int32)
-
-    def _plain(self, decoded: Decoded, state: str) -> KnownAnswers:
-        """The decoder's answers as they are."""
-        count = len(decoded.ids)
-        ids = self._numbered(np.asarray(decoded.ids))
-        none = np.full((count, LISTED), NO_ENTRY, np.float32)
-        return KnownAnswers(
-            ids, ids, np.asarray(decoded.confidence, np.float32), np.zeros(count, np.float32), none.astype(np.int32),
-            np.zeros((count, LISTED), np.uint8), none, np.zeros((count, LISTED), np.float32), self._names_of(ids),
-            *self._base(), state,
-        )  # fmt: skip
+        return np.where(classes >= 0, self._numbers[np.clip(classes, 0, len(self._numbers) - 1)], classes).astype(
+            np.int32
+        )
 
     def _base(self) -> tuple[str, int]:
         base = self.sources.base
