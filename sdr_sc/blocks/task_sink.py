@@ -19,7 +19,7 @@ from sdr_sc.blocks.runtime.refused import Refused
 from sdr_sc.errors import BlockError
 from sdr_sc.files import fix_for, write_whole
 from sdr_sc.link.end_of_stream import SinkEnd, is_end
-from sdr_sc.link.frames.base_answers import base_answers_of
+from sdr_sc.link.frames.base_answers import base_answers_of, base_meta
 from sdr_sc.link.frames.frame_news import answered_questions, read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
 from sdr_sc.link.frames.item_truth import ItemTruth
@@ -280,6 +280,7 @@ class task_sink(gr.basic_block):
             "snr_db": record.snr_est_db,
             **answers_meta(record.more),
             **targets_meta(record.targets),
+            **({} if record.known is None else base_meta(record.known)),
         }
         if any(record.asked[:1]):
             meta["question"] = record.asked[0]

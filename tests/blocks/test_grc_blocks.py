@@ -16,7 +16,8 @@ import sdr_sc.blocks
 from sdr_sc.flowgraph.compile import GRC_FOLDER, known_block_ids
 
 BLOCKS = sorted(p.stem for p in Path(sdr_sc.blocks.__file__).parent.glob("[a-z]*.py"))
-WITHOUT_QT = [name for name in BLOCKS if name not in ("answer_display", "task_display", "task_quality")]
+QT = ("answer_display", "task_display", "task_quality", "knowledge_display")
+WITHOUT_QT = [name for name in BLOCKS if name not in QT]
 
 
 def description(name: str) -> dict:
