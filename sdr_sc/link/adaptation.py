@@ -224,6 +224,15 @@ class LinkAdaptation:
             width = self._k = self._look_up(snr_db)
         return Setting(width, snr_db, mode)
 
+    def mode(self, snr_db: float, mode: FrameMode | None, symbols: int) -> FrameMode:
+        """The mode of a frame of so many payload symbols.
+
+        Args:
+            snr_db: that was fed back, dB.
+            mode: sends this one whatever the SNR is.
+        """
+        return self._modes.choose(snr_db, lambda _: symbols) if mode is None else mode
+
     def _look_up(self, snr_db: float) -> int:
         wanted = look_up(self.table, snr_db)
         if self._k is not None and wanted < self._k:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 
 from sdr_sc.link.adaptation import FeedbackState, LinkAdaptation, Setting
+from sdr_sc.link.entry_sender import EntrySender
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mapping import read_report
-from sdr_sc.link.network.pdu_schema import REPORT, REPORT_FRAME, REQUEST, SETTLED_AFTER
+from sdr_sc.link.network.pdu_schema import BASE, INDEXED, REPORT, REPORT_FRAME, REQUEST, SETTLED_AFTER
 from sdr_sc.link.refinement.last_rounds import MOST_TRIES, LastRounds
 from sdr_sc.link.refinement.sender import Refinement, RefinementSender
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
@@ -34,12 +37,15 @@ class FrameSender:
         mode: frame mode; None lets the adaptation choose.
         refinement: answers requests; None where they are counted and not answered.
         by_importance: let frames be mapped by the latest channel report, see `sdr_sc.link.mapping`.
+        entries: names entries of a base that the receiver holds, too; None where announcements are counted and features
+            sent. Not beside refinement.
 
     Attributes:
         frames_sent, items_sent: so far.
         frames_without_items: of these, with refinements alone.
         feedback_unknown: feedback that is none, or for no frame that was sent lately.
         requests_ignored: requests while there is no refinement.
+        bases_ignored: announcements of a base while there is none here.
         sent_s: when the latest frame left; minus infinity before the first.
     """
 
@@ -52,8 +58,10 @@ class FrameSender:
         mode: FrameMode | None = None,
         refinement: RefinementSender | None = None,
         by_importance: bool = False,
+        entries: EntrySender | None = None,
     ) -> None:
         self.adaptation, self.in_flight, self.mode, self.refinement = adaptation, in_flight, mode, refinement
+        self.entries, self.bases_ignored = entries, 0
         self.frames_sent = self.items_sent = self.frames_without_items = 0
         self.feedback_unknown = self.requests_ignored = 0
         self.sent_s = -math.inf
@@ -82,6 +90,12 @@ class FrameSender:
             return
         if SETTLED_AFTER in meta:
             self._take_settled(meta[SETTLED_AFTER], now)
+            return
+        if BASE in meta:
+            if self.entries is None:
+                self.bases_ignored += 1
+            else:
+                self.entries.take(meta, self.in_flight, now)
             return
         snr_db, number = meta.get("snr_db"), meta.get("frame_num")
         if not (isinstance(snr_db, (int, float)) and math.isfinite(snr_db) and isinstance(number, int)):
@@ -137,6 +151,34 @@ class FrameSender:
             more = self.refinement.next()
         return self._sent(first, setting.k, setting.mode, more, now)
 
+    def indexed(
+        self,
+        full: Callable[[float], np.ndarray],
+        plain: Callable[[np.ndarray], np.ndarray],
+        setting: Setting,
+        now: float,
+    ) -> Frame | None:
+        """Metadata and payload of the next frame where it is to name entries; None where it is sent as ever.
+
+        Args:
+            full: features of all symbols of its items, made for an SNR in dB: complex64 (n_items, k_max).
+            plain: of some items, bool (n_items,), as they would be sent: complex64 (n, k).
+            setting: of `setting`.
+            now: time, s.
+        """
+        snr_db = self._feedback.snr_db(now, self.in_flight.given_up)
+        if self.entries is None or not self.entries.may_name(self.in_flight, snr_db, now) or snr_db is None:
+            return None
+        features = full(self.entries.snr_db)
+        payload = self.entries.payload(features, plain, setting, snr_db)
+        if payload is None:
+            return None
+        mode = self.adaptation.mode(snr_db, self.mode, len(payload.symbols))
+        meta = self._meta(len(features), features.shape[1], mode)
+        meta[INDEXED] = np.array(astuple(payload.indexed), np.int32)
+        self._note_sent(len(features), now)
+        return meta, payload.symbols
+
     def refining_frame(self, now: float) -> Frame | None:
         """Metadata and features of a frame without new items; None where the receiver asked for nothing more.
 
@@ -171,14 +213,7 @@ class FrameSender:
 
     def _sent(self, first: np.ndarray, k: int, mode: FrameMode, more: Refinement | None, now: float) -> Frame:
         items, features = len(first), first.ravel()
-        meta: dict[str, Any] = {
-            "frame_num": self.frames_sent % FRAME_NUM_MODULO,
-            "frame_index": self.frames_sent,
-            "n_items": items,
-            "k": k,
-            **self._header,
-            "mode": int(mode),
-        }
+        meta = self._meta(items, k, mode)
         if more is not None:
             meta.update(request=more.request, refined_symbols=len(more.symbols))
             features = np.concatenate((features, more.symbols))
@@ -187,16 +222,31 @@ class FrameSender:
             meta.update({REPORT: feedback.report.levels, REPORT_FRAME: feedback.report.frame_num})
         self._tries = self._tries + 1 if more is self._latest_more else 1
         self._latest_more = more
+        self._note_sent(items, now)
+        return meta, features
+
+    def _meta(self, items: int, k: int, mode: FrameMode) -> dict[str, Any]:
+        """What each frame's PDU has."""
+        return {
+            "frame_num": self.frames_sent % FRAME_NUM_MODULO,
+            "frame_index": self.frames_sent,
+            "n_items": items,
+            "k": k,
+            **self._header,
+            "mode": int(mode),
+        }
+
+    def _note_sent(self, items: int, now: float) -> None:
         self.in_flight.sent(self.frames_sent, now)
         self._last_rounds.sent(now, items > 0)
         self.sent_s = now
         self.frames_sent += 1
         self.items_sent += items
         self.frames_without_items += int(items == 0)
-        return meta, features
 
     def counts(self) -> dict[str, Any]:
         """What became of the receiver's requests, by name."""
         counts = {} if self.refinement is None else self.refinement.counts()
         own = {"requests_ignored": self.requests_ignored, "frames_without_items": self.frames_without_items}
-        return {**counts, **own}
+        bases = {} if self.entries is None else self.entries.counts()
+        return {**counts, **own, **bases}

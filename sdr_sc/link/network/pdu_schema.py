@@ -24,6 +24,7 @@ from sdr_sc.link.refinement.requests import LONGEST_BYTES, Request
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K, MAX_REQUEST
 from sdr_sc.phy.frame.importance import LONGEST_REPORT
 from sdr_sc.phy.frame.modes import FrameMode
+from sdr_sc.semantic.knowledge.both_ends.tag import TAG_BYTES
 from sdr_sc.semantic.questions import LONGEST_QUESTION
 from sdr_sc.semantic.specs import LARGEST_ITEM, LONGEST_NAME
 
@@ -39,6 +40,10 @@ REPORT = "report"
 REPORT_FRAME = "report_frame"
 """In a frame to be sent, which is mapped by a report: the number of the frame that the report is of."""
 
+BASE = "base"
+"""Key of a receiver's announcement of the knowledge base that it holds (`sdr_sc.link.base_agreement`)."""
+ENTRIES_READ = "entries_read"
+"""In it: 1 where the entries that the frame names could be read, 0 where not; without it the frame names none."""
 INDEXED = "indexed"
 """Key of a frame with indices into a knowledge base: the fields of `sdr_sc.phy.frame.indexed.Indexed`, int32."""
 
@@ -241,6 +246,11 @@ _FEEDBACK = Form(
     agrees=_the_snr,
 )
 _REQUEST = Form(required={REQUEST: Whole(1, MAX_REQUEST)}, agrees=_a_request)
+_BASE = Form(
+    required={BASE: Octets(TAG_BYTES, TAG_BYTES), "frame_num": _FRAME_NUM},
+    optional={ENTRIES_READ: Whole(0, 1)},
+    agrees=_no_data,
+)
 _SETTLED = Form(required={SETTLED_AFTER: _FRAME_NUM}, agrees=_no_data)
 _FRAME = Form(
     required={
@@ -283,7 +293,8 @@ _TRUTH = Form(
 
 
 def _feedback(meta: dict[str, Any], data: np.ndarray) -> Pdu:
-    form = _REQUEST if REQUEST in meta else _SETTLED if SETTLED_AFTER in meta else _FEEDBACK
+    forms = {REQUEST: _REQUEST, SETTLED_AFTER: _SETTLED, BASE: _BASE}
+    form = next((form for key, form in forms.items() if key in meta), _FEEDBACK)
     return form.check(meta, data)
 
 

@@ -142,6 +142,41 @@ class SemanticDecoder:
             (k / self.contract.k_max).astype(np.float32),
         )
 
+    def outputs_of_prefixes(self, prefixes: np.ndarray, snr_db: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """Outputs of all tasks for items of which different numbers of symbols are known, with different errors.
+
+        Args:
+            prefixes: complex64 (n_items, k_max), LMMSE estimates; 0 where nothing is known.
+            snr_db: (n_items,), dB, minus infinity for an item that is lost; clipped to the training range.
+            k: int (n_items,), symbols that are known of each.
+
+        Returns:
+            float32 (n_items, outputs of all tasks); NaN for lost items, infinity where the model gives no numbers.
+        """
+        outputs = self._run(prefixes, snr_db, k)
+        outputs[~np.isfinite(outputs).all(axis=1)] = np.inf
+        outputs[np.isneginf(snr_db)] = np.nan
+        return outputs
+
+    def answered_prefixes(
+        self,
+        outputs: np.ndarray,
+        snr_db: np.ndarray,
+        k: np.ndarray,
+        noise_variance: np.ndarray,
+        texts: Sequence[str] | None = None,
+    ) -> TaskAnswer:
+        """Answers to the model's first task from `outputs_of_prefixes`.
+
+        Args:
+            snr_db, k: as given there.
+            noise_variance: float32 (n_items, k_max), infinite where nothing is known.
+            texts: as for `answered`.
+        """
+        finite_db = np.where(np.isneginf(snr_db), self.contract.training_snr_db[0], snr_db)
+        found = self.judged(self._of_first(outputs, texts), finite_db, k, noise_variance)
+        return found if self._question is None else self._question.without(found, texts)
+
     def answer(
         self,
         features: np.ndarray,

@@ -15,7 +15,7 @@ from sdr_sc.errors import ContractError, KnowledgeError
 from sdr_sc.phy.frame.indexed import Indexed
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
-from sdr_sc.semantic.knowledge.both_ends.choice import Need, choose, error_at, least_snr_db, need_of
+from sdr_sc.semantic.knowledge.both_ends.choice import UNLIKE, Need, choose, error_at, least_snr_db, need_of
 from sdr_sc.semantic.knowledge.both_ends.codeword import CodewordChoice, decode, encode, loss_over_noise
 from sdr_sc.semantic.knowledge.both_ends.entries import SharedEntries
 from sdr_sc.semantic.knowledge.both_ends.message import (
@@ -201,8 +201,8 @@ def test_the_choice_is_the_cheapest_of_all() -> None:
         for residual_k in (0, *K_LIST):
             share = residual_k / 16
             for kinds in np.ndindex(3, 3, 3, 3):
-                error = [(1.0, 0.0, one * (1 - share + share * need.symbol_error))[kind] if kind != ENTRY else one
-                         for kind, one in zip(kinds, left, strict=True)]  # fmt: skip
+                factor = {PLAIN: 0.0, ENTRY: UNLIKE, RESIDUAL: UNLIKE * (1 - share) + share * need.symbol_error}
+                error = [one * factor[kind] for kind, one in zip(kinds, left, strict=True)]
                 fits = all(kind == PLAIN or own <= need.error for kind, own in zip(kinds, error, strict=True))
                 counts = [kinds.count(kind) for kind in (PLAIN, ENTRY, RESIDUAL)]
                 if not fits or (counts[2] > 0) != (residual_k > 0) or not (counts[1] or counts[2]):
@@ -282,7 +282,7 @@ def payload_of(
     for place, error in enumerate(errors.tolist()):
         own = shared.symbols[rng.integers(len(shared))][None]
         features[place] = like(rng, own, error)[0] if error < 1 else symbols(rng, 1)[0]
-    need = Need(16, 0.15, error_at(snr_db))
+    need = Need(16, 0.3, error_at(snr_db))
     items = Items(features, lambda chosen: features[chosen])
     codes = CodewordChoice(loss_over_noise(snr_db, 0.0))
     payload, _ = make_payload(items, shared, need, K_LIST, codes)

@@ -2,8 +2,9 @@
 """Which items of a frame are sent by their entry: what costs the fewest channel uses for the same expected quality.
 
 What quality features have at an SNR is in the model's table of its channel-adaptive module. An item that is known with
-an error, be it of noise or of what its entry differs by, counts like one whose symbols were all received at the SNR
-with that error (`sdr_sc.semantic.knowledge.both_ends.split`).
+an error counts like one whose symbols were all received at the SNR with that error
+(`sdr_sc.semantic.knowledge.both_ends.split`). What an entry differs by is no noise: it points where the answers change,
+and costs as much as noise of `UNLIKE` times its power (`sdr-sc bench evidence both-ends` measures both side by side).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.knowledge.both_ends.message import ENTRY, PLAIN, RESIDUAL, message_bits
 from sdr_sc.semantic.specs import CamTable
 from sdr_sc.semantic.tasks.base import task_of
+
+UNLIKE = 2.0
 
 
 @dataclass(frozen=True)
@@ -132,17 +135,17 @@ def choose(
         code_symbols: symbols of the codeword for so many bits; infinite where there is none.
         with_residuals: False allows no residuals.
 
-    >>> choice = choose(np.array([1.0, 0.9, 0.2]), Need(32, 0.1, 0.3), (4, 8, 24, 32), 1000, lambda bits: bits / 8)
+    >>> choice = choose(np.array([1.0, 0.9, 0.2]), Need(32, 0.15, 0.3), (4, 8, 24, 32), 1000, lambda bits: bits / 8)
     >>> choice.kinds.tolist(), choice.residual_k, choice.symbols, choice.plain_symbols
     ([1, 2, 0], 24, 61.125, 96)
     """
     items, width = len(cosine), k_list[-1]
     left = 1.0 - np.square(np.clip(cosine, 0.0, 1.0))
     plain = Choice(np.full(items, PLAIN, np.uint8), 0, need.k * items, need.k * items)
-    best, alone = plain, left <= need.error
+    best, alone = plain, UNLIKE * left <= need.error
     for residual_k in (0, *k_list) if with_residuals else (0,):
         share = residual_k / width
-        error = left * (1.0 - share + share * need.symbol_error)
+        error = left * (UNLIKE * (1.0 - share) + share * need.symbol_error)
         helped = ~alone & (error <= need.error) & (residual_k > 0) & (residual_k < need.k)
         kinds = np.where(alone, ENTRY, np.where(helped, RESIDUAL, PLAIN)).astype(np.uint8)
         indexed, residuals = int(np.count_nonzero(kinds)), int(np.count_nonzero(helped))

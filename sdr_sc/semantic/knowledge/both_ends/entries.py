@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -77,6 +78,16 @@ class SharedEntries:
             raw = b"".join(row.vector for _, row, _ in base.store.rows())
         vectors = np.frombuffer(raw, "<f4").reshape(-1, base.space.dimension)
         return cls.of_vectors(vectors, BaseTag.of_state(base.state), kind.snr_db)
+
+    @classmethod
+    def of_file(cls, path: Path | str, contract: ModelContract) -> SharedEntries:
+        """Of a global base's file, as `of_base`.
+
+        Raises:
+            KnowledgeError: the file cannot be read, or is for another model.
+        """
+        with KnowledgeBase(path, contract) as base:
+            return cls.of_base(base, contract)
 
     def __len__(self) -> int:
         return len(self.symbols)
