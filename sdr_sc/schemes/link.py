@@ -279,15 +279,20 @@ class Link:
     def _over_the_air(self, transmission: Transmission, mode: FrameMode) -> tuple[ReceivedFrame | None, int]:
         """The frame as it was received, None if it was lost, and how many others were."""
         rows, width = transmission.payload.shape
-        header = Header(
-            transmission.model_id,
-            width,
-            rows,
-            self._frames % FRAME_NUM_MODULO,
-            mode=mode,
-            request=transmission.request,
-            refined_symbols=len(transmission.refinement),
-        )
+        number, indexed = self._frames % FRAME_NUM_MODULO, transmission.indexed
+        if indexed is None:
+            header = Header(
+                transmission.model_id,
+                width,
+                rows,
+                number,
+                mode=mode,
+                request=transmission.request,
+                refined_symbols=len(transmission.refinement),
+            )
+        else:
+            items = transmission.items.stop - transmission.items.start
+            header = Header(transmission.model_id, 1, items, number, mode=mode, indexed=indexed)
         report = self._feedback.report(self._now_s) if transmission.by_importance else None
         if report is not None:
             header = self.mapper.header(header, report)

@@ -12,6 +12,7 @@ import numpy as np
 from sdr_sc.data.dataset import CLASSIFICATION
 from sdr_sc.link.mapping import IMPORTANCE
 from sdr_sc.phy.frame.header import MAX_ITEMS, MAX_K
+from sdr_sc.phy.frame.indexed import Indexed
 from sdr_sc.phy.receive.receiver import ReceivedFrame
 
 MOST_SYMBOLS = MAX_ITEMS * MAX_K
@@ -31,6 +32,8 @@ class Transmission:
         refinement: complex64 (n,), mean power 1: more symbols of items that were sent before.
         request: which request of the receiver they answer, for the header; 0 for none.
         by_importance: the first symbols of each row matter most, and are to be mapped onto the strongest subcarriers.
+        indexed: of a frame with indices into a knowledge base, for the header: ``payload`` is then empty, (0, 1), and
+            ``refinement`` all of the payload.
     """
 
     payload: np.ndarray
@@ -40,6 +43,7 @@ class Transmission:
     refinement: np.ndarray = field(default_factory=lambda: np.empty(0, np.complex64))
     request: int = 0
     by_importance: bool = False
+    indexed: Indexed | None = None
 
     @property
     def channel_uses(self) -> int:

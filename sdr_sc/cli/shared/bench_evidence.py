@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdr_sc.cli.shared.bench_multitask import multitask
+from sdr_sc.cli.shared.evidence.both_ends import both_ends
 from sdr_sc.cli.shared.evidence.knowledge import knowledge
 from sdr_sc.cli.shared.evidence.multitask_cost import multitask_cost
 from sdr_sc.cli.shared.evidence.transfer import transfer
@@ -241,3 +242,4 @@ evidence.add_command(multitask)
 evidence.add_command(transfer)
 evidence.add_command(multitask_cost)
 evidence.add_command(knowledge)
+evidence.add_command(both_ends)
