@@ -32,7 +32,7 @@ FILES_KEY = "files_sha256"
 """Of a run's summary: SHA-256 of the other files in its folder, by name."""
 TABLES = ("frames.csv", "items.csv", "images.npz")
 """The other files of a run."""
-FURTHER_TABLES = ("answers.csv", "scores.csv", "thumbnails.npz")
+FURTHER_TABLES = ("answers.csv", "scores.csv", "thumbnails.npz", "knowledge.csv")
 """Those of a run of several tasks, beside these."""
 
 SNR_BIAS_GOAL_DB = 1.0

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.link.frames.base_answers import KNOWLEDGE_COLUMNS
 from sdr_sc.link.frames.picture_answers import SCORE_COLUMNS
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS
 from sdr_sc.results.rows import Row, write_json
@@ -88,7 +89,7 @@ def add_task(folder: Path, gallery: int = 50) -> None:
         )
     write_table(folder / "answers.csv", list(ANSWER_COLUMNS), rows)
     summary = json.loads((folder / "summary.json").read_text())
-    del summary["sha256"]
+    summary.pop("sha256", None)
     summary["config"] |= {
         "answered_tasks": ["classification", "retrieval"],
         "task_names": {"retrieval": {str(one): f"entry <{one}>" for one in range(gallery)}},
@@ -133,8 +134,36 @@ def add_pictures(folder: Path, kept: int = 4) -> None:
     (folder / "summary.json").write_text(json.dumps(summary))
 
 
+def add_knowledge(folder: Path, base_id: str = "", version: int = 1, new_class: str = "Owl <new>") -> None:
+    """Give a run of `make_run` answers with a base: of each five that arrived one changed to right, and each tenth to
+    a class that the base alone has; in the last frame the base is off."""
+    with open(folder / "items.csv", newline="") as file:
+        items = list(csv.DictReader(file))
+    rows, last = [], max(int(item["frame_index"]) for item in items)
+    for place, item in enumerate(one for one in items if one["answer"] != "-1"):
+        label, alone, used = int(item["label"]), int(item["answer"]), int(item["frame_index"]) != last
+        answer = len(CLASSES) if used and place % 10 == 3 else label if used and place % 5 == 0 else alone
+        name = new_class if answer == len(CLASSES) else CLASSES[answer]
+        share = 0.4 if answer != alone else 0.0
+        entries = [1, 2, 999, "", ""] if used else [""] * 5
+        known = [used and value != "" for value in entries]
+        item["answer"], item["correct"] = str(answer), str(int(answer == label))
+        rows.append([
+            item["item_id"], item["frame_index"], label, answer, alone, int(answer == label), int(alone == label), 0.8,
+            0.5 if used else 0.0, version, "used" if used else "other version", name, *entries,
+            *(0 if has else "" for has in known), *(0.9 - at / 10 if has else "" for at, has in enumerate(known)),
+            *(share if has and at < 2 else 0 if has else "" for at, has in enumerate(known)),
+        ])  # fmt: skip
+    write_table(folder / "knowledge.csv", list(KNOWLEDGE_COLUMNS), rows)
+    write_table(folder / "items.csv", list(items[0]), [[*item.values()] for item in items])
+    summary = json.loads((folder / "summary.json").read_text())
+    summary.pop("sha256", None)
+    summary["accounting"]["knowledge"] = {"items": {"used": len(rows)}, "bases": [f"{base_id} version {version}"]}
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
 class Page(HTMLParser):
-    """Checks that elements nest, and keeps ids, references, and text."""
+    """Checks that elements nest, and keeps ids, references, and text, also as words with single spaces between."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -146,6 +175,7 @@ class Page(HTMLParser):
         self.feed(source)
         self.close()
         assert self._open == []
+        self.words = " ".join(self.text.split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import chromium
 import pytest
-from run_pages import add_pictures, add_task, make_run
+from run_pages import add_knowledge, add_pictures, add_task, make_run
 from sweep_studies import write
 
 from sdr_sc.report.run.write import write_report
@@ -47,14 +47,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, int
     tasks = make_run(folder / "tasks", lost=(3,), images=20)
     add_task(tasks)
     add_pictures(tasks)
+    known = make_run(folder / "known", lost=(3,), images=20)
+    add_knowledge(known)
     return {
         "sweep": (sweep, 10),
         "run": (write_report(make_run(folder / "run", lost=(3,))), 4),
         "tasks": (write_report(tasks), 7),
+        "known": (write_report(known), 5),
     }
 
 
-@pytest.mark.parametrize("kind", ["sweep", "run", "tasks"])
+@pytest.mark.parametrize("kind", ["sweep", "run", "tasks", "known"])
 @pytest.mark.parametrize("width, dark", [(1280, False), (375, False), (375, True)], ids=["laptop", "phone", "dark"])
 def test_page_in_a_browser(
     browser: chromium.Browser, pages: dict[str, tuple[Path, int]], kind: str, width: int, dark: bool

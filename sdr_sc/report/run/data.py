@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.results.answers_table import TaskTable
+from sdr_sc.results.knowledge_table import KnowledgeTable
 from sdr_sc.results.picture_rows import ScoreTable
 
 FRAME_COLUMNS = ("frame_index", "snr_set_db", "snr_est_db", "k", "n_items", "status", "latency_ms", "mode")
@@ -141,6 +142,7 @@ class Run:
         picture_tasks: those that were answered with pictures.
         is_verified: whether the files were compared with checksums; a run of an earlier version has none.
         items_sent: how many there are of all; 0 where all are in ``items``.
+        knowledge: answers with knowledge bases; None where the run asked none.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Run:
     tasks: tuple[TaskRun, ...] = ()
     picture_tasks: tuple[PictureRun, ...] = ()
     items_sent: int = 0
+    knowledge: KnowledgeTable | None = None
 
     def item_snr_set_db(self) -> np.ndarray:
         """The SNR set for each item's frame, in dB, shape (items,); NaN where ``frames.csv`` lacks the frame."""

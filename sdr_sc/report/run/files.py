@@ -11,10 +11,12 @@ import numpy as np
 from sdr_sc.documents import whole_number
 from sdr_sc.errors import SdrScError
 from sdr_sc.files import is_file
+from sdr_sc.link.frames.base_answers import KNOWLEDGE_CSV
 from sdr_sc.link.frames.frame_record import LARGEST_K
 from sdr_sc.phy.frame.modes import FrameMode
 from sdr_sc.report.run.data import FRAME_COLUMNS, ITEM_COLUMNS, Frames, Items, Run
 from sdr_sc.report.run.task_files import load_picture_tasks, load_tasks
+from sdr_sc.results.knowledge_table import KnowledgeTable, read_knowledge
 from sdr_sc.results.rows import SUMMARY_NAME
 from sdr_sc.results.run_folder import read_frames, read_images, read_items
 from sdr_sc.results.run_summary import FILES, FIX, check_files, read_summary
@@ -41,7 +43,8 @@ def load_run(folder: Path) -> Run:
     try:
         summary, is_sealed = read_summary(folder)
         is_verified = check_files(folder, summary) and is_sealed
-        names = _given_names(summary["config"], folder / SUMMARY_NAME)
+        known = read_knowledge(folder, most_rows=MOST_ROWS) if is_file(folder / KNOWLEDGE_CSV) else None
+        names = _with_new(_given_names(summary["config"], folder / SUMMARY_NAME), known)
         classes = len(names) or MOST_CLASSES
         frames, (items, items_sent) = _frames(folder), _items(folder, classes)
         images, image_ids, modality = read_images(folder)
@@ -56,7 +59,7 @@ def load_run(folder: Path) -> Run:
         raise SdrScError(f"{shown(folder)} holds {len(k_list)} different k where a run has {MOST_KS} at most; {FIX}.")
     highest = max(int(items.label.max(initial=-1)), int(items.answer.max(initial=-1)))
     names += [f"class {number}" for number in range(len(names), highest + 1)]
-    about = (modality, is_verified, tasks, pictures, items_sent)
+    about = (modality, is_verified, tasks, pictures, items_sent, known)
     return Run(folder.resolve().name, summary, frames, items, images, image_ids, names, k_list, *about)
 
 
@@ -71,6 +74,16 @@ def _given_names(config: dict[str, Any], path: Path) -> list[str]:
             "of fewer."
         )
     return [str(name) for name in given]
+
+
+def _with_new(names: list[str], known: KnowledgeTable | None) -> list[str]:
+    """The names of the classes, and after them those that a knowledge base alone has, which get the numbers that
+    follow."""
+    if known is None or not names:
+        return names
+    found = {number: name for number, name in zip(known.answer.tolist(), known.name.tolist(), strict=True) if name}
+    last = min(int(max(known.answer.max(initial=-1), known.label.max(initial=-1))), MOST_CLASSES - 1)
+    return names + [found.get(number, f"class {number}") for number in range(len(names), last + 1)]
 
 
 def _frames(folder: Path) -> Frames:

@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from sdr_sc.errors import SdrScError
 from sdr_sc.files import write_whole
 from sdr_sc.report.page import FULL_WIDTHS, HALF_WIDTHS, item_shown, plot, render_page, tile
 from sdr_sc.report.run import plots as report_plots
 from sdr_sc.report.run.asked import asked_rows
 from sdr_sc.report.run.data import Run
 from sdr_sc.report.run.files import load_run
+from sdr_sc.report.run.knowledge_panel import knowledge_panel
 from sdr_sc.report.run.picture_panels import picture_panels
 from sdr_sc.report.run.stats import channel_uses_saved
 from sdr_sc.report.run.task_panels import overview, task_panels
 from sdr_sc.report.words import facts, number_text, words
 from sdr_sc.results.rows import format_value, mean_interval, wilson_interval
 from sdr_sc.semantic.tasks.base import NOT_A_NUMBER, REJECTED
-from sdr_sc.shown import utf8
+from sdr_sc.shown import shown, utf8
 
 _log = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
@@ -159,12 +161,13 @@ def _figures(run: Run) -> list[dict[str, Any]]:
     return figures
 
 
-def write_report(run_folder: Path, out: Path | None = None) -> Path:
+def write_report(run_folder: Path, out: Path | None = None, base: Path | None = None) -> Path:
     """Write a run's report, from the files that `load_run` reads in its folder.
 
     Args:
         run_folder: what a run left.
         out: the page; ``report.html`` in that folder where it is left out.
+        base: file of the knowledge base that the run asked, for titles and pictures of its entries.
 
     Returns:
         The page's path.
@@ -176,7 +179,10 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
     run = load_run(folder)
     if not run.is_verified:
         _log.warning("warning: the tables of %s are not verified: its summary holds no checksums of them", run.name)
-    accounting = {name: value for name, value in run.summary["accounting"].items() if name != "discrepancies"}
+    apart = ("discrepancies", "knowledge")  # which have sections of their own
+    accounting = {name: value for name, value in run.summary["accounting"].items() if name not in apart}
+    if base is not None and run.knowledge is None:
+        raise SdrScError(f"The run {shown(run.name)} asked no knowledge base; leave --base out.")
     page = render_page(
         "run/page.html.j2",
         name=run.name,
@@ -188,6 +194,7 @@ def write_report(run_folder: Path, out: Path | None = None) -> Path:
         questions=[] if run.tasks else asked_rows(run.items.question, run.items.correct.astype(float)),
         panels=task_panels(run) + picture_panels(run),
         overview=overview(run),
+        knowledge=knowledge_panel(run, base),
         figures=_figures(run),
         accounting=facts(accounting),
         config=facts({name: value for name, value in run.summary["config"].items() if name != "task_names"}),

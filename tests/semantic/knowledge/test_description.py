@@ -194,7 +194,7 @@ def test_entries_that_are_gone_have_a_fault() -> None:
     found = near_entries([3, 9, -1], [0.9, 0.8, -1], [0.5, 0, 0], [0, 1, 0], read)
     assert [(one.number, one.entry is not None, one.fault) for one in found] == [
         (3, True, ""),
-        (9, False, "entry 9 is gone."),
+        (9, False, "entry 9 is gone"),
     ]
     assert (
         "received here before"

@@ -36,6 +36,11 @@ class Shelf:
         """Of the base; '' where there is none."""
         return "" if self._store is None else self._store.state.title
 
+    @property
+    def base_id(self) -> str:
+        """Of the base; '' where there is none."""
+        return "" if self._store is None else self._store.state.base_id
+
     def of(self, base_id: str, version: int) -> Callable[[int, bool], Entry]:
         """What reads the entries of answers that were made with a version of a base.
 

@@ -85,7 +85,7 @@ def near_entries(
         try:
             found.append(replace(one, entry=entry(one.number, one.is_local)))
         except SdrScError as error:
-            found.append(replace(one, fault=reason_of(error, 120)))
+            found.append(replace(one, fault=reason_of(error, 120).removesuffix(".")))
     return tuple(found)
 
 

@@ -54,7 +54,7 @@ class TemplateDescriber:
 
 def base_source(known: Subject) -> Source:
     """The base as a whole."""
-    return Source("base", quoted(known.base_name) or "the knowledge base")
+    return Source("base", f"the knowledge base {quoted(known.base_name)}".rstrip())
 
 
 def _entry_sources(entries: Sequence[NearEntry]) -> dict[int, Source]:
