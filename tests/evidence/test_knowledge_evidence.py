@@ -15,11 +15,13 @@ from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import ImageSet, SetInfo, Split, Targets, register_dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.knowledge import hostile, repeated, worlds
-from sdr_sc.evidence.knowledge.added import difference, share
+from sdr_sc.evidence.knowledge.added import CURVE_POINTS
 from sdr_sc.evidence.knowledge.bases import MemoryBase, without_features
+from sdr_sc.evidence.knowledge.heard import Heard, difference, share
+from sdr_sc.evidence.knowledge.larger import LargerDecoder
 from sdr_sc.evidence.knowledge.received import Air, Received
 from sdr_sc.evidence.knowledge.repeated import changed_row
-from sdr_sc.evidence.knowledge.worlds import folders, known_items, things
+from sdr_sc.evidence.knowledge.worlds import Items, folders, known_items, things
 from sdr_sc.results.rows import read_measurements
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.semantic.knowledge.fusion.posterior import Kernel
@@ -127,6 +129,34 @@ def test_controls_say_nothing_of_the_items() -> None:
     assert (base.shuffled(1).classes != base.classes).any()
 
 
+def test_a_larger_decoder_learns_the_entries_and_spares_known_items() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(60, 16)).astype(np.float32)
+    base = MemoryBase(vectors, np.repeat(np.arange(6), 10), 4, 6)
+
+    def received(which: np.ndarray, seed: int) -> Heard:
+        sent = unit_rows(vectors[which]) * np.sqrt(8)
+        noise = np.random.default_rng(seed).normal(size=sent.shape) * np.sqrt(0.01 / 2)
+        features = np.ascontiguousarray((sent + noise) / 1.01, np.float32).view(np.complex64)
+        logits = 5.0 * (base.classes[which][:, None] == np.arange(4))
+        shape = features.shape
+        seen = Received(
+            features, np.full(shape, 0.01), np.full(len(which), 20.0), np.zeros((len(which), 2), np.float32)
+        )
+        return Heard(Items(np.zeros((len(which), 1), np.uint8), base.classes[which], which), seen, logits)
+
+    larger = LargerDecoder(base, 8, (0.0, 20.0), 1)
+    known, new = np.flatnonzero(base.classes < 4), np.flatnonzero(base.classes >= 4)
+    held, one = received(np.tile(known, 5), 2), received(new, 3)
+    level = larger.level([held], 0.01)
+    assert (larger.answers(held, level) == base.classes[held.items.groups]).mean() >= 0.99
+    assert (larger.answers(one, level) == base.classes[new]).mean() > 0.8
+    assert (larger.among_new(one.received) == base.classes[new]).mean() > 0.8
+    lost = Received(*(np.full_like(part, np.nan) for part in (
+        one.received.features, one.received.noise_variance, one.received.snr_db, one.received.outputs)))  # fmt: skip
+    assert (larger.among_new(lost) == -1).all() and (larger.among_known(lost) == -1).all()
+
+
 def test_intervals_are_over_groups() -> None:
     right, groups = np.repeat([True, False], 50), np.repeat(np.arange(4), 25)
     wide, narrow = share("a", right, groups), share("a", right, np.arange(100))
@@ -156,6 +186,12 @@ def test_the_verb_measures_all_parts_and_keeps_its_configuration(small: None, tm
     things_at = "things, 5 entries each, k=16: "
     assert values[f"{things_at}with the base, new classes alone; 20 dB"] > 60.0
     assert values[f"{things_at}control, shuffled base; 20 dB"] < 25.0
+    assert values[f"{things_at}control, larger decoder, new classes alone; 20 dB"] > 60.0
+    curve = [values[f"{things_at}{points:g} points allowed, with the base; 20 dB"] for points in CURVE_POINTS]
+    assert curve == sorted(curve) and curve[-1] > curve[0]
+    assert values["10,000 near copies that claim a new class, k=16: answers with margin that changed; 20 dB"] == 0.0
+    beside = "10,000 near copies of a known class beside new things, k=16: what they change; 20 dB"
+    assert values[beside] <= 0.0
     assert values["5 % hostile entries that claim a known class, k=16: answers with margin that changed; 20 dB"] == 0.0
     for part in ("folders, 20 entries each", "repeated items, own answers", "subgroup, ", "150 items, all own answers"):
         assert any(name.startswith(part) for name in values), part

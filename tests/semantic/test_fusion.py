@@ -150,7 +150,39 @@ def test_a_fitted_rule_recognises_new_classes_and_harms_no_known_ones() -> None:
     recognised = fuse(sure, fresh_new.evidence(rule.kernel), rule, 7.0).best == fresh_new.truth
     assert recognised.mean() > 0.5
     assert (sure.argmax(axis=1) == fresh_new.truth).mean() == 0.0
-    assert without_harm(replace(rule, new=Gate(20.0, 0.0, 0.0)), [known], 0.1).new.bias < 2.0
+    greedy = replace(rule, new=Gate(20.0, 0.0, 0.0), spared=())
+    assert harm(greedy, fresh) > 50.0 and abs(harm(without_harm(greedy, [known], 0.1), fresh)) <= 0.3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_held_out_items_are_enough_to_spare_known_ones(seed: int) -> None:
+    """A promised loss of 0.5 points is that of one item of 200, which no count of these can show."""
+    eager = fit_rule(K, [held_out(3000, 5, 0.0), held_out(3000, 6, 1.0)])
+    rule = without_harm(eager, [held_out(200, 20 + seed, 0.0)], 0.5)
+    assert 0.02 <= harm(rule, held_out(20_000, 9, 0.0)) <= 1.0
+    assert without_harm(eager, [held_out(200, 20 + seed, 0.0)], 0.1).spared[0][2] > rule.spared[0][2]
+
+
+def test_each_snr_is_spared_by_itself_and_new_classes_that_may_cost_nothing_have_no_say() -> None:
+    eager = fit_rule(K, [held_out(3000, 5, 0.0), held_out(3000, 6, 1.0)])
+    one = held_out(1000, 7, 0.0)
+    rule = without_harm(eager, [replace(one, snr_db=0.0), replace(one, snr_db=20.0)], 0.3)
+    (low, _, at_low), (high, _, at_high) = rule.spared
+    assert (low, high) == (0.0, 20.0) and at_high < at_low  # above 9 dB the guard spares many already
+    decoder, said = np.array([[0.6, 0.4]]), Evidence(
+        2, np.array([[0.0, 0.0, 1.0]]), np.array([-np.inf]), np.array([5.0]), np.array([[7]]), np.array([[2]]),
+        np.ones((1, 1)), np.array([-np.inf]),
+    )  # fmt: skip
+    plain = FusionRule(4, Kernel(0.1), OFF, Gate(0.0, 1.0, 0.0), spared=((0.0, 9.0, 4.0), (10.0, 9.0, 2.0)))
+    odds = [
+        np.log(weights[2] / weights[0]) for weights in (plain.weights(said, np.zeros(1), db)[0] for db in (0, 5, 30))
+    ]
+    np.testing.assert_allclose(odds, [1.0, 2.0, 3.0])
+    assert fuse(decoder, said, plain, 0.0).best.tolist() == [2]
+    assert without_harm(eager, [one], 0.0).new == OFF
+    for wrong in (((0.0, 1.0, -1.0),), ((0.0, 1.0, 1.0), (0.0, 1.0, 1.0)), ((np.nan, 1.0, 1.0),)):
+        with pytest.raises(ContractError, match="spares known classes"):
+            replace(plain, spared=wrong)
 
 
 def test_fitted_gates_are_those_of_bayes() -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sdr_sc.evidence.knowledge.added import added_rows, open_bench
+from sdr_sc.evidence.knowledge.added import added_rows
+from sdr_sc.evidence.knowledge.heard import open_bench
 from sdr_sc.evidence.knowledge.hostile import hostile_rows
 from sdr_sc.evidence.knowledge.received import Air
 from sdr_sc.evidence.knowledge.repeated import mistake_rows, repeated_rows
@@ -66,7 +67,7 @@ def bench_knowledge(setting: Setting, log: Callable[[str], None]) -> list[Row]:
             found, base, rules = added_rows(bench, *of_things)
             rows += found
             if "hostile" in setting.parts:
-                rows += hostile_rows(bench, base, rules)
+                rows += hostile_rows(bench, base, rules, of_things[1])
         if of_folders:
             rows += added_rows(bench, *of_folders)[0]
         if "repeated" in setting.parts:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.added import Bench, Heard, difference, heard, share
 from sdr_sc.evidence.knowledge.bases import best_of, fused_of
+from sdr_sc.evidence.knowledge.heard import Bench, Heard, difference, heard, share
 from sdr_sc.evidence.knowledge.worlds import Items
 from sdr_sc.evidence.tables import APART
 from sdr_sc.evidence.watched import ITEMS_PER_FRAME
@@ -106,7 +106,7 @@ def _confirmed(one: Heard, places: np.ndarray, dimension: int, temperature: floa
 
 def temperature_of(bench: Bench, snr_db: float) -> float:
     """By the held-out known items at this SNR."""
-    one = bench.calibration.get(snr_db)
+    one = next(iter(bench.calibration.get(snr_db, ())), None)
     if one is None:
         one = heard(bench.air, bench.known, bench.known.calibration, snr_db, bench.k, bench.seed)
     there = np.isfinite(one.logits).all(axis=1)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.added import difference, heard, share
 from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of, fused_of
+from sdr_sc.evidence.knowledge.heard import CALIBRATION_TIMES, difference, heard, share
 from sdr_sc.evidence.knowledge.received import Air
 from sdr_sc.evidence.knowledge.worlds import known_items
 from sdr_sc.evidence.tables import APART
@@ -38,10 +38,12 @@ def tail_rows(
     for k in k_list:
         kind = f"{task}, {int((origins < RARE).sum())} of {own} classes rare, k={k}"
         log(kind)
-        calibration = [heard(air, known, known.calibration, snr_db, k, seed, task) for snr_db in snrs_db]
-        asked = [base.asked(one.received, one.logits, one.items.classes, snr_db)
-                 for one, snr_db in zip(calibration, snrs_db, strict=True)]  # fmt: skip
-        rule = without_harm(fit_rule(k, asked), asked, 0.0, 0.0)
+        asked = []
+        for time in range(CALIBRATION_TIMES):
+            for snr_db in snrs_db:
+                one = heard(air, known, known.calibration, snr_db, k, seed + 100 * time, task)
+                asked.append(base.asked(one.received, one.logits, one.items.classes, snr_db))
+        rule = without_harm(fit_rule(k, asked[: len(snrs_db)]), asked, 0.0, 0.0)
         for snr_db in snrs_db:
             one = heard(air, known, known.test, snr_db, k, seed + 1, task)
             said = base.asked(one.received, one.logits, one.items.classes, snr_db)

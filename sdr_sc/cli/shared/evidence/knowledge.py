@@ -51,7 +51,8 @@ def knowledge(
     """What a knowledge base adds to MODEL's answers, and what it can do harm, over the air.
 
     Things and folders of a data set that the model never saw are added to the base with 1 to 20 entries each; items are
-    repeated to a receiver with a local base; rare classes; hostile entries; a receiver that keeps its own mistakes.
+    repeated to a receiver with a local base; rare classes; hostile entries and near copies; a receiver that keeps its
+    own mistakes; controls, among them a decoder that is larger by the base's bytes.
     Status 1 if a goal is missed.
     """
     from sdr_sc.results.rows import check_writable, write_json

@@ -9,7 +9,7 @@ items of known classes do not suffer is a condition of its own (`without_harm`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.semantic.knowledge.fusion.fuse import fuse
 from sdr_sc.semantic.knowledge.fusion.posterior import Evidence, Kernel, evidence_of, query_of
 from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule, Gate, Guard, gate_inputs, margin_of
+from sdr_sc.semantic.knowledge.fusion.tail import level_of
 from sdr_sc.semantic.knowledge.interface import Neighbours
 
 SPREADS = (0.05, 0.1, 0.2)
@@ -29,6 +30,7 @@ _RIDGE = 1e-3
 _STEP_NATS, _MOST_STEPS = 0.5, 30
 _MOST_GATE = 30.0
 RESERVE_NATS = 1.0
+_MOST_NATS = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,14 +175,17 @@ def without_harm(
 ) -> FusionRule:
     """The rule with as much weight for the base as costs items of the decoder's classes no more than so many points.
 
-    First the gate of the own classes, then that of the new ones, is lowered in steps of half a nat until at no SNR the
-    loss of accuracy on the held-out items is larger, and then by a reserve, as these are few and others are sent. The
-    held-out items may be asked of the very base that is going to be used: that needs no items of its new classes.
+    The gates are lowered for each SNR by itself (`FusionRule.spared`). First that of the own classes, in steps of half
+    a nat until the held-out items lose nothing beyond chance, and then by a reserve. Then that of the new classes, to
+    where that share of known items would be given to them: from each held-out item follows a lowering from which on it
+    keeps its answer, and how these go on beyond a few hundred items is estimated (`sdr_sc.semantic.knowledge.fusion
+    .tail`). The held-out items may be asked of the very base that is going to be used: that needs no items of its new
+    classes. An item may be there several times, with noise of its own.
 
     Args:
-        held: those that matter, such as the held-out items of the model's own data, one for each SNR.
-        points: of per cent.
-        reserve_nats: of the log odds of the base's weight.
+        held: those that matter, such as the held-out items of the model's own data, one or more for each SNR.
+        points: of per cent, that new classes may cost; with 0 they have no say.
+        reserve_nats: of the log odds of the weight of the own classes.
 
     Raises:
         SdrScError: the held-out items are none of the decoder's classes.
@@ -188,29 +193,57 @@ def without_harm(
     known = [one for one in held if one.in_decoder().any()]
     if not known:
         raise SdrScError("no held-out item is of the decoder's classes; give others to find out what the base costs.")
-    spared = replace(rule, own=OFF, new=OFF)
-    own = _harmless(rule.own, lambda gate: _worst(replace(spared, own=gate), known) <= points, reserve_nats)
-    spared = replace(spared, own=own)
-    new = _harmless(rule.new, lambda gate: _worst(replace(spared, new=gate), known) <= points, reserve_nats)
-    return replace(spared, new=new)
+    new = rule.new if points > 0 else OFF
+    spared = []
+    for snr_db in sorted({one.snr_db for one in known}):
+        here = [one for one in known if one.snr_db == snr_db]
+        own_nats = _own_nats(replace(rule, new=OFF, spared=()), here, reserve_nats) if rule.own != OFF else 0.0
+        new_nats = 0.0
+        if new != OFF:
+            eager = replace(rule, spared=((snr_db, own_nats, 0.0),))
+            scores = np.concatenate([_nats_to_keep(eager, one) for one in here])
+            new_nats = float(np.clip(level_of(scores, points / 100.0), 0.0, _MOST_NATS))
+        spared.append((float(snr_db), own_nats, new_nats))
+    return replace(rule, new=new, spared=tuple(spared))
 
 
-def _harmless(gate: Gate, fits: Callable[[Gate], bool], reserve_nats: float) -> Gate:
-    if gate == OFF:
-        return OFF
-    lowered = (gate.lowered(step * _STEP_NATS) for step in range(_MOST_STEPS))
-    found = next((one for one in lowered if fits(one)), OFF)
-    return OFF if found == OFF else found.lowered(reserve_nats)
+def _own_nats(rule: FusionRule, held: Sequence[HeldOut], reserve_nats: float) -> float:
+    """By how much the gate of own classes has to be lowered for the items of an SNR to lose nothing, with a standard
+    error to spare: what a few hundred items show by chance is no gain."""
+    for step in range(_MOST_STEPS):
+        nats = step * _STEP_NATS
+        lowered = replace(rule, own=rule.own.lowered(nats))
+        losses = np.concatenate([_losses(lowered, one) for one in held])
+        error = losses.std() / np.sqrt(len(losses) / len(held))  # the same items, again and again
+        if losses.mean() + error <= 0.0:
+            return nats + reserve_nats
+    return _MOST_NATS
 
 
-def _worst(rule: FusionRule, known: Sequence[HeldOut]) -> float:
-    return max(harm(rule, one) for one in known)
+def _nats_to_keep(rule: FusionRule, one: HeldOut) -> np.ndarray:
+    """By how much the gate of new classes has to be lowered for items of the decoder's classes to keep their right
+    answers: float (items,), minus infinity where it is not right without new classes, or where the guard keeps it."""
+    chosen = one.in_decoder()
+    sure, said = rule.decoder_probabilities(one.logits, one.snr_db), one.evidence(rule.kernel)
+    there = np.isfinite(sure).all(axis=1)
+    weights = rule.weights(said, margin_of(np.where(there[:, None], sure, 1.0)), one.snr_db)
+    own = weights[:, :1] * sure + weights[:, 1:2] * said.probabilities[:, : said.own]
+    theirs = weights[:, 2] * said.probabilities[:, said.own :].max(axis=1, initial=0.0)
+    with np.errstate(divide="ignore"):
+        nats = np.log(theirs) - np.log(np.where(there, own.max(axis=1), 1.0))
+    right = there & (np.where(there[:, None], own, 0.0).argmax(axis=1) == one.truth)
+    return np.where(right, nats, -np.inf)[chosen]
 
 
 def harm(rule: FusionRule, one: HeldOut) -> float:
     """Points of accuracy that items of the decoder's classes lose by the base; below 0 where they gain."""
+    return 100.0 * float(_losses(rule, one).mean())
+
+
+def _losses(rule: FusionRule, one: HeldOut) -> np.ndarray:
+    """Of the items of the decoder's classes: 1 where the base costs the right answer, -1 where it finds it."""
     chosen = one.in_decoder()
     sure = rule.decoder_probabilities(one.logits, one.snr_db)
     fused = fuse(sure, one.evidence(rule.kernel), rule, one.snr_db)
     before, after = np.nan_to_num(sure).argmax(axis=1) == one.truth, fused.best == one.truth
-    return 100.0 * float(before[chosen].mean() - after[chosen].mean())
+    return before[chosen].astype(float) - after[chosen]

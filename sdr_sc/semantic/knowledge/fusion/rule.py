@@ -101,9 +101,11 @@ class FusionRule:
         snr_db: rising grid, dB.
         temperature: that the decoder's logits are divided by, at each SNR of the grid; empty where the probabilities
             are calibrated already.
+        spared: a rising SNR, dB, and nats, 0 or more, that the gates of own and of new classes are lowered by there, so
+            that known classes are spared; linear in between.
 
     Raises:
-        ContractError: temperatures do not fit the grid.
+        ContractError: temperatures do not fit the grid, or SNRs do not rise.
     """
 
     k: int
@@ -113,11 +115,19 @@ class FusionRule:
     guard: Guard = Guard()  # noqa: RUF009  # frozen
     snr_db: tuple[float, ...] = ()
     temperature: tuple[float, ...] = ()
+    spared: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         grid = np.array(self.snr_db)
         if len(self.temperature) != len(grid) or (np.diff(grid) <= 0).any() or min(self.temperature, default=1) <= 0:
             raise ContractError("a fusion rule whose temperatures do not fit its SNRs, or are not above 0")
+        at, *nats = np.array(self.spared, float).reshape(-1, 3).T
+        if (
+            not np.isfinite(at).all()
+            or (np.diff(at) <= 0).any()
+            or not (np.isfinite(nats) & (np.array(nats) >= 0)).all()
+        ):
+            raise ContractError("a fusion rule that spares known classes by less than 0, or at SNRs that do not rise")
 
     def decoder_probabilities(self, logits: np.ndarray, snr_db: np.ndarray | float) -> np.ndarray:
         """Softmax of the decoder's logits at the temperature of the SNR: float64 (n, classes); NaN where these are not
@@ -139,6 +149,13 @@ class FusionRule:
         parts = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.where(there[:, None], parts / parts.sum(axis=1, keepdims=True), np.nan)
 
+    def _lowered(self, snr_db: np.ndarray | float) -> list[np.ndarray | float]:
+        """Of the gates of own and of new classes."""
+        if not self.spared:
+            return [0.0, 0.0]
+        at, *nats = zip(*self.spared, strict=True)
+        return [np.interp(snr_db, at, one) for one in nats]
+
     def weights(self, said: Evidence, margin: np.ndarray, snr_db: np.ndarray | float) -> np.ndarray:
         """Weights of decoder, own classes and new classes: float64 (n, 3), of sum 1.
 
@@ -146,11 +163,12 @@ class FusionRule:
             margin: float (n,), see `margin_of`.
             snr_db: of each item, dB; (n,) or one number.
         """
-        own, new = gate_inputs(said)
-        odds = np.stack([np.zeros(len(margin)), self.own.log_odds(own, margin), self.new.log_odds(new, margin)], axis=1)
+        inputs, lowered = gate_inputs(said), self._lowered(snr_db)
+        parts = [gate.log_odds(one, margin) for gate, one in zip((self.own, self.new), inputs, strict=True)]
+        odds = np.stack([np.zeros(len(margin)), parts[0] - lowered[0], parts[1] - lowered[1]], axis=1)
         odds[self.guard.holds(snr_db, margin), 1:] = -np.inf
-        parts = np.exp(odds - odds.max(axis=1, keepdims=True))
-        return parts / parts.sum(axis=1, keepdims=True)
+        each = np.exp(odds - odds.max(axis=1, keepdims=True))
+        return each / each.sum(axis=1, keepdims=True)
 
 
 def gate_inputs(said: Evidence) -> tuple[np.ndarray, np.ndarray]:
