@@ -16,7 +16,7 @@ from sdr_sc.data.dataset import ImageSet, SetInfo, Split, Targets, register_data
 from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.knowledge import hostile, repeated, worlds
 from sdr_sc.evidence.knowledge.added import CURVE_POINTS
-from sdr_sc.evidence.knowledge.bases import MemoryBase, without_features
+from sdr_sc.evidence.knowledge.bases import without_features
 from sdr_sc.evidence.knowledge.heard import Heard, difference, share
 from sdr_sc.evidence.knowledge.larger import LargerDecoder
 from sdr_sc.evidence.knowledge.received import Air, Received
@@ -26,6 +26,7 @@ from sdr_sc.results.rows import read_measurements
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.semantic.knowledge.fusion.posterior import Kernel
 from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 from sdr_sc.semantic.weights import read_contract
 
 MODEL, OWN, FOREIGN = "multitask_student", "wordnet+noto_emoji,only=noto_emoji", "foreign_things"

@@ -45,7 +45,9 @@ def make_base(path: Path, seeds: dict[int, str] | None = None) -> State:
 
 def make_rules(path: Path, state: State, **changed) -> Rules:
     """Rules for it, by hand."""
-    rule = FusionRule(K, Kernel(0.05), GATE, GATE, snr_db=(0.0, 10.0, 20.0), temperature=(1.0, 1.0, 1.0))
+    rule = FusionRule(
+        K, Kernel(0.05), GATE, GATE, snr_db=(0.0, 10.0, 20.0), temperature=(1.0, 1.0, 1.0), spared=((0.0, 0.1, 0.2),)
+    )
     local = FusionRule(K, Kernel(0.05, entry_noise=0.1), GATE, OFF)
     values = {
         "model_id": CONTRACT.model_id, "contract_sha256": contract_checksum(CONTRACT), "task": "classification",

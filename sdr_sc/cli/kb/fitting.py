@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 @click.option(
     "--allowed-loss",
     "allowed_points",
-    default=0.1,
+    default=0.15,
     show_default=True,
     type=click.FloatRange(0.0, 100.0),
-    help="Points of accuracy that held-out items of known classes may lose at any SNR.",
+    help="Points of accuracy that items of known classes may lose at any SNR, by what held-out ones show.",
 )
 @click.option("--task", default="", help="Whose classes are answered  [the model's first]")
 @click.option("--items", default=1000, show_default=True, type=click.IntRange(50), help="Of the model's data, at most.")

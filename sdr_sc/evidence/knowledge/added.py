@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of, fused_of, without_features
+from sdr_sc.evidence.knowledge.bases import best_of, fused_of, without_features
 from sdr_sc.evidence.knowledge.heard import Bench, Heard, asked, difference, heard, share
 from sdr_sc.evidence.knowledge.larger import LargerDecoder
 from sdr_sc.evidence.knowledge.rivals import by_fitted_head, by_name
@@ -16,6 +16,7 @@ from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row
 from sdr_sc.semantic.knowledge.fusion.fit import HeldOut, fit_rule, without_harm
 from sdr_sc.semantic.knowledge.fusion.rule import FusionRule
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 
 GAIN_POINTS, GAIN_FROM_DB, LEAST_ENTRIES, HARM_POINTS = 10.0, 5.0, 5, 0.3
 """Goals: what a base gains for new classes, from which SNR and entries up; what known classes may lose."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.bases import MemoryBase
 from sdr_sc.evidence.knowledge.received import Air, Received
 from sdr_sc.evidence.knowledge.worlds import Added, Items, Known
 from sdr_sc.results.rows import Row, clustered_interval, mean_interval
 from sdr_sc.semantic.knowledge.fusion.fit import HeldOut
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 from sdr_sc.semantic.tasks.classification import Classification
 
 Log = Callable[[str], None]

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of, fused_of
+from sdr_sc.evidence.knowledge.bases import best_of, fused_of
 from sdr_sc.evidence.knowledge.heard import Bench, Heard, asked, difference, heard, share
 from sdr_sc.evidence.knowledge.repeated import LOSES_NOTHING_DB
 from sdr_sc.evidence.knowledge.worlds import Added
 from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row
 from sdr_sc.semantic.knowledge.fusion.rule import FusionRule, Guard
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 
 TARGETS, TIMES = 20, 25
 KNOWN, NEW = "a known class", "a new class"

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of
+from sdr_sc.evidence.knowledge.bases import best_of
 from sdr_sc.evidence.knowledge.heard import Heard
 from sdr_sc.evidence.knowledge.received import Received
 from sdr_sc.semantic.gallery import unit_rows
 from sdr_sc.semantic.knowledge.fusion.tail import level_of
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 
 EPOCHS, BATCH, RATE, DECAY = 150, 250, 2e-3, 1e-2
 _BYTES_OF_A_NUMBER = 4

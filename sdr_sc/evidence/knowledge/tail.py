@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sdr_sc.evidence.knowledge.bases import MemoryBase, best_of, fused_of
+from sdr_sc.evidence.knowledge.bases import best_of, fused_of
 from sdr_sc.evidence.knowledge.heard import CALIBRATION_TIMES, difference, heard, share
 from sdr_sc.evidence.knowledge.received import Air
 from sdr_sc.evidence.knowledge.worlds import known_items
 from sdr_sc.evidence.tables import APART
 from sdr_sc.results.rows import Row
 from sdr_sc.semantic.knowledge.fusion.fit import fit_rule, without_harm
+from sdr_sc.semantic.knowledge.rules.memory import MemoryBase
 
 RARE = 10
 """Origins of training items below which a class is rare."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 TAIL_SHARE = 0.05
-"""Of the items, whose scores are the tail."""
+"""Of the items, whose scores are the tail; no more than a third of those that have one."""
 _LEAST_OF_TAIL = 5
 FEW_NATS = 2.0
 """Above the largest score where too few items have one."""
@@ -38,7 +38,7 @@ def level_of(scores: np.ndarray, share: float) -> float:
     there = int(np.isfinite(order).sum())
     if there == 0:
         return -np.inf
-    of_tail = min(int(TAIL_SHARE * len(order)), there - 1)
+    of_tail = min(int(TAIL_SHARE * len(order)), there // 3)
     if of_tail < _LEAST_OF_TAIL:
         return float(order[0]) + FEW_NATS
     if share * len(order) >= of_tail:  # they show it themselves

@@ -117,6 +117,7 @@ def _of_rule(rule: FusionRule) -> dict[str, Any]:
         "guard": [_of_bound(rule.guard.snr_db), rule.guard.confidence],
         "snr_db": list(rule.snr_db),
         "temperature": list(rule.temperature),
+        "spared": [list(one) for one in rule.spared],
     }
 
 
@@ -139,8 +140,19 @@ def _rules(value: Any) -> dict[int, FusionRule]:
         guard = Guard(_bound(guard_db), _real(confidence))
         grid, temperatures = _reals(rule["snr_db"], _MOST_SNRS), _reals(rule["temperature"], _MOST_SNRS)
         kernel, own, new = (_reals(rule[part], 3) for part in ("kernel", "own", "new"))
-        found[k] = FusionRule(k, Kernel(*kernel), Gate(*own), Gate(*new), guard, grid, temperatures)
+        spared = _spared(rule["spared"])
+        found[k] = FusionRule(k, Kernel(*kernel), Gate(*own), Gate(*new), guard, grid, temperatures, spared)
     return found
+
+
+def _spared(values: Any) -> tuple[tuple[float, float, float], ...]:
+    if not isinstance(values, list) or len(values) > _MOST_SNRS:
+        raise ValueError("spared")
+    each = []
+    for one in values:
+        snr_db, own, new = _reals(one, 3)
+        each.append((snr_db, own, new))
+    return tuple(each)
 
 
 def _text(value: Any) -> str:
