@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 STAMP = ROOT / ".venv" / ".sdr_sc-setup"
-TOOLS = "bash cat dirname dpkg-query env flock grep head mktemp python3 rm sed sha256sum tail tr".split()
+TOOLS = "bash cat dirname dpkg-query env flock grep head mktemp python3 readlink rm sed sha256sum tail tr".split()
 
 
 def setup(root: Path, **environment: str):
@@ -85,6 +85,16 @@ def test_without_root_and_sudo_it_says_what_to_install(tmp_path):
     assert_refused(process, "sudo is missing", "apt-get install --no-install-recommends sdr-sc-no-such-package")
 
 
+def test_an_environment_that_is_a_link_is_left_alone(tmp_path):
+    root, tools = fresh_checkout(tmp_path, "")
+    (tmp_path / "other" / "bin").mkdir(parents=True)
+    (tmp_path / "other" / "bin" / "python").write_text("kept")
+    (root / ".venv").symlink_to(tmp_path / "other")
+    process = setup(root, PATH=str(tools), SDR_SC_OS_RELEASE=supported_release(tmp_path))
+    assert_refused(process, ".venv is a link to", "remove the link")
+    assert (tmp_path / "other" / "bin" / "python").read_text() == "kept"
+
+
 def test_apt_failure_shows_the_end_of_its_output(tmp_path):
     root, tools = fresh_checkout(tmp_path, "sdr-sc-no-such-package")
     (tools / "id").write_text("#!/bin/bash\necho 0\n")
@@ -93,7 +103,9 @@ def test_apt_failure_shows_the_end_of_its_output(tmp_path):
     assert "E: no network" in process.stderr and "apt-get update failed" in process.stderr
 
 
-@pytest.mark.skipif(not STAMP.is_file(), reason="this checkout was not set up by scripts/setup")
+@pytest.mark.skipif(
+    not STAMP.is_file() or STAMP.parent.is_symlink(), reason="this checkout was not set up by scripts/setup"
+)
 def test_a_repeat_is_quick_and_silent():
     start = time.perf_counter()
     process = setup(ROOT)
