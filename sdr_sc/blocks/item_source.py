@@ -10,7 +10,6 @@ from gnuradio import gr
 from sdr_sc.blocks.runtime.guard import guarded
 from sdr_sc.blocks.runtime.pdu import leave_listeners, make_pdu
 from sdr_sc.data.asked import OWN_QUESTION, QUESTION, AskedSet, asked_data
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.data.own_questions import items_asked
 from sdr_sc.errors import BlockError
@@ -18,6 +17,7 @@ from sdr_sc.link.end_of_stream import LAST_ITEM
 from sdr_sc.link.frames.frame_news import questions_meta, task_targets_meta, truth_meta
 from sdr_sc.link.parameters import require_text
 from sdr_sc.semantic.asked_tasks import task_names
+from sdr_sc.semantic.model_items import load_items
 from sdr_sc.semantic.tasks.base import task_of
 
 ITEM_ID = pmt.intern("item_id")
@@ -44,7 +44,8 @@ class item_source(gr.sync_block):
     before those of the items, for the semantic decoder, the recorder and the task sink.
 
     Args:
-        data_set: a name or a path, see `sdr_sc.data.catalogue.load_dataset`.
+        data_set: a name or a path, and ``,model=MODEL`` where the items have to be put into the slots of a model of
+            pictures and texts; see `sdr_sc.semantic.model_items.load_items`.
         split: ``test``, ``train``, or ``validation`` where the data set has it.
         items: how many to send; 0 for no end.
         seed: of the order; the same seed gives the same items.
@@ -75,7 +76,7 @@ class item_source(gr.sync_block):
         if items < 0 or seed < 0:
             raise BlockError(f"item source: items is {items} and seed {seed}; use 0 or more.")
         require_text("item source", tasks=tasks, question=question)
-        data = asked_data(load_dataset(data_set, split), question)  # type: ignore[arg-type]
+        data = asked_data(load_items(data_set, split), question)  # type: ignore[arg-type]
         everything, task = np.arange(len(data)), data.tasks[0]
         self.class_names = data.names(task)
         self._shown = data.modality, data.item_shape

@@ -107,10 +107,10 @@ def frame(seed: int, quick: bool, json_path: Path | None) -> None:
 def mapping(model: str, data_set: str, measured: str | None, seed: int, quick: bool, json_path: Path | None) -> None:
     """What mapping features by importance gains over interleaving, by the age of the channel's report."""
     from sdr_sc.bench.mapping import mapping_rows
-    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.flowgraph.fitting_model import contract_for_images
+    from sdr_sc.semantic.model_items import load_items, spec_for
 
-    data = load_dataset(data_set, "test")
+    data = load_items(spec_for(model, data_set), "test")
     contract_for_images(model, data)
     config = {"model": model, "data_set": data_set, "measured_channel": measured, "seed": seed, "quick": quick}
     measure_and_print(lambda log: mapping_rows(model, data, measured, quick, seed, log), json_path, config)

@@ -73,15 +73,15 @@ def command(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from sdr_sc.bench.evaluate import Grid, evaluate, has_goals
-    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.data.dataset import first_places
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.results import rows as measurements
+    from sdr_sc.semantic.model_items import load_items, spec_for
     from sdr_sc.shown import terminal
 
     if json_path is not None:
         measurements.check_writable(json_path)
-    data = load_dataset(data_set, "test")
+    data = load_items(spec_for(model, data_set), "test")
     contract = contract_for_images(model, data)
     if quick:
         images = images or QUICK_IMAGES

@@ -106,10 +106,10 @@ def _check(parameters: dict[str, Any]) -> None:
     import numpy as np
 
     from sdr_sc.data.asked import asked_data
-    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.errors import SdrScError
     from sdr_sc.flowgraph.fitting_model import contract_for_images
     from sdr_sc.semantic.asked_tasks import task_names
+    from sdr_sc.semantic.model_items import load_items, spec_for
     from sdr_sc.semantic.tasks.base import task_of
     from sdr_sc.usrp import usrp_settings
 
@@ -130,8 +130,9 @@ def _check(parameters: dict[str, Any]) -> None:
             f"--lead of {lead_s:g} s leaves no time for feedback within --feedback-timeout of {timeout_s:g} s; every "
             "frame would count as unanswered; give a longer time-out."
         )
+    parameters["data_set"] = spec_for(parameters["model"], parameters["data_set"])
     contract = contract_for_images(parameters["model"], parameters["data_set"])
-    data = asked_data(load_dataset(parameters["data_set"], "test"), parameters["question"])
+    data = asked_data(load_items(parameters["data_set"], "test"), parameters["question"])
     for task in task_names(parameters["tasks"]):
         if not task_of(task).of_items:
             data.targets(task, np.arange(0))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset
 from sdr_sc.demo.cam_response import find_steps
 from sdr_sc.errors import ContractError
@@ -28,6 +27,7 @@ from sdr_sc.semantic.asked_tasks import AskedTasks, answers_questions
 from sdr_sc.semantic.cam import table_for
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.modalities.base import item_word
+from sdr_sc.semantic.model_items import load_items, spec_for
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
 
@@ -98,6 +98,7 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     Raises:
         SdrScError: something that it needs is missing or broken; in one sentence.
     """
+    config = replace(config, data_set=spec_for(config.model, config.data_set))
     contract = contract_for_images(config.model, config.data_set)
     asked = asked_tasks(config, contract)
     plan = schedule(config.images, config.items_per_frame)
@@ -145,7 +146,7 @@ def asked_tasks(config: DemoConfig, contract: ModelContract) -> AskedTasks:
                 f"model {shown(config.model)} answers questions; give --multitask and --question, such as '*'."
             )
         return AskedTasks(contract)
-    data = load_dataset(config.data_set, "test")
+    data = load_items(config.data_set, "test")
     tasks = config.tasks or ",".join(_in_common(contract, data, bool(config.question)))
     asked = AskedTasks.of(contract, tasks, config.gallery, weights.resolve(config.model, "decoder"), config.question)
     if not asked.names:

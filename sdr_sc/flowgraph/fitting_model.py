@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdr_sc.data.asked import asked_data
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset, trained_on_others, warn_once
 from sdr_sc.errors import ContractError
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
 from sdr_sc.semantic.contract import ModelContract
+from sdr_sc.semantic.model_items import in_model_form, is_model_form, load_items
 from sdr_sc.semantic.tasks.base import task_of
 from sdr_sc.shown import shown
 
@@ -22,14 +22,20 @@ def contract_for_images(model: str | Path, data_set: str | Dataset = DEFAULT_DAT
     A model that was trained on other images is warned about.
 
     Args:
-        data_set: its images, or its name or path for `load_dataset`, of which the test split is read.
+        data_set: its images, or its name or path for `load_items`, of which the test split is read.
 
     Raises:
         ContractError: the model cannot be read, or is for items of another shape or number of classes.
         DataSetError: the data set is missing or damaged.
     """
     contract = weights.read_contract(model)
-    data = load_dataset(data_set, "test") if isinstance(data_set, str) else data_set
+    data = load_items(data_set, "test") if isinstance(data_set, str) else data_set
+    if isinstance(data_set, str) and contract.modality.name == "image_text" and not is_model_form(contract, data):
+        in_model_form(contract, data, data_set)  # refuses what cannot be
+        raise ContractError(
+            f"model {contract.name!r} takes pictures and texts in slots of its own; write the data set as "
+            f"{shown(data_set)},model={shown(model)}."
+        )
     contract.check_data(data.item_shape, len(data.names(contract.tasks[0].name)))
     warn_of_other_images(contract, data)
     return contract
@@ -43,7 +49,7 @@ def check_entries(asked: AskedTasks, data_set: str) -> None:
         ContractError: they are not.
         DataSetError: the data set is missing, has no targets for a task, or does not ask the question.
     """
-    data, contract = load_dataset(data_set, "test"), asked.contract
+    data, contract = load_items(data_set, "test"), asked.contract
     for name in (contract.tasks[0].name, *asked.names):
         task = task_of(name)
         if task.needs == "question" and asked.question is not None:

@@ -24,6 +24,7 @@ from sdr_sc.places import scratch_folder
 from sdr_sc.results.provenance import git_commit
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.asked_tasks import AskedTasks
+from sdr_sc.semantic.model_items import spec_for
 
 RECORD_LOOPBACK = FLOWGRAPHS / "record_loopback.grc"
 RECORD_USRP = FLOWGRAPHS / "record_usrp.grc"
@@ -95,6 +96,7 @@ def record_loopback(
     """
     check_target(file, force)
     model, data_set = parameters.get("model", weights.DEFAULT_MODEL), parameters.get("data_set", DEFAULT_DATA_SET)
+    parameters["data_set"] = data_set = spec_for(model, data_set)
     contract = contract_for_images(model, data_set)
     tasks, gallery, question = (str(parameters.get(name, "")) for name in ("tasks", "gallery", "question"))
     asked = AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"), question)

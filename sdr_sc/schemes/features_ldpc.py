@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
@@ -22,6 +21,7 @@ from sdr_sc.schemes.model_files import sizes_of_model
 from sdr_sc.schemes.quantise import Quantiser
 from sdr_sc.schemes.scheme import MOST_SYMBOLS, Transmission
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder, answers, unit_power
+from sdr_sc.semantic.model_items import load_items
 
 K_LIST = (1, 2, 4, 8, 16, 32, 64)
 MOST_BITS = 4
@@ -76,7 +76,7 @@ class FeaturesScheme(CodedScheme):
         self._sizes = sizes_of_model(model)
         self._contract = self._encoder.contract
         self._best_db, self.task = self._contract.training_snr_db[1], self._contract.tasks[0].name
-        self._precisions = sorted(self._measure(load_dataset(data_set, "train")), key=lambda one: one.item_bits)
+        self._precisions = sorted(self._measure(load_items(data_set, "train")), key=lambda one: one.item_bits)
         self._plans: dict[tuple[str, int, int | None, int], tuple[Codeword, int]] = {}
 
     def _measure(self, data: ImageSet) -> list[Precision]:

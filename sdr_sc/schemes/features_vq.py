@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.distill.split import held_out
 from sdr_sc.schemes.answers.vector import VectorQuantiser, fit
 from sdr_sc.schemes.digital.grouped import Decoded, GroupedScheme
 from sdr_sc.schemes.model_files import sizes_of_model
 from sdr_sc.semantic.inference import SemanticEncoder, unit_power
+from sdr_sc.semantic.model_items import load_items
 
 K_LIST = (1, 2, 4, 8, 16, 32)
 CELLS = (8, 10, 16, 32, 64)
@@ -79,7 +79,7 @@ class VectorScheme(GroupedScheme):
     def __init__(self, model: str | Path, name: str, target: int = 0, data_set: str = DEFAULT_DATA_SET) -> None:
         self._encoder = SemanticEncoder(model)
         self._sizes = sizes_of_model(model)
-        data = load_dataset(data_set, "train")
+        data = load_items(data_set, "train")
         super().__init__(name, _sources(self._encoder, data), K_LIST, target)
 
     def describe(self) -> dict[str, Any]:

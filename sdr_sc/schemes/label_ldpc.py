@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET
 from sdr_sc.distill.split import held_out
 from sdr_sc.errors import SdrScError
@@ -20,6 +19,7 @@ from sdr_sc.schemes.classify import classifier_of, images_of
 from sdr_sc.schemes.coded import CodedScheme
 from sdr_sc.schemes.model_files import NOTHING
 from sdr_sc.schemes.scheme import Transmission
+from sdr_sc.semantic.model_items import load_items
 
 _HELD_OUT = 5000
 MAX_LOSS = 0.005
@@ -93,7 +93,7 @@ class LabelScheme(CodedScheme):
     @cached_property
     def _truth_of_answer(self) -> np.ndarray:
         """float64 (answer, class): shares, with half an image more of each so that none is 0."""
-        data = load_dataset(self._data_set, "train")
+        data = load_items(self._data_set, "train")
         _, held = held_out(len(data), min(_HELD_OUT, len(data) // 4), seed=1)
         counts = np.full((self._classes, self._classes), 0.5)
         np.add.at(counts, (self._classifier.classes(data.items(held)), data.targets(self.task, held)), 1)

@@ -107,7 +107,7 @@ class SweepConfig:
         air: ``phy``, or ``flowgraph`` for GNU Radio and the simulated USRP.
         carrier_offset_hz: between the ends.
         stop: None measures all items.
-        data_set: name or path, see `sdr_sc.data.catalogue.load_dataset`; its test split is sent.
+        data_set: name or path, see `sdr_sc.semantic.model_items.load_items`; its test split is sent.
     """
 
     schemes: tuple[SchemeEntry, ...]

@@ -8,10 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 import sdr_sc
-from sdr_sc.data.catalogue import load_dataset
+from sdr_sc.data.asked import QUESTION
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset
 from sdr_sc.errors import SdrScError
 from sdr_sc.results.rows import git_commit
+from sdr_sc.semantic.model_items import load_items
+from sdr_sc.shown import shown
 
 
 @lru_cache(maxsize=4)
@@ -23,7 +25,7 @@ def fingerprint(data_set: str = DEFAULT_DATA_SET) -> str:
 @lru_cache(maxsize=4)
 def test_set(data_set: str = DEFAULT_DATA_SET) -> Dataset:
     """The test split of a data set; read once in a process."""
-    return load_dataset(data_set, "test")
+    return load_items(data_set, "test")
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # not one of pytest's
@@ -36,9 +38,16 @@ def items_of(seed: int, count: int, data_set: str = DEFAULT_DATA_SET) -> np.ndar
     The order is that of the flowgraphs' item source, so both airs send the same items.
 
     Raises:
-        SdrScError: the data set has fewer.
+        SdrScError: the data set has fewer, or items of which nobody knows what is right.
     """
     data = test_set(data_set)
     if count > len(data):
         raise SdrScError(f"items is {count} where the test set has {len(data)}; use 1 to {len(data)}.")
-    return np.random.default_rng(seed).permutation(len(data))[:count]
+    chosen = np.random.default_rng(seed).permutation(len(data))[:count]
+    unknown = 0 if data.tasks[0] == QUESTION else int((data.targets(data.tasks[0], chosen) < 0).sum())
+    if unknown:
+        raise SdrScError(
+            f"{unknown} of the {count} items of data set {shown(data_set)} are of no class of the model, and a sweep "
+            "counts right answers; give a data set of its classes."
+        )
+    return chosen

@@ -17,7 +17,7 @@ from sdr_sc.data.image_folder import decode_picture
 from sdr_sc.data.joint.slots import planes_of
 from sdr_sc.data.own_options import OwnOptions
 from sdr_sc.errors import DataSetError
-from sdr_sc.semantic.knowledge.items import fitted
+from sdr_sc.semantic.model_items import fitted
 from sdr_sc.semantic.weights import read_contract
 
 SIDE = 16

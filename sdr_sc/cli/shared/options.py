@@ -28,9 +28,9 @@ class _Known(click.ParamType):
 
 
 def _check_data_set(spec: str) -> None:
-    from sdr_sc.data.catalogue import check_known
+    from sdr_sc.semantic.model_items import check_items
 
-    check_known(spec)
+    check_items(spec)
 
 
 def _check_data_sets(names: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import LOADERS, Dataset, Split
 from sdr_sc.data.joint.joined import JOINT, load_joined
 from sdr_sc.data.joint.slots import side_of
@@ -18,6 +17,7 @@ from sdr_sc.errors import SdrScError
 from sdr_sc.evidence.multitask.rows import RETRIEVAL
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.gallery import Gallery
+from sdr_sc.semantic.model_items import in_model_form, load_items
 from sdr_sc.shown import command_line, shown
 
 
@@ -44,7 +44,7 @@ def of_model(contract: ModelContract, data_set: str, part: Split) -> Dataset:
         side = side_of(contract.item_shape[0])
         data: Dataset = joined if joined.side > side else replace(joined, side=side)
     else:
-        data = load_dataset(data_set, part)
+        data = in_model_form(contract, load_items(data_set, part), data_set)
     if data.modality != contract.modality.name or tuple(data.item_shape) != tuple(contract.item_shape):
         raise SdrScError(
             f"items of data set {shown(data_set)} are {data.modality}s of shape {tuple(data.item_shape)}, and model "

@@ -9,12 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, ImageSet
 from sdr_sc.errors import DataSetError
 from sdr_sc.report.colours import SERIES
 from sdr_sc.report.sweep.operating_points import Cost, Key, Operation, mean_of, pool
 from sdr_sc.report.sweep.results_set import Study
+from sdr_sc.semantic.model_items import load_items
 
 CHOSEN_SNR_DB = (0.0, 10.0, 20.0)
 NEED_SNR_DB = (0.0, 5.0, 10.0, 20.0)
@@ -196,7 +196,7 @@ def _of_grid(wanted: Sequence[float], grid: Sequence[float], most: int) -> list[
 def _data_of(study: Study) -> tuple[ImageSet | None, str]:
     """The test set that was measured on, or why there is none."""
     try:
-        data = load_dataset(str(study.abouts[0]["config"].get("data_set", DEFAULT_DATA_SET)), "test")
+        data = load_items(str(study.abouts[0]["config"].get("data_set", DEFAULT_DATA_SET)), "test")
     except DataSetError as error:
         return None, str(error)
     if data.sha256 != study.abouts[0]["data_set_sha256"]:

@@ -13,19 +13,18 @@ import numpy as np
 
 from sdr_sc.data.dataset import Dataset
 from sdr_sc.data.image_folder import decode_picture
-from sdr_sc.data.joint.slots import longest_text, picture_slots, side_of, text_slots
+from sdr_sc.data.joint.slots import picture_slots, side_of
 from sdr_sc.data.own_options import OwnOptions
-from sdr_sc.data.ragged import HEAD_BYTES
 from sdr_sc.data.texts import text_items
 from sdr_sc.documents import read_bytes
 from sdr_sc.errors import KnowledgeError
-from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.inference import SemanticEncoder
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.entries import LONGEST_NAME, LONGEST_SOURCE, LONGEST_TEXT, LONGEST_TITLE, MOST_COPIES
 from sdr_sc.semantic.knowledge.features import FeatureMaker
 from sdr_sc.semantic.knowledge.interface import Entry
 from sdr_sc.semantic.modalities.base import display_of
+from sdr_sc.semantic.model_items import fitted
 from sdr_sc.shown import reason_of, shown
 
 _BLOCK = 128
@@ -131,26 +130,6 @@ class DatasetEntries:
             == (entry.title, dict(entry.answers), entry.source, entry.text, entry.picture)
         )
         return timed if same else entry
-
-
-def fitted(items: np.ndarray, modality: str, contract: ModelContract) -> np.ndarray:
-    """Items of a data set as those of a model: a model of pictures and texts takes either.
-
-    Args:
-        items: uint8 (n, *shape).
-        modality: of the data set.
-
-    Raises:
-        ContractError: the model takes no such items.
-    """
-    if contract.modality.name == "image_text" and modality in ("image", "text"):
-        side = side_of(contract.item_shape[0])
-        if modality == "image":
-            return picture_slots(items, side)
-        if items.shape[1] - HEAD_BYTES <= longest_text(side):
-            return text_slots(items, side)
-    contract.check_item(items.shape[1:])
-    return items
 
 
 def with_earlier(entries: Iterable[Entry], earlier: KnowledgeBase) -> Iterator[Entry]:
