@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,15 @@ ITEMS = 1000
 POINTS = [(snr_db, 16) for snr_db in (0.0, 5.0, 10.0, 20.0)]
 
 
-def kept(path: Path, shares: dict[str, float], seed: int = 1, answers: bool = True, data_set: str = "toy") -> Path:
+def kept(
+    path: Path, shares: dict[str, float], seed: int = 1, answers: bool = True, data_set: str = "toy",
+    points: Sequence[tuple[float, int]] = POINTS,
+) -> Path:  # fmt: skip
     """A file as 'bench evidence multitask' writes it: the first items are the ones that are answered correctly."""
     right = {
         f"{snr_db:g} dB; ours, k={k}; {metric}": np.arange(ITEMS) < round(ITEMS * share / 100)
         for metric, share in shares.items()
-        for snr_db, k in POINTS
+        for snr_db, k in points
     }
     rows = [share_row(name, one) for name, one in right.items()]
     rows += [
@@ -62,6 +66,25 @@ def test_points_are_paired_by_task_and_seed(tmp_path: Path, answers: bool) -> No
     assert mean.value == pytest.approx(-1.25) and mean.ok is False and mean.n == 6
     assert mean.samples == pytest.approx((-2.0, -0.5))
     assert rows["mean over classification; from 5 dB up"].value == pytest.approx(-0.5)
+
+
+def test_the_mean_of_each_k_stands_beside_that_of_all(tmp_path: Path) -> None:
+    def two(name: str, at_4: float, at_16: float) -> list[Path]:
+        few, many = (
+            kept(tmp_path / f"{name}{k}.json", {"R@5": share}, points=[(0.0, k), (10.0, k)])
+            for k, share in ((4, at_4), (16, at_16))
+        )
+        both, more = read_measurements(few), read_measurements(many)
+        rows = [Row(row["name"], row["value"], row["unit"]) for row in (*both["rows"], *more["rows"])]
+        path = tmp_path / f"{name}.json"
+        write_json(path, "test", rows, {"config": both["config"], "answers": {**both["answers"], **more["answers"]}})
+        return [path]
+
+    rows = {row.name: row for row in transfer_rows(paired(two("ours", 30, 90), {"retrieval": two("one", 40, 91)}, ""))}
+    assert rows["mean over R@5, k=4; from 5 dB up"].value == pytest.approx(-10.0)
+    assert rows["mean over all tasks, k=16; from 5 dB up"].value == pytest.approx(-1.0)
+    assert rows["mean over all tasks, k=16; from 5 dB up"].goal is None, "the goal is of all k together"
+    assert rows["mean over all tasks; from 5 dB up"].value == pytest.approx(-5.5)
 
 
 def test_relative_gain_has_a_mean_for_each_band(tmp_path: Path) -> None:

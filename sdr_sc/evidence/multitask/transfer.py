@@ -165,28 +165,38 @@ def paired(ours: Sequence[Path], others: Mapping[str, Sequence[Path]], what: str
 
 def transfer_rows(pairs: Mapping[str, Pairs]) -> list[Row]:
     """What a student of all tasks gains over one of each task (a loss is negative transfer), by task, SNR and k; and
-    the mean from `FROM_DB` up, which has a goal."""
+    the means from `FROM_DB` up, for each k and over all, of which the last has a goal."""
     rows, means = [], []
     for task, one in pairs.items():
-        at: list[Row] = []
         for snr_db, k in one.points:
-            at.append(one.gain((snr_db, k), f"{one.metric}, k={k}{APART}{snr_db:g} dB"))
+            rows.append(one.gain((snr_db, k), f"{one.metric}, k={k}{APART}{snr_db:g} dB"))
             if snr_db >= FROM_DB:
-                means.append((task, at[-1]))
-        rows += at
-    for task in (*pairs, ""):
-        chosen = [row for own, row in means if task in (own, "")]
-        if chosen:
-            samples = [row.samples or (row.value,) for row in chosen]
-            by_seed = np.mean(samples, axis=0)
-            interval = mean_interval(by_seed) if len(by_seed) > 1 else None
-            what = f"mean over {METRICS.get(task, task) if task else 'all tasks'}{APART}from {FROM_DB:g} dB up"
-            value, count = float(np.mean([row.value for row in chosen])), len(chosen)
-            row = Row(what, value, "points", n=count, ci95=interval)
-            if not task:
-                row = Row.at_least(what, value, "points", AT_LEAST_POINTS, count, interval)
-            rows.append(replace(row, samples=tuple(map(float, by_seed))))
+                means.append((task, k, rows[-1]))
+    k_list = sorted({k for _, k, _ in means})
+    for only_k in (*(k_list if len(k_list) > 1 else ()), None):
+        for task in (*pairs, ""):
+            chosen = [row for own, k, row in means if task in (own, "") and only_k in (k, None)]
+            if chosen:
+                rows.append(_mean(chosen, METRICS.get(task, task), only_k))
     return rows
+
+
+def _mean(chosen: Sequence[Row], metric: str, k: int | None) -> Row:
+    """Of points from `FROM_DB` up; that of all tasks and k has the goal.
+
+    Args:
+        metric: of one task; "" of all tasks.
+        k: of the points; None of all.
+    """
+    by_seed = np.mean([row.samples or (row.value,) for row in chosen], axis=0)
+    interval = mean_interval(by_seed) if len(by_seed) > 1 else None
+    at = "" if k is None else f", k={k}"
+    what = f"mean over {metric or 'all tasks'}{at}{APART}from {FROM_DB:g} dB up"
+    value, count = float(np.mean([row.value for row in chosen])), len(chosen)
+    row = Row(what, value, "points", n=count, ci95=interval)
+    if not metric and k is None:
+        row = Row.at_least(what, value, "points", AT_LEAST_POINTS, count, interval)
+    return replace(row, samples=tuple(map(float, by_seed)))
 
 
 def relative_rows(pairs: Mapping[str, Pairs], k: int, bands: Mapping[str, tuple[float, float]] = BANDS) -> list[Row]:
