@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from command import ROOT
-from published_tables import rows_of, stored
+from published_tables import BENCHMARKS, rows_of, stored
 
 PAYLOAD = "payload symbols an item"
 SEEDS = ("", "_seed2", "_seed3")
@@ -52,6 +53,10 @@ def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
             ("5 dB; ours, k=4", "5 dB; ours, k=16", "5 dB; ours, k=32", "20 dB; ours, k=32"), cells, strict=True
         ):
             assert shown == mean_and_range([found[f"{point}; {column}"] for found in seeds])
+
+
+def rows_with_intervals(name: str) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in json.loads((BENCHMARKS / f"{name}.json").read_text())["rows"]}
 
 
 def mean_and_range(values: Sequence[float]) -> str:
@@ -106,3 +111,37 @@ def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
         ):
             values = [seeds[first * len(SEEDS) + place][f"{point}; {column}"] for place in range(len(SEEDS))]
             assert shown == mean_and_range(values)
+
+
+def test_the_gains_with_few_labels_are_those_of_their_results() -> None:
+    text = " ".join((ROOT / "docs" / "multitask.md").read_text().split())
+    for count, name in ((2000, "few_texts"),):
+        rows = rows_with_intervals(f"multitask/{name}")
+
+        def gain(over: str, point: str, sign: int, rows: dict[str, Any] = rows, count: int = count) -> str:
+            (row,) = (
+                row for title, row in rows.items() if title.startswith(f"{count:,} labels: ours over {over}")
+                and title.endswith(f", {point}")
+            )  # fmt: skip
+            low, high = sorted(sign * one for one in row["ci95"])
+            return f"{sign * row['value']:.1f} points ({low:.1f} to {high:.1f})"
+
+        point = "20 dB k=32"
+        best = f"ours has {rows[f'ours, {count:,} labels, {point}']['value']:.1f} % at 20 dB, k=32"
+        assert f"With {count:,} labels" in text
+        assert f"{best}, {gain('the best', point, 1)} over the better control" in text
+        assert f"and {gain('the teacher', point, -1).replace(' points', '')} under the probe" in text
+        at_0_db = gain("the best", "0 dB k=16", 1).partition(" ")[0]
+        assert f"at 5 dB, k=16 it is {gain('the best', '5 dB k=16', 1)} over the control, at 0 dB {at_0_db}." in text
+
+
+def test_the_tables_of_several_tasks_against_one_are_those_of_their_results() -> None:
+    text = (ROOT / "docs" / "multitask.md").read_text().partition("## One student for all tasks against")[2]
+    lines = re.findall(r"^\| (class|R@5), k=(\d+) \| (.*) \|$", text, re.MULTILINE)
+    tables = ("transfer",)
+    assert len(lines) == 6 * len(tables)
+    for place, name in enumerate(tables):
+        found = stored(f"multitask/{name}")
+        for metric, k, cells in lines[6 * place : 6 * place + 6]:
+            column = f"{metric.replace('class', 'classification')}, k={k}"
+            assert cells.split(" | ") == [f"{found[f'{column}; {snr} dB']:.1f}" for snr in (0, 5, 10, 20)]

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sdr_sc.cli.shared.distill_tasks import distill_tasks
 from sdr_sc.data.dataset import Split
 from sdr_sc.distill.export.onnx_export import StudentExporter
 from sdr_sc.distill.multitask.config import MultiTaskConfig
 from sdr_sc.distill.multitask.lesson import Lesson
+from sdr_sc.distill.multitask.objective import losses
 from sdr_sc.distill.multitask.ship import ship
 from sdr_sc.distill.multitask.train import MultiTaskTrainer
 from sdr_sc.distill.multitask.vectors import TeacherVectors, reduce_vectors
@@ -166,6 +168,18 @@ def test_few_labels_leave_the_others_to_the_teacher(vectors: TeacherVectors) -> 
     trainer = MultiTaskTrainer(Lesson.of(Squares("train"), alone, None), alone)
     trainer.run()
     assert set(trainer.history[-1][1]) == {"classification", "loss"}
+
+
+def test_a_setting_says_how_much_the_vector_counts_at_few_symbols(vectors: TeacherVectors) -> None:
+    def cosine(at_few: float) -> float:
+        config = replace(CONFIG, k_list=(2, 4), vector_at_few=at_few)
+        trainer = MultiTaskTrainer(lesson(vectors, config), config)
+        batch = trainer.lesson.batch(np.arange(16), np.random.default_rng(1))
+        generator = torch.Generator().manual_seed(1)
+        found = losses(trainer.student.eval(), batch, config, trainer.tasks, np.random.default_rng(1), generator)
+        return found["cosine"].item()
+
+    assert cosine(0.3) == pytest.approx(6 * cosine(0.05), rel=1e-4)
 
 
 def test_vectors_come_back_from_their_file_and_are_of_their_data(vectors: TeacherVectors, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sdr_sc.data.joint.joined import TOGETHER
 from sdr_sc.errors import SdrScError
 from sdr_sc.shown import shown
 
-FULL_FROM_K, LEAST_SHARE = 16, 0.05
+FULL_FROM_K = 16
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class MultiTaskConfig:
         cosine_weight, contrast_weight: of the distance from the teacher's vector, and of telling it from those of the
             batch's other items (Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018).
         contrast_temperature: of the latter.
+        vector_at_few: share of the vector's weights that counts up to 4 symbols, see `vector_share`.
         alignment_weight: of the distance between a picture and its name, see `sdr_sc.distill.multitask.objective`.
         hint_weight: of what the encoder's vector says of a picture teacher's.
         question_weight: of the questions' cross entropy, over those that are asked in the batch.
@@ -78,6 +79,7 @@ class MultiTaskConfig:
     cosine_weight: float = 2.0
     contrast_weight: float = 1.5
     contrast_temperature: float = 0.07
+    vector_at_few: float = 0.05
     alignment_weight: float = 0.5
     hint_weight: float = 1.0
     question_weight: float = 1.5
@@ -148,13 +150,16 @@ class MultiTaskConfig:
         return replace(self, **values)
 
 
-def vector_share(k: int) -> float:
+def vector_share(k: int, at_few: float = MultiTaskConfig.vector_at_few) -> float:
     """Weight of the vector's terms at k symbols: a few symbols cannot hold a vector, and what they then hold of it they
     lack of the class.
 
     Found for 2, 4, 8, 16, 32 symbols by few trials on held-out items, and interpolated between.
 
+    Args:
+        at_few: up to 4 symbols.
+
     >>> [round(vector_share(k), 2) for k in (1, 4, 6, 8, 12, 16, 32)]
     [0.05, 0.05, 0.37, 0.6, 0.83, 1.0, 1.0]
     """
-    return float(np.interp(np.log2(k), np.log2([4, 8, FULL_FROM_K]), [LEAST_SHARE, 0.6, 1.0]))
+    return float(np.interp(np.log2(k), np.log2([4, 8, FULL_FROM_K]), [at_few, max(at_few, 0.6), 1.0]))

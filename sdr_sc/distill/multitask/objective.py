@@ -120,7 +120,7 @@ def losses(
     has_vector = None if batch.vectors is None else batch.vectors.square().sum(dim=1) > 0
     if has_vector is not None and RETRIEVAL in tasks and bool(has_vector.any()):
         assert batch.vectors is not None
-        share = torch.tensor([vector_share(one) for one in k_list])
+        share = torch.tensor([vector_share(one, config.vector_at_few) for one in k_list])
         vectors, temperature = outputs.of(RETRIEVAL, has_vector), config.contrast_temperature
         entries = None if batch.entries is None else batch.entries[has_vector]
         cosine, contrast = vector_losses(vectors, batch.vectors[has_vector], temperature, entries)
