@@ -17,6 +17,7 @@ from sdr_sc.link.end_of_stream import LAST_ITEM
 from sdr_sc.link.frames.frame_news import questions_meta, task_targets_meta, truth_meta
 from sdr_sc.link.parameters import require_text
 from sdr_sc.semantic.asked_tasks import task_names
+from sdr_sc.semantic.gallery import entries_number
 from sdr_sc.semantic.model_items import load_items
 from sdr_sc.semantic.tasks.base import task_of
 
@@ -90,6 +91,9 @@ class item_source(gr.sync_block):
         if QUESTION in listed:
             data.names(QUESTION)  # refuses a set that asks none
             self._targets[QUESTION] = asked.answer
+        self._entries = {
+            name: entries_number(data.names(name)) for name in self._targets if task_of(name).needs == "gallery"
+        }
         for name, targets in self._targets.items():
             if targets.ndim != 1:
                 raise BlockError(f"item source: task {name!r} has no single number as target; leave it out of tasks.")
@@ -129,7 +133,7 @@ class item_source(gr.sync_block):
             meta = questions_meta(self._ids[places], [self._questions[place] for place in places])
             self.message_port_pub(_QUESTIONS, make_pdu(meta, _NOTHING))
         for name, targets in self._targets.items():
-            meta = task_targets_meta(self._ids[places], name, targets[places])
+            meta = task_targets_meta(self._ids[places], name, targets[places], self._entries.get(name, 0))
             self.message_port_pub(_TRUTH, make_pdu(meta, _NOTHING))
         meta = truth_meta(self._ids[places], self._labels[places], *self._shown)
         self.message_port_pub(_TRUTH, make_pdu(meta, items.ravel()))

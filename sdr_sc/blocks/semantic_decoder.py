@@ -22,7 +22,7 @@ from sdr_sc.link.frames.decodable import refusal, too_far_behind
 from sdr_sc.link.frames.frame_models import FrameModels
 from sdr_sc.link.frames.frame_news import answered_questions_meta, read_news
 from sdr_sc.link.frames.frame_questions import FrameQuestions
-from sdr_sc.link.frames.task_answers import answers_meta
+from sdr_sc.link.frames.task_answers import answers_meta, entries_meta
 from sdr_sc.link.network.pdu_schema import REQUEST, SETTLED_AFTER
 from sdr_sc.link.parameters import require, require_text
 from sdr_sc.link.refinement.receiver import RefinementReceiver, Settled
@@ -209,7 +209,7 @@ class semantic_decoder(gr.basic_block):
             self.refinements_ignored += bool(len(answered.refined.features))
             first = answered.first
             if first is not None:
-                more = answers_meta(answered.others)
+                more = answers_meta(answered.others) | entries_meta(self.models.entries(meta["model_id"]))
                 if self._evidence:
                     more |= evidence_meta(answered, meta["model_id"])
                 self._publish(meta, first.best, first.confidence, texts, more)

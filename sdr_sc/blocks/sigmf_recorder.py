@@ -26,6 +26,7 @@ from sdr_sc.link.end_of_stream import is_end
 from sdr_sc.link.frames.frame_news import read_news
 from sdr_sc.link.frames.frame_record import Answer
 from sdr_sc.link.frames.recorded_frames import AnnotationLedger, reception_of
+from sdr_sc.link.frames.task_answers import entries_of
 from sdr_sc.link.parameters import require, require_number, require_text
 from sdr_sc.link.sample_limit import SampleLimit
 from sdr_sc.phy.numerology import Numerology
@@ -221,6 +222,8 @@ class sigmf_recorder(gr.basic_block):
         """A frame was answered."""
         meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num",), "answers")
+        for task, entries in entries_of(meta).items():
+            self._ledger.later("searched", task, entries)
         self._ledger.later(
             "answered", meta["frame_num"], Answer(classes, meta.get("confidence"), 0, rounds=meta.get("rounds"))
         )

@@ -22,9 +22,9 @@ from sdr_sc.link.end_of_stream import SinkEnd, is_end
 from sdr_sc.link.frames.base_answers import base_answers_of, base_meta
 from sdr_sc.link.frames.frame_news import answered_questions, read_news
 from sdr_sc.link.frames.frame_record import Answer, FrameRecord, Reception
-from sdr_sc.link.frames.item_truth import ItemTruth
+from sdr_sc.link.frames.item_truth import ItemTargets, ItemTruth
 from sdr_sc.link.frames.link_record import OPEN_FRAMES, TICK_S, LinkRecord
-from sdr_sc.link.frames.task_answers import answers_meta, answers_of, targets_meta
+from sdr_sc.link.frames.task_answers import answers_meta, answers_of, entries_of, other_entries, targets_meta
 from sdr_sc.link.parameters import require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO
 
@@ -161,7 +161,10 @@ class task_sink(gr.basic_block):
             self._end.settle()
 
     def _note_items(self, news: object) -> None:
-        """Note how items are shown; raise `BlockError` for those of another size than the ones before."""
+        """Note how items are shown; raise `BlockError` for those of another size than the ones before, and for targets
+        that mean other entries than are searched."""
+        if isinstance(news, ItemTargets) and self.record.are_other_entries(news):
+            raise BlockError(other_entries(news.task))
         if not isinstance(news, (FrameRecord, ItemTruth)):
             return
         size = news.items.shape[1]
@@ -182,6 +185,9 @@ class task_sink(gr.basic_block):
         meta, classes = read_pdu(message, "answers")
         require(meta, ("frame_num", "confidence", "snr_db"), "answers")
         number = meta["frame_num"]
+        for task, entries in entries_of(meta).items():
+            if self.record.searched(task, entries):
+                self.refused.note(other_entries(task))
         if self._without_truth:
             number = self._take_unreported(meta, len(classes)) % FRAME_NUM_MODULO
         answer = Answer(

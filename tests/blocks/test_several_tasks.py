@@ -57,7 +57,7 @@ def test_the_decoder_publishes_the_answers_to_all_tasks_from_the_same_symbols(ma
     (meta, ids), (plain, plain_ids) = read_pdu(several, "answers"), read_pdu(one, "answers")
     assert np.array_equal(ids, plain_ids) and np.array_equal(meta["confidence"], plain["confidence"])
     each = {f"{what}_{name}" for what in ("ids", "confidence") for name in ("subgroup", "retrieval")}
-    assert {*meta} == {*plain} | {"tasks", "each_retrieval"} | each
+    assert {*meta} == {*plain} | {"tasks", "each_retrieval", "entries_retrieval"} | each
     found = answers_of(meta, 60)
     assert found["retrieval"].ids.shape == (60, 5) and found["subgroup"].ids.shape == (60, 1)
     assert (found["retrieval"].best[:59] == places[:59]).mean() > 0.9

@@ -143,6 +143,13 @@ class FrameModels:
         question = self.asked[model_id].question
         return () if question is None else tuple(texts or ()) if question.is_own else (question.text,)
 
+    def entries(self, model_id: int) -> dict[str, int]:
+        """Of the further tasks that search a gallery, `sdr_sc.semantic.gallery.entries_number`."""
+        asked = self.asked[model_id]
+        if asked.gallery is None:
+            return {}
+        return {name: asked.gallery.entries_number for name in asked.names if task_of(name).needs == "gallery"}
+
     def load(self) -> Iterator[tuple[ModelContract, SemanticDecoder]]:
         """Load the models that are not loaded yet, each of which takes seconds, and give them out."""
         from sdr_sc.semantic.inference import SemanticDecoder

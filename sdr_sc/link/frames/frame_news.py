@@ -11,7 +11,7 @@ import numpy as np
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.frame_record import NOT_KNOWN, FrameRecord
 from sdr_sc.link.frames.item_truth import ItemQuestions, ItemTargets, ItemTruth
-from sdr_sc.link.network.pdu_schema import QUESTIONS, TARGET
+from sdr_sc.link.network.pdu_schema import ENTRIES, QUESTIONS, TARGET
 from sdr_sc.link.parameters import fits_shape, require
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
 from sdr_sc.phy.frame.modes import FrameMode
@@ -66,15 +66,18 @@ def truth_meta(item_id: np.ndarray, label: np.ndarray, modality: str, item_shape
     return {**columns, "modality": modality, "item_shape": np.array(item_shape, np.int32)}
 
 
-def task_targets_meta(item_id: np.ndarray, task: str, target: np.ndarray) -> dict[str, Any]:
+def task_targets_meta(item_id: np.ndarray, task: str, target: np.ndarray, entries: int = 0) -> dict[str, Any]:
     """Metadata of the PDU that publishes what some items are for a further task; it comes before their `truth_meta`,
     and has no data. A receiver of the version before refuses and counts it, and takes the other one.
 
     Args:
         item_id, target: int (n,), n from 1 to `MAX_ITEMS`; target `NOT_KNOWN` where there is none.
         task: its name.
+        entries: `sdr_sc.semantic.gallery.entries_number` of what the targets are places in; 0 where these are no
+            entries of a gallery.
     """
-    return {"item_id": item_id.astype(np.int32), "task": task, TARGET: target.astype(np.int32)}
+    meta = {"item_id": item_id.astype(np.int32), "task": task, TARGET: target.astype(np.int32)}
+    return {**meta, ENTRIES: entries} if entries else meta
 
 
 def item_targets(meta: dict[str, Any], port: str) -> ItemTargets:
@@ -88,7 +91,9 @@ def item_targets(meta: dict[str, Any], port: str) -> ItemTargets:
     count = len(meta["item_id"]) if isinstance(meta["item_id"], np.ndarray) else -1
     for key in ("item_id", TARGET):
         _check_vector(meta, key, count)
-    return ItemTargets(meta["item_id"], task_of(meta["task"]).name, meta[TARGET])
+    if ENTRIES in meta:
+        _check_whole(meta, ENTRIES, 1, 2**31 - 1)
+    return ItemTargets(meta["item_id"], task_of(meta["task"]).name, meta[TARGET], meta.get(ENTRIES, 0))
 
 
 def questions_meta(item_id: np.ndarray, texts: Sequence[str]) -> dict[str, Any]:

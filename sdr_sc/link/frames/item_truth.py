@@ -43,11 +43,13 @@ class ItemTargets:
         item_id: int (n,).
         task: name of the task.
         target: int (n,): what its answers are compared with; `NOT_KNOWN` where there is none.
+        entries: `sdr_sc.semantic.gallery.entries_number` of what these are places in; 0 where nobody says.
     """
 
     item_id: np.ndarray
     task: str
     target: np.ndarray
+    entries: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ItemTruths:
         self._known: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._bytes = 0
         self._targets: dict[str, OrderedDict[int, int]] = {}
+        self._entries: dict[str, int] = {}
+        self._searched: dict[str, int] = {}
         self._questions: OrderedDict[int, str] = OrderedDict()
         self._shown: tuple[tuple[int, ...], str] = (), ""
 
@@ -95,13 +99,29 @@ class ItemTruths:
             self._drop(next(iter(self._known)))
 
     def add_targets(self, truth: ItemTargets) -> None:
-        """Keep what is known of some items for another task: `TRUTH_ITEMS` of each task."""
+        """Keep what is known of some items for another task: `TRUTH_ITEMS` of each task; but nothing that means other
+        entries of a gallery than those that are searched."""
+        if self.are_others(truth):
+            return
+        self._entries[truth.task] = truth.entries
         known = self._targets.setdefault(truth.task, OrderedDict())
         for item_id, target in zip(truth.item_id.tolist(), truth.target.tolist(), strict=True):
             known.pop(item_id, None)
             known[item_id] = target
         while len(known) > TRUTH_ITEMS:
             known.popitem(last=False)
+
+    def searched(self, task: str, entries: int) -> bool:
+        """Note among which entries a task's answers are; whether targets were kept that mean others, and are forgotten
+        now."""
+        self._searched[task] = entries
+        meant = self._entries.get(task, 0)
+        return bool(meant) and meant != entries and self._targets.pop(task, None) is not None
+
+    def are_others(self, truth: ItemTargets) -> bool:
+        """Whether targets mean other entries than their task's answers, as far as both ends have said."""
+        searched = self._searched.get(truth.task, 0)
+        return bool(truth.entries and searched) and truth.entries != searched
 
     def add_questions(self, asked: ItemQuestions) -> None:
         """Keep what is asked of some items: `TRUTH_ITEMS` of them."""

@@ -147,6 +147,28 @@ class FrameLedger:
         with self._lock:
             self._truths.add_targets(truth)
 
+    def searched(self, task: str, entries: int) -> bool:
+        """A frame's answers to a task are places among these entries of a gallery; targets that mean others count for
+        nothing, from the frames on that are open.
+
+        Args:
+            entries: `sdr_sc.semantic.gallery.entries_number`.
+
+        Returns:
+            Whether there were such targets.
+        """
+        with self._lock:
+            found = self._truths.searched(task, entries)
+            if found:
+                for record in self._open.values():
+                    record.targets.pop(task, None)
+            return found
+
+    def are_other_entries(self, truth: ItemTargets) -> bool:
+        """Whether the source means other entries than are searched, so that nobody knows what is right."""
+        with self._lock:
+            return self._truths.are_others(truth)
+
     def questions(self, asked: ItemQuestions) -> None:
         """The source publishes what is asked of items, before it publishes them."""
         with self._lock:

@@ -71,8 +71,8 @@ class AnnotationLedger(FrameLedger):
         """Join news at the next turn but one.
 
         Args:
-            kind: ``targets``, ``questions``, ``items``, ``sent``, ``received``, ``answered`` or ``snr_set``, as the
-                methods of `FrameLedger`.
+            kind: ``searched``, ``targets``, ``questions``, ``items``, ``sent``, ``received``, ``answered`` or
+                ``snr_set``, as the methods of `FrameLedger`.
             news: their arguments.
         """
         self._news[kind].append(news)
@@ -80,6 +80,8 @@ class AnnotationLedger(FrameLedger):
 
     def turn(self) -> None:
         """All messages that waited have been handled: join what was reported before the last turn."""
+        for searched in self._news.pop("searched", ()):
+            self.searched(*searched)
         for targets in self._news.pop("targets", ()):
             self.targets(*targets)
         for asked in self._news.pop("questions", ()):

@@ -23,6 +23,7 @@ MOST_LISTED = 5
 TASKS = "tasks"
 """Metadata key of the names of the other tasks that are answered, with commas between them."""
 _IDS, _CONFIDENCE, _EACH, _TARGET = "ids_", "confidence_", "each_", "target_"
+_ENTRIES = "entries_"
 _HELD_ROWS = 4096
 
 _LISTED = {f"answer_{place}": Column(LOST, LARGEST_COUNT) for place in range(2, MOST_LISTED + 1)}
@@ -57,6 +58,30 @@ def answers_meta(answers: Mapping[str, TaskAnswer]) -> dict[str, Any]:
             meta[_EACH + name] = np.asarray(found.each, np.float32).ravel()
         meta |= pictures_meta(name, found.pictures)
     return meta
+
+
+def entries_meta(entries: Mapping[str, int]) -> dict[str, int]:
+    """Metadata of a frame's answers: among which entries of a gallery they are, by the task's name.
+
+    >>> entries_of({TASKS: "retrieval,subgroup", **entries_meta({"retrieval": 7})})
+    {'retrieval': 7}
+    """
+    return {_ENTRIES + name: number for name, number in entries.items()}
+
+
+def entries_of(meta: Mapping[str, Any]) -> dict[str, int]:
+    """What `entries_meta` made metadata of."""
+    names = filter(None, str(meta.get(TASKS, "")).split(","))
+    found = {name: meta.get(_ENTRIES + name) for name in names}
+    return {name: number for name, number in found.items() if type(number) is int and number > 0}
+
+
+def other_entries(task: str) -> str:
+    """What is wrong where the source means other entries than the receiver searches, as a sentence."""
+    return (
+        f"the targets of the task {task!r} are entries of another gallery than the one that is searched, so no answer "
+        "to it counts as right or wrong; give the receiver the gallery of the data set that is sent"
+    )
 
 
 def answers_of(meta: Mapping[str, Any], n_items: int) -> dict[str, TaskAnswer]:

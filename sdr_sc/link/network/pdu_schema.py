@@ -50,6 +50,9 @@ INDEXED = "indexed"
 TARGET = "target"
 """Key of what some items are for a task beside the first one (`sdr_sc.link.frames.frame_news.task_targets_meta`)."""
 
+ENTRIES = "entries"
+"""In it, of a task that searches a gallery: `sdr_sc.semantic.gallery.entries_number` of what targets are places in."""
+
 QUESTIONS = "questions"
 """Key of what is asked of some items, UTF-8 with a line each (`sdr_sc.link.frames.frame_news.questions_meta`)."""
 
@@ -279,6 +282,7 @@ _ITEMS = Form(
 )
 _TARGETS = Form(
     required={"item_id": _ITEM_ID, "task": Text(LONGEST_NAME), TARGET: _TARGET},
+    optional={ENTRIES: Whole(1, 2**31 - 1)},
     agrees=_one_target_an_item,
 )
 _QUESTIONS = Form(
