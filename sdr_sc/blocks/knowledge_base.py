@@ -17,7 +17,7 @@ from sdr_sc.link.frames.base_answers import EVIDENCE, base_meta, decoded_of
 from sdr_sc.link.parameters import require, require_text
 from sdr_sc.semantic import weights
 from sdr_sc.semantic.knowledge.answering.answers import KnowledgeAnswers
-from sdr_sc.semantic.knowledge.answering.sources import OTHER_MODEL
+from sdr_sc.semantic.knowledge.answering.sources import OTHER_MODEL, check_there
 from sdr_sc.semantic.knowledge.local import CAPACITY, MOST_CAPACITY
 
 _ANSWERS = pmt.intern("answers")
@@ -36,7 +36,7 @@ class knowledge_base(gr.basic_block):
         base: file of the global base, made by ``sdr-sc kb build``.
         rules: file of its fusion rules, made by ``sdr-sc kb fit``; '' for the one beside the base, of the same name
             with the ending ``.rules``.
-        local: file of a local base, of what this receiver was sure of lately, made where there is none; '' for none.
+        local_base: file of what this receiver was sure of lately, which is made where there is none; '' for none.
         capacity: entries of the local base.
         numbering: data set by whose classes answers are numbered, where these are others than the model's, such as
             those of what is sent; '' for the model's own. What it lacks gets the numbers that follow.
@@ -57,20 +57,22 @@ class knowledge_base(gr.basic_block):
         model: str = weights.DEFAULT_MODEL,
         base: str = "",
         rules: str = "",
-        local: str = "",
+        local_base: str = "",
         capacity: int = CAPACITY,
         numbering: str = "",
         require_signature: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_knowledge_base", in_sig=None, out_sig=None)
-        texts = {"base": base, "rules": rules, "local": local, "numbering": numbering}
+        texts = {"base": base, "rules": rules, "local_base": local_base, "numbering": numbering}
         require_text("knowledge base", model=model, require_signature=require_signature, **texts)
         if isinstance(capacity, bool) or not 1 <= int(capacity) <= MOST_CAPACITY:
             raise BlockError(f"knowledge base: capacity is {capacity}; use 1 to {MOST_CAPACITY}.")
         self.contract = weights.read_contract(model, "decoder")
         self._base, self._rules = base, rules or (str(Path(base).with_suffix(".rules")) if base else "")
-        self._local, self._capacity = local, int(capacity)
+        self._local, self._capacity = local_base, int(capacity)
         self._numbering, self._required = numbering, require_signature
+        if base:
+            check_there(self._base, self._rules)
         self.answering: KnowledgeAnswers | None = None
         self.frames_passed = 0
         self.counts: dict[str, dict[str, int]] = {}

@@ -40,6 +40,7 @@ class Accounting:
         receiver: the receiver's counters.
         frames_behind: of the refused ones, those that the decoder left out as too many waited behind them.
         tasks: counts of each task beside the first one, if any was answered.
+        knowledge: what a knowledge base added, if one was asked.
         hint: why nothing was received, where nothing was and the cause was found; else ''.
     """
 
@@ -66,6 +67,7 @@ class Accounting:
     frames_behind: int = 0
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     items_unasked: int = 0
+    knowledge: dict[str, Any] = field(default_factory=dict)
 
     def raise_if_faulty(self) -> None:
         """Raise `FlowgraphError` with the first fault, if there is any; when the results are written."""
@@ -111,7 +113,7 @@ class Accounting:
     def to_dict(self) -> dict[str, Any]:
         """For ``summary.json``."""
         counts = {name: value for name, value in vars(self).items()}
-        for name in ("tasks", "items_unasked"):
+        for name in ("tasks", "items_unasked", "knowledge"):
             if not counts[name]:
                 del counts[name]
         return {
@@ -150,6 +152,7 @@ def account(tb: Any, faults: Sequence[str] = ()) -> Accounting:
         frames_behind=tb.decoder.frames_behind,
         tasks=record.counts().get("tasks", {}),
         items_unasked=record.items_unasked,
+        knowledge=record.bases.to_dict(),
     )
 
 

@@ -144,7 +144,7 @@ def test_things_are_drawings_of_the_training_part_with_some_pictures_to_keep_and
 ) -> None:
     monkeypatch.setattr(things, "THINGS", 20)
     kept, left, every = (load_dataset(*which) for which in
-                         (("tux_things", "train"), ("tux_things", "test"), ("tux_paint", "train")))  # fmt: skip
+                         (("things", "train"), ("things", "test"), ("tux_paint", "train")))  # fmt: skip
     assert (len(kept), len(left)) == (100, 60) and kept.tasks == ("classification",) and len(kept.class_names) == 20
     pictures = {one.tobytes(): place for place, one in enumerate(every.images)}
     names, drawn = every.names("retrieval"), every.targets("retrieval", np.arange(len(every)))
@@ -152,11 +152,11 @@ def test_things_are_drawings_of_the_training_part_with_some_pictures_to_keep_and
         for image, label in zip(data.images, data.labels.tolist(), strict=True):
             assert names[drawn[pictures[image.tobytes()]]] == data.class_names[label]
     assert not {one.tobytes() for one in kept.images} & {one.tobytes() for one in left.images}
-    assert kept.class_names == left.class_names and kept.sha256 != left.sha256 == load_dataset("tux_things").sha256
-    joined = load_dataset("tux_paint+tux_things", "test")
+    assert kept.class_names == left.class_names and kept.sha256 != left.sha256 == load_dataset("things").sha256
+    joined = load_dataset("tux_paint+things", "test")
     assert joined.names("classification")[-20:] == kept.class_names
     with pytest.raises(DataSetError, match="no validation part"):
-        load_dataset("tux_things", "validation")
+        load_dataset("things", "validation")
     monkeypatch.setattr(things, "THINGS", 2000)
     with pytest.raises(DataSetError, match="things often enough"):
         load_dataset("clip_things", "train")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Single things, several pictures of each, as classes: what a knowledge base learns after a model's training.
 
-``tux_things`` and ``clip_things`` are 50 drawings each of Tux Paint's stamps and of OpenClipart's training part, by
+``things`` and ``clip_things`` are 50 drawings each of Tux Paint's stamps and of OpenClipart's training part, by
 chance. A class is a drawing's name. Of its eight pictures, each on a background of its own, five are the training part,
 for a base's entries, and three the test part, to be sent.
 """
@@ -19,7 +19,7 @@ from sdr_sc.errors import DataSetError
 from sdr_sc.sealed import digest_of
 from sdr_sc.shown import shown
 
-TUX_THINGS, CLIP_THINGS = "tux_things", "clip_things"
+TUX_THINGS, CLIP_THINGS = "things", "clip_things"
 THINGS, VIEWS, LEFT_VIEWS, SEED = 50, 5, 3, 1
 
 

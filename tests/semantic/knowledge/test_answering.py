@@ -95,6 +95,19 @@ def test_a_base_changed_by_another_process_is_off_until_its_rules_are_made_again
     assert last.state == "damaged" and np.array_equal(last.confidence, frame.confidence)
 
 
+def test_while_others_write_the_base_answers_on_and_two_writers_are_two_versions(files):
+    answering, frame = opened(files), decoded([100, 102], [2, 3], sure=1.0)
+    with KnowledgeBase(files[0]) as one, KnowledgeBase(files[0]) as other:
+        with one.store.writing():
+            assert answering.answers(frame).state == "used"
+        one.change(add=[entry(102, "ant")])
+        with pytest.raises(KnowledgeError, match="changed to version 2 by another process"):
+            other.change(add=[entry(103, "bee")])
+        assert answering.answers(frame).state == "other version"
+        make_rules(files[1], one.state)
+    assert answering.answers(frame).names == ("owl", "ant")
+
+
 def changed_state(base: Path) -> None:
     KnowledgeBase.create(base, replace(SPACE, model_id="0" * 16), [entry(1, "owl")])
 

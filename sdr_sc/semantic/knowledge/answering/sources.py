@@ -45,6 +45,20 @@ class SwitchedOffError(Exception):
         self.state, self.sentence = state, sentence
 
 
+def check_there(base: Path | str, rules: Path | str) -> None:
+    """Refuse files that are not there, before anything is opened.
+
+    Raises:
+        KnowledgeError: one is not.
+    """
+    for path, what, fix in (
+        (base, "knowledge base", "make it with 'sdr-sc kb build'"),
+        (rules, "rules", "make them with 'sdr-sc kb fit'"),
+    ):
+        if not os.path.exists(path):
+            raise KnowledgeError(f"{what} {shown(path)} cannot be read (no such file); {fix}.")
+
+
 class Sources:
     """Base and rules, opened for a model; opened again when one of their files changes.
 
@@ -71,12 +85,7 @@ class Sources:
         self._own_names = tuple(contract.task(task).names)
         self._sha256 = contract_checksum(contract)
         self._paths = Path(base), Path(rules)
-        for path, what, fix in (
-            (self._paths[0], "knowledge base", "make it with 'sdr-sc kb build'"),
-            (self._paths[1], "rules", "make them with 'sdr-sc kb fit'"),
-        ):
-            if not path.exists():
-                raise KnowledgeError(f"{what} {shown(path)} cannot be read (no such file); {fix}.")
+        check_there(*self._paths)
         self.base: KnowledgeBase | None = None
         self.rules: Rules | None = None
         self._stamps: list[_Stamp] = [(), ()]
