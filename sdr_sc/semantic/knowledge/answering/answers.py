@@ -34,6 +34,8 @@ from sdr_sc.shown import shown
 
 NEIGHBOURS = 64
 """Entries of a global base that an answer is made from."""
+SOURCES = 2
+"""Of the listed entries, those that an answer comes from most are among them whatever is nearer."""
 LOST_FRAME, NO_RULE, BELOW_RULES = "lost frame", "no rule for this k", "SNR below the rules"
 BELOW_DB = 2.0
 """How far below the lowest SNR of its rules a base is still asked, dB."""
@@ -236,7 +238,8 @@ class KnowledgeAnswers:
 def _listed(
     parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, int]], total: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest entries of all bases: ids, of which base, similarity, share of the answer; (n, `LISTED`) each.
+    """The nearest entries of all bases, and those that an answer comes from most: ids, of which base, similarity, share
+    of the answer; (n, `LISTED`) each.
 
     Args:
         parts: of each base ids, similarity and supports, (n, count), and its mark.
@@ -244,7 +247,12 @@ def _listed(
     """
     ids, similarity, supports = (np.concatenate([part[of] for part in parts], axis=1) for of in range(3))
     mark = np.concatenate([np.full(part[0].shape, part[3], np.uint8) for part in parts], axis=1)
-    order = np.argsort(np.where(ids == NO_ENTRY, np.inf, -similarity), axis=1, kind="stable")[:, :LISTED]
+    distance = np.where(ids == NO_ENTRY, np.inf, -similarity.astype(np.float64))
+    weakest = -np.sort(-supports, axis=1)[:, min(SOURCES, supports.shape[1]) - 1][:, None]
+    chosen = np.where((supports > 0) & (supports >= weakest), distance - 10.0, distance)  # sources come before others
+    first = np.argsort(chosen, axis=1, kind="stable")[:, :LISTED]
+    by_distance = np.argsort(np.take_along_axis(distance, first, axis=1), axis=1, kind="stable")
+    order = np.take_along_axis(first, by_distance, axis=1)
     every = np.take_along_axis(ids, order, axis=1)
     room = LISTED - every.shape[1]
     shares = np.take_along_axis(supports, order, axis=1) / np.maximum(total, 1e-30)[:, None]

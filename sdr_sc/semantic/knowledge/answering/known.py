@@ -45,8 +45,8 @@ class KnownAnswers:
         decoder_ids: int32 (n,), what the decoder says alone; both are numbers of ``KnowledgeAnswers.names``.
         confidence: float32 (n,), of ``ids``: the fused probability, or the decoder's own where no base was used.
         weight: float32 (n,), of the bases together, 0 to 1.
-        entries: int32 (n, `LISTED`), ids of the entries that are nearest to what was received, nearest first;
-            `NO_ENTRY` where there is none.
+        entries: int32 (n, `LISTED`), ids of the entries that are nearest to what was received, nearest first, among
+            them the two that the answer comes from most; `NO_ENTRY` where there is none.
         is_local: uint8 (n, `LISTED`), 1 where an entry is the local base's.
         similarity: float32 (n, `LISTED`), cosine of item and entry; `NO_ENTRY` where there is none.
         shares: float32 (n, `LISTED`), of the answer's probability that comes from the entry, 0 to 1.
