@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdr_sc.data.dataset import ImageSet
 from sdr_sc.data.texts import text_of
 from sdr_sc.data.wordnet import load
 from sdr_sc.errors import MissingDependencyError, SdrScError
@@ -39,7 +40,7 @@ def test_sizes_operations_and_times_stand_beside_the_teachers(monkeypatch: pytes
     monkeypatch.setattr(cost, "SentenceTeacher", FakeTeacher)
     monkeypatch.setattr(cost, "is_fetched", lambda model: True)
     monkeypatch.setattr(cost, "unpacked", lambda model: None)
-    rows = by_name(bench_multitask_cost(MODEL, load("test"), ["all-MiniLM-L6-v2"], 20, 1, lambda what: None))
+    rows = by_name(bench_multitask_cost(MODEL, [load("test")], ["all-MiniLM-L6-v2"], 20, 1, lambda what: None))
     assert 1_900_000 < rows["encoder; parameters"].value < 2_300_000
     assert 0.1 < rows["encoder; MFLOP of one item"].value < 5 and rows["decoder; parameters"].value < 200_000
     for end in ("encoder", "decoder"):
@@ -58,7 +59,7 @@ def test_sizes_operations_and_times_stand_beside_the_teachers(monkeypatch: pytes
 def test_a_teacher_that_is_not_here_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "_of_student", lambda *_: ([], 1.0, 1))
     monkeypatch.setattr(cost, "is_fetched", lambda model: False)
-    (row,) = bench_multitask_cost(MODEL, load("test"), ["all-MiniLM-L6-v2"], 5, 1, lambda what: None)
+    (row,) = bench_multitask_cost(MODEL, [load("test")], ["all-MiniLM-L6-v2"], 5, 1, lambda what: None)
     assert NOT_MEASURED in row.name and "run 'sdr-sc teacher probe --model all-MiniLM-L6-v2'" in row.name
     assert np.isnan(row.value)
 
@@ -68,7 +69,25 @@ def test_a_teacher_that_is_not_here_is_named_with_what_to_do(monkeypatch: pytest
     monkeypatch.setattr(cost, "is_fetched", lambda model: True)
     monkeypatch.setattr(cost, "unpacked", lambda model: None)
     monkeypatch.setattr(cost, "SentenceTeacher", lacking)
-    (row,) = bench_multitask_cost(MODEL, load("test"), ["all-MiniLM-L6-v2"], 5, 1, lambda what: None)
+    (row,) = bench_multitask_cost(MODEL, [load("test")], ["all-MiniLM-L6-v2"], 5, 1, lambda what: None)
     assert row.name.endswith("needs the Python package transformers")
     with pytest.raises(SdrScError, match="'bert' is unknown; use all-MiniLM-L6-v2"):
-        bench_multitask_cost(MODEL, load("test"), ["bert"], 5, 1, lambda what: None)
+        bench_multitask_cost(MODEL, [load("test")], ["bert"], 5, 1, lambda what: None)
+
+
+def test_pictures_and_texts_of_a_model_of_both_are_timed_each_for_itself() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (9, 3, 40, 40), np.uint8)
+    pictures = ImageSet(images, np.zeros(9, np.int64), ("a",), "ab" * 32)
+    rows = by_name(bench_multitask_cost("multitask_student", [load("test"), pictures], [], 5, 1, lambda what: None))
+    for kind in ("picture", "text"):
+        assert rows[f"encoder; MFLOP of one {kind}"].value > 0 and rows[f"encoder; median of one {kind}, ms"].value > 0
+        assert f"encoder; 95th percentile of one {kind}, ms" in rows
+    assert rows["encoder; median of one text, ms"].goal == "<= 2 ms"
+    assert rows["encoder; median of one picture, ms"].goal is None and "encoder; median of one item, ms" not in rows
+    alone = by_name(
+        bench_multitask_cost("multitask_student", [pictures], ["all-MiniLM-L6-v2"], 5, 1, lambda what: None)
+    )
+    assert any("the items are no texts" in name for name in alone)
+    assert "encoder; median of one text, ms" not in alone
+    with pytest.raises(SdrScError, match="takes items of shape"):
+        bench_multitask_cost(MODEL, [pictures], [], 5, 1, lambda what: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from sdr_sc.results.rows import NOT_MEASURED, Row
 from sdr_sc.semantic.complexity import count_flops, count_parameters
 from sdr_sc.semantic.inference import SemanticDecoder, SemanticEncoder
 from sdr_sc.semantic.modalities.base import modality_of
+from sdr_sc.semantic.modalities.image_text import ImageTextModality
+from sdr_sc.semantic.model_items import in_model_form
 from sdr_sc.semantic.runtime_torch import TorchNetwork
 from sdr_sc.semantic.weights import read_contract, resolve
 
@@ -29,10 +32,11 @@ SNR_DB, K = 10.0, 16
 ENCODE_MS, TIMES_FASTER, TIMES_SMALLER = 2.0, 10.0, 50.0
 """Goals: a text's encoding, and how many times faster and smaller than the teacher the encoder is."""
 _WARM_UP = 20
+_ITEM, _PICTURE, _TEXT = "item", "picture", "text"
 
 
 def bench_multitask_cost(
-    model: str, data: Dataset, teachers: Sequence[str], items: int, seed: int, log: Callable[[str], None]
+    model: str, sets: Sequence[Dataset], teachers: Sequence[str], items: int, seed: int, log: Callable[[str], None]
 ) -> list[Row]:
     """Parameters, operations, and the time of one item, one at a time, on one thread.
 
@@ -40,22 +44,22 @@ def bench_multitask_cost(
     them. The student runs in onnxruntime, from a slot of bytes to symbols; the teacher in torch, from the text on.
 
     Args:
-        data: whose items are encoded; of texts for the teacher.
+        sets: whose items are encoded; of a model of pictures and texts one of each kind, whose items are timed apart.
+            The teacher is given the texts.
         teachers: names of text models, see `sdr_sc.distill.teachers.sentences`; those that are not here are left out,
             with a row that says so.
-        items: that are timed.
+        items: of each kind that are timed.
         seed: of their draw.
 
     Raises:
-        SdrScError: the model does not take the data set's items, or a teacher is unknown.
+        SdrScError: the model does not take a data set's items, or a teacher is unknown.
     """
     known = [sentence_model(name) for name in teachers]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(data))[: items + _WARM_UP])
-    slots = data.items(chosen)
-    rows, encode_ms, parameters = _of_student(model, slots, log)
+    by_kind, texts = _drawn(model, sets, items + _WARM_UP, seed)
+    rows, encode_ms, parameters = _of_student(model, by_kind, log)
     for name, wanted in zip(teachers, known, strict=True):
         log(name)
-        if data.modality != "text":
+        if not texts:
             rows.append(_missing(name, "the items are no texts"))
         elif not is_fetched(wanted):
             fetch = f"run 'sdr-sc teacher probe --model {name}' to fetch them"
@@ -66,16 +70,35 @@ def bench_multitask_cost(
             except MissingDependencyError as error:
                 rows.append(_missing(name, str(error)))
                 continue
-            rows += _of_teacher(teacher, [text_of(slot) for slot in slots], encode_ms, parameters)
+            rows += _of_teacher(teacher, texts, encode_ms, parameters)
     return rows
+
+
+def _drawn(model: str, sets: Sequence[Dataset], count: int, seed: int) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Items of each kind that the model takes, uint8 (count, *shape), and the texts among them; where there are fewer,
+    they come again."""
+    contract, rng, found = read_contract(model), np.random.default_rng(seed), []
+    for data in sets:
+        fitting = in_model_form(contract, data)
+        found.append((fitting.modality, fitting.items(np.sort(rng.permutation(len(fitting))[:count]))))
+        contract.check_item(fitting.item_shape)
+    items = np.concatenate([items for _, items in found])
+    if contract.modality.name != "image_text":
+        items = items[np.arange(count) % len(items)]
+        return {_ITEM: items}, [text_of(slot) for slot in items] if found[0][0] == "text" else []
+    are_pictures = ImageTextModality.are_pictures(items)
+    kinds = {_PICTURE: items[are_pictures], _TEXT: items[~are_pictures]}
+    kinds = {kind: some[np.arange(count) % len(some)] for kind, some in kinds.items() if len(some)}
+    return kinds, [text_of(slot[1:]) for slot in kinds.get(_TEXT, ())]
 
 
 def _missing(name: str, why: str) -> Row:
     return Row(f"{name}{NOT_MEASURED}{why}", float("nan"), "")
 
 
-def _of_student(model: str, slots: np.ndarray, log: Callable[[str], None]) -> tuple[list[Row], float, int]:
-    """Its rows, the median processor time of an encoding in ms, and the encoder's parameters."""
+def _of_student(model: str, by_kind: dict[str, np.ndarray], log: Callable[[str], None]) -> tuple[list[Row], float, int]:
+    """Its rows, the median processor time of an encoding in ms (of a text, where it takes several kinds), and the
+    encoder's parameters."""
     contract, modality = read_contract(model), modality_of(read_contract(model).modality)
     encoder = TorchNetwork(resolve(model), "encoder", contract, 1).module
     decoder = TorchNetwork(resolve(model), "decoder", contract, 1).module
@@ -96,19 +119,33 @@ def _of_student(model: str, slots: np.ndarray, log: Callable[[str], None]) -> tu
         log("exporting the student")
         write_whole(StudentExporter(resolve(model)).float32(pair))
         sender, receiver = SemanticEncoder(pair), SemanticDecoder(pair)
-        log("the student")
-        sent = [sender.encode(slots[place : place + 1], SNR_DB, k) for place in range(len(slots))]
-        encoding = _timed(lambda place: sender.encode(slots[place : place + 1], SNR_DB, k), len(slots))
-        decoding = _timed(lambda place: receiver.outputs(sent[place], SNR_DB), len(slots))
-    name = f"encoder{APART}median of one item, ms"
-    encode_ms = float(np.median(encoding[:, 0]))
+        encode_ms, decoding = 0.0, np.empty((0, 2))
+        for kind, slots in by_kind.items():
+            log(f"the student, {kind}s")
+            sent = [sender.encode(slots[place : place + 1], SNR_DB, k) for place in range(len(slots))]
+            encoding = _timed(partial(_encode, sender, slots, k), len(slots))
+            decoding = np.concatenate((decoding, _timed(partial(_decode, receiver, sent), len(slots))))
+            encode_ms = float(np.median(encoding[:, 0]))
+            name = f"encoder{APART}median of one {kind}, ms"
+            rows.append(
+                Row(name, encode_ms, "ms", n=len(encoding))
+                if kind == _PICTURE
+                else Row.at_most(name, encode_ms, "ms", ENCODE_MS, len(encoding))
+            )
+            rows += _other_times("encoder", encoding, kind)
     rows += [
-        Row.at_most(name, encode_ms, "ms", ENCODE_MS, len(encoding)),
-        *_other_times("encoder", encoding),
         Row(f"decoder{APART}median of one item, ms", float(np.median(decoding[:, 0])), "ms", n=len(decoding)),
         *_other_times("decoder", decoding),
     ]
     return rows, encode_ms, parameters
+
+
+def _encode(sender: SemanticEncoder, slots: np.ndarray, k: int, place: int) -> object:
+    return sender.encode(slots[place : place + 1], SNR_DB, k)
+
+
+def _decode(receiver: SemanticDecoder, sent: Sequence[np.ndarray], place: int) -> object:
+    return receiver.outputs(sent[place], SNR_DB)
 
 
 def _timed(work: Callable[[int], object], count: int) -> np.ndarray:
@@ -121,10 +158,13 @@ def _timed(work: Callable[[int], object], count: int) -> np.ndarray:
     return found[_WARM_UP:]
 
 
-def _other_times(name: str, times: np.ndarray) -> list[Row]:
+def _other_times(name: str, times: np.ndarray, kind: str = _ITEM) -> list[Row]:
+    waiting = f"{name}{APART}median with waiting{'' if kind == _ITEM else f', {kind}'}, ms"
     return [
-        Row(f"{name}{APART}95th percentile of one item, ms", float(np.percentile(times[:, 0], 95)), "ms", n=len(times)),
-        Row(f"{name}{APART}median with waiting, ms", float(np.median(times[:, 1])), "ms", n=len(times)),
+        Row(
+            f"{name}{APART}95th percentile of one {kind}, ms", float(np.percentile(times[:, 0], 95)), "ms", n=len(times)
+        ),
+        Row(waiting, float(np.median(times[:, 1])), "ms", n=len(times)),
     ]
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from sdr_sc.cli.shared.options import number_list
+from sdr_sc.cli.shared.options import DATA_SET, MODEL, number_list
 
 
 @click.command("both-ends")
-@click.argument("model", default="multitask_student")
+@click.argument("model", type=MODEL, default="multitask_student")
 @click.option(
     "--data-set",
+    type=DATA_SET,
     default="wordnet+noto_emoji+easy_vqa,only=noto_emoji",
     show_default=True,
     help="The model's own data, of things with several pictures or of texts, see 'sdr-sc data list'.",
