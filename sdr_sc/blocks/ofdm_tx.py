@@ -17,10 +17,11 @@ from sdr_sc.blocks.runtime.guard import guarded, guarded_handler, guarded_start
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.end_of_stream import TRANSMITTER_LINGER_S, TransmitterEnd, is_end
+from sdr_sc.link.frames.decodable import indexed_of
 from sdr_sc.link.level import LevelMeter
 from sdr_sc.link.mapping import ChannelReport, ImportanceMapper
 from sdr_sc.link.mode_choice import fixed_mode
-from sdr_sc.link.network.pdu_schema import REPORT, REPORT_FRAME
+from sdr_sc.link.network.pdu_schema import INDEXED, REPORT, REPORT_FRAME
 from sdr_sc.link.parameters import require, require_number, require_whole
 from sdr_sc.link.timing.air_queue import AirQueue
 from sdr_sc.link.timing.burst_timing import BurstTiming
@@ -177,9 +178,15 @@ class ofdm_tx(gr.basic_block):
             self._end.begin()
             return
         require(meta, ("n_items", "k", "frame_num", "model_id"), "frames")
+        indexed = indexed_of(meta) if INDEXED in meta else None
+        if indexed is not None and self._version != PROTOCOL_VERSION:
+            raise BlockError(
+                f"frames of protocol version {self._version} name no entries of a knowledge base; set version to "
+                f"{PROTOCOL_VERSION}, or leave knowledge_base of the encoder out."
+            )
         header = Header(
             model_id=meta["model_id"],
-            k=meta["k"],
+            k=meta["k"] if indexed is None else 1,
             n_items=meta["n_items"],
             frame_num=meta["frame_num"] % FRAME_NUM_MODULO,
             task=meta.get("task", 0),
@@ -188,6 +195,7 @@ class ofdm_tx(gr.basic_block):
             mode=FrameMode(meta.get("mode", FrameMode.NORMAL)) if self._mode is None else self._mode,
             request=meta.get("request", 0),
             refined_symbols=meta.get("refined_symbols", 0),
+            indexed=indexed,
         )
         if len(data) != header.feature_symbols:
             raise BlockError(
@@ -201,7 +209,7 @@ class ofdm_tx(gr.basic_block):
             header = self.mapper.header(header, report)
             levels = report.levels if header.report_age else None
         data = np.asarray(data, np.complex64)
-        features = data[: header.new_symbols].reshape(header.n_items, header.k)
+        features = data[: header.new_symbols].reshape(header.shape)
         refinement = data[header.new_symbols :]
         samples = self._builder.build(features, header, self.amplitude, self.gap_samples, refinement, levels)
         self.level.add(samples[: len(samples) - self.gap_samples])

@@ -15,7 +15,7 @@ from sdr_sc.blocks.runtime import failures
 from sdr_sc.blocks.runtime.guard import block_name, guarded_handler, guarded_start, guarded_stop, guarded_thread
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
 from sdr_sc.blocks.runtime.refused import Refused
-from sdr_sc.errors import ModelFaultError
+from sdr_sc.errors import BlockError, ModelFaultError
 from sdr_sc.link.end_of_stream import IDLE_S, is_end
 from sdr_sc.link.frames.base_answers import evidence_meta
 from sdr_sc.link.frames.decodable import refusal, too_far_behind
@@ -28,6 +28,7 @@ from sdr_sc.link.parameters import require, require_text
 from sdr_sc.link.refinement.receiver import RefinementReceiver, Settled
 from sdr_sc.link.refinement.triggers import TRIGGERS
 from sdr_sc.semantic import weights
+from sdr_sc.shown import shown
 
 _FRAMES, _SENT, _ANSWERS, _REQUESTS = (pmt.intern(port) for port in ("frames", "sent", "answers", "requests"))
 _SETTLE = pmt.intern("settle")
@@ -74,6 +75,8 @@ class semantic_decoder(gr.basic_block):
         evidence: publish what the answers were made from, too, for the block Knowledge Base: ``logits`` (float32, those
             of an item's classes one after the other), ``features`` (complex64), ``noise_variance`` (float32) and
             ``model_id``. Not with refinement.
+        knowledge_base: file of a global base, made by ``sdr-sc kb build``, whose entries the encoder may name, which
+            holds the same; '' for none. It is announced at ``requests`` with each frame. Not with refinement.
 
     Raises:
         BlockError: a parameter makes no sense.
@@ -89,11 +92,12 @@ class semantic_decoder(gr.basic_block):
         gallery: str = "",
         question: str = "",
         evidence: bool = False,
+        knowledge_base: str = "",
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_semantic_decoder", in_sig=None, out_sig=None)
-        require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question)
+        require_text("semantic decoder", tasks=tasks, gallery=gallery, question=question, base=knowledge_base)
         self.model, self.question = model, question
-        self.models = FrameModels("semantic decoder", model, tasks, gallery, question)
+        self.models = FrameModels("semantic decoder", model, tasks, gallery, question, knowledge_base)
         self.contract, self.asked = self.models.contract, self.models.asked
         self.item_bytes = int(np.prod(self.contract.item_shape))
         self._fault_told = False
@@ -106,6 +110,11 @@ class semantic_decoder(gr.basic_block):
         self.refused = Refused(self)
         self._settings = self.models.refinement(refine, reject_below)
         self.refine = self._settings is not None
+        if self.refine and knowledge_base:
+            raise BlockError(
+                f"semantic decoder: knowledge_base is {shown(knowledge_base)!r} and refine {refine!r}: frames that "
+                "name entries carry no refinements; leave one of them out."
+            )
         self._evidence = bool(evidence)
         if self._evidence:
             self.models.check_evidence(self.refine)
@@ -136,6 +145,7 @@ class semantic_decoder(gr.basic_block):
             "refined_symbols": self.refined_symbols,
             "refinements_ignored": self.refinements_ignored,
             "frames_without_items": self.frames_without_items,
+            **({} if self.models.entries is None else self.models.entries.counts()),
         }
 
     @property
@@ -170,7 +180,7 @@ class semantic_decoder(gr.basic_block):
             return
         meta, data = read_pdu(message, "frames")
         require(meta, ("frame_num", "k", "n_items", "model_id", "snr_db"), "frames")
-        reason = refusal(meta, data, self.models.contracts)
+        reason = refusal(meta, data, self.models.contracts, self.models.entries is not None)
         if reason:
             self._refuse(f"{reason}; such frames are not answered")
             return
@@ -196,10 +206,15 @@ class semantic_decoder(gr.basic_block):
             self._answer(meta, data, texts or ("",) * meta["n_items"])
 
     def _answer(self, meta: dict[str, Any], data: np.ndarray, texts: tuple[str, ...] | None = None) -> None:
-        new, was_faulty = meta["n_items"] * meta["k"], self.models.faulty
-        self.frames_without_items += int(new == 0)
-        self.refined_symbols += len(data) - new
+        was_faulty = self.models.faulty
+        self.frames_without_items += int(meta["n_items"] == 0)
         answered = self.models.answered(meta, data, texts)
+        self.refined_symbols += len(answered.refined.features)
+        if answered.entries_read is not None:
+            meta["k"] = self.contract.k_max  # that are known of each item, of which few were sent
+        if self.models.entries is not None:
+            meta_of_base = self.models.entries.announcement(meta["frame_num"], answered.entries_read)
+            self.message_port_pub(_REQUESTS, make_pdu(meta_of_base, _NOTHING))
         if self.models.faulty is not was_faulty:
             self.logger.error(self.models.fault())
         if answered.inference_ms is not None:

@@ -9,10 +9,12 @@ import numpy as np
 
 from sdr_sc.errors import BlockError, ContractError
 from sdr_sc.link.adaptation import LinkAdaptation
+from sdr_sc.link.entry_sender import EntrySender
 from sdr_sc.link.frame_sender import FrameSender
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.mapping import INTERLEAVE, check_mapping
 from sdr_sc.link.mode_choice import fixed_mode
+from sdr_sc.link.parameters import require_text
 from sdr_sc.link.refinement.sender import RefinementSender
 from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
 from sdr_sc.phy.frame.header import FRAME_NUM_MODULO, MAX_ITEMS, MAX_K
@@ -20,6 +22,7 @@ from sdr_sc.semantic.asked_tasks import task_names
 from sdr_sc.semantic.cam import CamTarget
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.tasks.base import task_of
+from sdr_sc.shown import shown
 
 _NAME = "semantic encoder"
 
@@ -42,6 +45,7 @@ class SenderSettings:
     refine: str = TRIGGERS[0]
     mapping: str = INTERLEAVE
     tasks: str = ""
+    knowledge_base: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.items_per_frame <= MAX_ITEMS:
@@ -51,11 +55,15 @@ class SenderSettings:
             raise BlockError(
                 f"{_NAME}: max_frames_in_flight and hysteresis_db have to be 0 or more, feedback_timeout_s more than 0."
             )
-        if not isinstance(self.tasks, str):
-            raise BlockError(f"{_NAME}: tasks is {self.tasks!r}; use text in quotes.")
+        require_text(_NAME, tasks=self.tasks, knowledge_base=self.knowledge_base)
         check_trigger(_NAME, self.refine)
         fixed_mode(_NAME, self.mode)
         check_mapping(_NAME, self.mapping)
+        if self.refines and self.knowledge_base:
+            raise BlockError(
+                f"{_NAME}: knowledge_base is {shown(self.knowledge_base)!r} and refine {self.refine!r}: frames that "
+                "name entries carry no refinements; leave one of them out."
+            )
 
     @property
     def refines(self) -> bool:
@@ -81,6 +89,10 @@ class SenderSettings:
         """
         if contract.k_max > MAX_K:
             raise ContractError(f"model {model!r} sends up to {contract.k_max} symbols an item, a frame {MAX_K}.")
+        entries = None
+        if self.knowledge_base:
+            loss = self.max_loss_points if self.max_loss_points >= 0 else contract.cam.max_loss_points
+            entries = EntrySender(contract, None, task_names(self.tasks), loss, self.feedback_timeout_s)
         return FrameSender(
             contract,
             LinkAdaptation(contract, self.hysteresis_db, self.target(contract), refine=self.refines),
@@ -89,4 +101,5 @@ class SenderSettings:
             fixed_mode(_NAME, self.mode),
             RefinementSender() if self.refines else None,
             check_mapping(_NAME, self.mapping),
+            entries,
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdr_sc.errors import BlockError
 from sdr_sc.link.adaptation import STALE_TIMEOUTS, LinkAdaptation
 from sdr_sc.link.base_agreement import (
     MOST_FRAMES,
@@ -16,6 +17,7 @@ from sdr_sc.link.base_agreement import (
 )
 from sdr_sc.link.entry_sender import EntrySender
 from sdr_sc.link.frame_sender import FrameSender
+from sdr_sc.link.frames.decodable import refusal
 from sdr_sc.link.in_flight import InFlight
 from sdr_sc.link.network.pdu_schema import BASE, INDEXED, SCHEMAS
 from sdr_sc.link.network.pdu_wire import Refusal, write_pdu
@@ -214,3 +216,19 @@ def test_an_announcement_crosses_the_network_and_nothing_like_it_does() -> None:
                 {**good, BASE: good[BASE][:-1]}):  # fmt: skip
         with pytest.raises(Refusal):
             schema.read(write_pdu(bad, np.empty(0, np.uint8)))
+
+
+def received(**more: object) -> dict:
+    meta = {"frame_num": 3, "n_items": 2, "k": 1, "model_id": CONTRACT.wire_id, "task": 0, "snr_db": 9.0}
+    return {**meta, INDEXED: np.array([1, 30, 20, 12], np.int32), **more}
+
+
+def test_a_frame_with_indices_needs_a_base_and_a_payload_of_its_length() -> None:
+    contracts, data = {CONTRACT.wire_id: CONTRACT}, np.ones(192, np.complex64)
+    assert refusal(received(), data, contracts, True) == ""
+    assert "no base" in refusal(received(), data, contracts)
+    assert "192 features" not in refusal(received(), data[1:], contracts, True) != ""
+    assert "made for model" in refusal(received(model_id=1), data, contracts, True)
+    for bad in (7, np.ones(4), np.ones(3, np.int32), np.array([1, 30, 20, 0], np.int32), np.full(4, -1, np.int32)):
+        with pytest.raises(BlockError, match="none"):
+            refusal(received(**{INDEXED: bad}), data, contracts, True)

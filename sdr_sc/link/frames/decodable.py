@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.ledger import LATE_ITEMS
 from sdr_sc.link.network.pdu_schema import INDEXED, SNR_DB
+from sdr_sc.phy.frame.indexed import Indexed
 from sdr_sc.semantic.contract import ModelContract
 from sdr_sc.semantic.tasks.base import task_of
 
@@ -34,20 +36,24 @@ def too_far_behind(waiting: int, n_items: int) -> bool:
     return waiting > MOST_WAITING or waiting * n_items > MOST_WAITING_ITEMS
 
 
-def refusal(meta: dict[str, Any], data: np.ndarray, contracts: Mapping[int, ModelContract]) -> str:
+def refusal(
+    meta: dict[str, Any], data: np.ndarray, contracts: Mapping[int, ModelContract], has_base: bool = False
+) -> str:
     """Why a frame cannot be answered; '' if it can.
 
     Args:
         meta, data: of the receiver's PDU.
         contracts: of the models that are here, by their ids in the header.
+        has_base: whether there is a knowledge base, in which frames may name entries.
     """
-    if INDEXED in meta:
+    if INDEXED in meta and not has_base:
         return (
             f"frame {meta['frame_num']} names entries of a knowledge base by their numbers, and this decoder has no "
             "base to look them up in"
         )
     contract = contracts.get(meta["model_id"])
-    if contract is None or (meta["n_items"] and meta["k"] not in contract.k_list):
+    plain = INDEXED not in meta
+    if contract is None or (plain and meta["n_items"] and meta["k"] not in contract.k_list):
         here = " or ".join(f"{c.wire_id:04x} with k in {list(c.k_list)}" for c in contracts.values())
         return (
             f"frame {meta['frame_num']} was made for model {meta['model_id']:04x} with k={meta['k']}, this decoder "
@@ -60,12 +66,29 @@ def refusal(meta: dict[str, Any], data: np.ndarray, contracts: Mapping[int, Mode
             f"{task.name}, which is task {task.wire_id}"
         )
     refined = meta.get("refined_symbols", 0)
-    symbols = meta["n_items"] * meta["k"] + refined
+    symbols = meta["n_items"] * meta["k"] + refined if plain else indexed_of(meta).payload_symbols
     told = {len(data), len(meta.get("erased", data)), len(meta.get("noise_variance", data))}
     if told != {symbols} or not symbols:
         more = f" and {refined} of refinements" if refined else ""
         return f"a frame has {len(data)} features where its header says {meta['n_items']} items of {meta['k']}{more}"
     return ""
+
+
+def indexed_of(meta: dict[str, Any]) -> Indexed:
+    """Of a frame with indices, what its header says of them.
+
+    Raises:
+        BlockError: the PDU holds something else.
+    """
+    values = meta[INDEXED]
+    try:
+        if not isinstance(values, np.ndarray) or values.dtype != np.int32 or values.shape != (4,):
+            raise ValueError
+        return Indexed(*values.tolist())
+    except ValueError:
+        raise BlockError(
+            f"port 'frames' got a PDU with {INDEXED!r} that is none; connect it to the block that sets it."
+        ) from None
 
 
 def noise_variances(meta: dict[str, Any], features: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ import numpy as np
 
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.decodable import noise_variances
+from sdr_sc.link.frames.entry_frames import EntryFrames
+from sdr_sc.link.network.pdu_schema import INDEXED
 from sdr_sc.link.parameters import require_number
 from sdr_sc.link.refinement.receiver import ReceivedPart, Settings
 from sdr_sc.link.refinement.triggers import TRIGGERS, check_trigger
@@ -33,6 +35,7 @@ class AnsweredFrame(NamedTuple):
         others: answers to the further tasks, by their names.
         inference_ms: that the answers took; None without new items.
         logits: float32 (n_items, classes) of the first task, where that has logits; None without new items.
+        entries_read: of a frame with indices, whether the entries could be read; None of others.
     """
 
     new: ReceivedPart
@@ -41,6 +44,7 @@ class AnsweredFrame(NamedTuple):
     others: dict[str, TaskAnswer]
     inference_ms: float | None
     logits: np.ndarray | None = None
+    entries_read: bool | None = None
 
 
 class FrameModels:
@@ -50,6 +54,7 @@ class FrameModels:
         who: whose parameters these are, for messages.
         model: weights file, ONNX file or pair, or name of a shipped model; several with commas between.
         tasks, gallery, question: see `sdr_sc.semantic.asked_tasks.AskedTasks.of`.
+        knowledge_base: file of a global base whose entries frames may name, for the one model; '' for none.
 
     Attributes:
         names: of the models.
@@ -57,6 +62,7 @@ class FrameModels:
         contract: of the first model.
         asked: what is answered, likewise.
         loaded: the decoders that are loaded, likewise.
+        entries: what reads frames that name entries, when it is loaded; None without a base.
         items_not_a_number: so far.
         faulty: the first decoder that gave no number.
 
@@ -65,7 +71,9 @@ class FrameModels:
         ContractError: one cannot be used, or what is asked of it; the message says why.
     """
 
-    def __init__(self, who: str, model: str, tasks: str = "", gallery: str = "", question: str = "") -> None:
+    def __init__(
+        self, who: str, model: str, tasks: str = "", gallery: str = "", question: str = "", knowledge_base: str = ""
+    ) -> None:
         self._who, self._model, self._tasks, self._question = who, model, tasks, question
         self.names = [name.strip() for name in model.split(",")]
         contracts = [weights.read_contract(name, "decoder") for name in self.names]
@@ -73,6 +81,10 @@ class FrameModels:
         if len(self.contracts) != len(contracts):
             raise BlockError(f"{who}: two of the models {self._model!r} have the same id; give each once.")
         self.contract = contracts[0]
+        if knowledge_base and len(contracts) > 1:
+            raise BlockError(f"{who}: a knowledge base is for one model, and {model!r} are several; give one model.")
+        self._base = knowledge_base
+        self.entries: EntryFrames | None = None
         self.asked = {
             contract.wire_id: AskedTasks.of(contract, tasks, gallery, weights.resolve(name, "decoder"), question)
             for name, contract in zip(self.names, contracts, strict=True)
@@ -154,6 +166,8 @@ class FrameModels:
         """Load the models that are not loaded yet, each of which takes seconds, and give them out."""
         from sdr_sc.semantic.inference import SemanticDecoder
 
+        if self._base and self.entries is None:
+            self.entries = EntryFrames(self._base, self.contract)
         for name, (wire_id, contract) in zip(self.names, self.contracts.items(), strict=True):
             if wire_id not in self.loaded:
                 found = SemanticDecoder(name, question=self._question)
@@ -169,6 +183,8 @@ class FrameModels:
             texts: what each item is asked, '' for nothing; needed where each is asked a question of its own.
         """
         began = time.perf_counter()
+        if INDEXED in meta:
+            return self._answered_entries(meta, data, texts)
         decoder, count = self.loaded[meta["model_id"]], meta["n_items"] * meta["k"]
         features, snr_db = np.asarray(data, np.complex64), meta["snr_db"]
         variance = noise_variances(meta, features)
@@ -182,11 +198,31 @@ class FrameModels:
         outputs = decoder.outputs(new.features, snr_db, erased, strict=False)
         first = decoder.answered(outputs, new.features, snr_db, erased, new.noise_variance, texts)
         others = self.asked[meta["model_id"]].answers(outputs, texts)
+        self._note_faults(first, decoder)
+        logits = outputs[:, decoder.parts[decoder.task.name]]
+        return AnsweredFrame(new, refined, first, others, 1e3 * (time.perf_counter() - began), logits)
+
+    def _answered_entries(self, meta: dict[str, Any], data: np.ndarray, texts: Sequence[str] | None) -> AnsweredFrame:
+        """The same of a frame with indices, whose items are known by their entries as far as they are."""
+        began = time.perf_counter()
+        assert self.entries is not None
+        decoder = self.loaded[meta["model_id"]]
+        joined, is_read = self.entries.read(meta, np.asarray(data, np.complex64))
+        new = ReceivedPart(joined.features, joined.noise_variance, meta["snr_db"])
+        nothing = ReceivedPart(np.empty(0, np.complex64), np.empty(0, np.float32), meta["snr_db"])
+        outputs = decoder.outputs_of_prefixes(joined.features, joined.snr_db, joined.k)
+        first = decoder.answered_prefixes(outputs, joined.snr_db, joined.k, joined.noise_variance, texts)
+        others = self.asked[meta["model_id"]].answers(outputs, texts)
+        self._note_faults(first, decoder)
+        logits = outputs[:, decoder.parts[decoder.task.name]]
+        took_ms = 1e3 * (time.perf_counter() - began)
+        return AnsweredFrame(new, nothing, first, others, took_ms, logits, is_read)
+
+    def _note_faults(self, first: TaskAnswer, decoder: SemanticDecoder) -> None:
+        """Count the items that the model gives no number for."""
         if (first.best == NOT_A_NUMBER).any():
             self.items_not_a_number += int((first.best == NOT_A_NUMBER).sum())
             self.faulty = self.faulty or decoder
-        logits = outputs[:, decoder.parts[decoder.task.name]]
-        return AnsweredFrame(new, refined, first, others, 1e3 * (time.perf_counter() - began), logits)
 
     def fault(self) -> str:
         """What is wrong with the faulty model, as a sentence; '' where none is."""
