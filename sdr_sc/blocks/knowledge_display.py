@@ -16,6 +16,7 @@ from sdr_sc.blocks.qt.shared import Bridge, Pace, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.data.asked import OWN_QUESTION
+from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.base_answers import base_answers_of
 from sdr_sc.link.frames.task_answers import answers_of
@@ -30,7 +31,7 @@ from sdr_sc.semantic.modalities.base import display_of
 from sdr_sc.semantic.shown_answers import WITHOUT, ShownAnswer, name_of, shown_answer
 from sdr_sc.semantic.tasks.base import LOST, task_of
 
-_PICTURE_PIXELS = 112
+_PICTURE_PIXELS = 96
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class knowledge_display(gr.basic_block):
         base: file of the global base, of which titles and pictures are read; '' for none: ids and similarities are
             shown.
         tasks, gallery, question: as for the semantic decoder.
+        numbering: as for the block Knowledge Base: data set by whose classes answers are numbered; '' for the model's.
         period_ms: shortest time between two updates, in which people can read.
 
     Attributes:
@@ -65,6 +67,7 @@ class knowledge_display(gr.basic_block):
         BlockError: a parameter makes no sense.
         ContractError: the model does not answer one of the tasks.
         KnowledgeError: the file is no base.
+        DataSetError: there is no such data set.
     """
 
     def __init__(
@@ -74,10 +77,12 @@ class knowledge_display(gr.basic_block):
         tasks: str = "",
         gallery: str = "",
         question: str = "",
+        numbering: str = "",
         period_ms: int = 1500,
     ) -> None:
         gr.basic_block.__init__(self, "sdr_sc_knowledge_display", in_sig=None, out_sig=None)
-        require_text("knowledge display", base=base, tasks=tasks, gallery=gallery, question=question)
+        texts = {"base": base, "tasks": tasks, "gallery": gallery, "question": question, "numbering": numbering}
+        require_text("knowledge display", **texts)
         if period_ms < 0:
             raise BlockError(f"knowledge display: period_ms is {period_ms}; use 0 or more.")
         contract = weights.read_contract(model, "decoder")
@@ -85,7 +90,8 @@ class knowledge_display(gr.basic_block):
         self._task, self._question = contract.tasks[0].name, question
         self._calibrated = frozenset({self._task} if contract.calibration is not None else ())
         self._item_shape, self._modality = contract.item_shape, contract.modality.name
-        self._names = dict(enumerate(self._asked.answer_names(self._task)))
+        own = self._asked.answer_names(self._task)
+        self._names = dict(enumerate(load_dataset(numbering, "test").names(self._task) if numbering else own))
         self._shelf, self._describer = Shelf(base), TemplateDescriber()
         self._pace = Pace(period_ms)
         self.updates = 0
@@ -146,7 +152,7 @@ class knowledge_display(gr.basic_block):
         ]
         state = f"base {found.base_version}: {found.state}" if found.base_id else f"base: {found.state}"
         if found.state == USED:
-            state += f", {100 * float(found.weight[0]):.0f} % of the weight"
+            state += f", weight {100 * float(found.weight[0]):.0f} %"
         state += f"   {meta['k']} symbols, {meta['snr_db']:.1f} dB"
         modality = str(meta.get("modality", self._modality))
         return _Update(item, modality, tuple(said), state, known.entries, self._describer.describe(known))

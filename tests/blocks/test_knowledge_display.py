@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import knowledge_answering
@@ -19,6 +20,7 @@ from PyQt5 import QtWidgets
 from sdr_sc.blocks.knowledge_display import knowledge_display
 from sdr_sc.blocks.qt.shared import RIGHT, WRONG
 from sdr_sc.blocks.runtime.pdu import make_pdu
+from sdr_sc.data.dataset import LOADERS
 from sdr_sc.errors import BlockError, KnowledgeError
 from sdr_sc.link.frames.base_answers import base_meta
 from sdr_sc.semantic.knowledge.answering.answers import KnowledgeAnswers
@@ -108,6 +110,19 @@ def test_lost_items_bases_that_are_off_and_receivers_that_do_not_know_what_was_s
     assert "The knowledge base was not asked (other version) [b]." in off[-1]
 
 
+def test_answers_are_named_by_the_data_set_that_numbers_them(
+    application: QtWidgets.QApplication, answers: KnowledgeAnswers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOADERS, "toy numbering", lambda split: SimpleNamespace(names=lambda task: ("owl", *OWN)))
+    numbered = KnowledgeAnswers(CONTRACT, tmp_path / "toy.kb", tmp_path / "toy.rules", names=("owl", *OWN))
+    block = knowledge_display(MODEL, base=str(tmp_path / "toy.kb"), numbering="toy numbering", period_ms=0)
+    block.handle_results(result(numbered, 100, 3, 0))
+    application.processEvents()
+    assert getattr(block, "error", None) is None, block.error
+    said = texts(block)[0]
+    assert f"{OWN[3]} ✗" in said and "owl ✓" in said
+
+
 def test_entries_that_cannot_be_shown_have_the_reason(
     application: QtWidgets.QApplication, answers: KnowledgeAnswers, tmp_path: Path
 ) -> None:
@@ -120,7 +135,7 @@ def test_entries_that_cannot_be_shown_have_the_reason(
     assert any("the base has version 2, and the answer is of 1" in text for text in later)
     bomb = show(application, result(answers, 101, 3, OWL + 1, base_version=2), tmp_path / "toy.kb")
     assert bomb.view.description is not None
-    assert all(label.pixmap() is None or label.pixmap().width() <= 112
+    assert all(label.pixmap() is None or label.pixmap().width() <= 96
                for label in bomb.qwidget().findChildren(QtWidgets.QLabel))  # fmt: skip
 
 

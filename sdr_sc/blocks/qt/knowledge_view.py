@@ -14,7 +14,7 @@ from sdr_sc.semantic.knowledge.answering.known import LISTED
 from sdr_sc.semantic.knowledge.description.statements import Description, quoted
 from sdr_sc.semantic.knowledge.description.subject import NearEntry
 
-_PICTURE, _MOST_PIXELS, _CELL, _LINE = 72, 1024, 136, 18
+_PICTURE, _MOST_PIXELS, _CELL, _LINE = 64, 1024, 136, 18
 _COLOURS = {True: RIGHT, False: WRONG, None: LOST}
 _MARKS = {True: " ✓", False: " ✗", None: ""}
 
@@ -142,7 +142,7 @@ class KnowledgeView(QtWidgets.QWidget):
         layout.addLayout(row)
         layout.addWidget(self._text)
         layout.addStretch()
-        self._text.setMinimumHeight(5 * self._text.fontMetrics().lineSpacing())
+        self._text.setMinimumHeight(4 * self._text.fontMetrics().lineSpacing())
         self._text.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
 
     def show_item(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sdr_sc.cli.kb.shared import console, file_type, model_option, progress
-from sdr_sc.cli.shared.options import DATA_SET
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.knowledge.rules.fitting import Fitted
@@ -18,15 +17,9 @@ if TYPE_CHECKING:
 @click.command("fit", short_help="Find out how much one may count beside the decoder.")
 @click.argument("base_file", metavar="BASE", type=file_type)
 @model_option
-@click.option(
-    "--data-set",
-    type=DATA_SET,
-    required=True,
-    help="The model's own data, of whose held-out items nothing may be lost.",
-)
+@click.option("--data-set", required=True, help="The model's own data, of whose held-out items nothing may be lost.")
 @click.option(
     "--calibration-set",
-    type=DATA_SET,
     default="",
     metavar="OTHER",
     help="Another data set, whose classes stand for those that the base alone has  [needed where it has any]",
