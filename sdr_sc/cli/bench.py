@@ -9,7 +9,7 @@ import click
 
 from sdr_sc.cli.shared.bench_distillation import distillation
 from sdr_sc.cli.shared.bench_evidence import evidence
-from sdr_sc.cli.shared.bench_knowledge import knowledge
+from sdr_sc.cli.shared.bench_knowledge import answering, knowledge
 from sdr_sc.cli.shared.measure import measure_and_print
 from sdr_sc.cli.shared.options import data_set_option, model_option
 
@@ -374,3 +374,4 @@ def front_end(seed: int, quick: bool, json_path: Path | None) -> None:
 command.add_command(distillation)
 command.add_command(evidence)
 command.add_command(knowledge)
+command.add_command(answering)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from command import ROOT, sdr_sc
 
+from sdr_sc.bench.answering import answering_rows
 from sdr_sc.bench.knowledge import knowledge_rows, rows_of
 from sdr_sc.documents import read_json
 
@@ -21,6 +22,16 @@ def test_a_small_base_is_measured_and_all_nearest_are_found():
     for name in ("query, median of processor time", "making the file, processor time", "file"):
         assert rows[name].value > 0
     assert rows["query, median of wall time"].value <= rows["query, 99th percentile of wall time"].value
+
+
+def test_the_cost_of_bases_in_a_receiver_has_rows_for_small_and_large_frames():
+    said: list[str] = []
+    rows = {row.name: row for row in answering_rows("fashion_mnist_student", 120, 20, 3, said.append)}
+    assert said == ["frames of 4 items", "frames of 50 items"] and len(rows) == 8
+    assert all(row.value > 0 for row in rows.values())
+    at = "120 entries, frames of 4 items: "
+    over = rows[f"{at}base beside it"].value / rows[f"{at}decoder, processor time an item"].value
+    assert rows[f"{at}base beside it, over the decoder"].value == pytest.approx(over)
 
 
 @pytest.mark.parametrize(("median_ms", "ok"), [(4.9, True), (5.1, False)])

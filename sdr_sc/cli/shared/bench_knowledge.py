@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``sdr-sc bench knowledge``."""
+"""``sdr-sc bench knowledge`` and ``answering``."""
 
 from __future__ import annotations
 
@@ -40,3 +40,19 @@ def knowledge(sizes: tuple[int, ...], queries: int, seed: int, quick: bool, json
     sizes, queries = ((10_000,), 100) if quick else (sizes, queries)
     config = {"entries": sizes, "queries": queries, "seed": seed, "quick": quick}
     measure_and_print(lambda log: knowledge_rows(sizes, queries, seed, log), json_path, config)
+
+
+@click.command("answering")
+@click.option("--model", default="multitask_student", show_default=True, help="Weights file or shipped model.")
+@click.option("--entries", default=1000, show_default=True, type=click.IntRange(100, 100_000), help="Of the base.")
+@click.option("--frames", default=500, show_default=True, type=click.IntRange(20), help="Of each size.")
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of entries and noise.")
+@click.option("--quick", is_flag=True, help="The same rows of 50 frames.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows to this file.")
+def answering(model: str, entries: int, frames: int, seed: int, quick: bool, json_path: Path | None) -> None:
+    """Knowledge bases in a receiver: processor time of an item with the decoder alone, and with bases beside it."""
+    from sdr_sc.bench.answering import answering_rows
+
+    frames = 50 if quick else frames
+    config = {"model": model, "entries": entries, "frames": frames, "seed": seed, "quick": quick}
+    measure_and_print(lambda log: answering_rows(model, entries, frames, seed, log), json_path, config)

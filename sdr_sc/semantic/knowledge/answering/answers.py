@@ -262,5 +262,7 @@ def _listed(
         (np.take_along_axis(similarity, order, axis=1).astype(np.float32), NO_ENTRY),
         (np.clip(shares, 0.0, 1.0).astype(np.float32), 0),
     )
+    if not room:
+        return columns[0][0], columns[1][0], columns[2][0], columns[3][0]
     padded = [np.pad(values, ((0, 0), (0, room)), constant_values=filler) for values, filler in columns]
     return padded[0], padded[1], padded[2], padded[3]
