@@ -138,10 +138,15 @@ def test_the_gains_with_few_labels_are_those_of_their_results() -> None:
 def test_the_tables_of_several_tasks_against_one_are_those_of_their_results() -> None:
     text = (ROOT / "docs" / "multitask.md").read_text().partition("## One student for all tasks against")[2]
     lines = re.findall(r"^\| (class|R@5), k=(\d+) \| (.*) \|$", text, re.MULTILINE)
-    tables = ("transfer",)
+    tables = ("transfer", "transfer_two_tasks")
     assert len(lines) == 6 * len(tables)
     for place, name in enumerate(tables):
         found = stored(f"multitask/{name}")
         for metric, k, cells in lines[6 * place : 6 * place + 6]:
             column = f"{metric.replace('class', 'classification')}, k={k}"
             assert cells.split(" | ") == [f"{found[f'{column}; {snr} dB']:.1f}" for snr in (0, 5, 10, 20)]
+    rows, words = rows_with_intervals("multitask/transfer_two_tasks"), " ".join(text.split())
+    for what in ("all tasks", *(f"all tasks, k={k}" for k in (4, 16, 32))):
+        row = rows[f"mean over {what}; from 5 dB up"]
+        low, high = row["ci95"]
+        assert f" {row['value']:.1f} ({low:.1f} to {high:.1f})" in words, what
