@@ -224,7 +224,7 @@ class semantic_decoder(gr.basic_block):
             self.refinements_ignored += bool(len(answered.refined.features))
             first = answered.first
             if first is not None:
-                more = answers_meta(answered.others) | entries_meta(self.models.entries(meta["model_id"]))
+                more = answers_meta(answered.others) | entries_meta(self.models.gallery_numbers(meta["model_id"]))
                 if self._evidence:
                     more |= evidence_meta(answered, meta["model_id"])
                 self._publish(meta, first.best, first.confidence, texts, more)

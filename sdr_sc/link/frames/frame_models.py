@@ -155,7 +155,7 @@ class FrameModels:
         question = self.asked[model_id].question
         return () if question is None else tuple(texts or ()) if question.is_own else (question.text,)
 
-    def entries(self, model_id: int) -> dict[str, int]:
+    def gallery_numbers(self, model_id: int) -> dict[str, int]:
         """Of the further tasks that search a gallery, `sdr_sc.semantic.gallery.entries_number`."""
         asked = self.asked[model_id]
         if asked.gallery is None:
