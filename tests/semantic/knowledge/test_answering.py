@@ -235,6 +235,21 @@ def test_rules_come_back_from_their_file_and_damaged_ones_are_refused(tmp_path):
     assert answering.answers(decoded([100], [2])).state == "rules damaged"
 
 
+def test_rules_of_changed_bytes_are_refused_or_the_same(tmp_path):
+    rng, path = np.random.default_rng(5), tmp_path / "base.rules"
+    rules = make_rules(path, make_base(tmp_path / "base.kb"))
+    whole = path.read_bytes()
+    for _ in range(400):
+        raw = bytearray(whole)
+        for place in rng.integers(len(raw), size=rng.integers(1, 4)).tolist():
+            raw[place] = int(rng.integers(256))
+        path.write_bytes(raw if rng.random() < 0.8 else raw[: rng.integers(len(raw))])
+        try:
+            assert Rules.load(path).by_k == rules.by_k
+        except KnowledgeError as error:
+            assert "\n" not in str(error) and "sdr-sc kb fit" in str(error)
+
+
 def test_what_was_sure_is_kept_and_helps_with_later_receptions(files, tmp_path):
     answering = opened(files, local=tmp_path / "seen.kb", capacity=3)
     seen = answering.seen
