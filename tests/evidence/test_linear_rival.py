@@ -13,7 +13,7 @@ import toy_texts
 from sdr_sc.data.dataset import ImageSet
 from sdr_sc.distill.multitask.regression import reduced_rank, ridge
 from sdr_sc.evidence.multitask import measure
-from sdr_sc.evidence.multitask.linear import LinearRival, Numbers
+from sdr_sc.evidence.multitask.linear import POWERS, LinearRival, Numbers
 from sdr_sc.evidence.multitask.linear_maps import (
     Weighting,
     components,
@@ -92,17 +92,49 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 def test_it_answers_all_tasks_over_the_air(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(measure, "rival_rows", lambda *_: [])
+    coded = Row("coded", 1.0, "")
+    monkeypatch.setattr(measure, "rival_rows", lambda *_: [coded])
     kept: dict[str, np.ndarray] = {}
-    rows: dict[str, Row] = {row.name: row for row in bench_multitask(setting, True, said.append, kept)}
+    alone = replace(setting, with_coded=False)
+    rows: dict[str, Row] = {row.name: row for row in bench_multitask(alone, True, said.append, kept)}
+    assert coded.name not in rows
     head = "20 dB; linear analog, k=8"
     assert rows[f"{head}; payload symbols an item"].value == 8
     assert rows[f"{head}; classification"].value > 80 and rows[f"{head}; subgroup"].value > 80
     assert rows[f"{head}; R@5"].value > 80 > rows["0 dB; linear analog, k=4; R@1"].value
-    titles = [name for name in rows if name.startswith("linear analog, k=8; numbers, of ")]
+    titles = [name for name in rows if name.startswith("linear analog, k=8, at 20 dB; numbers, of ")]
     assert len(titles) == 1 and rows[titles[0]].n == 180
     ours = kept["20 dB; ours, k=8; classification"]
     assert 100 * ours.mean() == pytest.approx(rows["20 dB; ours, k=8; classification"].value)
+
+
+def test_numbers_and_power_are_chosen_for_each_snr(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {-5.0: "the same", 0.0: "by its root", 20.0: "least error"}
+    asked: set[tuple[str, str, float, int]] = set()
+
+    def quality(self: LinearRival, numbers: Numbers, snr_db: float, k: int, *places: np.ndarray) -> float:
+        asked.add((numbers.title, numbers.power, snr_db, k))
+        return float(numbers.power == wanted[snr_db]) + 0.1 * numbers.title.endswith(f"classes at {k // 4}")
+
+    monkeypatch.setattr(LinearRival, "_quality", quality)
+    several = replace(setting, snrs_db=list(wanted), k_list=[4, 12])
+    rival = LinearRival(several, SemanticDecoder(several.model), 100, lambda what: None)
+    assert len(asked) == 4 * 3 * 3 * 2  # ways to numbers, of sharing power, SNRs, k
+    for snr_db, power in wanted.items():
+        for k in (4, 12):
+            assert rival.title(snr_db, k) == f"reduced rank, classes at {k // 4}, power: {power}"
+            assert rival.scheme(snr_db, k).k_list == (k,)
+
+
+def test_in_much_noise_entries_are_found_by_more_numbers_than_the_least_error_sends(setting: Setting) -> None:
+    variances, rng = np.array([100.0, 4.0, 1.0, 0.3]), np.random.default_rng(9)
+    x = (rng.normal(size=(400, 4)) * np.sqrt(variances)).astype(np.float32)
+    sent = {power: Numbers("some", np.eye(4, dtype=np.float32), np.zeros(4), variances, power) for power in POWERS}
+    for power, numbers in sent.items():
+        assert POWERS[power](variances, 1.0).sum() == pytest.approx(4), power
+        assert np.allclose(np.square(numbers.sent(x, 2, 1.0)).mean(axis=1), 1)
+    used = {power: int((np.abs(one.sent(x, 2, 3.0)) > 1e-6).any(axis=0).sum()) for power, one in sent.items()}
+    assert used["least error"] < used["by its root"] == used["the same"] == 4
 
 
 def test_few_vectors_are_quantised_all_the_same() -> None:
@@ -130,7 +162,7 @@ def test_pictures_are_sent_as_components_of_their_pixels(setting: Setting, tmp_p
     train = ImageSet(images, labels, toy_texts.KINDS, "d" * 64, "colours", "train", "d" * 64)
     alone = replace(setting, train=train, others=None)
     rival = LinearRival(alone, SemanticDecoder(alone.model), 1000, lambda what: None)
-    scheme = rival.scheme(10.0, 4)
+    scheme = rival.scheme(20.0, 4)
     assert kind_of(train) == "image" and len(scheme._receivers) == 3
     z = scheme._send(images)
     assert (scheme._receivers[0](z).argmax(axis=1) == labels).mean() > 0.95

@@ -32,13 +32,15 @@ from sdr_sc.cli.shared.options import DATA_SET, MODEL, check_points, number_list
 @click.option("--snr-db", default="-5,0,5,10,20", show_default=True, callback=number_list, help="Es/N0, with commas.")
 @click.option("--k", "k_list", default="2,4,8,16,32", show_default=True, callback=number_list, help="Feature symbols.")
 @click.option("--channel", default="", help="Models before the noise, such as 'tdl_c(delay_spread_ns=300)'.")
-@click.option("--ours-only", is_flag=True, help="Without the coded rivals, which take most of the time.")
+@click.option("--ours-only", is_flag=True, help="Without the rivals, which take most of the time.")
+@click.option("--linear-only", is_flag=True, help="Of the rivals the linear one alone.")
 @click.option("--quick", is_flag=True, help="On 400 items, with the same gallery.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Of noise and of the rivals.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 def multitask(
     model: str, data_set: str, gallery_path: Path | None, vectors: tuple[Path, ...], snr_db: tuple[float, ...],
-    k_list: tuple[float, ...], channel: str, ours_only: bool, quick: bool, seed: int, json_path: Path | None,
+    k_list: tuple[float, ...], channel: str, ours_only: bool, linear_only: bool, quick: bool, seed: int,
+    json_path: Path | None,
 ) -> None:  # fmt: skip
     """Every task of MODEL from one transmission, through frames, channel and receiver, beside coded messages.
 
@@ -86,6 +88,7 @@ def multitask(
         gallery = gallery_of(contract, test, files, data_set)
     setting = Setting(
         model, train, test, gallery, snr_db, [int(k) for k in k_list], seed, channel, others, not ours_only,
+        not linear_only,
     )  # fmt: skip
     asked = asked_items(setting.test)
     all_asked = QUESTION in names and asked is not None and bool(asked.is_asked.all())

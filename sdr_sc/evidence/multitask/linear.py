@@ -9,7 +9,7 @@ to be chosen (see `sdr_sc.evidence.multitask.linear_maps`) is what does best on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,14 @@ from sdr_sc.semantic.inference import SemanticDecoder
 from sdr_sc.semantic.tasks.base import task_of
 
 NAME = "linear analog"
-CHOSEN_AT_DB = 10.0
-"""SNR at which numbers are chosen, for each k."""
+POWERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "least error": shared_power,
+    "by its root": lambda variance, noise: np.sqrt(variance) / max(float(np.sqrt(variance).mean()), 1e-12),
+    "the same": lambda variance, noise: np.ones(len(variance)),
+}
+"""How power is shared among numbers, from their variances and the noise on each: for the least error of all of them, by
+the root of the variance, as where there is little noise; or the same for each. Where noise is large the first sends a
+few numbers alone, which is best for classes, and poor for finding entries."""
 CLASS_WEIGHTS = (0.3, 1.0, 3.0)
 """Of the classes beside the teacher's vectors, of unit length, in the targets of a regression."""
 _PENALTIES = {"text": (0.3, 1.0, 3.0), "image": (3e-4, 3e-3, 3e-2)}
@@ -41,6 +47,8 @@ _PENALTIES = {"text": (0.3, 1.0, 3.0), "image": (3e-4, 3e-3, 3e-2)}
 _PIXEL_AXES, _HELD_OUT, _PROBE_PENALTY = 256, 10, 1e-4
 FITTED_ITEMS = 20_000
 """Most, of a receiver and of pictures."""
+CHOOSING_ITEMS, ASKED_ITEMS = 8_000, 2_000
+"""Items, at most, that receivers are fitted on and that are asked, where numbers and power are chosen."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,14 @@ class Numbers:
         title: what it is.
         axes: float32 (columns, numbers), those of most variance first.
         mean, variance: float64 (numbers,), on the training part.
+        power: one of `POWERS`.
     """
 
     title: str
     axes: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    power: str = next(iter(POWERS))
 
     @classmethod
     def of(cls, title: str, axes: np.ndarray, x: Values) -> Numbers:
@@ -73,7 +83,7 @@ class Numbers:
         count = min(2 * k, self.axes.shape[1])
         found = np.asarray(x @ self.axes[:, :count], np.float64) - self.mean[:count]
         variance = self.variance[:count]
-        found *= np.sqrt(shared_power(variance, noise) / np.maximum(variance, 1e-12))
+        found *= np.sqrt(POWERS[self.power](variance, noise) / np.maximum(variance, 1e-12))
         found = np.pad(found, ((0, 0), (0, 2 * k - count)))
         return found / np.sqrt(np.maximum(np.square(found).mean(axis=1, keepdims=True), 1e-9))
 
@@ -177,8 +187,8 @@ class LinearRival:
                 found.append((wanted[:, None] == np.arange(len(spec.names))).astype(np.float32))
         return [one - one.mean(axis=0) for one in found]
 
-    def _choose(self, held_out: np.ndarray, penalties: Sequence[float]) -> dict[int, Numbers]:
-        """For each k the numbers that do best on held-out items."""
+    def _choose(self, held_out: np.ndarray, penalties: Sequence[float]) -> dict[tuple[float, int], Numbers]:
+        """For each SNR and k the numbers, and the way of sharing power, that do best on held-out items."""
         targets, seed, k_list = self._targets(), self._setting.seed, self._setting.k_list
         together, most = np.concatenate(targets, axis=1), 2 * max(k_list)
         own, other = self._x[~held_out], self._x[held_out]
@@ -196,25 +206,34 @@ class LinearRival:
             scaled = np.concatenate([blocks[0], *(weight * one for one in blocks[1:])], axis=1)
             axes = reduced_rank(self._x, scaled, most)
             found.append(Numbers.of(f"reduced rank, classes at {weight:g}", axes, self._x))
-        return {k: max(found, key=lambda one: self._quality(one, k, held_out)) for k in k_list}
+        ways = [replace(one, power=power) for one in found for power in POWERS]
+        asked = np.flatnonzero(held_out)[:ASKED_ITEMS]
+        fitted = np.flatnonzero(~held_out)[:CHOOSING_ITEMS]
+        return {
+            (snr_db, k): max(ways, key=lambda one: self._quality(one, snr_db, k, fitted, asked))
+            for snr_db in self._setting.snrs_db
+            for k in k_list
+        }
 
-    def _quality(self, numbers: Numbers, k: int, held_out: np.ndarray) -> float:
-        """Mean of the accuracies, and of R@5 among the held-out items, by least squares alone."""
-        noise = 10 ** (-CHOSEN_AT_DB / 10)
-        z = numbers.sent(self._x, k, noise)
+    def _quality(self, numbers: Numbers, snr_db: float, k: int, fitted: np.ndarray, asked: np.ndarray) -> float:
+        """Mean of the accuracies, and of R@5 among the items asked, by least squares alone, of items at these places.
+        """
+        noise, places = 10 ** (-snr_db / 10), np.concatenate((fitted, asked))
+        z = numbers.sent(self._x[places], k, noise)
+        held_out = np.arange(len(places)) >= len(fitted)
         heard = z + np.sqrt(noise) * np.random.default_rng(2).normal(size=z.shape)
         scores = []
         for spec in self._specs:
             if spec.name in self._classes:
-                wanted = self._classes[spec.name]
+                wanted = self._classes[spec.name][places]
                 one_hot = (wanted[:, None] == np.arange(len(spec.names))).astype(np.float64)
                 own = ~held_out & (wanted >= 0)
                 weights, offset = least_squares(z[own], one_hot[own], noise)
-                asked = held_out & (wanted >= 0)
-                scores.append(((heard[asked] @ weights + offset).argmax(axis=1) == wanted[asked]).mean())
+                other = held_out & (wanted >= 0)
+                scores.append(((heard[other] @ weights + offset).argmax(axis=1) == wanted[other]).mean())
         if self._vectors is not None:
-            weights, offset = least_squares(z[~held_out], self._vectors[~held_out], noise)
-            guess, wanted = unit_rows(heard[held_out] @ weights + offset), self._vectors[held_out]
+            weights, offset = least_squares(z[~held_out], self._vectors[fitted], noise)
+            guess, wanted = unit_rows(heard[held_out] @ weights + offset), self._vectors[asked]
             right = []
             for start in range(0, len(guess), 1000):
                 cosine = guess[start : start + 1000] @ wanted.T
@@ -223,13 +242,14 @@ class LinearRival:
             scores.append(np.concatenate(right).mean())
         return float(np.mean(scores))
 
-    def title(self, k: int) -> str:
-        """Which numbers are sent at k."""
-        return self._chosen[k].title
+    def title(self, snr_db: float, k: int) -> str:
+        """Which numbers are sent at an SNR and k, with which power."""
+        chosen = self._chosen[snr_db, k]
+        return f"{chosen.title}, power: {chosen.power}"
 
     def scheme(self, snr_db: float, k: int) -> LinearScheme:
         """At one point, with receivers that were fitted for it."""
-        noise, numbers = 10 ** (-snr_db / 10), self._chosen[k]
+        noise, numbers = 10 ** (-snr_db / 10), self._chosen[snr_db, k]
         rng = np.random.default_rng((self._setting.seed, k))
         fitted = np.sort(rng.permutation(self._x.shape[0])[:FITTED_ITEMS])
         z = numbers.sent(self._x[fitted], k, noise)

@@ -135,8 +135,12 @@ def bench_multitask(setting: Setting, quick: bool, log: Log, kept: dict[str, np.
         for snr_db in setting.snrs_db:
             for k in setting.k_list:
                 measure(f"{snr_db:g} dB{APART}{LINEAR}, k={k}", rival.scheme(snr_db, k), snr_db, k, without)
-        for k in setting.k_list:
-            rows.append(Row(f"{LINEAR}, k={k}{APART}numbers, of {rival.title(k)}", 2.0 * k, "", n=rival.items))
+        for snr_db in setting.snrs_db:
+            for k in setting.k_list:
+                what = f"{LINEAR}, k={k}, at {snr_db:g} dB{APART}numbers, of {rival.title(snr_db, k)}"
+                rows.append(Row(what, 2.0 * k, "", n=rival.items))
+    if not setting.with_coded:
+        return rows
     return rows + rival_rows(setting, decoder, places, targets, QUICK_TRAIN_ITEMS if quick else TRAIN_ITEMS, log)
 
 

@@ -35,7 +35,8 @@ class Setting:
         seed: of noise.
         channel: models before the noise, see `sdr_sc.phy.channels.parse_chain`; '' for none.
         others: further entries, which are searched beside those of the gallery; None for none.
-        with_rivals: whether coded messages are measured beside.
+        with_rivals: whether rivals are measured beside.
+        with_coded: whether coded messages are among them, and not the linear one alone.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Setting:
     channel: str = ""
     others: Gallery | None = None
     with_rivals: bool = True
+    with_coded: bool = True
 
 
 def answers_of(spec: TaskSpec, data: Dataset, index: np.ndarray) -> np.ndarray:
