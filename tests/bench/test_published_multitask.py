@@ -115,7 +115,7 @@ def test_the_tables_of_pictures_and_texts_are_those_of_their_results() -> None:
 
 def test_the_gains_with_few_labels_are_those_of_their_results() -> None:
     text = " ".join((ROOT / "docs" / "multitask.md").read_text().split())
-    for count, name in ((2000, "few_texts"),):
+    for count, name in ((2000, "few_texts"), (600, "few_texts_600")):
         rows = rows_with_intervals(f"multitask/{name}")
 
         def gain(over: str, point: str, sign: int, rows: dict[str, Any] = rows, count: int = count) -> str:
