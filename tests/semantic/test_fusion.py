@@ -12,7 +12,7 @@ from sdr_sc.errors import ContractError, SdrScError
 from sdr_sc.semantic.knowledge.fusion.fit import HeldOut, fit_gates, fit_rule, harm, without_harm
 from sdr_sc.semantic.knowledge.fusion.fuse import enough_to_flip, fuse
 from sdr_sc.semantic.knowledge.fusion.posterior import Evidence, Kernel, Query, class_prior, evidence_of, query_of
-from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule, Gate, Guard, margin_of
+from sdr_sc.semantic.knowledge.fusion.rule import OFF, FusionRule, Gate, Guard, gate_inputs, margin_of
 from sdr_sc.semantic.knowledge.interface import NO_ENTRY, Neighbours
 from sdr_sc.semantic.tasks.base import LOST
 
@@ -183,6 +183,31 @@ def test_each_snr_is_spared_by_itself_and_new_classes_that_may_cost_nothing_have
     for wrong in (((0.0, 1.0, -1.0),), ((0.0, 1.0, 1.0), (0.0, 1.0, 1.0)), ((np.nan, 1.0, 1.0),)):
         with pytest.raises(ContractError, match="spares known classes"):
             replace(plain, spared=wrong)
+
+
+@pytest.mark.parametrize("claims_new", [False, True])
+def test_a_flood_of_near_copies_says_no_more_than_one_of_them(claims_new: bool) -> None:
+    """Copies of a class share its prior, and where they take all neighbours, what they hide may be of a known class."""
+    rng, own, claimed = np.random.default_rng(3), 2, 2 if claims_new else 1
+    target = unit_power(rng.normal(size=(1, 2 * K)))
+    features = np.ascontiguousarray(target, np.float32).view(np.complex64) / 1.1
+    query = query_of(features, np.full(features.shape, 0.1), Kernel(SPREAD), 2 * K)
+
+    others = unit_power(rng.normal(size=(100, 2 * K)))
+
+    def said(copies: int) -> Evidence:
+        near = unit_power(target + rng.normal(size=(copies, 2 * K)) * 0.02)
+        classes = np.concatenate([np.arange(100) % own, np.full(copies, claimed)])
+        found = nearest(np.concatenate([others, near]), query)
+        found = Neighbours(found.ids[:, :64], found.similarity[:, :64])
+        prior = class_prior(np.bincount(classes, minlength=3), own)
+        return evidence_of(query, found, classes[found.ids], own, prior)
+
+    one, flood = said(1), said(10_000)
+    which = 1 if claims_new else 0
+    assert gate_inputs(flood)[which] <= gate_inputs(one)[which] + 0.1
+    if claims_new:
+        assert gate_inputs(one)[which] > 5.0 > gate_inputs(flood)[which]
 
 
 def test_fitted_gates_are_those_of_bayes() -> None:
