@@ -11,7 +11,6 @@ from gnuradio import gr
 
 from sdr_sc.blocks.runtime.guard import guarded_handler, guarded_start, guarded_stop
 from sdr_sc.blocks.runtime.pdu import make_pdu, read_pdu
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.base_answers import EVIDENCE, base_meta, decoded_of
 from sdr_sc.link.parameters import require, require_text
@@ -19,6 +18,7 @@ from sdr_sc.semantic import weights
 from sdr_sc.semantic.knowledge.answering.answers import KnowledgeAnswers
 from sdr_sc.semantic.knowledge.answering.sources import OTHER_MODEL, check_there
 from sdr_sc.semantic.knowledge.local import CAPACITY, MOST_CAPACITY
+from sdr_sc.semantic.model_items import load_items
 
 _ANSWERS = pmt.intern("answers")
 
@@ -88,7 +88,7 @@ class knowledge_base(gr.basic_block):
             raise BlockError("knowledge base: no base is given; make one with 'sdr-sc kb build' and 'sdr-sc kb fit'.")
         names: tuple[str, ...] = ()
         if self._numbering:
-            data = load_dataset(self._numbering, "test")
+            data = load_items(self._numbering, "test")
             names = tuple(data.names(self.contract.tasks[0].name))
         self.answering = KnowledgeAnswers(
             self.contract, self._base, self._rules, self._local, self._capacity, "", self._required, names,

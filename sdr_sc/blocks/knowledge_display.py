@@ -16,7 +16,6 @@ from sdr_sc.blocks.qt.shared import Bridge, Pace, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.data.asked import OWN_QUESTION
-from sdr_sc.data.catalogue import load_dataset
 from sdr_sc.errors import BlockError
 from sdr_sc.link.frames.base_answers import base_answers_of
 from sdr_sc.link.frames.task_answers import answers_of
@@ -28,6 +27,7 @@ from sdr_sc.semantic.knowledge.description.shelf import Shelf
 from sdr_sc.semantic.knowledge.description.subject import NearEntry, subject_of
 from sdr_sc.semantic.knowledge.description.template import TemplateDescriber
 from sdr_sc.semantic.modalities.base import display_of
+from sdr_sc.semantic.model_items import load_items
 from sdr_sc.semantic.shown_answers import WITHOUT, ShownAnswer, name_of, shown_answer
 from sdr_sc.semantic.tasks.base import LOST, task_of
 
@@ -91,7 +91,7 @@ class knowledge_display(gr.basic_block):
         self._calibrated = frozenset({self._task} if contract.calibration is not None else ())
         self._item_shape, self._modality = contract.item_shape, contract.modality.name
         own = self._asked.answer_names(self._task)
-        self._names = dict(enumerate(load_dataset(numbering, "test").names(self._task) if numbering else own))
+        self._names = dict(enumerate(load_items(numbering, "test").names(self._task) if numbering else own))
         self._shelf, self._describer = Shelf(base), TemplateDescriber()
         self._pace = Pace(period_ms)
         self.updates = 0

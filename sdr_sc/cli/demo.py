@@ -14,6 +14,8 @@ from sdr_sc.cli.shared.options import data_set_option, gallery_option, model_opt
 _REFRESH_HZ = 4
 _SEVERAL = {"model": "wordnet_student", "data_set": "wordnet"}
 """With --multitask, where nothing else is asked for; the data set is that of the model, where it is known."""
+_WITH_BASE = {"model": "multitask_student", "data_set": "noto_emoji+things"}
+"""With --base, likewise."""
 
 
 @click.command()
@@ -21,8 +23,13 @@ _SEVERAL = {"model": "wordnet_student", "data_set": "wordnet"}
 @click.option("--items-per-frame", default=4, show_default=True, type=click.IntRange(1, 255), help="Items in a frame.")
 @click.option("--multitask", is_flag=True,
               help="Answer several tasks of each item; sends texts (model wordnet_student, data set wordnet) unless "
-              "--model and --data-set name others.")  # fmt: skip
-@tasks_option("With --multitask: tasks beside the model's first one", "all that model and data set have")
+              "--model and --data-set name others.")
+@click.option("--base", default="",
+              help="Knowledge base of the receiver; sends emoji, and things that the base alone may know (model "
+              "multitask_student, data set noto_emoji+things), unless --model and --data-set name others.  [none]")
+@click.option("--rules", default="", help="Of 'sdr-sc kb fit'  [beside the base]")
+@click.option("--local-base", default="", help="What the receiver was sure of, kept in this file  [none]")
+@tasks_option("With --multitask: tasks beside the model's first one", "all that model and data set have")  # fmt: skip
 @gallery_option
 @question_option
 @model_option
@@ -52,7 +59,7 @@ def command(out: Path, timeout: float, opens: bool, **settings: Any) -> None:
 
     from sdr_sc.cli.shared.demo_tables import levels_table, live_table
     from sdr_sc.cli.shared.usrp import kept_if_used, new_folder
-    from sdr_sc.demo.run import DemoConfig, run_demo
+    from sdr_sc.demo.run import DemoConfig, answer_names, run_demo
     from sdr_sc.errors import SdrScError
     from sdr_sc.results.rows import print_rows
     from sdr_sc.shown import terminal
@@ -60,10 +67,10 @@ def command(out: Path, timeout: float, opens: bool, **settings: Any) -> None:
     console = terminal()
     folder = new_folder(out, "demo")
     config = DemoConfig(deadline_s=timeout, **settings)
-    flowgraph = "multitask_loopback" if config.multitask else "sim_loopback"
-    console.print(f"compiling flowgraphs/{flowgraph}.grc and loading the model ...")
+    console.print(f"compiling flowgraphs/{config.flowgraph.name} and loading the model ...")
+    names = answer_names(config)
     with kept_if_used(folder), Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True) as live:
-        result = run_demo(config, folder, lambda tb: live.update(live_table(tb, config.images)))
+        result = run_demo(config, folder, lambda tb: live.update(live_table(tb, config.images, names)))
     a = result.accounting
     console.print(levels_table(result.folder, tuple(a.tasks)))
     print_rows(result.rows, console=console)
@@ -84,7 +91,17 @@ def command(out: Path, timeout: float, opens: bool, **settings: Any) -> None:
 def _settle(settings: dict[str, Any]) -> None:
     """Put in what --multitask sends where nothing else is asked for; refuse options that mean nothing without it."""
     context = click.get_current_context()
-    if settings["multitask"]:
+    if not settings["base"]:
+        for name in ("rules", "local_base"):
+            if settings[name]:
+                raise click.UsageError(f"--{name.replace('_', '-')} is for a knowledge base; give --base, too.")
+    if settings["base"]:
+        for name, value in _WITH_BASE.items():
+            if context.get_parameter_source(name) is ParameterSource.DEFAULT:
+                settings[name] = value
+        if settings["multitask"]:
+            return
+    elif settings["multitask"]:
         for name, value in _SEVERAL.items():
             if context.get_parameter_source(name) is ParameterSource.DEFAULT:
                 settings[name] = value if name == "model" else _data_set_of(settings["model"]) or value

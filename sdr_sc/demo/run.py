@@ -12,9 +12,10 @@ import numpy as np
 
 from sdr_sc.data.dataset import DEFAULT_DATA_SET, Dataset
 from sdr_sc.demo.cam_response import find_steps
+from sdr_sc.demo.with_base import BaseFiles, base_for_report, base_rows, class_names, contract_with_base
 from sdr_sc.errors import ContractError
 from sdr_sc.flowgraph.fitting_model import check_entries, contract_for_images
-from sdr_sc.flowgraph.loopback import LOOPBACK, MULTITASK_LOOPBACK, Accounting, run_loopback
+from sdr_sc.flowgraph.loopback import LOOPBACK, MULTITASK_KB, MULTITASK_LOOPBACK, Accounting, run_loopback
 from sdr_sc.link.sender_settings import SenderSettings
 from sdr_sc.link.timing.schedule import SnrSchedule
 from sdr_sc.phy.numerology import Numerology
@@ -46,6 +47,7 @@ class DemoConfig:
         tasks: with ``multitask``: those beside the first one; '' for all that model and data set have.
         gallery: that retrieval searches; '' for the one beside the model.
         question: that each item is asked, where a task answers questions.
+        base, rules, local_base: of a receiver with knowledge bases, see `sdr_sc.demo.with_base.BaseFiles`.
     """
 
     images: int = 1100
@@ -60,6 +62,23 @@ class DemoConfig:
     tasks: str = ""
     gallery: str = ""
     question: str = ""
+    base: str = ""
+    rules: str = ""
+    local_base: str = ""
+
+    @property
+    def files(self) -> BaseFiles:
+        """Of the receiver's bases."""
+        return BaseFiles(self.base, self.rules, self.local_base)
+
+    @property
+    def flowgraph(self) -> Path:
+        """That is run."""
+        return MULTITASK_KB if self.base else MULTITASK_LOOPBACK if self.multitask else LOOPBACK
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``summary.json``, without the files of bases where there are none."""
+        return {name: value for name, value in asdict(self).items() if value or name not in vars(BaseFiles())}
 
 
 @dataclass(frozen=True)
@@ -99,13 +118,14 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
         SdrScError: something that it needs is missing or broken; in one sentence.
     """
     config = replace(config, data_set=spec_for(config.model, config.data_set))
-    contract = contract_for_images(config.model, config.data_set)
+    fitting = contract_with_base if config.base else contract_for_images
+    contract = fitting(config.model, config.data_set)
     asked = asked_tasks(config, contract)
     plan = schedule(config.images, config.items_per_frame)
     accounting = run_loopback(
         config.deadline_s,
         on_poll,
-        MULTITASK_LOOPBACK if config.multitask else LOOPBACK,
+        config.flowgraph,
         **_parameters(config, asked),
         items_per_frame=config.items_per_frame,
         snr_db=LEVELS_DB[0],
@@ -119,18 +139,35 @@ def run_demo(config: DemoConfig, folder: Path, on_poll: Callable[[Any], None]) -
     )
     table = table_for(contract, SenderSettings(tasks=",".join(asked.names)).target(contract))
     rows = measure(folder, replace(contract, cam=table), accounting) + task_rows(folder, accounting.to_dict())
+    rows += base_rows(folder, accounting.knowledge)
+    named = names_for_report(folder, asked)
+    if config.base:
+        named["class_names"] = class_names(contract, config.data_set, config.base)
     details = {
         "config": {
-            **asdict(config),
+            **config.to_dict(),
             "snr_schedule": plan.to_text(),
             "model_id": contract.model_id,
             "numerology": Numerology().to_dict(),
-            **names_for_report(folder, asked),
+            **named,
         },
         "accounting": accounting.to_dict(),
     }
-    write_summary(folder, f"sdr-sc demo{' --multitask' if config.multitask else ''}", rows, details)
-    return DemoResult(folder, write_report(folder), rows, accounting)
+    options = (" --multitask" if config.multitask else "") + (" --base ..." if config.base else "")
+    write_summary(folder, f"sdr-sc demo{options}", rows, details)
+    page = write_report(folder, base=base_for_report(config.files, accounting.knowledge))
+    return DemoResult(folder, page, rows, accounting)
+
+
+def answer_names(config: DemoConfig) -> list[str]:
+    """What answers to the first task are called by their numbers; none without a base: as in the model's contract.
+
+    Raises:
+        SdrScError: the data set, the model or the base cannot be read.
+    """
+    if not config.base:
+        return []
+    return class_names(weights.read_contract(config.model), spec_for(config.model, config.data_set), config.base)
 
 
 def asked_tasks(config: DemoConfig, contract: ModelContract) -> AskedTasks:
@@ -170,11 +207,11 @@ def _in_common(contract: ModelContract, data: Dataset, asks: bool) -> list[str]:
 
 
 def _parameters(config: DemoConfig, asked: AskedTasks) -> dict[str, Any]:
-    """What the two flowgraphs do not have in common."""
-    if not config.multitask:
+    """What the flowgraphs do not have in common."""
+    if not (config.multitask or config.base):
         return {"images": config.images}
     further = {"tasks": ",".join(asked.names), "gallery": config.gallery, "question": config.question}
-    return {"items": config.images, **further}
+    return {"items": config.images, **further, **(config.files.parameters() if config.base else {})}
 
 
 def read_sent(folder: Path) -> Table:

@@ -19,6 +19,7 @@ from sdr_sc.places import scratch_folder
 FLOWGRAPHS = Path(__file__).resolve().parents[2] / "flowgraphs"
 LOOPBACK = FLOWGRAPHS / "sim_loopback.grc"
 MULTITASK_LOOPBACK = FLOWGRAPHS / "multitask_loopback.grc"
+MULTITASK_KB = FLOWGRAPHS / "multitask_kb.grc"
 
 
 @dataclass(frozen=True)

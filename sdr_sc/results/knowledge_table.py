@@ -58,6 +58,16 @@ class KnowledgeTable:
     def __len__(self) -> int:
         return len(self.item_id)
 
+    def of_frames(self, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Right items, and items whose label is known, of each frame that has such: for `clustered_interval`.
+
+        Args:
+            right: `correct` or `decoder_correct`.
+        """
+        known = np.isfinite(right)
+        frames, place = np.unique(self.frame_index[known], return_inverse=True)
+        return np.bincount(place, right[known], len(frames)), np.bincount(place, minlength=len(frames))
+
 
 def read_knowledge(folder: Path, most_rows: int | None = None) -> KnowledgeTable:
     """A run's ``knowledge.csv``, in the order of the file.

@@ -85,6 +85,18 @@ def test_items_are_shown_with_their_entries_and_descriptions(tmp_path: Path, bas
     assert "give it with --base" in bare.text and "[1] entry 1 " in bare.words and "alert(1)" not in bare.text
 
 
+def test_what_the_base_changed_is_shown_also_where_the_item_was_not_kept(tmp_path: Path, base: Path) -> None:
+    folder = make_run(tmp_path / "run", images=1)
+    add_knowledge(folder)
+    first = rows_of(folder)[0]
+    np.savez_compressed(folder / "images.npz", images=np.zeros((1, 28, 28), np.uint8), item_id=np.array([1]))
+    panel = knowledge_panel(load_run(folder))
+    assert panel is not None and first["item_id"] == "0"
+    changed, spoiled, same = (cards for _, cards in panel["groups"])
+    assert len(changed) == len(spoiled) == 3 and all("not kept" in card["item"] for card in (*changed, *spoiled))
+    assert len(same) == 1 and "<img" in same[0]["item"]
+
+
 def test_further_tasks_are_part_of_the_description(tmp_path: Path, base: Path) -> None:
     folder = make(tmp_path / "run", base)
     add_task(folder)

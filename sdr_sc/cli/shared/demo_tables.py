@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,13 @@ _ROWS_SHOWN = 12
 _WIDEST = 40
 
 
-def live_table(tb: Any, total: int) -> Table:
-    """The latest frames of a running flowgraph, with the first item of each and the answers of all tasks to it."""
+def live_table(tb: Any, total: int, names: Sequence[str] = ()) -> Table:
+    """The latest frames of a running flowgraph, with the first item of each and the answers of all tasks to it.
+
+    Args:
+        total: items that are sent.
+        names: of the first task's answers, where these are others than the model's, as with a knowledge base.
+    """
     from rich.table import Table
 
     from sdr_sc.semantic.modalities.base import item_word
@@ -40,8 +46,8 @@ def live_table(tb: Any, total: int) -> Table:
             f"{frame.snr_est_db:.1f}",
             str(frame.k),
             f"{frame.latency_ms:.1f}",
-            _sent(frame, tb.encoder.contract),
-            *(_answer(frame, asked, task) for task in asked.all_names),
+            _sent(frame, tb.encoder.contract, names or tb.encoder.contract.class_names),
+            *(_answer(frame, asked, task, names) for task in asked.all_names),
         )
     return table
 
@@ -58,33 +64,36 @@ def _quality(record: Any) -> str:
     return ", ".join(filter(None, (*parts, record.picture_tasks.summary())))
 
 
-def _sent(frame: Any, contract: Any) -> Text:
+def _sent(frame: Any, contract: Any, names: Sequence[str]) -> Text:
     """An item's words, or where it is a picture, what it is."""
     from rich.text import Text
 
     from sdr_sc.semantic.modalities.base import display_of
+    from sdr_sc.semantic.shown_answers import name_of
 
     label = int(frame.label[0])
-    named = contract.class_names[label] if label >= 0 else "unlabelled"
+    named = name_of(names, label) if label >= 0 else "unlabelled"
     if not frame.items.size:
         return Text(named)
     item, display = frame.items[0].reshape(contract.item_shape), display_of(contract.modality.name)
     return Text(named if display.thumbnail(item) is not None else display.text(item))
 
 
-def _answer(frame: Any, asked: Any, task: str) -> Text:
+def _answer(frame: Any, asked: Any, task: str, names: Sequence[str] = ()) -> Text:
     from rich.text import Text
 
     from sdr_sc.semantic.shown_answers import shown_answer
 
+    called = asked.answer_names(task)
     if task == asked.all_names[0]:
+        called = names or called
         ids, target = frame.answers[:1], int(frame.label[0])
     else:
         found, targets = frame.more.get(task), frame.targets.get(task)
         if found is None or found.pictures is not None:
             return Text("-" if found is None else "a picture")
         ids, target = found.ids[0], -1 if targets is None else int(targets[0])
-    one = shown_answer(task, asked.answer_names(task), ids, (), target)
+    one = shown_answer(task, called, ids, (), target)
     colours = {"right": "green", "listed": "yellow", "wrong": "red", "lost": "red", "unknown": "dim"}
     words = {"lost": "no answer"}.get(one.without, one.without) or one.answers[0][0]
     if one.state == "listed":

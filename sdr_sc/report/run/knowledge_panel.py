@@ -30,6 +30,7 @@ from sdr_sc.shown import shown
 EXAMPLES = 3
 """Items of each kind that are shown: those that the base corrected, those it spoiled, and others."""
 _MOSTLY = 0.5
+_NOT_KEPT = Markup('<span class="item">not kept</span>')
 _MOST_PIXELS = 1024
 
 
@@ -128,26 +129,29 @@ def _counts(table: KnowledgeTable) -> str:
 
 
 def _groups(run: Run, table: KnowledgeTable, shelf: Shelf) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Cards of items that the run kept, spread over it."""
-    row_of = {int(item): row for row, item in enumerate(table.item_id)}
-    kept = sorted((row_of[int(item)], place) for place, item in enumerate(run.image_ids) if int(item) in row_of)
-    changed = {row for row, _ in kept if table.answer[row] != table.decoder_answer[row]}
-    right = {row for row, _ in kept if table.correct[row] == 1}
+    """Cards of items spread over the run; of those that the base changed also of items that the run did not keep."""
+    place_of = {int(item): place for place, item in enumerate(run.image_ids)}
+    changed = table.answer != table.decoder_answer
+    right = table.correct == 1
+    kept = np.isin(table.item_id, run.image_ids)
     wanted = (
-        ("Changed by the base, and right", [pair for pair in kept if pair[0] in changed & right]),
-        ("Changed by the base, and not known to be right", [pair for pair in kept if pair[0] in changed - right]),
-        ("As the decoder says", [pair for pair in kept if pair[0] not in changed]),
+        ("Changed by the base, and right", changed & right),
+        ("Changed by the base, and not known to be right", changed & ~right),
+        ("As the decoder says", ~changed & kept),
     )
-    return [(title, [_card(run, table, *pair, shelf) for pair in _spread(pairs)]) for title, pairs in wanted]
+    groups = []
+    for title, some in wanted:
+        rows = _spread(np.flatnonzero(some & kept) if (some & kept).any() else np.flatnonzero(some))
+        groups.append((title, [_card(run, table, row, place_of.get(int(table.item_id[row])), shelf) for row in rows]))
+    return groups
 
 
-def _spread(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    if len(pairs) <= EXAMPLES:
-        return pairs
-    return [pairs[i] for i in np.linspace(0, len(pairs) - 1, EXAMPLES).round().astype(int)]
+def _spread(rows: np.ndarray) -> list[int]:
+    places = np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).round().astype(int)
+    return [int(row) for row in rows[places]]
 
 
-def _card(run: Run, table: KnowledgeTable, row: int, place: int, shelf: Shelf) -> dict[str, Any]:
+def _card(run: Run, table: KnowledgeTable, row: int, place: int | None, shelf: Shelf) -> dict[str, Any]:
     known = _subject(run, table, row, shelf)
     description = TemplateDescriber().describe(known)
     frame = table.frame_index[row : row + 1]
@@ -156,7 +160,7 @@ def _card(run: Run, table: KnowledgeTable, row: int, place: int, shelf: Shelf) -
     label = int(table.label[row])
     truth = run.class_names[label] if label >= 0 else "not known"
     return {
-        "item": item_shown(run.modality, run.images[place], truth),
+        "item": _NOT_KEPT if place is None else item_shown(run.modality, run.images[place], truth),
         "truth": truth,
         "decoder": _said(_name(run, int(table.decoder_answer[row])), table.decoder_correct[row]),
         "base": _said(table.name[row] or _name(run, int(table.answer[row])), table.correct[row]),
