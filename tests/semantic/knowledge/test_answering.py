@@ -287,6 +287,10 @@ def test_both_bases_in_one_answer(files, tmp_path):
         assert ((one.weight >= 0) & (one.weight <= 1)).all()
     sure = answering.answers(decoded([50, 100], [8, 8], sure=6.0))
     assert sure.ids.tolist() == [8, 8] and not sure.weight.any()
+    kept = answering.answers(decoded([101], [4], sure=5.0))  # a mistake with margin, which the local base keeps
+    assert kept.names == (OWN[4],) and len(answering.seen.base) == 4
+    again, without = (one.answers(decoded([101], [8], sure=1.0)) for one in (answering, opened(files)))
+    assert again.names == without.names == ("saw",) and again.weight[0] >= without.weight[0]
     one_rule = {K: FusionRule(K, Kernel(0.05, entry_noise=0.1), OFF, OFF)}
     with KnowledgeBase(files[0]) as base:
         make_rules(files[1], base.state, local=one_rule)

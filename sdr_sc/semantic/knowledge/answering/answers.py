@@ -3,9 +3,10 @@
 
 Where both bases are used they are joined one after the other (`sdr_sc.semantic.knowledge.fusion.fuse` twice). The local
 base comes first: its entries are earlier receptions with the decoder's own answers, so that decoder and local base
-together are one better decoder, whose probabilities have the same classes. Its answer is fused with the global base as
-the decoder's alone would be. With weights ``l`` and ``g`` the bases count ``1 - (1 - l)(1 - g)`` together, and where
-the guard holds for the decoder both are 0. The rules of both are fitted apart.
+together are one better decoder, whose probabilities have the same classes. These are fused with the global base. Both
+gates go by the margin of the decoder alone, as they were fitted: an entry of the local base must not talk a new class
+down. With weights ``l`` and ``g`` the bases count ``1 - (1 - l)(1 - g)`` together, and where the guard holds for the
+decoder both are 0.
 
 Whatever does not fit switches the bases off: the decoder's answers then pass as they are, and are counted by the
 reason. A lost item stays lost.
@@ -213,7 +214,10 @@ class KnowledgeAnswers:
         query = query_of(features, noise_variance, rule.kernel, dimension)
         found = sources.base.search(query.vectors, min(NEIGHBOURS, len(sources.base)), query.known)
         said = evidence_of(query, found, sources.classes(found.ids), len(self._own), sources.prior)
-        fused = fuse(sure if local is None else local.fused.probabilities, said, rule, snr_db)
+        if local is None:
+            fused = fuse(sure, said, rule, snr_db)
+        else:  # the gates were fitted beside the decoder alone
+            fused = fuse(local.fused.probabilities, said, rule, snr_db, local.margin)
         answer = fused.answer()
         best = np.where(answer.best >= 0, answer.best, decoder_ids)
         total = np.nan_to_num(fused.probabilities[np.arange(len(best)), np.maximum(answer.best, 0)])

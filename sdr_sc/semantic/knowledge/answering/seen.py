@@ -33,12 +33,14 @@ class LocalAnswer:
         said: by the local base.
         similarity: float32 (n, count), of its entries.
         weights: float64 (n, 3), of decoder, own and new classes.
+        margin: float64 (n,), of the decoder alone.
     """
 
     fused: Fused
     said: Evidence
     similarity: np.ndarray
     weights: np.ndarray
+    margin: np.ndarray
 
     def supports(self, answers: np.ndarray) -> np.ndarray:
         """What each entry adds to the probability of a class: float64 (n, count).
@@ -94,9 +96,10 @@ class Seen:
         said = evidence_of(query, found, classes, own, np.full(own, 1.0 / len(self.base)))
         fused = fuse(sure, said, rule, decoded.snr_db)
         there = np.isfinite(sure).all(axis=1)
-        weights = rule.weights(said, margin_of(np.where(there[:, None], sure, 1.0 / own)), decoded.snr_db)
+        margin = margin_of(np.where(there[:, None], sure, 1.0 / own))
+        weights = rule.weights(said, margin, decoded.snr_db)
         weights[~there] = 1.0, 0.0, 0.0
-        return LocalAnswer(fused, said, found.similarity, weights)
+        return LocalAnswer(fused, said, found.similarity, weights, margin)
 
     def confirm(self, rules: Rules, decoded: Decoded, sure: np.ndarray, agreed: np.ndarray) -> None:
         """Offer a frame's items to it, with the decoder's answers and margins.

@@ -73,7 +73,13 @@ class Fused:
         ]
 
 
-def fuse(decoder: np.ndarray, said: Evidence, rule: FusionRule, snr_db: np.ndarray | float) -> Fused:
+def fuse(
+    decoder: np.ndarray,
+    said: Evidence,
+    rule: FusionRule,
+    snr_db: np.ndarray | float,
+    margin: np.ndarray | None = None,
+) -> Fused:
     """One answer from both.
 
     Args:
@@ -81,6 +87,7 @@ def fuse(decoder: np.ndarray, said: Evidence, rule: FusionRule, snr_db: np.ndarr
             of nothing received a base knows nothing either.
         said: of the base, for these classes and perhaps others.
         snr_db: of each item, dB; (n,) or one number.
+        margin: float (n,), see `margin_of`, that the rule goes by; None for that of ``decoder``.
 
     Raises:
         ContractError: both are of other items or classes.
@@ -106,7 +113,7 @@ def fuse(decoder: np.ndarray, said: Evidence, rule: FusionRule, snr_db: np.ndarr
     there = np.isfinite(decoder).all(axis=1)
     sure = np.zeros((len(decoder), classes))
     sure[:, :own] = np.where(there[:, None], decoder, 0.0)
-    weights = rule.weights(said, margin_of(sure[:, :own]), snr_db)
+    weights = rule.weights(said, margin_of(sure[:, :own]) if margin is None else margin, snr_db)
     weights[~there] = 1.0, 0.0, 0.0
     of_class = weights[:, np.where(np.arange(classes) < own, 1, 2)]
     mixed = weights[:, :1] * sure + of_class * said.probabilities
