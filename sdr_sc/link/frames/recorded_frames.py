@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from sdr_sc.capture import Capture, FrameNote, SentFrame
+from sdr_sc.link.frames.decodable import indexed_of
 from sdr_sc.link.frames.frame_record import FrameRecord, Reception
 from sdr_sc.link.frames.ledger import LATE_ITEMS, FrameLedger, Patience
+from sdr_sc.link.network.pdu_schema import INDEXED
 from sdr_sc.phy.frame.modes import FrameMode, frame_layout
 from sdr_sc.phy.numerology import Numerology
 from sdr_sc.semantic.tasks.base import registered_tasks
@@ -123,7 +125,8 @@ class AnnotationLedger(FrameLedger):
         meta, answer = reception.meta, reception.answer
         layout = frame_layout(self._numerology, FrameMode(meta.get("mode", FrameMode.NORMAL)))
         refined = int(meta.get("refined_symbols", 0))
-        length = layout.frame_samples(reception.n_items * meta["k"] + refined)
+        symbols = reception.n_items * meta["k"] + refined if INDEXED not in meta else indexed_of(meta).payload_symbols
+        length = layout.frame_samples(symbols)
         first = int(meta["start_sample"])
         start = max(first, 0)  # the search may put it a little before the stream's first sample
         sent: dict[str, Any] = {}
