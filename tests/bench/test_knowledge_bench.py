@@ -11,6 +11,7 @@ from sdr_sc.bench.knowledge import knowledge_rows, rows_of
 from sdr_sc.documents import read_json
 
 KEPT = ROOT / "benchmarks" / "knowledge.json"
+PAGE = ROOT / "docs" / "knowledge-decoding.md"
 
 
 def test_a_small_base_is_measured_and_all_nearest_are_found():
@@ -62,3 +63,13 @@ def test_the_page_shows_the_figures_that_are_kept():
             f"{at['making the index, processor time']:.1f} | {at['memory']:.0f} | {at['file']:.0f} |"
         )
         assert shown in page, shown
+
+
+def test_the_page_shows_what_bases_cost_a_receiver():
+    content = read_json(ROOT / "benchmarks" / "answering.json", "figures", "measure again")
+    rows, page = {row["name"]: row["value"] for row in content["rows"]}, PAGE.read_text()
+    for items in (4, 50):
+        at = f"1,000 entries, frames of {items} items: "
+        each = ("decoder, processor time an item", "base beside it", "base and local base beside it")
+        shown = " | ".join(f"{rows[at + name]:.2f}" for name in each)
+        assert f"| {items} | {shown} |" in page
