@@ -12,7 +12,7 @@ from knowledge_entries import made_base
 from PIL import Image
 
 from sdr_sc.data.catalogue import load_dataset
-from sdr_sc.data.dataset import first_places
+from sdr_sc.data.dataset import first_places, warn_once
 from sdr_sc.errors import ContractError, DataSetError, KnowledgeError
 from sdr_sc.semantic.knowledge.base import KnowledgeBase
 from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors, as_vectors
@@ -142,11 +142,22 @@ def test_a_text_or_picture_becomes_an_item(tmp_path, maker, texts_maker):
     Image.fromarray(np.full((50, 70, 3), 200, np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no picture")
     assert item_of(maker.encoder, str(tmp_path / "a.png")).shape == (1, 28, 28)
-    for asked, said in ((tmp_path / "b.png", "cannot be decoded"), (tmp_path, "cannot be read"), ("text", "is no file"),
+    for asked, said in ((tmp_path / "b.png", "cannot be decoded"), (tmp_path, "is no file"), ("text", "is no file"),
                         ("\0", "is no file")):  # fmt: skip
         with pytest.raises(KnowledgeError, match=said):
             item_of(maker.encoder, str(asked))
     assert texts_maker.vectors(item_of(texts_maker.encoder, "a small animal")).shape == (1, 64)
+
+
+def test_a_text_that_is_empty_is_refused_and_what_is_cut_is_said(texts_maker, caplog):
+    for asked in ("", " \t", "\0"):
+        with pytest.raises(KnowledgeError, match="nothing is asked: the text is empty"):
+            item_of(texts_maker.encoder, asked)
+    warn_once.cache_clear()
+    with caplog.at_level("WARNING"):
+        long, whole = item_of(texts_maker.encoder, "x" * 10_000), item_of(texts_maker.encoder, "x" * 256)
+    assert np.array_equal(long, whole) and "9,744 characters at its end are left out" in caplog.text
+    assert item_of(texts_maker.encoder, ".").shape == whole.shape  # a folder's name is a text like any other
 
 
 def test_texts_of_ones_own_become_entries(tmp_path, texts_maker):

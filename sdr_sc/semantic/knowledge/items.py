@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdr_sc.data.dataset import Dataset
+from sdr_sc.data.dataset import Dataset, warn_once
 from sdr_sc.data.image_folder import decode_picture
 from sdr_sc.data.joint.slots import picture_slots, side_of
 from sdr_sc.data.own_options import OwnOptions
@@ -159,13 +159,14 @@ def item_of(encoder: SemanticEncoder, asked: str) -> np.ndarray:
 
     Args:
         encoder: of the model.
-        asked: where a file has this name and the model takes pictures, that picture; otherwise a text.
+        asked: where a file has this name and the model takes pictures, that picture; otherwise a text, whose end is
+            left out with a warning where it is too long.
 
     Returns:
         uint8 (1, *item_shape).
 
     Raises:
-        KnowledgeError: the model takes neither, or the file is no picture.
+        KnowledgeError: the model takes neither, the file is no picture, or the text is empty.
     """
     modality, shape = encoder.modality, encoder.contract.item_shape
     side = side_of(shape[0]) if len(shape) == 1 else 0
@@ -181,13 +182,20 @@ def item_of(encoder: SemanticEncoder, asked: str) -> np.ndarray:
         raise KnowledgeError(
             f"{shown(repr(asked), 80)} is no file, and the model takes pictures alone; give a picture's file."
         )
-    slots = text_items([asked], modality.longest_text).batch.slots(modality.longest_text)
-    return modality.items_of_texts(slots)
+    found = text_items([asked], modality.longest_text)
+    if not found.batch.lengths[0]:
+        raise KnowledgeError("nothing is asked: the text is empty; give a text, or a picture's file.")
+    if found.cut[0]:
+        warn_once(
+            f"the text is longer than the {modality.longest_text} bytes that model {shown(encoder.contract.name)!r} "
+            f"looks at: {found.cut[0]:,} characters at its end are left out"
+        )
+    return modality.items_of_texts(found.batch.slots(modality.longest_text))
 
 
 def _is_there(name: str) -> bool:
     try:
-        return Path(name).exists()
+        return Path(name).exists() and not Path(name).is_dir()
     except (OSError, ValueError):
         return False
 
