@@ -75,6 +75,8 @@ def test_what_fits_no_model_or_is_no_base_is_a_sentence(tmp_path):
         (("build", "fashion_mnist", "-o", tmp_path / "x.kb", "--k", "5"), "k=5"),
         (("build", "fashion_mnist", "-o", tmp_path / "x.kb", "--add-to", tmp_path / "toy.kb"), "is for model"),
         (("build", tmp_path / "nothing", "-o", tmp_path / "x.kb"), "unknown"),
+        (("build", "fashion_mnist", "-o", tmp_path / "toy.kb"), "is there already"),
+        (("build", "fashion_mnist", "-o", tmp_path / "x.kb", "--sign", tmp_path / "toy.kb"), "secret key"),
         (("diff", tmp_path / "toy.kb", tmp_path / "toy.kb", "-o", tmp_path / "x"), "not later"),
         (("update", tmp_path / "toy.kb", tmp_path / "toy.kb"), "damaged, or no increment"),
         (("key", tmp_path / "no" / "folder"), "cannot be written"),
@@ -178,8 +180,8 @@ def test_texts_of_ones_own_become_entries(tmp_path, texts_maker):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("a,b\n1,2\n", "no column 'text'"), ("text\n", "are 0 with"), ("text,a\nb\n", "cells"), ("", "no column"),
-     ("text," + ",".join(map(str, range(17))) + "\n" + "a," * 17 + "\n", "17 columns")],
+    [("a,b\n1,2\n", "no column 'text'"), ("text\n", "has no line below"), ("text,a\nb\n", "cells"), ("", "no column"),
+     ("text," + ",".join(map(str, range(17))) + "\n" + "a," * 17 + "\n", "17 columns of answers where 16 may be")],
 )  # fmt: skip
 def test_texts_that_are_none_are_a_sentence(tmp_path, content, said):
     (tmp_path / "bad.csv").write_text(content)

@@ -55,12 +55,19 @@ def build(
     from sdr_sc.semantic.knowledge.features import FeatureMaker, FeatureVectors, usual_vectors
     from sdr_sc.semantic.knowledge.items import DatasetEntries, with_earlier
     from sdr_sc.semantic.knowledge.own_texts import load_own_texts
+    from sdr_sc.semantic.knowledge.storage.create import check_new
+    from sdr_sc.semantic.knowledge.storage.signatures import check_secret
+    from sdr_sc.semantic.modalities.base import modality_of
     from sdr_sc.semantic.weights import read_contract
 
     if continues and add_to:
         raise click.UsageError("--continues leaves the earlier entries out and --add-to keeps them; give one of them.")
     check_writable(out)
-    if not data_set.lower().endswith(".csv"):
+    check_new(out)
+    if secret is not None:
+        check_secret(secret)
+    is_csv = data_set.lower().endswith(".csv")
+    if not is_csv:
         check_known(data_set)
     contract, earlier_file = read_contract(model), continues or add_to
     earlier = None if earlier_file is None else KnowledgeBase(earlier_file, contract)
@@ -70,12 +77,13 @@ def build(
     if earlier is not None and kind.name == earlier.space.name:
         space = earlier.space  # an earlier program's says the same with another checksum
     printer = console()
+    if is_csv:
+        data = load_own_texts(Path(data_set), modality_of(contract.modality).longest_text or LONGEST_TEXT)
     with printer.status("loading the model"):  # before the data set, which may take longer
         maker = FeatureMaker(model, kind, threads)
-    if data_set.lower().endswith(".csv"):
-        data = load_own_texts(Path(data_set), maker.encoder.modality.longest_text or LONGEST_TEXT)
-    else:
-        data = load_dataset(data_set, cast("Split", split))
+    if not is_csv:
+        with printer.status("loading the data set"):  # which may have to be fetched or made first
+            data = load_dataset(data_set, cast("Split", split))
     places, total = (None, len(data)) if items is None else (first_places(data, items), items)
     entries = DatasetEntries(data, maker, places, earlier)
     with progress(printer, "entries", total) as entries.progress:

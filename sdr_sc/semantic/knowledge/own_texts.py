@@ -82,8 +82,12 @@ def load_own_texts(path: Path, longest: int = LONGEST_TEXT) -> OwnTexts:
             columns.setdefault(task, []).append(answer)
         if len(texts) > MOST_ENTRIES:
             raise DataSetError(f"texts {shown(path)} are more than {MOST_ENTRIES}; give fewer.")
-    if not texts or len(columns) > MOST_ANSWERS:
-        raise DataSetError(f"texts {shown(path)} are {len(texts)} with {len(columns)} columns of answers; {_FIX}.")
+    if not texts:
+        raise DataSetError(f"texts {shown(path)} has no line below its first one, which names the columns; {_FIX}.")
+    if len(columns) > MOST_ANSWERS:
+        raise DataSetError(
+            f"texts {shown(path)} has {len(columns)} columns of answers where {MOST_ANSWERS} may be; {_FIX}."
+        )
     answers = {}
     for task, column in columns.items():
         names = sorted(set(column) - {""})

@@ -32,8 +32,7 @@ def create(path: Path, state: State, rows: Iterable[Row]) -> State:
         KnowledgeError: the file is there, cannot be written, or an entry is refused: a key that stands twice, too many
             copies, too many entries.
     """
-    if path.exists() or path.is_symlink():
-        raise KnowledgeError(f"{shown(path)} is there already; remove it, or choose another name.")
+    check_new(path)
     named = f"{state.kind} {shown(path)}"
     try:
         with whole_file(path) as partial:
@@ -43,6 +42,16 @@ def create(path: Path, state: State, rows: Iterable[Row]) -> State:
     except OSError as error:
         raise StoreFullError(f"{named} cannot be written ({error.strerror or error}); choose another place.") from None
     return written
+
+
+def check_new(path: Path) -> None:
+    """Refuse a name that something has already.
+
+    Raises:
+        KnowledgeError: it has.
+    """
+    if path.exists() or path.is_symlink():
+        raise KnowledgeError(f"{shown(path)} is there already; remove it, or choose another name.")
 
 
 def _fill(path: Path, named: str, state: State, rows: Iterable[Row]) -> State:

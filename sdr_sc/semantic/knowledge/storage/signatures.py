@@ -80,9 +80,20 @@ def signed(state: State, secret_key: Path) -> State:
     Raises:
         KnowledgeError: the file is no secret key, or others may read it.
     """
-    _ed25519()
+    key = check_secret(secret_key)
     from cryptography.hazmat.primitives import serialization as forms
 
+    signer = key.public_key().public_bytes(forms.Encoding.Raw, forms.PublicFormat.Raw).hex()
+    return replace(state, signer=signer, signature=key.sign(state.statement()).hex())
+
+
+def check_secret(secret_key: Path) -> Ed25519PrivateKey:
+    """The secret key in a file.
+
+    Raises:
+        KnowledgeError: it is none, or others may read it.
+    """
+    _ed25519()
     raw = read_bytes(secret_key, "secret key", _MAKE, KnowledgeError, _LIMIT_BYTES)
     status = os.stat(secret_key)
     if stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.geteuid():
@@ -90,11 +101,9 @@ def signed(state: State, secret_key: Path) -> State:
             f"secret key {shown(secret_key)} can be read by others (or is theirs); 'chmod 600' it, or make a new pair."
         )
     try:
-        key = _secret_of(raw)
+        return _secret_of(raw)
     except (ValueError, TypeError, _unsupported()):
         raise KnowledgeError(f"{shown(secret_key)} is no secret key of ed25519 (PEM); {_MAKE}.") from None
-    signer = key.public_key().public_bytes(forms.Encoding.Raw, forms.PublicFormat.Raw).hex()
-    return replace(state, signer=signer, signature=key.sign(state.statement()).hex())
 
 
 def check_signature(state: State, named: str, required: str = "") -> None:
