@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import assert_one_line_error, sdr_sc
+from click.testing import CliRunner
+from command import sdr_sc
 from knowledge_answering import make_base, make_rules
 from PIL import Image
+
+from sdr_sc.cli.kb import command
+from sdr_sc.errors import SdrScError
 
 pytestmark = pytest.mark.process
 
@@ -57,12 +61,14 @@ def test_what_cannot_be_described_is_a_sentence(tmp_path: Path, picture: Path) -
         ((base, picture, "--rules", tmp_path / "none.rules"), "rules"),
         ((base, "--data-set", "nothing like it"), "unknown"),
     ):
-        assert_one_line_error(sdr_sc("kb", "describe", *arguments), said)
+        done = CliRunner().invoke(command, ["describe", *map(str, arguments)])
+        assert isinstance(done.exception, SdrScError) and said in str(done.exception), (arguments, done.exception)
+        assert "\n" not in str(done.exception) and str(done.exception).endswith(".")
     for arguments in ((base,), (base, picture, "--data-set", "fashion_mnist")):
-        done = sdr_sc("kb", "describe", *arguments)
-        assert done.returncode == 2 and "give texts or pictures to send, or --data-set" in done.stderr
-    listed = sdr_sc("kb", "language-model")
-    assert "qwen2.5-coder-0.5b-instruct-q4_k_m: Apache-2.0 by its maker" in listed.stdout
+        done = CliRunner().invoke(command, ["describe", *map(str, arguments)])
+        assert done.exit_code == 2 and "give texts or pictures to send, or --data-set" in done.output
+    listed = CliRunner().invoke(command, ["language-model"])
+    assert "qwen2.5-coder-0.5b-instruct-q4_k_m: Apache-2.0 by its maker" in listed.output
 
 
 def _folder(tmp_path: Path, picture: Path) -> Path:
