@@ -54,6 +54,18 @@ def test_what_the_base_alone_knows_is_answered_with_its_source(files):
     assert found.entries.dtype == np.int32 and found.ids.dtype == np.int32 and found.shares.dtype == np.float32
 
 
+def test_a_base_of_one_entry_and_one_that_does_not_answer_the_task(tmp_path):
+    one, rules = tmp_path / "one.kb", tmp_path / "one.rules"
+    make_rules(rules, make_base(one, {100: "owl"}))
+    found = opened((one, rules)).answers(decoded([100, 3], [2, 3], sure=1.0))
+    assert found.names == ("owl", OWN[3]) and found.entries[:, 1:].tolist() == [[-1] * 4] * 2
+    other = tmp_path / "other.kb"
+    state = KnowledgeBase.create(other, SPACE, [replace(entry(1, "owl"), answers={"subgroup": "owl"})])
+    make_rules(rules, state)
+    found = opened((other, rules)).answers(decoded([1, 3], [2, 3], sure=1.0))
+    assert found.names == (OWN[2], OWN[3]) and found.state == "used" and not found.weight.any()
+
+
 def test_where_the_decoder_has_a_margin_the_base_has_no_say(files):
     found = opened(files).answers(decoded([100, 101], [2, 7], sure=6.0))
     assert found.ids.tolist() == [2, 7] and not found.weight.any() and not found.shares.any()

@@ -254,16 +254,16 @@ def _listed(
     distance = np.where(ids == NO_ENTRY, np.inf, -similarity.astype(np.float64))
     weakest = -np.sort(-supports, axis=1)[:, min(SOURCES, supports.shape[1]) - 1][:, None]
     chosen = np.where((supports > 0) & (supports >= weakest), distance - 10.0, distance)  # sources come before others
+    rows = np.arange(len(ids))[:, None]
     first = np.argsort(chosen, axis=1, kind="stable")[:, :LISTED]
-    by_distance = np.argsort(np.take_along_axis(distance, first, axis=1), axis=1, kind="stable")
-    order = np.take_along_axis(first, by_distance, axis=1)
-    every = np.take_along_axis(ids, order, axis=1)
+    order = first[rows, np.argsort(distance[rows, first], axis=1, kind="stable")]
+    every = ids[rows, order]
     room = LISTED - every.shape[1]
-    shares = np.take_along_axis(supports, order, axis=1) / np.maximum(total, 1e-30)[:, None]
+    shares = supports[rows, order] / np.maximum(total, 1e-30)[:, None]
     columns = (
         (every.astype(np.int32), NO_ENTRY),
-        (np.where(every == NO_ENTRY, 0, np.take_along_axis(mark, order, axis=1)).astype(np.uint8), 0),
-        (np.take_along_axis(similarity, order, axis=1).astype(np.float32), NO_ENTRY),
+        (np.where(every == NO_ENTRY, 0, mark[rows, order]).astype(np.uint8), 0),
+        (similarity[rows, order].astype(np.float32), NO_ENTRY),
         (np.clip(shares, 0.0, 1.0).astype(np.float32), 0),
     )
     if not room:
