@@ -12,7 +12,7 @@ import pytest
 from command import ROOT, environment
 
 from sdr_sc.cli.main import cli
-from sdr_sc.cli.shared.options import DATA_SET, DATA_SETS, MODEL
+from sdr_sc.cli.shared.options import DATA_SET, DATA_SETS, MODEL, SNR_DB, FiniteRange, number_list
 from sdr_sc.data.catalogue import check_known
 from sdr_sc.errors import DataSetError
 
@@ -52,6 +52,7 @@ def test_every_verb_checks_names_of_models_and_data_sets_as_it_reads_them() -> N
         (("bench", "evidence", "knowledge", "--new", "nosuch"), "data set 'nosuch' is unknown"),
         (("bench", "evidence", "knowledge", "--k", "5"), "k=5 is not in the list"),
         (("kb", "build", "nosuch", "-o", "x.kb"), "data set 'nosuch' is unknown"),
+        (("kb", "fit", "x.kb", "--data-set", "fashion_mnist", "--k", "5"), "k=5 is not in the list"),
     ],
 )
 def test_torch_is_not_imported_for_a_wrong_argument(arguments, said) -> None:
@@ -89,3 +90,14 @@ def test_a_data_set_that_is_none_is_known_without_loading_one(spec, said, monkey
 @pytest.mark.parametrize("spec", ["wordnet", "wordnet+noto_emoji,only=noto_emoji,side=64", ".", ".,size=32"])
 def test_a_data_set_that_may_be_one_is_not_refused(spec) -> None:
     check_known(spec)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e99", "x"])
+def test_an_snr_is_a_finite_number(value) -> None:
+    for kind in (SNR_DB, FiniteRange(-20, 60)):
+        with pytest.raises(click.BadParameter):
+            kind.convert(value, None, None)
+    assert SNR_DB.convert("-5.5", None, None) == -5.5
+    if value != "1e99":
+        with pytest.raises(click.BadParameter, match="give numbers with commas"):
+            number_list(click.Context(cli), cli.params[0], f"0,{value}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sdr_sc.cli.kb.shared import console, file_type, model_option, progress, signature_option
+from sdr_sc.cli.shared.options import DATA_SET, FiniteRange
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +29,12 @@ _MOST_ITEMS = 10_000
 @click.argument("asked", metavar="[TEXT|PICTURE]...", nargs=-1)
 @model_option
 @click.option("--rules", type=file_type, help="Of 'sdr-sc kb fit'  [none: the base is looked up, the decoder answers]")
-@click.option("--data-set", default="", help="In place of texts and pictures: items of its test part, see --items.")
+@click.option(
+    "--data-set", type=DATA_SET, default="", help="In place of texts and pictures: items of its test part, see --items."
+)
 @click.option("--items", default=5, show_default=True, type=click.IntRange(1, _MOST_ITEMS), help="Of the data set.")
 @click.option("--k", default=0, type=click.IntRange(0), help="Feature symbols of an item  [all that the model sends]")
-@click.option("--snr-db", default=10.0, show_default=True, type=click.FloatRange(-20, 60), help="Es/N0, dB.")
+@click.option("--snr-db", default=10.0, show_default=True, type=FiniteRange(-20, 60), help="Es/N0, dB.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of items and noise.")
 @click.option("--question", default="", help="That is asked of each item, if the model answers questions.")
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sdr_sc.cli.kb.shared import console, file_type, model_option, progress
+from sdr_sc.cli.shared.options import DATA_SET, SNR_DB, check_points
 
 if TYPE_CHECKING:
     from sdr_sc.semantic.knowledge.rules.fitting import Fitted
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 @click.command("fit", short_help="Find out how much one may count beside the decoder.")
 @click.argument("base_file", metavar="BASE", type=file_type)
 @model_option
-@click.option("--data-set", required=True, help="The model's own data, of whose held-out items nothing may be lost.")
+@click.option(
+    "--data-set",
+    type=DATA_SET,
+    required=True,
+    help="The model's own data, of whose held-out items nothing may be lost.",
+)
 @click.option(
     "--calibration-set",
+    type=DATA_SET,
     default="",
     metavar="OTHER",
     help="Another data set, whose classes stand for those that the base alone has  [needed where it has any]",
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--k", "k_list", multiple=True, type=click.IntRange(1), help="Symbols that rules are for  [all of the model]"
 )
-@click.option("--snr-db", "snrs_db", multiple=True, type=float, help="SNRs to fit at, dB  [-5, 0, 5, 10, 15, 20]")
+@click.option("--snr-db", "snrs_db", multiple=True, type=SNR_DB, help="SNRs to fit at, dB  [-5, 0, 5, 10, 15, 20]")
 @click.option(
     "--allowed-loss",
     "allowed_points",
@@ -64,6 +71,7 @@ def fit(
     from sdr_sc.semantic.knowledge.storage.state import check_model
     from sdr_sc.semantic.weights import read_contract
 
+    check_points(model, k_list)
     out = base_file.with_suffix(".rules") if out is None else out
     if out == base_file:
         raise KnowledgeError(f"{out} is the base; give the rules another name.")

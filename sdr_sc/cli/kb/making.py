@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from sdr_sc.cli.kb.shared import console, file_type, model_option, progress, sign_option, signature_option
+from sdr_sc.cli.shared.options import SNR_DB
 from sdr_sc.data.splits import SPLITS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--items", type=click.IntRange(1), help="The first so many items alone  [all]")
 @click.option("--title", default="", help="For people  [the data set's name]")
 @click.option("--k", type=click.IntRange(1), help="Feature symbols of a vector  [all that the model sends]")
-@click.option("--snr-db", type=float, help="That features are made for, dB  [10, within the model's training]")
+@click.option("--snr-db", type=SNR_DB, help="That features are made for, dB  [10, within the model's training]")
 @click.option("--continues", type=file_type, help="Make the next version of this base, of these items alone.")
 @click.option("--add-to", type=file_type, help="Make the next version of this base, of its entries and these items.")
 @sign_option

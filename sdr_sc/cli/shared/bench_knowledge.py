@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sdr_sc.cli.shared.measure import measure_and_print
+from sdr_sc.cli.shared.options import MODEL
 
 
 def _sizes(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -43,7 +44,9 @@ def knowledge(sizes: tuple[int, ...], queries: int, seed: int, quick: bool, json
 
 
 @click.command("answering")
-@click.option("--model", default="multitask_student", show_default=True, help="Weights file or shipped model.")
+@click.option(
+    "--model", type=MODEL, default="multitask_student", show_default=True, help="Weights file or shipped model."
+)
 @click.option("--entries", default=1000, show_default=True, type=click.IntRange(100, 100_000), help="Of the base.")
 @click.option("--frames", default=500, show_default=True, type=click.IntRange(20), help="Of each size.")
 @click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="Seed of entries and noise.")

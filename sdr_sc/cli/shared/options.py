@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,6 +26,19 @@ class _Known(click.ParamType):
         if value:
             self._check(str(value))
         return str(value)
+
+
+class FiniteRange(click.FloatRange):
+    """`click.FloatRange` takes NaN, as that is neither below nor above anything; this one does not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return found
+
+
+SNR_DB = FiniteRange(-200, 200)
 
 
 def _check_data_set(spec: str) -> None:
@@ -132,6 +146,9 @@ def file_stem(data_set: str) -> str:
 def number_list(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[float, ...]:
     """Callback of options that take numbers with commas between."""
     try:
-        return tuple(float(one) for one in value.split(","))
+        found = tuple(float(one) for one in value.split(","))
     except ValueError:
-        raise click.BadParameter("give numbers with commas between, for example 0,5,10") from None
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise click.BadParameter("give numbers with commas between, for example 0,5,10")
+    return found
