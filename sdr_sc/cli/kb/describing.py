@@ -116,14 +116,14 @@ def _items(
     """Names and items, each as (1, *item_shape)."""
     import numpy as np
 
-    from sdr_sc.data.catalogue import load_dataset
     from sdr_sc.semantic.knowledge.items import fitted, item_of
+    from sdr_sc.semantic.model_items import load_items
 
     for one in asked:
         yield one, item_of(encoder, one)
     if not data_set:
         return
-    data = load_dataset(data_set)
+    data = load_items(data_set)
     task = next((name for name in ("retrieval", "classification") if name in data.tasks), "")
     places = np.random.default_rng(seed).permutation(len(data))[:count]
     for place in places:
