@@ -169,6 +169,13 @@ def test_attacks_are_those_of_their_results() -> None:
         assert cells == [f"{found[f'{begin}; {snr}'] + 0.0:.1f}" for snr in SNRS], label
 
 
+def test_a_receiver_that_keeps_its_mistakes_is_that_of_its_results() -> None:
+    for label, *cells in rows_of(TEXT, "10,000 items"):
+        kept, _, what = label.partition("; ")
+        row = f"10,000 items, {kept} kept, k=16: {what}"
+        assert cells == [cell("mistakes", f"{row}; {snr}") for snr in ("0 dB", "10 dB", "20 dB")], label
+
+
 def test_the_commands_in_the_page_are_those_of_the_results() -> None:
     kept: Sequence[str] = re.findall(r"benchmarks/(knowledge/[a-z0-9_]+)\.json", TEXT)
     assert {path.stem for path in (BENCHMARKS / "knowledge").glob("*.json")} == {one.split("/")[1] for one in kept}
