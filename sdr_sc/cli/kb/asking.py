@@ -64,7 +64,8 @@ def query(file: Path, asked: str, model: str, count: int, k: int | None, require
         kind = FeatureVectors.of_name(base.space.name)
         if k is not None and k > kind.k:
             raise click.BadParameter(f"the base has vectors of {kind.k} symbols", param_hint="--k")
-        maker = FeatureMaker(model, kind)
+        with console().status("loading the model"):
+            maker = FeatureMaker(model, kind)
         found = base.search(maker.vectors(item_of(maker.encoder, asked)), count, None if k is None else 2 * k)
         table = Table("score", "title", "answers", "source", "key")
         for number, score in zip(found.ids[0].tolist(), found.similarity[0].tolist(), strict=True):
