@@ -150,3 +150,6 @@ def test_the_tables_of_several_tasks_against_one_are_those_of_their_results() ->
         row = rows[f"mean over {what}; from 5 dB up"]
         low, high = row["ci95"]
         assert f" {row['value']:.1f} ({low:.1f} to {high:.1f})" in words, what
+    short = stored("multitask/transfer_two_tasks_short")
+    means = [short[f"mean over all tasks{k}; from 5 dB up"] for k in ("", ", k=4", ", k=16", ", k=32")]
+    assert "it is {:.1f} points, {:.1f}, {:.1f} and {:.1f} with 4, 16 and 32 symbols".format(*means) in words
