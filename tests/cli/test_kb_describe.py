@@ -32,7 +32,7 @@ def test_a_picture_is_described_with_its_sources(tmp_path: Path, picture: Path) 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("sent: ") == 2 and done.stdout.count("[d] the decoder of the model") == 2
     assert 'The nearest entries are "rings" (similarity 0.9' in done.stdout and "[1] rings (" in done.stdout
-    assert "The decoder and all 2 entries listed disagree on the class" in done.stdout
+    assert "The decoder and all 2 entries looked up disagree on the class" in done.stdout
 
 
 def test_with_rules_the_base_has_a_part_in_the_answer(tmp_path: Path, picture: Path) -> None:

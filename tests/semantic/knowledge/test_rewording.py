@@ -25,13 +25,13 @@ SAID = Description(
     (
         Statement(("Its class is probably ", Quote("birds", (DECODER, SECOND), "64 %"), "."), "classification", 2),
         Statement(("The thing itself may be ", Quote("owl", (DECODER,)), "."), "retrieval", 1),
-        Statement(("The decoder and 2 of the 3 entries listed disagree on the class: nearest is ",
+        Statement(("The decoder and 2 of the 3 entries looked up disagree on the class: nearest is ",
                    Quote("تفاحة", (FIRST,)), "."), "classification"),
     )
 )  # fmt: skip
 GOOD = (
     'Its class is probably "birds" (64 %) [d][2] and the thing itself may be "owl" [d], where the decoder and 2 of '
-    'the 3 listed disagree on the class: nearest is "تفاحة" [1].'
+    'the 3 looked up disagree on the class: nearest is "تفاحة" [1].'
 )
 
 

@@ -141,7 +141,7 @@ def _differing(answer: ShownAnswer, known: Subject, sources: dict[int, Source]) 
     first = others[0][1]
     who = tuple(sources[place] for place, other in others if other == first)[:MOST_NAMED]
     some = f"{len(others)} of the" if len(others) < len(said) else "all"
-    among = "the one entry" if len(said) == 1 else f"{some} {len(said)} entries listed"
+    among = "the one entry" if len(said) == 1 else f"{some} {len(said)} entries looked up"
     yield Statement((f"The decoder and {among} disagree on the {kind}: nearest is ", Quote(first, who), "."), task)
 
 

@@ -37,10 +37,10 @@ _EXAMPLES = (
     ),
     (
         'Nothing certain can be said of its class; the likeliest is "tools" (22 %) [d]. The decoder and 2 of the 3 '
-        'entries listed disagree on the class: nearest is "music" [1][3]. The nearest entry is "drum" (similarity '
+        'entries looked up disagree on the class: nearest is "music" [1][3]. The nearest entry is "drum" (similarity '
         "0.65) [1].",
         'Nothing certain can be said of its class, of which the likeliest is "tools" (22 %) [d]. The decoder and 2 of '
-        'the 3 entries listed disagree on the class, where nearest is "music" [1][3], and the nearest entry is '
+        'the 3 entries looked up disagree on the class, where nearest is "music" [1][3], and the nearest entry is '
         '"drum" (similarity 0.65) [1].',
     ),
 )
