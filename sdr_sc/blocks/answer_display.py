@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pmt
-from gnuradio import gr
 from PyQt5 import QtCore, QtWidgets
 
-from sdr_sc.blocks.qt.shared import LOST, RIGHT, WRONG, Bridge, Pace, show_item
+from sdr_sc.blocks.qt.shared import LOST, RIGHT, WRONG, Display, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
@@ -21,7 +20,7 @@ from sdr_sc.semantic.tasks.base import task_of
 _PICTURE_PIXELS = 96
 
 
-class answer_display(gr.basic_block):
+class answer_display(Display):
     """Shows the items of the latest frame with what was sent and what was answered.
 
     Message input ``results``: PDUs of the task sink.
@@ -36,16 +35,13 @@ class answer_display(gr.basic_block):
     """
 
     def __init__(self, model: str = weights.DEFAULT_MODEL, columns: int = 4, period_ms: int = 250) -> None:
-        gr.basic_block.__init__(self, "sdr_sc_answer_display", in_sig=None, out_sig=None)
-        if columns < 1 or period_ms < 0:
-            raise BlockError("answer display: columns has to be 1 or more, period_ms 0 or more.")
+        Display.__init__(self, "answer display", "results", "Sent, and answered", period_ms)
+        if columns < 1:
+            raise BlockError(f"answer display: columns is {columns}; use 1 or more.")
         contract = weights.read_contract(model)
         self._names, self._shape = contract.class_names, contract.item_shape
         self._display = modality_class(contract.modality.name)
         self._task = task_of(contract.tasks[0].name)
-        self._pace = Pace(period_ms)
-        self.updates = 0
-        self.widget = QtWidgets.QGroupBox("Sent, and answered")
         layout = QtWidgets.QHBoxLayout(self.widget)
         self._cells = []
         for _ in range(columns):
@@ -58,14 +54,6 @@ class answer_display(gr.basic_block):
             column.addStretch()
             layout.addLayout(column)
             self._cells.append((picture, cell))
-        self._bridge = Bridge()
-        self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
-        self.message_port_register_in(pmt.intern("results"))
-        self.set_msg_handler(pmt.intern("results"), self.handle_results)
-
-    def qwidget(self) -> QtWidgets.QWidget:
-        """The widget, for the layout of the window."""
-        return self.widget
 
     @guarded_handler
     def handle_results(self, message: pmt.pmt_base) -> None:

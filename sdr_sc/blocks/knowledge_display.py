@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pmt
-from gnuradio import gr
 from PyQt5 import QtWidgets
 
 from sdr_sc.blocks.qt.knowledge_view import KnowledgeView, Said
-from sdr_sc.blocks.qt.shared import Bridge, Pace, show_item
+from sdr_sc.blocks.qt.shared import Display, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.data.asked import OWN_QUESTION
@@ -46,7 +45,7 @@ class _Update:
     description: Any
 
 
-class knowledge_display(gr.basic_block):
+class knowledge_display(Display):
     """Shows the first item of a frame, the decoder's answer, the answer with the base, the nearest entries with
     their pictures, similarity and share, and a description with its sources.
 
@@ -80,11 +79,9 @@ class knowledge_display(gr.basic_block):
         numbering: str = "",
         period_ms: int = 1500,
     ) -> None:
-        gr.basic_block.__init__(self, "sdr_sc_knowledge_display", in_sig=None, out_sig=None)
+        Display.__init__(self, "knowledge display", "results", "What the receiver knows of it", period_ms)
         texts = {"base": base, "tasks": tasks, "gallery": gallery, "question": question, "numbering": numbering}
         require_text("knowledge display", **texts)
-        if period_ms < 0:
-            raise BlockError(f"knowledge display: period_ms is {period_ms}; use 0 or more.")
         contract = weights.read_contract(model, "decoder")
         self._asked = AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"), question)
         self._task, self._question = contract.tasks[0].name, question
@@ -93,19 +90,8 @@ class knowledge_display(gr.basic_block):
         own = self._asked.answer_names(self._task)
         self._names = dict(enumerate(load_items(numbering, "test").names(self._task) if numbering else own))
         self._shelf, self._describer = Shelf(base), TemplateDescriber()
-        self._pace = Pace(period_ms)
-        self.updates = 0
-        self.widget = QtWidgets.QGroupBox("What the receiver knows of it")
         self.view = KnowledgeView()
         QtWidgets.QVBoxLayout(self.widget).addWidget(self.view)
-        self._bridge = Bridge()
-        self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
-        self.message_port_register_in(pmt.intern("results"))
-        self.set_msg_handler(pmt.intern("results"), self.handle_results)
-
-    def qwidget(self) -> QtWidgets.QWidget:
-        """The widget, for the layout of the window."""
-        return self.widget
 
     @guarded_handler
     def handle_results(self, message: pmt.pmt_base) -> None:

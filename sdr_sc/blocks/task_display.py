@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pmt
-from gnuradio import gr
 from PyQt5 import QtCore, QtWidgets
 
 from sdr_sc.blocks.qt.answer_table import AnswerTable
-from sdr_sc.blocks.qt.shared import Bridge, Pace, show_item
+from sdr_sc.blocks.qt.shared import Display, show_item
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.data.asked import OWN_QUESTION
@@ -27,7 +26,7 @@ from sdr_sc.semantic.tasks.base import TaskAnswer
 _PICTURE_PIXELS = 144
 
 
-class task_display(gr.basic_block):
+class task_display(Display):
     """Shows the first item of a frame, a picture or words, and what each task answers: names, probabilities, and
     whether they are right, or a picture.
 
@@ -54,17 +53,12 @@ class task_display(gr.basic_block):
         question: str = "",
         period_ms: int = 1000,
     ) -> None:
-        gr.basic_block.__init__(self, "sdr_sc_task_display", in_sig=None, out_sig=None)
+        Display.__init__(self, "task display", "results", "Sent once, and answered for every task", period_ms)
         require_text("task display", tasks=tasks, gallery=gallery, question=question)
-        if period_ms < 0:
-            raise BlockError(f"task display: period_ms is {period_ms}; use 0 or more.")
         contract = weights.read_contract(model, "decoder")
         self._asked = AskedTasks.of(contract, tasks, gallery, weights.resolve(model, "decoder"), question)
         self._question = question
         self._item_shape, self._modality = contract.item_shape, contract.modality.name
-        self._pace = Pace(period_ms)
-        self.updates = 0
-        self.widget = QtWidgets.QGroupBox("Sent once, and answered for every task")
         self._sent, self._arrived, self._link = (QtWidgets.QLabel() for _ in range(3))
         self._table = AnswerTable()
         self._sent.setWordWrap(True)
@@ -80,14 +74,6 @@ class task_display(gr.basic_block):
         for part in (self._link, self._table):
             layout.addWidget(part)
         layout.addStretch()
-        self._bridge = Bridge()
-        self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
-        self.message_port_register_in(pmt.intern("results"))
-        self.set_msg_handler(pmt.intern("results"), self.handle_results)
-
-    def qwidget(self) -> QtWidgets.QWidget:
-        """The widget, for the layout of the window."""
-        return self.widget
 
     @property
     def shown(self) -> tuple[ShownAnswer, ...]:

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import pmt
-from gnuradio import gr
 from PyQt5 import QtWidgets
 
 from sdr_sc.blocks.qt.quality_plot import QualityPlot
-from sdr_sc.blocks.qt.shared import Bridge
+from sdr_sc.blocks.qt.shared import Display
 from sdr_sc.blocks.runtime.guard import guarded_handler
 from sdr_sc.blocks.runtime.pdu import read_pdu
 from sdr_sc.errors import BlockError
 from sdr_sc.link.parameters import require
 
 
-class task_quality(gr.basic_block):
+class task_quality(Display):
     """Shows the share of right answers over the latest items, a curve for each figure of each task.
 
     Message input ``quality``: PDUs of the task sink.
@@ -31,20 +30,11 @@ class task_quality(gr.basic_block):
     """
 
     def __init__(self, points: int = 600) -> None:
-        gr.basic_block.__init__(self, "sdr_sc_task_quality", in_sig=None, out_sig=None)
+        Display.__init__(self, "task quality", "quality", "Right answers among the latest items")
         if points < 2:
             raise BlockError(f"task quality: points is {points}; use 2 or more.")
         self.plot = QualityPlot(points)
-        self.widget = QtWidgets.QGroupBox("Right answers among the latest items")
         QtWidgets.QVBoxLayout(self.widget).addWidget(self.plot)
-        self._bridge = Bridge()
-        self._bridge.arrived.connect(self._show)
-        self.message_port_register_in(pmt.intern("quality"))
-        self.set_msg_handler(pmt.intern("quality"), self.handle_quality)
-
-    def qwidget(self) -> QtWidgets.QWidget:
-        """The widget, for the layout of the window."""
-        return self.widget
 
     @guarded_handler
     def handle_quality(self, message: pmt.pmt_base) -> None:

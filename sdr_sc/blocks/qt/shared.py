@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pmt
+from gnuradio import gr
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from sdr_sc.errors import BlockError
 from sdr_sc.semantic.modalities.base import Modality
 
 RIGHT, WRONG, LOST = "#0072B2", "#D55E00", "#777777"
@@ -36,6 +41,44 @@ class Pace:
             return False
         self._clock.start()
         return True
+
+
+class Display(gr.basic_block):
+    """A block with a widget: its method ``handle_PORT`` gets the PDUs of one message input in GNU Radio's thread, and
+    what it emits by ``_bridge.arrived`` comes to its method ``_show`` in Qt's.
+
+    Args:
+        name: of the block, with spaces.
+        port: its message input.
+        title: of the widget.
+        period_ms: shortest time between two updates.
+
+    Attributes:
+        widget: a box for what it shows.
+        updates: of it so far.
+
+    Raises:
+        BlockError: the period is below 0.
+    """
+
+    def __init__(self, name: str, port: str, title: str, period_ms: int = 0) -> None:
+        gr.basic_block.__init__(self, f"sdr_sc_{name.replace(' ', '_')}", in_sig=None, out_sig=None)
+        if period_ms < 0:
+            raise BlockError(f"{name}: period_ms is {period_ms}; use 0 or more.")
+        self._pace = Pace(period_ms)
+        self.updates = 0
+        self.widget = QtWidgets.QGroupBox(title)
+        self._bridge = Bridge()
+        self._bridge.arrived.connect(self._show)  # queued by Qt, as it is emitted in another thread
+        self.message_port_register_in(pmt.intern(port))
+        self.set_msg_handler(pmt.intern(port), getattr(self, f"handle_{port}"))
+
+    def qwidget(self) -> QtWidgets.QWidget:
+        """The widget, for the layout of the window."""
+        return self.widget
+
+    def _show(self, what: Any) -> None:
+        raise NotImplementedError
 
 
 def as_qimage(image: np.ndarray) -> QtGui.QImage:
