@@ -178,7 +178,7 @@ def test_vectors_around_their_own_mean() -> None:
         assert np.linalg.norm(plain[name].of("train", name).mean(axis=0)) > 0.7
     assert np.allclose(own["a"].mean, np.concatenate([one["train"] for one in sets.values()]).mean(axis=0), atol=1e-5)
     with pytest.raises(SdrScError, match="--own-mean has no effect without --space"):
-        run("vectors", "--data-set", "toy_a", "--own-mean")
+        run("vectors", "--data-set", "noto_emoji", "--own-mean")
 
 
 def test_a_missing_file_and_a_set_without_names_are_refused(toys: type[toy_drawings.ToyTeacher]) -> None:

@@ -96,7 +96,7 @@ def test_pictures_and_their_names_take_the_form_of_the_models_items() -> None:
     assert len(names) == len(ENTRIES) and names.items(np.array([0]))[0, 0] == 2
     texts = of_model(contract, toy_texts.NAME, "test")
     assert texts.item_shape == tuple(contract.item_shape) and len(texts) == 60
-    with pytest.raises(SdrScError, match="model 'wordnet_student' takes texts of"):
+    with pytest.raises(SdrScError, match=r"model 'wordnet_student' takes items of shape \(258,\), not \(3, 24, 24\)"):
         of_model(read_contract("wordnet_student"), NAME, "test")
 
 
