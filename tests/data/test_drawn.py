@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +102,22 @@ def test_real_emoji_come_back_in_more_pixels(monkeypatch: pytest.MonkeyPatch) ->
     difference = np.abs(smaller(views.pictures(every, 160), 32) - data.items(every).astype(float))
     assert difference.mean() < 4
     larger.part_entries.cache_clear()
+
+
+def test_pixels_do_not_depend_on_the_order_in_which_blas_adds() -> None:
+    """In float32 a drawing did, and by it one pixel of 100,000, between one thread and two."""
+    code = (
+        "import hashlib, numpy as np\n"
+        "from sdr_sc.data.composed import Composing, compose, fitted\n"
+        "from sdr_sc.data.joint.slots import picture_slots\n"
+        "rng = np.random.default_rng(3)\n"
+        "drawings = np.stack([fitted(rng.integers(0, 256, (131, 128, 4), np.uint8)) for _ in range(60)])\n"
+        "pictures = compose(drawings, Composing(32), np.arange(120).reshape(60, 2))\n"
+        "slots = picture_slots(rng.integers(0, 256, (40, 3, 71, 67), np.uint8), 32)\n"
+        "print(hashlib.sha256(drawings.tobytes() + pictures.tobytes() + slots.tobytes()).hexdigest())\n"
+    )
+    found = []
+    for threads in "12":
+        env = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        found.append(subprocess.check_output([sys.executable, "-c", code], env=env, text=True, timeout=120))
+    assert found[0] == found[1] and len(found[0].strip()) == 64

@@ -12,11 +12,13 @@ import math
 
 import numpy as np
 
-from sdr_sc.data.composed import area_shares
+from sdr_sc.data.composed import area_shares, resampled
 from sdr_sc.data.ragged import HEAD_BYTES
 
 PICTURE, TEXT = 1, 2
 KIND_BYTES = 1
+_AT_ONCE = 256
+"""Pictures that are scaled together, so that memory does not grow with the set."""
 
 
 def slot_bytes(side: int) -> int:
@@ -53,8 +55,9 @@ def picture_slots(images: np.ndarray, side: int) -> np.ndarray:
     colours = images if images.ndim == 4 else np.repeat(images[:, None], 3, axis=1)
     height, width = colours.shape[2:]
     if (height, width) != (side, side):
-        scaled = area_shares(height, side) @ colours.astype(np.float32) @ area_shares(width, side).T
-        colours = np.rint(scaled).astype(np.uint8)
+        rows, columns = area_shares(height, side), area_shares(width, side)
+        parts = np.array_split(colours, max(1, len(colours) // _AT_ONCE))
+        colours = np.concatenate([np.rint(resampled(part, rows, columns)).astype(np.uint8) for part in parts])
     found = np.empty((len(images), slot_bytes(side)), np.uint8)
     found[:, 0] = PICTURE
     found[:, KIND_BYTES:] = colours.reshape(len(images), -1)
