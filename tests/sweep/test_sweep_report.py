@@ -149,11 +149,11 @@ def test_results_with_less_than_a_report_can_show(tmp_path: Path, monkeypatch: p
     def missing(*_: str) -> None:
         raise DataSetError("Fashion-MNIST file x is missing: install it.")
 
-    monkeypatch.setattr(view_module, "load_dataset", missing)
+    monkeypatch.setattr(view_module, "load_items", missing)
     parsed = Page(render(view_of(path)))
     assert "Left out: Fashion-MNIST file x is missing" in one_line(parsed) and "img" not in parsed.tags
     other = ImageSet(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64), ("a",), "0" * 64)
-    monkeypatch.setattr(view_module, "load_dataset", lambda *_: other)
+    monkeypatch.setattr(view_module, "load_items", lambda *_: other)
     assert "is not the one that was measured on" in one_line(Page(render(view_of(path))))
 
 
