@@ -37,13 +37,16 @@ def test_the_tables_of_several_tasks_are_those_of_their_results() -> None:
         f"class and vector, {count} bytes": f"class and vector of {count} bytes, coded" for count in (2, 4, 8, 12)
     }
     names["the text itself"] = "the text itself, compressed and coded"
+    linear = stored("multitask/wordnet_linear")
+    labels = [label for label, *_ in rows_of(text, "sent")]
+    assert [label for label in labels if "linear" in label] == ["linear analog, k=16", "linear analog, k=32"]
     for label, *cells in rows_of(text, "sent"):
-        column = names.get(label, label)
+        column, kept = names.get(label, label), linear if "linear" in label else noise
         for snr, shown in zip((0, 5, 10, 20), cells, strict=True):
             point = f"{snr} dB; {column}"
-            parts = [noise[f"{point}; classification"]]
-            parts += [noise[f"{point}; {name}"] for name in ("R@5", "R@1") if f"{point}; {name}" in noise][:1]
-            assert shown == f"{' / '.join(f'{one:.1f}' for one in parts)}, {noise[f'{point}; {PAYLOAD}']:.1f}"
+            parts = [kept[f"{point}; classification"]]
+            parts += [kept[f"{point}; {name}"] for name in ("R@5", "R@1") if f"{point}; {name}" in kept][:1]
+            assert shown == f"{' / '.join(f'{one:.1f}' for one in parts)}, {kept[f'{point}; {PAYLOAD}']:.1f}"
 
     seeds = [stored(f"multitask/wordnet_awgn{seed}") for seed in ("", "_seed2", "_seed3")]
     rows = rows_of(text, "over noise")
