@@ -14,6 +14,7 @@ from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.frames.frame_record import QUESTION_COLUMN
 from sdr_sc.link.frames.task_answers import ANSWER_COLUMNS, ANSWERS_CSV, MOST_LISTED
+from sdr_sc.results.rows import right_of_frames
 from sdr_sc.results.run_folder import cell_number, cell_text
 from sdr_sc.results.run_summary import CUT, FIX
 from sdr_sc.semantic.specs import LONGEST_NAME
@@ -58,9 +59,7 @@ class TaskTable:
         Args:
             right: `correct` or `listed`.
         """
-        known = np.isfinite(right)
-        frames, place = np.unique(self.frame_index[known], return_inverse=True)
-        return np.bincount(place, right[known], len(frames)), np.bincount(place, minlength=len(frames))
+        return right_of_frames(self.frame_index, right)
 
     def at(self, rows: np.ndarray) -> TaskTable:
         """Some of the rows."""

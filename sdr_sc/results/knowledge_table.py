@@ -12,6 +12,7 @@ import numpy as np
 from sdr_sc.documents import read_csv
 from sdr_sc.errors import SdrScError
 from sdr_sc.link.frames.base_answers import KNOWLEDGE_COLUMNS, KNOWLEDGE_CSV
+from sdr_sc.results.rows import right_of_frames
 from sdr_sc.results.run_folder import cell_number, cell_text
 from sdr_sc.results.run_summary import FIX
 from sdr_sc.semantic.knowledge.answering.known import LISTED
@@ -64,9 +65,7 @@ class KnowledgeTable:
         Args:
             right: `correct` or `decoder_correct`.
         """
-        known = np.isfinite(right)
-        frames, place = np.unique(self.frame_index[known], return_inverse=True)
-        return np.bincount(place, right[known], len(frames)), np.bincount(place, minlength=len(frames))
+        return right_of_frames(self.frame_index, right)
 
 
 def read_knowledge(folder: Path, most_rows: int | None = None) -> KnowledgeTable:

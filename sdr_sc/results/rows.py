@@ -133,6 +133,21 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def right_of_frames(frame_index: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Right items, and items whose truth is known, of each frame that has such: for `clustered_interval`.
+
+    Args:
+        frame_index: int (items,).
+        right: float (items,), 1 where an item is right, NaN where that is not known.
+
+    >>> right_of_frames(np.array([4, 4, 7, 9]), np.array([1.0, 0.0, np.nan, 1.0]))
+    (array([1., 1.]), array([2, 1]))
+    """
+    known = np.isfinite(right)
+    frames, place = np.unique(frame_index[known], return_inverse=True)
+    return np.bincount(place, right[known], len(frames)), np.bincount(place, minlength=len(frames))
+
+
 def clustered_interval(successes: Sequence[int] | np.ndarray, sizes: Sequence[int] | np.ndarray) -> tuple[float, float]:
     """95 % interval of a proportion whose trials come in clusters, as the images of a frame, which are lost together.
 
